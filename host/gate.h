@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate.h - the kernel side of the Linux host: eBPF for who connects, NFQUEUE for the hold.
+ *
+ * A gate belongs to the network namespace it is opened in, and to no other. Opening it loads or
+ * adopts the pinned eBPF programs and maps of this namespace, installs the netfilter rules, and
+ * binds the queue. From then on every first packet of an undecided TCP or UDP flow that leaves this
+ * namespace waits in the queue and is brought to handlers->packet.
+ *
+ * Identity is exact: it was taken in the kernel when the program connected or sent, and the verdict
+ * is stored under the socket's cookie and destination, so the kernel applies it by the packet's own
+ * socket, whatever this side believed.
+ *
+ * Not thread-safe: one thread owns a gate. Nothing here waits.
+ */
+#ifndef HOST_GATE_H
+#define HOST_GATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct gate;
+
+struct gate_options {
+    uint16_t queue;        /* NFQUEUE number; default GATE_QUEUE_DEFAULT */
+    bool undecided_permit; /* what undecided flows get while nobody serves the queue: false = refused or retried, true =
+                              pass */
+    uint32_t deadline_ms;  /* after this and a grace, the kernel alone gives an unserved SYN its default */
+    uint32_t queue_length; /* most packets held in the queue */
+};
+#define GATE_QUEUE_DEFAULT 4747u
+
+/* Who owns a flow, as the kernel saw it at connect() or sendmsg(). */
+#define GATE_OWNER_KNOWN        0x1u /* the rest is valid */
+#define GATE_OWNER_OTHER_MOUNTS 0x2u /* its program was run from another mount namespace: path is not the host's */
+#define GATE_OWNER_DELETED      0x4u /* its program's file was unlinked */
+#define GATE_OWNER_PATH_CUT     0x8u /* the path did not fit; it is marked as such and matches nothing */
+struct gate_owner {
+    uint32_t flags;
+    uint32_t pid;               /* thread group id in the host's pid namespace */
+    uint64_t start_boottime_ns; /* of the process: with pid, names it for ever */
+    uint32_t uid, gid;
+    uint64_t exe_device, exe_inode;
+    uint32_t exe_generation;
+    uint32_t mount_namespace;
+    uint64_t cgroup;
+    const char *path; /* bytes, NUL-terminated, valid until the handler returns */
+    size_t path_size; /* without the NUL */
+    char comm[16];    /* for display; decides nothing */
+};
+
+struct gate_packet {
+    uint32_t id;        /* of the packet in the queue */
+    uint8_t ip_version; /* 4 or 6; an IPv4-mapped destination is 4 */
+    uint8_t protocol;   /* IPPROTO_TCP or IPPROTO_UDP */
+    uint16_t local_port, remote_port;
+    uint8_t local_address[16], remote_address[16]; /* network byte order, IPv4 in the first four bytes */
+    uint64_t cookie;                               /* the socket's; 0: none (kernel) */
+    uint32_t interface_index;
+    bool loopback;
+    bool known_stale;        /* decided under an older generation: reauthorize, do not ask anew */
+    struct gate_owner owner; /* flags 0: not known */
+    const uint8_t *data;     /* the packet from its IP header, maybe cut */
+    size_t data_size;
+};
+
+struct gate_handlers {
+    void (*packet)(void *context, const struct gate_packet *packet);
+    void (*damaged)(void *context, uint32_t id); /* not parseable: the gate dropped it */
+    void (*socket_closed)(void *context,
+                          uint64_t cookie); /* a socket that had an undecided or permitted flow is gone */
+};
+
+/* 0, or -errno with one clear sentence in error. */
+int gate_open(const struct gate_options *options, struct gate **gate, char *error, size_t error_size);
+
+/* Leaves the pinned programs, maps and rules in place (closed mode stands); gate_remove takes them out too. */
+void gate_close(struct gate *gate);
+int gate_remove(char *error, size_t error_size);
+
+/* Readable when there is something for gate_read. */
+int gate_queue_fd(const struct gate *gate);
+int gate_events_fd(const struct gate *gate);
+
+/* Brings up to limit queued packets, or all pending events, to the handlers. Returns how many, or -errno. */
+int gate_read_queue(struct gate *gate, unsigned limit, const struct gate_handlers *handlers, void *context);
+int gate_read_events(struct gate *gate, const struct gate_handlers *handlers, void *context);
+
+/* Names one flow: what the kernel keys a verdict by. */
+struct gate_flow {
+    uint64_t cookie;
+    uint8_t ip_version, protocol;
+    uint16_t remote_port;
+    uint8_t remote_address[16];
+};
+
+/* Stores the verdict under the current generation. Must come before gate_repeat of the flow's packets. 0 or -errno. */
+int gate_decide(struct gate *gate, const struct gate_flow *flow, bool permit);
+int gate_forget(struct gate *gate, const struct gate_flow *flow);
+
+/* Sends a held packet through the rules again (they find the verdict), or drops it. */
+int gate_repeat(struct gate *gate, uint32_t packet_id);
+int gate_drop(struct gate *gate, uint32_t packet_id);
+
+/* Makes every stored verdict stale: the next packet of each flow comes with known_stale. (TCP: only an initial SYN is
+ * looked at.) */
+int gate_new_generation(struct gate *gate);
+
+/* Ends a live TCP connection by its cookie, as its owner sees it: ECONNABORTED. */
+int gate_destroy_socket(struct gate *gate, const struct gate_flow *flow, const uint8_t local_address[16],
+                        uint16_t local_port);
+
+struct gate_counts {
+    uint64_t datagrams_blocked; /* from the kernel */
+    uint64_t queue_dropped, queue_user_dropped;
+    uint64_t events_lost;
+};
+int gate_count(struct gate *gate, struct gate_counts *counts);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nt.h - what a process that hosts drivers calls. Drivers never include it.
+ *
+ * The routines a driver calls are in the WDK-spelled headers beside this folder (ntddk.h, wdmsec.h
+ * ...). This header is the other side: load a driver, open its device, send it I/O, turn its clock.
+ *
+ * Who runs what. A DPC queued by KeInsertQueueDpc runs on the queueing thread as soon as its IRQL
+ * falls below DISPATCH_LEVEL. Timer DPCs and work items run in nt_pump(), on the thread that calls
+ * it; a thread that hosts nothing else may be given to nt_runner_start() instead. A pump thread
+ * that waits (KeWaitForSingleObject) goes on pumping while it waits, so a driver's unload can wait
+ * for its own work item.
+ *
+ * IRQL is per thread and starts at PASSIVE_LEVEL. Every routine checks it against its row in
+ * nt/ke/irql_table.h (source: req.irql of the DDI pages); a violation goes to the handler below.
+ */
+#ifndef NT_NT_H
+#define NT_NT_H
+
+#include <ntddk.h>
+
+/* --- Violations ---------------------------------------------------------------------------- */
+
+struct nt_violation {
+    const char *rule;    /* short id: "irql-too-high", "lock-recursion", "irp-completed-twice" ... */
+    const char *routine; /* the NT or WFP routine called */
+    KIRQL irql;          /* of the calling thread */
+    const char *detail;  /* one sentence */
+};
+
+/* NULL restores the default: print rule, routine, IRQL, detail and the stack to stderr, then abort(). */
+typedef void nt_violation_handler(const struct nt_violation *violation);
+void nt_set_violation_handler(nt_violation_handler *handler);
+
+/* Reports through the handler. For wfp/ and other platform parts as well as nt/ itself. */
+void nt_violate(const char *rule, const char *routine, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Checks the calling thread's IRQL against [lowest, highest] and reports "irql-too-high"/"irql-too-low". */
+void nt_require_irql(const char *routine, KIRQL lowest, KIRQL highest);
+
+/* How many spin locks the calling thread holds (for rules such as "complete under a lock"). */
+unsigned nt_spin_locks_held(void);
+
+/* --- Clock --------------------------------------------------------------------------------- */
+
+#define NT_NEVER UINT64_MAX
+
+/* now() gives 100 ns units since boot, counting suspend. NULL restores CLOCK_BOOTTIME. */
+void nt_set_clock(uint64_t (*now)(void));
+uint64_t nt_now(void);
+
+/* --- Pump: timers and work items ----------------------------------------------------------- */
+
+/* Runs every due timer DPC and every queued work item; returns when the next timer is due (NT_NEVER: none).
+ * PASSIVE_LEVEL. */
+uint64_t nt_pump(void);
+
+/* wake(context) is called, on any thread at any IRQL, when nt_pump() has work earlier than it last returned. NULL:
+ * none. */
+void nt_set_pump_wake(void (*wake)(void *context), void *context);
+
+/* A thread that pumps and sleeps by itself (tests). Stop waits for it. */
+void nt_runner_start(void);
+void nt_runner_stop(void);
+
+/* --- Processes ------------------------------------------------------------------------------ */
+
+/* Makes PsGetCurrentProcess[Id] on this thread answer with this process until changed; start in 100 ns since 1601. 0,
+ * 0: the host itself. */
+void nt_set_current_process(uint64_t process_id, uint64_t start);
+
+/* --- Drivers -------------------------------------------------------------------------------- */
+
+struct nt_driver;
+
+/* A value under the driver's service key, which RtlQueryRegistryValues finds under "Parameters". */
+struct nt_registry_dword {
+    const char *name; /* ASCII */
+    ULONG value;
+};
+
+/* Calls entry at PASSIVE_LEVEL with a DRIVER_OBJECT and a RegistryPath for service. On failure: its status, nothing
+ * left loaded. */
+NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const struct nt_registry_dword *values,
+                        size_t value_count, struct nt_driver **driver);
+
+/* Calls DriverUnload; then reports what the driver left (devices, links, timers, work items, pool) as violations
+ * "left-at-unload". */
+void nt_driver_unload(struct nt_driver *driver);
+
+/* --- Files and device control ---------------------------------------------------------------- */
+
+struct nt_file;
+struct nt_call;
+
+/* Who opens. A device made with an SDDL that grants administrators only refuses others with STATUS_ACCESS_DENIED. */
+struct nt_caller {
+    uint64_t process_id;
+    BOOLEAN administrator;
+};
+
+/* name as user mode spells it: "\\\\.\\Gatehouse". Sends IRP_MJ_CREATE. */
+NTSTATUS nt_file_open(const char *name, ACCESS_MASK access, const struct nt_caller *caller, struct nt_file **file);
+
+/* Sends IRP_MJ_CLEANUP, cancels what is still pended of this file, waits for it (bounded; else violation "irp-lost"),
+ * sends IRP_MJ_CLOSE. */
+void nt_file_close(struct nt_file *file);
+
+/*
+ * done is called exactly once for each call, possibly before nt_device_control returns, on any
+ * thread at IRQL <= DISPATCH_LEVEL, maybe inside a driver's IoCompleteRequest with the driver's
+ * state half changed: it must not call the driver. output is valid during the call only.
+ */
+typedef void nt_call_done(void *context, NTSTATUS status, const void *output, size_t information);
+
+/* Builds a METHOD_BUFFERED IRP and sends it, at PASSIVE_LEVEL. Checks the code's access bits against the file's. */
+void nt_device_control(struct nt_file *file, ULONG code, const void *input, size_t input_size, size_t output_size,
+                       nt_call_done *done, void *context, struct nt_call **call);
+
+/* Cancels a call that may have ended already: call is valid until its done ran AND nt_call_put was called. */
+void nt_call_cancel(struct nt_call *call);
+void nt_call_put(struct nt_call *call);
+
+/* Sends and waits up to timeout_ms, then cancels: for tests and tools. *information set on success. */
+NTSTATUS nt_device_control_wait(struct nt_file *file, ULONG code, const void *input, size_t input_size, void *output,
+                                size_t output_size, size_t *information, unsigned timeout_ms);
+
+/* --- Faults ---------------------------------------------------------------------------------- */
+
+/* Asked before each routine that can fail ("ExAllocatePool2", "IoCreateDevice" ...); TRUE makes it fail. NULL: none.
+ * Any thread. */
+typedef BOOLEAN nt_fault(const char *routine, void *context);
+void nt_set_fault(nt_fault *fault, void *context);
+BOOLEAN nt_fails(const char *routine);
+
+/* Pool bytes and blocks allocated now with this tag (0: all). */
+void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks);
+
+#endif
