@@ -31,7 +31,7 @@ bench:
 
 lint:
 	@tools/deps build test lint
-	@tools/build --configure $(BUILD)
+	@tools/build $(BUILD)
 	@tools/lint $(BUILD)
 
 install:
