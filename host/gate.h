@@ -51,10 +51,10 @@ struct gate_owner {
 };
 
 struct gate_packet {
-    uint32_t id;        /* of the packet in the queue */
-    uint8_t ip_version; /* 4 or 6; an IPv4-mapped destination is 4 */
-    uint8_t protocol;   /* IPPROTO_TCP or IPPROTO_UDP */
-    uint16_t local_port, remote_port;
+    uint32_t id;                                   /* of the packet in the queue */
+    uint8_t ip_version;                            /* 4 or 6; an IPv4-mapped destination is 4 */
+    uint8_t protocol;                              /* IPPROTO_TCP or IPPROTO_UDP */
+    uint16_t local_port, remote_port;              /* host byte order, here and below */
     uint8_t local_address[16], remote_address[16]; /* network byte order, IPv4 in the first four bytes */
     uint64_t cookie;                               /* the socket's; 0: none (kernel) */
     uint32_t interface_index;
