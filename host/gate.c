@@ -98,25 +98,31 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
                             struct gate_error *error)
 {
     char directory[GATE_PIN_DIR_SIZE];
+    struct gate_load load = {
+        .options = options, .netns_cookie = netns_cookie, .directory = directory, .cgroup = gate_cgroup_open(error)};
+    struct gate_host host;
     bool made = false, adopted = false;
-    int cgroup = gate_cgroup_open(error);
-    int code = cgroup < 0 ? cgroup : gate_pins_find(netns_cookie, true, directory, &made, error);
+    int code = load.cgroup < 0 ? load.cgroup : gate_host_find(&host, error);
 
     if (!code)
-        code = gate_programs_open(&gate->programs, options, netns_cookie, directory, cgroup, &adopted, error);
+        code = gate_pins_find(&host, netns_cookie, true, directory, &made, error);
+    if (!code) {
+        load.host_mount_namespace = host.mount_namespace;
+        code = gate_programs_open(&gate->programs, &load, &adopted, error);
+    }
     if (!code && !adopted)
         code = gate_sockets_adopt(gate->programs.maps.flows, gate->programs.maps.state->generation, error);
     if (!code)
         code = open_ring(gate, error);
     if (!code)
         code = gate_rules_install(directory, options->queue, options->undecided_permit, error);
-    if (cgroup >= 0)
-        close(cgroup);
+    if (load.cgroup >= 0)
+        close(load.cgroup);
     if (code && made) {
         struct gate_error ignored = {0};
 
         gate_rules_remove(&ignored);
-        gate_pins_remove(netns_cookie, &ignored);
+        gate_pins_remove(&host, netns_cookie, &ignored);
     }
     return code;
 }
@@ -182,6 +188,7 @@ int gate_remove(char *error, size_t error_size)
 {
     struct gate_error sentence = {.text = error, .size = error_size};
     char directory[GATE_PIN_DIR_SIZE];
+    struct gate_host host;
     uint64_t netns_cookie = 0;
     bool made;
     int code, rules;
@@ -189,16 +196,18 @@ int gate_remove(char *error, size_t error_size)
     if (error_size)
         error[0] = 0;
     code = gate_netns_cookie(&netns_cookie, &sentence);
+    if (!code)
+        code = gate_host_find(&host, &sentence);
     if (code)
         return code;
     rules = gate_rules_remove(&sentence);
     /* Without iptables nobody installed rules: only worth a word when there are pins. */
-    if (rules == -ENOENT && gate_pins_find(netns_cookie, false, directory, &made, &sentence) == -ENOENT) {
+    if (rules == -ENOENT && gate_pins_find(&host, netns_cookie, false, directory, &made, &sentence) == -ENOENT) {
         rules = 0;
         if (error_size)
             error[0] = 0;
     }
-    code = gate_pins_remove(netns_cookie, &sentence);
+    code = gate_pins_remove(&host, netns_cookie, &sentence);
     return rules ? rules : code;
 }
 

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -114,24 +113,19 @@ static int explain_load(int code, struct gate_error *error)
                      strerror(-code));
 }
 
-static int load(struct gate_programs *programs, const struct gate_options *options, uint64_t netns_cookie,
-                const char *directory, struct gate_error *error)
+static int load_programs(struct gate_programs *programs, const struct gate_load *load, struct gate_error *error)
 {
     struct gate_bpf *skeleton = gate_bpf__open();
-    struct stat host;
     int code;
 
     if (!skeleton)
         return explain_load(-errno, error);
     programs->skeleton = skeleton;
-    if (stat("/proc/1/ns/mnt", &host))
-        return gate_fail(error, -errno, "cannot see the mount namespace of pid 1 (/proc/1/ns/mnt): %s",
-                         strerror(errno));
-    skeleton->rodata->netns_cookie = netns_cookie;
-    skeleton->rodata->undecided_limit_ns = ((uint64_t)options->deadline_ms + GRACE_MS) * 1000000;
-    skeleton->rodata->host_mount_namespace = (uint32_t)host.st_ino;
-    skeleton->rodata->undecided_permit = options->undecided_permit;
-    code = pin_maps(skeleton, directory);
+    skeleton->rodata->netns_cookie = load->netns_cookie;
+    skeleton->rodata->undecided_limit_ns = ((uint64_t)load->options->deadline_ms + GRACE_MS) * 1000000;
+    skeleton->rodata->host_mount_namespace = load->host_mount_namespace;
+    skeleton->rodata->undecided_permit = load->options->undecided_permit;
+    code = pin_maps(skeleton, load->directory);
     if (!code)
         code = gate_bpf__load(skeleton);
     return code ? explain_load(code, error) : 0;
@@ -219,21 +213,21 @@ static int map_state(struct gate_programs *programs, struct gate_error *error)
     return 0;
 }
 
-int gate_programs_open(struct gate_programs *programs, const struct gate_options *options, uint64_t netns_cookie,
-                       const char *directory, int cgroup, bool *adopted, struct gate_error *error)
+int gate_programs_open(struct gate_programs *programs, const struct gate_load *load, bool *adopted,
+                       struct gate_error *error)
 {
-    bool keep = layout_matches(directory);
+    bool keep = layout_matches(load->directory);
     struct gate_bpf *skeleton;
     int code;
 
     libbpf_set_print(print_nothing);
     if (!keep)
-        unlink_maps(directory);
-    code = load(programs, options, netns_cookie, directory, error);
+        unlink_maps(load->directory);
+    code = load_programs(programs, load, error);
     if (!code)
         code = map_state(programs, error);
     if (!code)
-        code = attach_all(programs->skeleton, directory, cgroup, error);
+        code = attach_all(programs->skeleton, load->directory, load->cgroup, error);
     if (code)
         return code;
     skeleton = programs->skeleton;

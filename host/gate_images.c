@@ -7,7 +7,7 @@
  *
  * A program from another mount namespace has no path on the host, unless the host's file of that name is the very same
  * file (`ip netns exec` starts every program in a mount namespace of its own): then its path is the host's. The same
- * file means the same device and inode, looked up below pid 1's root without following links.
+ * file means the same device and inode, looked up below the host's root without following links.
  */
 #include "gate_private.h"
 
@@ -63,8 +63,13 @@ static bool is_host_file(const char *path, uint64_t device, uint64_t inode)
                            .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
     struct stat found;
     bool same = false;
-    int root = open("/proc/1/root", O_PATH | O_CLOEXEC | O_DIRECTORY);
-    int fd = root < 0 ? -1 : (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+    struct gate_host host;
+    int root = -1, fd;
+
+    if (gate_host_find(&host, NULL))
+        return false;
+    root = open(host.root[0] ? host.root : "/", O_PATH | O_CLOEXEC | O_DIRECTORY);
+    fd = root < 0 ? -1 : (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 
     if (fd >= 0)
         same = !fstat(fd, &found) && found.st_dev == device && found.st_ino == inode;

@@ -4,8 +4,10 @@
  *
  * Neither can be taken for granted: cgroup2 may be mounted in one of several places or nowhere, bpffs often is not
  * mounted, and `ip netns exec` hides both behind a new mount namespace. So cgroup2 is opened as a mount of our own
- * that no path leads to, and bpffs is used where pid 1 sees it, through /proc/1/root: pins there outlive us, and the
- * path holds for iptables too, which looks the programs up by name.
+ * that no path leads to, and bpffs is used where the host sees it, through /proc/1/root: pins there outlive us, and the
+ * path holds for iptables too, which looks the programs up by name. A pid 1 with more rights than ours keeps its root
+ * from us; then our own mount namespace is taken for the host's if the oldest process we can look into shares it, or
+ * that process's root is used.
  *
  * Layout: /sys/fs/bpf/gatehouse/<netns cookie, hex>/ holds the pins of one namespace; the directory MARKER beside
  * them says that the mount is ours to take away.
@@ -19,6 +21,7 @@
 #include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -32,10 +35,9 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
-#define BPFFS        "/proc/1/root/sys/fs/bpf"
-#define BPFFS_INSIDE "/sys/fs/bpf"
-#define PINS         BPFFS "/gatehouse"
-#define MARKER       PINS "/mounted-by-gatehouse"
+#define BPFFS  "/sys/fs/bpf"
+#define PINS   BPFFS "/gatehouse"
+#define MARKER PINS "/mounted-by-gatehouse"
 
 int gate_netns_cookie(uint64_t *cookie, struct gate_error *error)
 {
@@ -85,29 +87,95 @@ int gate_cgroup_open(struct gate_error *error)
                      strerror(-code));
 }
 
-static bool bpffs_is_mounted(void)
+/* Device and inode of one namespace of a process. */
+static bool namespace_of(unsigned pid, const char *kind, struct stat *found)
 {
+    char path[48];
+
+    if (pid)
+        snprintf(path, sizeof(path), "/proc/%u/ns/%s", pid, kind);
+    else
+        snprintf(path, sizeof(path), "/proc/self/ns/%s", kind);
+    return !stat(path, found);
+}
+
+static bool shares(unsigned pid, const char *kind)
+{
+    struct stat theirs, ours;
+
+    return namespace_of(pid, kind, &theirs) && namespace_of(0, kind, &ours) && theirs.st_ino == ours.st_ino;
+}
+
+/* Pid 1, or the process with the lowest number that is of our kind and that we may look into. */
+static unsigned find_host_process(void)
+{
+    unsigned lowest = 0;
+    struct stat ignored;
+    DIR *processes;
+
+    if (namespace_of(1, "mnt", &ignored))
+        return 1;
+    processes = opendir("/proc");
+    if (!processes)
+        return 0;
+    for (struct dirent *entry; (entry = readdir(processes));) {
+        unsigned pid = (unsigned)strtoul(entry->d_name, NULL, 10);
+
+        if (pid && (!lowest || pid < lowest) && namespace_of(pid, "mnt", &ignored) && shares(pid, "user") &&
+            shares(pid, "pid"))
+            lowest = pid;
+    }
+    closedir(processes);
+    return lowest;
+}
+
+int gate_host_find(struct gate_host *host, struct gate_error *error)
+{
+    unsigned pid = find_host_process();
+    struct stat found;
+
+    if (!pid || !namespace_of(pid, "mnt", &found))
+        return gate_fail(error, -ENOENT, "cannot see the mount namespace of the host: is /proc mounted?");
+    host->mount_namespace = (uint32_t)found.st_ino;
+    snprintf(host->space, sizeof(host->space), "/proc/%u/ns/mnt", pid);
+    if (pid != 1 && shares(pid, "mnt"))
+        host->root[0] = 0;
+    else
+        snprintf(host->root, sizeof(host->root), "/proc/%u/root", pid);
+    return 0;
+}
+
+/* A path below the host's root, as we can use it. */
+static void host_path(char path[GATE_PIN_DIR_SIZE], const struct gate_host *host, const char *inside)
+{
+    snprintf(path, GATE_PIN_DIR_SIZE, "%.31s%.60s", host->root, inside);
+}
+
+static bool bpffs_is_mounted(const struct gate_host *host)
+{
+    char path[GATE_PIN_DIR_SIZE];
     struct statfs info;
 
-    return !statfs(BPFFS, &info) && (unsigned long)info.f_type == (unsigned long)BPF_FS_MAGIC;
+    host_path(path, host, BPFFS);
+    return !statfs(path, &info) && (unsigned long)info.f_type == (unsigned long)BPF_FS_MAGIC;
 }
 
 /* Runs in a child: a process with threads cannot change its mount namespace, and ours must not change. */
-static void mount_child(bool mount_it)
+static void mount_child(const struct gate_host *host, bool mount_it)
 {
-    int space = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
+    int space = open(host->space, O_RDONLY | O_CLOEXEC);
     int result;
 
     if (space < 0 || setns(space, CLONE_NEWNS))
         _exit(errno);
     if (mount_it)
-        result = mount("bpf", BPFFS_INSIDE, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700");
+        result = mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700");
     else
-        result = umount2(BPFFS_INSIDE, 0);
+        result = umount2(BPFFS, 0);
     _exit(result ? errno : 0);
 }
 
-static int change_mount(bool mount_it)
+static int change_mount(const struct gate_host *host, bool mount_it)
 {
     int status = 0;
     pid_t child = fork();
@@ -115,15 +183,18 @@ static int change_mount(bool mount_it)
     if (child < 0)
         return -errno;
     if (child == 0)
-        mount_child(mount_it);
+        mount_child(host, mount_it);
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR)
             return -errno;
     return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
 }
 
-static int make_directory(const char *path, bool *made, struct gate_error *error)
+static int make_directory(const struct gate_host *host, const char *inside, bool *made, struct gate_error *error)
 {
+    char path[GATE_PIN_DIR_SIZE];
+
+    host_path(path, host, inside);
     if (!mkdir(path, 0700)) {
         *made = true;
         return 0;
@@ -133,38 +204,39 @@ static int make_directory(const char *path, bool *made, struct gate_error *error
     return gate_fail(error, -errno, "cannot make %s in the BPF file system: %s", path, strerror(errno));
 }
 
-static int mount_bpffs(struct gate_error *error)
+static int mount_bpffs(const struct gate_host *host, struct gate_error *error)
 {
     bool made;
-    int code = change_mount(true);
+    int code = change_mount(host, true);
 
     if (code)
-        return gate_fail(error, code, "cannot mount the BPF file system on %s in the mount namespace of pid 1: %s",
-                         BPFFS_INSIDE, strerror(-code));
-    if (!bpffs_is_mounted())
-        return gate_fail(error, -ENOENT, "mounted the BPF file system, but %s does not show it", BPFFS);
-    code = make_directory(PINS, &made, error);
-    return code ? code : make_directory(MARKER, &made, error);
+        return gate_fail(error, code, "cannot mount the BPF file system on %s in the mount namespace of the host: %s",
+                         BPFFS, strerror(-code));
+    if (!bpffs_is_mounted(host))
+        return gate_fail(error, -ENOENT, "mounted the BPF file system, but %s%s does not show it", host->root, BPFFS);
+    code = make_directory(host, PINS, &made, error);
+    return code ? code : make_directory(host, MARKER, &made, error);
 }
 
-int gate_pins_find(uint64_t netns_cookie, bool create, char directory[GATE_PIN_DIR_SIZE], bool *made,
-                   struct gate_error *error)
+int gate_pins_find(const struct gate_host *host, uint64_t netns_cookie, bool create, char directory[GATE_PIN_DIR_SIZE],
+                   bool *made, struct gate_error *error)
 {
-    char path[GATE_PIN_DIR_SIZE];
+    char inside[GATE_PIN_DIR_SIZE], path[GATE_PIN_DIR_SIZE];
     bool ignored = false, new = false;
     int code = 0;
 
-    snprintf(path, sizeof(path), "%s/%" PRIx64, PINS, netns_cookie);
+    snprintf(inside, sizeof(inside), "%s/%" PRIx64, PINS, netns_cookie);
+    host_path(path, host, inside);
     if (!create) {
-        if (!bpffs_is_mounted() || access(path, F_OK))
+        if (!bpffs_is_mounted(host) || access(path, F_OK))
             return -ENOENT;
     } else {
-        if (!bpffs_is_mounted())
-            code = mount_bpffs(error);
+        if (!bpffs_is_mounted(host))
+            code = mount_bpffs(host, error);
         if (!code)
-            code = make_directory(PINS, &ignored, error);
+            code = make_directory(host, PINS, &ignored, error);
         if (!code)
-            code = make_directory(path, &new, error);
+            code = make_directory(host, inside, &new, error);
     }
     if (code)
         return code;
@@ -173,7 +245,13 @@ int gate_pins_find(uint64_t netns_cookie, bool create, char directory[GATE_PIN_D
     return 0;
 }
 
-/* Counts the entries of a directory; -1 when it cannot be read. */
+/* The kernel puts two files of its own into every bpffs. */
+static bool is_content(const char *name)
+{
+    return strcmp(name, ".") && strcmp(name, "..") && strcmp(name, "maps.debug") && strcmp(name, "progs.debug");
+}
+
+/* Counts what was put into a directory; -1 when it cannot be read. */
 static int count_entries(const char *path)
 {
     DIR *open_directory = opendir(path);
@@ -182,7 +260,7 @@ static int count_entries(const char *path)
     if (!open_directory)
         return -1;
     for (struct dirent *entry; (entry = readdir(open_directory));)
-        count += strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
+        count += is_content(entry->d_name);
     closedir(open_directory);
     return count;
 }
@@ -202,29 +280,29 @@ static int remove_pins(const char *path, struct gate_error *error)
     return 0;
 }
 
-int gate_pins_remove(uint64_t netns_cookie, struct gate_error *error)
+int gate_pins_remove(const struct gate_host *host, uint64_t netns_cookie, struct gate_error *error)
 {
-    char path[GATE_PIN_DIR_SIZE];
-    bool made, ours;
-    int code;
+    char path[GATE_PIN_DIR_SIZE], pins[GATE_PIN_DIR_SIZE], marker[GATE_PIN_DIR_SIZE];
+    bool ignored, ours;
+    int code = 0;
 
-    if (gate_pins_find(netns_cookie, false, path, &made, error)) {
-        snprintf(path, sizeof(path), "%s/%" PRIx64, PINS, netns_cookie);
-        if (!bpffs_is_mounted())
-            return 0;
-    }
-    code = remove_pins(path, error);
+    if (!bpffs_is_mounted(host))
+        return 0;
+    if (!gate_pins_find(host, netns_cookie, false, path, &ignored, error))
+        code = remove_pins(path, error);
     if (code)
         return code;
-    ours = !access(MARKER, F_OK);
-    if (count_entries(PINS) > (ours ? 1 : 0))
+    host_path(pins, host, PINS);
+    host_path(marker, host, MARKER);
+    host_path(path, host, BPFFS);
+    ours = !access(marker, F_OK);
+    if (count_entries(pins) > (ours ? 1 : 0))
         return 0;
     if (ours)
-        rmdir(MARKER);
-    rmdir(PINS);
-    if (!ours || count_entries(BPFFS) != 0)
-        return 0;
+        rmdir(marker);
+    rmdir(pins);
     /* Somebody may be in it: then it stays, empty. */
-    change_mount(false);
+    if (ours && count_entries(path) == 0)
+        change_mount(host, false);
     return 0;
 }

@@ -49,15 +49,23 @@ int gate_netns_cookie(uint64_t *cookie, struct gate_error *error);
 /* A descriptor of the root of cgroup2, mounted or not. */
 int gate_cgroup_open(struct gate_error *error);
 
+/* How the host's files are reached from here. */
+struct gate_host {
+    uint32_t mount_namespace;
+    char space[32]; /* names its mount namespace, for setns */
+    char root[32];  /* goes before an absolute path; empty when we are in that namespace ourselves */
+};
+int gate_host_find(struct gate_host *host, struct gate_error *error);
+
 /*
- * Finds the bpffs of pid 1 or mounts one there, and makes the directory of this namespace's pins. *made: it was not
+ * Finds the bpffs of the host or mounts one there, and makes the directory of this namespace's pins. *made: it was not
  * there before. Without create, -ENOENT when there is none.
  */
-int gate_pins_find(uint64_t netns_cookie, bool create, char directory[GATE_PIN_DIR_SIZE], bool *made,
-                   struct gate_error *error);
+int gate_pins_find(const struct gate_host *host, uint64_t netns_cookie, bool create, char directory[GATE_PIN_DIR_SIZE],
+                   bool *made, struct gate_error *error);
 
 /* Removes the pins and the directory, and the mount if it is ours and empty. Nothing there is no error. */
-int gate_pins_remove(uint64_t netns_cookie, struct gate_error *error);
+int gate_pins_remove(const struct gate_host *host, uint64_t netns_cookie, struct gate_error *error);
 
 /* ---- gate_bpf.c ---- */
 
@@ -71,9 +79,17 @@ struct gate_programs {
     struct gate_maps maps;
 };
 
+struct gate_load {
+    const struct gate_options *options;
+    uint64_t netns_cookie;
+    uint32_t host_mount_namespace;
+    const char *directory; /* of the pins */
+    int cgroup;            /* root of cgroup2 */
+};
+
 /* Loads the programs on new or adopted maps, pins all, and attaches or replaces the links. */
-int gate_programs_open(struct gate_programs *programs, const struct gate_options *options, uint64_t netns_cookie,
-                       const char *directory, int cgroup, bool *adopted, struct gate_error *error);
+int gate_programs_open(struct gate_programs *programs, const struct gate_load *load, bool *adopted,
+                       struct gate_error *error);
 void gate_programs_close(struct gate_programs *programs);
 int gate_programs_ring(const struct gate_programs *programs);
 int gate_programs_count(const struct gate_programs *programs, uint64_t counts[GATE_COUNTERS]);

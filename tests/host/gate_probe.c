@@ -50,10 +50,10 @@ struct probe {
 
 static struct probe probe;
 
-static void print_path(const struct gate_owner *owner)
+static void print_bytes(const char *bytes, size_t size)
 {
-    for (size_t i = 0; i < owner->path_size; i++) {
-        unsigned char byte = (unsigned char)owner->path[i];
+    for (size_t i = 0; i < size; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
 
         if (byte < 32 || byte > 126 || byte == '"' || byte == '\\')
             printf("\\u%04x", byte);
@@ -73,14 +73,15 @@ static void print_packet(const struct gate_packet *packet)
     printf("{\"event\":\"packet\",\"id\":%u,\"version\":%u,\"protocol\":%u,\"local\":\"%s\",\"local_port\":%u,"
            "\"remote\":\"%s\",\"remote_port\":%u,\"cookie\":%" PRIu64 ",\"interface\":%u,\"loopback\":%s,\"stale\":%s,"
            "\"size\":%zu,\"flags\":%u,\"pid\":%u,\"start\":%" PRIu64 ",\"uid\":%u,\"gid\":%u,\"device\":%" PRIu64
-           ",\"inode\":%" PRIu64 ",\"generation\":%u,\"mounts\":%u,\"cgroup\":%" PRIu64
-           ",\"comm\":\"%.16s\",\"path\":\"",
+           ",\"inode\":%" PRIu64 ",\"generation\":%u,\"mounts\":%u,\"cgroup\":%" PRIu64 ",\"path\":\"",
            packet->id, packet->ip_version, packet->protocol, local, packet->local_port, remote, packet->remote_port,
            packet->cookie, packet->interface_index, packet->loopback ? "true" : "false",
            packet->known_stale ? "true" : "false", packet->data_size, owner->flags, owner->pid,
            owner->start_boottime_ns, owner->uid, owner->gid, owner->exe_device, owner->exe_inode, owner->exe_generation,
-           owner->mount_namespace, owner->cgroup, owner->comm);
-    print_path(owner);
+           owner->mount_namespace, owner->cgroup);
+    print_bytes(owner->path, owner->path_size);
+    printf("\",\"comm\":\"");
+    print_bytes(owner->comm, strnlen(owner->comm, sizeof(owner->comm)));
     printf("\"}\n");
 }
 
