@@ -23,20 +23,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
 
-#define BPFFS  "/sys/fs/bpf"
-#define PINS   BPFFS "/gatehouse"
+#define BPFFS      "/sys/fs/bpf"
+#define PINS       BPFFS "/gatehouse"
+#define LOCK_TRIES 600
+
 #define MARKER PINS "/mounted-by-gatehouse"
 
 int gate_netns_cookie(uint64_t *cookie, struct gate_error *error)
@@ -218,12 +222,35 @@ static int mount_bpffs(const struct gate_host *host, struct gate_error *error)
     return code ? code : make_directory(host, MARKER, &made, error);
 }
 
+/*
+ * Keeps gates of different namespaces from mounting and unmounting under each other's feet. Anybody may lock that
+ * directory, so nobody waits for it long; -1 when there is no lock to be had.
+ */
+static int lock_mount(const struct gate_host *host)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    char path[GATE_PIN_DIR_SIZE];
+    int fd;
+
+    host_path(path, host, "/sys/fs");
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; fd >= 0 && i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB); i++)
+        nanosleep(&pause, NULL);
+    return fd;
+}
+
+static void unlock_mount(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 int gate_pins_find(const struct gate_host *host, uint64_t netns_cookie, bool create, char directory[GATE_PIN_DIR_SIZE],
                    bool *made, struct gate_error *error)
 {
     char inside[GATE_PIN_DIR_SIZE], path[GATE_PIN_DIR_SIZE];
     bool ignored = false, new = false;
-    int code = 0;
+    int code = 0, lock;
 
     snprintf(inside, sizeof(inside), "%s/%" PRIx64, PINS, netns_cookie);
     host_path(path, host, inside);
@@ -231,12 +258,14 @@ int gate_pins_find(const struct gate_host *host, uint64_t netns_cookie, bool cre
         if (!bpffs_is_mounted(host) || access(path, F_OK))
             return -ENOENT;
     } else {
+        lock = lock_mount(host);
         if (!bpffs_is_mounted(host))
             code = mount_bpffs(host, error);
         if (!code)
             code = make_directory(host, PINS, &ignored, error);
         if (!code)
             code = make_directory(host, inside, &new, error);
+        unlock_mount(lock);
     }
     if (code)
         return code;
@@ -280,29 +309,37 @@ static int remove_pins(const char *path, struct gate_error *error)
     return 0;
 }
 
-int gate_pins_remove(const struct gate_host *host, uint64_t netns_cookie, struct gate_error *error)
+/* Takes away what all gates share, when this was the last. Somebody may be in the mount: then it stays, empty. */
+static void remove_shared(const struct gate_host *host)
 {
-    char path[GATE_PIN_DIR_SIZE], pins[GATE_PIN_DIR_SIZE], marker[GATE_PIN_DIR_SIZE];
-    bool ignored, ours;
-    int code = 0;
+    char root[GATE_PIN_DIR_SIZE], pins[GATE_PIN_DIR_SIZE], marker[GATE_PIN_DIR_SIZE];
+    bool ours;
 
-    if (!bpffs_is_mounted(host))
-        return 0;
-    if (!gate_pins_find(host, netns_cookie, false, path, &ignored, error))
-        code = remove_pins(path, error);
-    if (code)
-        return code;
+    host_path(root, host, BPFFS);
     host_path(pins, host, PINS);
     host_path(marker, host, MARKER);
-    host_path(path, host, BPFFS);
     ours = !access(marker, F_OK);
     if (count_entries(pins) > (ours ? 1 : 0))
-        return 0;
+        return;
     if (ours)
         rmdir(marker);
     rmdir(pins);
-    /* Somebody may be in it: then it stays, empty. */
-    if (ours && count_entries(path) == 0)
+    if (ours && count_entries(root) == 0)
         change_mount(host, false);
-    return 0;
+}
+
+int gate_pins_remove(const struct gate_host *host, uint64_t netns_cookie, struct gate_error *error)
+{
+    char path[GATE_PIN_DIR_SIZE];
+    bool ignored;
+    int code = 0, lock = lock_mount(host);
+
+    if (bpffs_is_mounted(host)) {
+        if (!gate_pins_find(host, netns_cookie, false, path, &ignored, error))
+            code = remove_pins(path, error);
+        if (!code)
+            remove_shared(host);
+    }
+    unlock_mount(lock);
+    return code;
 }
