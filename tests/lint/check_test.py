@@ -24,6 +24,7 @@ CASES = [
     ('one of two fails', 'FAIL', 1, '1..2\nok 1 - a\nnot ok 2 - b\n# why\n', (1, 1, 0)),
     ('a skip with its reason', 'OK', 0, '1..2\nok 1 - a\nok 2 - b # SKIP no root\n', (1, 0, 1)),
     ('cmocka writes a skip without a name', 'OK', 0, '1..1\nok 1 # SKIP\n', (0, 0, 1)),
+    ('cmocka 1.1.5 calls a skip not ok', 'OK', 0, '1..2\nok 1 - a\nnot ok 2 # SKIP skipped\n', (1, 0, 1)),
     ('all skipped', 'SKIP', 0, '1..0 # SKIP no kernel BTF\n', (0, 0, 1)),
     ('two groups in one program', 'OK', 0, '1..1\nok 1 - a\n1..2\nok 1 - b\nok 2 - c\n', (3, 0, 0)),
     ('crash after the first case', 'FAIL', -11, '1..3\nok 1 - a\n', (1, 1, 0)),
