@@ -50,6 +50,7 @@ class Namespace:
                 ("ipv6/conf/default/accept_dad", "0"),
                 ("core/somaxconn", "65535"),
                 ("ipv4/tcp_max_syn_backlog", "65535"),
+                ("ipv6/ip_nonlocal_bind", "1"),
                 ("ipv4/tcp_fastopen", "3"),
                 ("ipv4/ip_local_port_range", "10000 60999"),
                 ("ipv4/ping_group_range", "0 2147483647"),

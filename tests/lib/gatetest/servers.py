@@ -13,7 +13,7 @@ import time
 
 from . import net
 
-IP_PKTINFO, IPV6_RECVPKTINFO, IPV6_PKTINFO = 8, 49, 50
+IP_PKTINFO, IPV6_RECVPKTINFO, SO_RCVBUFFORCE = 8, 49, 33
 
 
 class Server:
@@ -197,6 +197,7 @@ class Ear(Server):
         super().__init__()
         self.frames = []
         self.socket = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
         self.socket.bind((device, 3))
         self.socket.settimeout(0.1)
         self.start()
