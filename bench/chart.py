@@ -103,7 +103,7 @@ def connect_bars(drawing, figures):
     entries = []
     for key in SHORT:
         if key in connect:
-            words = f"  {connect[key]['p50_us'] / base:.1f}×" if base else ""
+            words = f" = {connect[key]['p50_us'] / base:.1f}×" if base else ""
             entries.append((SHORT[key], connect[key]["p50_us"], connect[key]["p99_us"], COLOURS[key], words))
     bars(drawing, entries, "µs")
 

@@ -38,7 +38,7 @@ def rows(figures):
     return found
 
 
-def line(words, width=(62, 11, 11, 11, 12)):
+def line(words, width=(72, 11, 11, 11, 11)):
     first, *others = words
     return (f"  {first:<{width[0]}}" + "".join(f"{word:>{size}}" for word, size in zip(others, width[1:]))).rstrip()
 

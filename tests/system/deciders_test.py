@@ -300,11 +300,25 @@ def gatehouse_ends(lab):
         code = program.stop(number)
         assert code in (0, 128 + number, -number), code
         wait_until(lambda: decider_pid(lab) == 0, 5, "the decider's end")
-    program = lab.gatehouse_decides("permit")
+    program = lab.gatehouse_decides("permit", "--once")
     daemon.kill()
     assert program.process.wait(10) != 0, "it goes on without gatehoused"
     assert "gatehoused" in program.output(), program.output()
     tell(program.output().strip().splitlines()[-1])
+
+
+@case("gatehouse waits for a gatehoused that was killed, and decides again when it is back", timeout=60)
+def gatehouse_comes_back(lab):
+    server = TcpServer(lab.server)
+    daemon = lab.gatehoused()
+    program = lab.gatehouse_decides("permit")
+    daemon.kill()
+    time.sleep(1)
+    assert program.process.poll() is None, program.output()
+    talker = lab.connect_timer(net.SERVER_V4, server.port)
+    lab.gatehoused()
+    lab.wait_decider(program.pid)
+    assert talker.result()[0] == 0
 
 
 if __name__ == "__main__":
