@@ -21,7 +21,7 @@ def two_pairs(lab):
     for letter, command in (("x", "permit"), ("y", "block")):
         namespace = lab.namespace(letter)
         path = lab.directory / f"{letter}.sock"
-        lab.gatehoused(namespace=namespace, socket=path)
+        lab.gatehoused("--hold-loopback", namespace=namespace, socket=path)
         lab.gatehouse_decides(command, socket=path)
         pairs.append((namespace, path, TcpServer(namespace, port=7001), command == "permit"))
     for _ in range(3):
@@ -40,7 +40,7 @@ def one_of_two_ends(lab):
     other = lab.namespace("x")
     path = lab.directory / "x.sock"
     first = lab.gatehoused()
-    lab.gatehoused(namespace=other, socket=path)
+    lab.gatehoused("--hold-loopback", namespace=other, socket=path)
     lab.gatehouse_decides("block", socket=path)
     server = TcpServer(other, port=7001)
     for end in (first.kill, lambda: lab.client.run([names.find_program("gatehoused"), "--remove"], timeout=20)):

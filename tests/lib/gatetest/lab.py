@@ -135,10 +135,10 @@ class Lab:
         program = self.start(command, namespace, "gatehoused", **options)
         return program.wait_for("gatehoused: ready") if ready else program
 
-    def gatehouse(self, *arguments, socket=None, **options):
-        """Starts `gatehouse COMMAND`, which runs on."""
+    def gatehouse(self, *arguments, socket=None, wrapper=(), **options):
+        """Starts `gatehouse COMMAND`, which runs on. wrapper: a command that becomes it."""
         options.setdefault("stdin", subprocess.DEVNULL)
-        command = [names.find_program("gatehouse"), "--socket", socket or self.socket, *arguments]
+        command = [*wrapper, names.find_program("gatehouse"), "--socket", socket or self.socket, *arguments]
         return self.start(command, None, f"gatehouse-{arguments[0]}", **options)
 
     def gatehouse_decides(self, *arguments, **options):
@@ -188,6 +188,12 @@ class Lab:
         shutil.copy(names.find_program(name), path)
         path.chmod(0o755)
         return str(path)
+
+
+def with_file(file, place):
+    """A wrapper command that sees file at place; nobody else does."""
+    script = f'mount --bind {file} {place} && exec "$@"'
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
 
 
 def as_user(user, command):
