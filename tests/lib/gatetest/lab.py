@@ -205,15 +205,15 @@ def as_user(user, command):
 def clean_up(prefix, directory):
     """Ends and removes all a lab made, and returns what could not be removed, a sentence each."""
     complaints = []
-    inodes = {}
+    cookies = {}
     for name in net.existing(prefix):
         namespace = net.Namespace(name)
-        inodes[name] = namespace.inode
+        cookies[name] = namespace.cookie
         namespace.kill_all()
         complaints += leftovers.remove_pair(namespace)
     for name in net.existing(prefix):
         net.remove(name)
-    complaints += leftovers.find(prefix, directory, inodes)
+    complaints += leftovers.find(prefix, directory, cookies)
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(directory)
     if os.path.exists(directory):
