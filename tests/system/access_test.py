@@ -76,7 +76,7 @@ def second_decider(lab):
 def second_decider_program(lab):
     lab.gatehoused()
     lab.gatehouse_decides("permit")
-    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "block", timeout=10)
+    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "permit", timeout=10)
     assert done.returncode != 0, done
     assert len(done.stderr.strip().splitlines()) == 1 and "decide" in done.stderr, done.stderr
     tell(done.stderr.strip())

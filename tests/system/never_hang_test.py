@@ -226,7 +226,8 @@ def daemon_gone_open(lab):
 def decided_flows_survive(lab):
     server, echo = TcpServer(lab.server, greeting=b"hello"), UdpServer(lab.server)
     daemon = lab.gatehoused()
-    with decide.Deciding(lab, lambda request: protocol.PERMIT if request.remote == net.SERVER_V4 else protocol.BLOCK):
+    judge = lambda request: protocol.PERMIT if request.remote == net.SERVER_V4 else protocol.BLOCK  # noqa: E731
+    with decide.Deciding(lab, judge, until_closed=True):
         sender = lab.talker("udp_sender", "unconnected", net.SERVER_V4, echo.port, net.MANY_V4, echo.port)
         sender.ask("0 before")
         sender.ask("1 before, blocked")

@@ -9,9 +9,10 @@ from . import device, protocol
 class Deciding:
     """Answers each request by judge(request) -> verdict, or None to keep it held, until the with block ends.
 
-    seen has (request, monotonic ns just before its verdict was sent)."""
+    until_closed: the case ends gatehoused, so that its going is no failure. seen has (request, monotonic ns just before its verdict was sent)."""
 
-    def __init__(self, lab, judge, delay=0.0):
+    def __init__(self, lab, judge, delay=0.0, until_closed=False):
+        self.until_closed = until_closed
         self.device = lab.decider()
         self.judge = judge
         self.delay = delay
@@ -42,7 +43,7 @@ class Deciding:
                 for request in found:
                     self._answer(request)
         except (device.DeviceClosed, OSError, AssertionError) as failure:
-            if not self._stopping.is_set():
+            if not self._stopping.is_set() and not (self.until_closed and isinstance(failure, device.DeviceClosed)):
                 self.failure = failure
 
     def _answer(self, request):

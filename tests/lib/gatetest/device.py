@@ -22,8 +22,8 @@ class Device:
         self.timeout = timeout
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * protocol.MESSAGE_MAX)
-        self.socket.settimeout(timeout)
         self.socket.connect(str(path))
+        self.socket.settimeout(timeout)
         self.last_tag = 0
         self.answers = {}
         self.reading = None  # tag of the GET_REQUESTS under way
