@@ -49,6 +49,13 @@ DAMAGED_PACKETS = {
 }
 
 
+def new_requests(decider):
+    try:
+        return decider.requests(0.05)
+    except TimeoutError:
+        return []
+
+
 @case(f"{DAMAGED} is dropped and counted, the others are unaffected")
 def damaged_packets(lab):
     server = TcpServer(lab.server)
@@ -66,8 +73,9 @@ def damaged_packets(lab):
             except OSError as error:
                 refused.append(f"{what}: not even sent, {error.strerror}")
                 continue
-            time.sleep(0.1)
-            tell(f"{what}: {decider.platform().packets_damaged - before} counted as damaged")
+            time.sleep(0.05)
+            became = new_requests(decider)
+            tell(f"{what}: {decider.platform().packets_damaged - before} counted as damaged, {became or 'no request'}")
     tell("; ".join(refused) or "the kernel sent them all")
     status, platform = decider.status(), decider.platform()
     assert platform.packets_damaged >= 1, platform
@@ -95,9 +103,10 @@ def random_packets(lab):
                 continue
             if number % 50 == 0:
                 assert lab.connect_timer(net.SERVER_V4, server.port).result()[0] == 0
-        platform, status = deciding.device, None
-    with lab.observer() as watcher:
-        platform, status = watcher.platform(), watcher.status()
+        with lab.observer() as watcher:
+            wait_until(lambda: watcher.status().held == 0, 10, "the verdict on each")
+            platform, status = watcher.platform(), watcher.status()
+            assert deciding.seen, "nothing was asked"
     tell(f"damaged {platform.packets_damaged}, unknown {platform.packets_unknown}, seen {platform.packets_seen}")
     assert len(server.accepted) == 10, server.accepted
     assert platform.packets_damaged > 0 and status.held == 0, (platform, status)

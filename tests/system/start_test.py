@@ -140,7 +140,7 @@ def directory_not_writable(lab):
 
 @case(f"{START}: a socket path that is too long")
 def path_too_long(lab):
-    refuses(lab, ["--socket", f"{lab.directory}/{'x' * 120}"], ("long",))
+    refuses(lab, ["--socket", f"{lab.directory}/{'x' * 120}"], ("long", "bytes"))
 
 
 @case(f"{START}: bad option values")
@@ -181,11 +181,13 @@ def gatehouse_refuses(lab):
 
 @case("--help says what there is, and starts nothing")
 def help_text(lab):
-    for program, words in (
-        ("gatehoused", ("--socket", "--deadline", "--undecided", "--no-decider", "--remove")),
-        ("gatehouse", ("permit", "block", "--except", "ask", "status", "--json")),
+    for program, arguments, words in (
+        ("gatehoused", [], ("--socket", "--deadline", "--undecided", "--no-decider", "--remove")),
+        ("gatehouse", [], ("permit", "block", "ask", "status", "watch", "policy", "--socket")),
+        ("gatehouse", ["block"], ("--except", "--json")),
+        ("gatehouse", ["status"], ("--json",)),
     ):
-        done = lab.client.run([names.find_program(program), "--help"], timeout=10)
+        done = lab.client.run([names.find_program(program), *arguments, "--help"], timeout=10)
         assert done.returncode == 0, done
         missing = [word for word in words if word not in done.stdout]
         assert not missing, f"{program} --help does not name {missing}:\n{done.stdout}"
