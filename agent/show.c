@@ -5,6 +5,7 @@
 #include "agent/show.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "agent/clock.h"
 #include "agent/path_text.h"
@@ -156,6 +157,18 @@ void show_program(struct text *text, const struct request *request)
         text_add(text, "(unknown program)");
     else /* A Linux path starts with a slash and may hold a backslash; a Windows path is made of them. */
         show_escaped(text, request->path, size, request->path[0] == '/' && request->path[1] == 0);
+}
+
+void show_written_path(struct text *text, const char *path)
+{
+    uint8_t utf16[PATH_TEXT_UTF16_SIZE(SHOW_WRITTEN_MAX)];
+    size_t count = strlen(path);
+    size_t size = 0;
+
+    if (count > SHOW_WRITTEN_MAX)
+        count = SHOW_WRITTEN_MAX;
+    (void)path_text_from_bytes((const uint8_t *)path, count, utf16, sizeof(utf16), &size);
+    show_escaped(text, utf16, size, path[0] == '/');
 }
 
 static uint32_t sid_number(const uint8_t *bytes)
