@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -22,7 +23,7 @@ static enum agent_result read_line(const char *line, struct options *options, st
     char *arguments[ARGUMENTS_MAX + 1] = {"gatehouse"};
     int count = 1;
 
-    strcpy(copy, line);
+    snprintf(copy, sizeof(copy), "%s", line);
     for (char *word = strtok(copy, " "); word != NULL && count < ARGUMENTS_MAX; word = strtok(NULL, " "))
         arguments[count++] = word;
     return options_read(options, count, arguments, problem);
