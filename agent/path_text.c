@@ -5,43 +5,43 @@
  */
 #include "agent/path_text.h"
 
-static bool is_continuation(uint8_t byte)
+/* Length that the first byte promises, or 0; *character gets the first byte's bits. */
+static size_t utf8_length(uint8_t first, uint32_t *character)
 {
-    return (byte & 0xC0u) == 0x80u;
+    if (first < 0x80u) {
+        *character = first;
+        return 1;
+    }
+    if (first >= 0xC2u && first <= 0xDFu) {
+        *character = first & 0x1Fu;
+        return 2;
+    }
+    if (first >= 0xE0u && first <= 0xEFu) {
+        *character = first & 0x0Fu;
+        return 3;
+    }
+    *character = first & 0x07u;
+    return first >= 0xF0u && first <= 0xF4u ? 4 : 0;
 }
 
 /* Length of the well-formed sequence at bytes, or 0. */
 static size_t utf8_next(const uint8_t *bytes, size_t left, uint32_t *character)
 {
-    uint8_t first = bytes[0];
+    static const uint32_t smallest[] = {0, 0, 0x80u, 0x800u, 0x10000u};
+    uint32_t value;
+    size_t length = utf8_length(bytes[0], &value);
 
-    if (first < 0x80u) {
-        *character = first;
-        return 1;
-    }
-    if (first >= 0xC2u && first <= 0xDFu && left >= 2 && is_continuation(bytes[1])) {
-        *character = (uint32_t)(first & 0x1Fu) << 6 | (bytes[1] & 0x3Fu);
-        return 2;
-    }
-    if (first >= 0xE0u && first <= 0xEFu && left >= 3 && is_continuation(bytes[1]) && is_continuation(bytes[2])) {
-        uint32_t value = (uint32_t)(first & 0x0Fu) << 12 | (uint32_t)(bytes[1] & 0x3Fu) << 6 | (bytes[2] & 0x3Fu);
-
-        if (value < 0x800u || (value >= 0xD800u && value <= 0xDFFFu))
+    if (length == 0 || length > left)
+        return 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((bytes[i] & 0xC0u) != 0x80u)
             return 0;
-        *character = value;
-        return 3;
+        value = value << 6 | (bytes[i] & 0x3Fu);
     }
-    if (first >= 0xF0u && first <= 0xF4u && left >= 4 && is_continuation(bytes[1]) && is_continuation(bytes[2]) &&
-        is_continuation(bytes[3])) {
-        uint32_t value = (uint32_t)(first & 0x07u) << 18 | (uint32_t)(bytes[1] & 0x3Fu) << 12 |
-                         (uint32_t)(bytes[2] & 0x3Fu) << 6 | (bytes[3] & 0x3Fu);
-
-        if (value < 0x10000u || value > 0x10FFFFu)
-            return 0;
-        *character = value;
-        return 4;
-    }
-    return 0;
+    if (value < smallest[length] || value > 0x10FFFFu || (value >= 0xD800u && value <= 0xDFFFu))
+        return 0;
+    *character = value;
+    return length;
 }
 
 static void put_unit(uint8_t *utf16, uint32_t unit)
