@@ -125,6 +125,15 @@ void nt_call_put(struct nt_call *call);
 NTSTATUS nt_device_control_wait(struct nt_file *file, ULONG code, const void *input, size_t input_size, void *output,
                                 size_t output_size, size_t *information, unsigned timeout_ms);
 
+/* --- Debug output ----------------------------------------------------------------------------- */
+
+/*
+ * Gets each DbgPrint[Ex] message as one NUL-terminated line of text; any thread, any IRQL; it must
+ * not call nt/. NULL restores the default: errors go to stderr, the rest nowhere (and is not formatted).
+ */
+typedef void nt_debug_sink(void *context, ULONG component, ULONG level, const char *text);
+void nt_set_debug_sink(nt_debug_sink *sink, void *context);
+
 /* --- Faults ---------------------------------------------------------------------------------- */
 
 /* Asked before each routine that can fail ("ExAllocatePool2", "IoCreateDevice" ...); TRUE makes it fail. NULL: none.

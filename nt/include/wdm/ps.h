@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wdm/ps.h - processes, threads, object references, handles. Part of wdm.h.
+ */
+#ifndef WDM_PS_H
+#define WDM_PS_H
+
+#include <ntdef.h>
+#include <wdm/ke.h>
+
+typedef VOID KSTART_ROUTINE(_In_ PVOID StartContext);
+typedef KSTART_ROUTINE *PKSTART_ROUTINE;
+
+PEPROCESS PsGetCurrentProcess(VOID);
+HANDLE PsGetCurrentProcessId(VOID);
+HANDLE PsGetCurrentThreadId(VOID);
+HANDLE PsGetProcessId(PEPROCESS Process);
+/* 100 ns since 1601. */
+LONGLONG PsGetProcessCreateTimeQuadPart(PEPROCESS Process);
+
+#define THREAD_ALL_ACCESS (STANDARD_RIGHTS_REQUIRED | SYNCHRONIZE | 0xffffu)
+NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes,
+                              HANDLE ProcessHandle, PCLIENT_ID ClientId, PKSTART_ROUTINE StartRoutine,
+                              PVOID StartContext);
+/* Called by the thread itself; does not return. */
+NTSTATUS PsTerminateSystemThread(NTSTATUS ExitStatus);
+
+typedef struct _OBJECT_TYPE *POBJECT_TYPE;
+extern POBJECT_TYPE *PsThreadType;
+extern POBJECT_TYPE *PsProcessType;
+
+NTSTATUS ObReferenceObjectByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, POBJECT_TYPE ObjectType,
+                                   KPROCESSOR_MODE AccessMode, PVOID *Object, PVOID HandleInformation);
+LONG_PTR ObfReferenceObject(PVOID Object);
+LONG_PTR ObfDereferenceObject(PVOID Object);
+#define ObReferenceObject(object)             ObfReferenceObject(object)
+#define ObDereferenceObject(object)           ObfDereferenceObject(object)
+#define ObReferenceObjectWithTag(object, t)   ObfReferenceObject(object)
+#define ObDereferenceObjectWithTag(object, t) ObfDereferenceObject(object)
+
+NTSTATUS ZwClose(HANDLE Handle);
+
+#endif

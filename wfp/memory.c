@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory.c - pool memory, ids and arenas. Called by every part of the engine; locks none.
+ */
+#include "wfp/memory.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+void *wfp_alloc(size_t size)
+{
+    return ExAllocatePool2(POOL_FLAG_NON_PAGED, size, WFP_TAG);
+}
+
+void wfp_free(void *memory)
+{
+    if (memory != NULL)
+        ExFreePoolWithTag(memory, WFP_TAG);
+}
+
+UINT64 wfp_next_id(void)
+{
+    static _Atomic(UINT64) last;
+
+    return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+}
+
+void *wfp_arena_take(struct wfp_arena *arena, size_t size)
+{
+    size_t at = (arena->used + 15) & ~(size_t)15;
+
+    arena->used = at + size;
+    return arena->base == NULL ? NULL : arena->base + at;
+}
+
+void *wfp_arena_copy(struct wfp_arena *arena, const void *source, size_t size)
+{
+    void *copy;
+
+    if (source == NULL || size == 0)
+        return NULL;
+    copy = wfp_arena_take(arena, size);
+    if (copy != NULL)
+        memcpy(copy, source, size);
+    return copy;
+}
+
+wchar_t *wfp_arena_string(struct wfp_arena *arena, const wchar_t *source)
+{
+    size_t length = 0;
+
+    if (source == NULL)
+        return NULL;
+    while (source[length] != 0)
+        length++;
+    return wfp_arena_copy(arena, source, (length + 1) * sizeof(wchar_t));
+}

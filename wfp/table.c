@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table.c - sharded hash table with embedded nodes. See table.h for locks.
+ */
+#include "wfp/table.h"
+#include "wfp/memory.h"
+
+static UINT64 mix(UINT64 key)
+{
+    key *= 0x9e3779b97f4a7c15ull;
+    return key ^ (key >> 29);
+}
+
+static struct wfp_node **chain(struct wfp_shard *shard, UINT64 key)
+{
+    return shard->bucket_count == 0 ? &shard->first : &shard->buckets[(mix(key) >> 8) & (shard->bucket_count - 1)];
+}
+
+void wfp_table_init(struct wfp_table *table)
+{
+    for (size_t i = 0; i < WFP_SHARDS; i++)
+        pthread_mutex_init(&table->shards[i].lock, NULL);
+}
+
+void wfp_table_trim(struct wfp_table *table)
+{
+    for (size_t i = 0; i < WFP_SHARDS; i++) {
+        struct wfp_shard *shard = &table->shards[i];
+
+        pthread_mutex_lock(&shard->lock);
+        if (shard->count == 0) {
+            wfp_free(shard->buckets);
+            shard->buckets = NULL;
+            shard->bucket_count = 0;
+            shard->first = NULL;
+        }
+        pthread_mutex_unlock(&shard->lock);
+    }
+}
+
+struct wfp_shard *wfp_table_lock(struct wfp_table *table, UINT64 key)
+{
+    struct wfp_shard *shard = &table->shards[mix(key) & (WFP_SHARDS - 1)];
+
+    pthread_mutex_lock(&shard->lock);
+    return shard;
+}
+
+void wfp_table_unlock(struct wfp_shard *shard)
+{
+    pthread_mutex_unlock(&shard->lock);
+}
+
+static void grow(struct wfp_shard *shard)
+{
+    size_t bucket_count = shard->bucket_count == 0 ? 16 : shard->bucket_count * 4;
+    struct wfp_node **buckets = wfp_alloc(bucket_count * sizeof(*buckets));
+    struct wfp_shard old = *shard;
+
+    if (buckets == NULL)
+        return;
+    shard->buckets = buckets;
+    shard->bucket_count = bucket_count;
+    for (size_t i = 0; i < (old.bucket_count == 0 ? 1 : old.bucket_count); i++) {
+        struct wfp_node *node = old.bucket_count == 0 ? old.first : old.buckets[i];
+        struct wfp_node *reversed = NULL;
+
+        /* Twice turned round: equal keys keep their order. */
+        while (node != NULL) {
+            struct wfp_node *next = node->next;
+
+            node->next = reversed;
+            reversed = node;
+            node = next;
+        }
+        while (reversed != NULL) {
+            struct wfp_node *next = reversed->next;
+            struct wfp_node **head = chain(shard, reversed->key);
+
+            reversed->next = *head;
+            *head = reversed;
+            reversed = next;
+        }
+    }
+    shard->first = NULL;
+    wfp_free(old.buckets);
+}
+
+void wfp_shard_insert(struct wfp_shard *shard, struct wfp_node *node)
+{
+    struct wfp_node **head;
+
+    if (shard->count >= (shard->bucket_count == 0 ? 4 : shard->bucket_count * 2))
+        grow(shard);
+    head = chain(shard, node->key);
+    node->next = *head;
+    *head = node;
+    shard->count++;
+}
+
+void wfp_shard_remove(struct wfp_shard *shard, struct wfp_node *node)
+{
+    for (struct wfp_node **link = chain(shard, node->key); *link != NULL; link = &(*link)->next) {
+        if (*link == node) {
+            *link = node->next;
+            node->next = NULL;
+            shard->count--;
+            return;
+        }
+    }
+}
+
+struct wfp_node *wfp_shard_find(struct wfp_shard *shard, UINT64 key)
+{
+    struct wfp_node *node = *chain(shard, key);
+
+    while (node != NULL && node->key != key)
+        node = node->next;
+    return node;
+}
+
+struct wfp_node *wfp_node_next(struct wfp_node *node)
+{
+    UINT64 key = node->key;
+
+    do
+        node = node->next;
+    while (node != NULL && node->key != key);
+    return node;
+}
+
+void wfp_table_insert(struct wfp_table *table, struct wfp_node *node)
+{
+    struct wfp_shard *shard = wfp_table_lock(table, node->key);
+
+    wfp_shard_insert(shard, node);
+    wfp_table_unlock(shard);
+}
+
+void wfp_table_remove(struct wfp_table *table, struct wfp_node *node)
+{
+    struct wfp_shard *shard = wfp_table_lock(table, node->key);
+
+    wfp_shard_remove(shard, node);
+    wfp_table_unlock(shard);
+}
+
+struct wfp_node *wfp_table_take(struct wfp_table *table, UINT64 key)
+{
+    struct wfp_shard *shard = wfp_table_lock(table, key);
+    struct wfp_node *node = wfp_shard_find(shard, key);
+
+    if (node != NULL)
+        wfp_shard_remove(shard, node);
+    wfp_table_unlock(shard);
+    return node;
+}
+
+struct wfp_node *wfp_table_take_any(struct wfp_table *table)
+{
+    struct wfp_node *node = NULL;
+
+    for (size_t i = 0; i < WFP_SHARDS && node == NULL; i++) {
+        struct wfp_shard *shard = &table->shards[i];
+
+        pthread_mutex_lock(&shard->lock);
+        node = shard->first;
+        for (size_t j = 0; j < shard->bucket_count && node == NULL; j++)
+            node = shard->buckets[j];
+        if (node != NULL)
+            wfp_shard_remove(shard, node);
+        pthread_mutex_unlock(&shard->lock);
+    }
+    return node;
+}
+
+size_t wfp_table_count(struct wfp_table *table)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < WFP_SHARDS; i++) {
+        pthread_mutex_lock(&table->shards[i].lock);
+        count += table->shards[i].count;
+        pthread_mutex_unlock(&table->shards[i].lock);
+    }
+    return count;
+}
+
+void wfp_table_each(struct wfp_table *table, void (*each)(struct wfp_node *node, void *context), void *context)
+{
+    for (size_t i = 0; i < WFP_SHARDS; i++) {
+        struct wfp_shard *shard = &table->shards[i];
+
+        pthread_mutex_lock(&shard->lock);
+        for (struct wfp_node *node = shard->first; node != NULL; node = node->next)
+            each(node, context);
+        for (size_t j = 0; j < shard->bucket_count; j++)
+            for (struct wfp_node *node = shard->buckets[j]; node != NULL; node = node->next)
+                each(node, context);
+        pthread_mutex_unlock(&shard->lock);
+    }
+}
