@@ -27,7 +27,7 @@ check-full:
 bench:
 	@tools/deps build bench
 	@tools/build $(BUILD)
-	@tools/bench $(BUILD)
+	@bench/run $(BUILD)
 
 lint:
 	@tools/deps build test lint

@@ -10,6 +10,8 @@
 #include "agent/path_text.h"
 
 #define PATH_SIZE_MAX 65534u
+#define PROTOCOL_TCP  6u
+#define PROTOCOL_UDP  17u
 
 void rules_init(struct rules *rules, enum gatehouse_verdict verdict)
 {
@@ -92,12 +94,33 @@ enum agent_result rules_add_exception(struct rules *rules, const char *path, str
     return result;
 }
 
+void rules_set_resolvers(struct rules *rules, const struct resolver *resolvers, unsigned count)
+{
+    rules->resolver_count = count < RESOLVERS_MAX ? count : RESOLVERS_MAX;
+    memcpy(rules->resolvers, resolvers, rules->resolver_count * sizeof(*resolvers));
+}
+
+static bool asks_resolver(const struct rules *rules, const struct gatehouse_request *request)
+{
+    if (request->remote_port != RESOLVERS_PORT ||
+        (request->protocol != PROTOCOL_UDP && request->protocol != PROTOCOL_TCP))
+        return false;
+    for (unsigned i = 0; i < rules->resolver_count; i++) {
+        if (rules->resolvers[i].ip_version == request->ip_version &&
+            memcmp(rules->resolvers[i].address, request->remote_address, 16) == 0)
+            return true;
+    }
+    return false;
+}
+
 enum gatehouse_verdict rules_decide(const struct rules *rules, const struct request *request)
 {
     bool same = false;
 
     if (rules->count > 0 && request->fixed.path_size > 0 && (request->fixed.flags & GATEHOUSE_REQUEST_NO_PROGRAM) == 0)
         (void)find(rules, request->path, request->fixed.path_size, &same);
+    if (!same && rules->verdict == GATEHOUSE_VERDICT_BLOCK && asks_resolver(rules, &request->fixed))
+        return GATEHOUSE_VERDICT_PERMIT;
     if (!same)
         return rules->verdict;
     return rules->verdict == GATEHOUSE_VERDICT_PERMIT ? GATEHOUSE_VERDICT_BLOCK : GATEHOUSE_VERDICT_PERMIT;

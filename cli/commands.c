@@ -5,10 +5,12 @@
 #include "cli/commands.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "agent/ask.h"
 #include "agent/decide.h"
 #include "agent/program_path.h"
+#include "agent/resolvers.h"
 #include "agent/rules.h"
 #include "agent/session.h"
 #include "agent/show.h"
@@ -48,6 +50,27 @@ static enum agent_result add_exception(struct rules *rules, const char *written,
     return rules_add_exception(rules, resolved, problem);
 }
 
+/* The one rule that nobody wrote is said aloud. */
+static void keep_resolvers(struct rules *rules)
+{
+    struct resolver resolvers[RESOLVERS_MAX];
+    unsigned count = resolvers_read(resolvers);
+    char sentence[RESOLVERS_MAX * 48 + 128] =
+        "looking up names stays permitted (--no-lookups blocks it too): port 53 of";
+
+    for (unsigned i = 0; i < count; i++) {
+        size_t used = strlen(sentence);
+        struct text address = {0};
+
+        show_address(&address, resolvers[i].ip_version, resolvers[i].address, 0);
+        snprintf(sentence + used, sizeof(sentence) - used, " %s%s", text_string(&address), i + 1 < count ? "," : ".");
+        text_free(&address);
+    }
+    rules_set_resolvers(rules, resolvers, count);
+    if (count > 0)
+        command_say(sentence);
+}
+
 static enum agent_result decide(const struct options *options, enum gatehouse_verdict verdict, struct problem *problem)
 {
     struct decide_settings settings = {.quiet = options->quiet, .json = options->json};
@@ -62,6 +85,8 @@ static enum agent_result decide(const struct options *options, enum gatehouse_ve
         result = add_exception(&rules, options->except[i], problem);
     if (result != AGENT_OK)
         goto out;
+    if (verdict == GATEHOUSE_VERDICT_BLOCK && !options->no_lookups)
+        keep_resolvers(&rules);
     decider = decide_new(&settings);
     if (decider == NULL)
         result = problem_set(problem, AGENT_FAILED, "out of memory.");

@@ -48,10 +48,12 @@ static const char *const texts[] = {
 
     "usage: gatehouse block [OPTIONS]\n"
     "\n"
-    "Blocks every held connection, but permits those of the programs after --except.\n"
+    "Blocks every held connection, but permits those of the programs after --except, and looking up names\n"
+    "(port 53 of the name servers in /etc/resolv.conf).\n"
     "Prints: time, program, pid, user, protocol and destination, verdict.\n"
     "\n"
-    "options:\n" EXCEPT,
+    "options:\n"
+    "  --no-lookups     block looking up names too\n" EXCEPT,
 
     "usage: gatehouse ask [OPTIONS]\n"
     "\n"

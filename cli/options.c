@@ -66,6 +66,13 @@ static enum agent_result read_quiet(struct reader *reader, const char *value)
     return AGENT_OK;
 }
 
+static enum agent_result read_no_lookups(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->no_lookups = true;
+    return AGENT_OK;
+}
+
 static enum agent_result read_once(struct reader *reader, const char *value)
 {
     (void)value;
@@ -170,6 +177,7 @@ static const struct option table[] = {
     {"--version", 0, false, read_version},
     {"--except", DECIDERS, true, read_except},
     {"--quiet", DECIDERS, false, read_quiet},
+    {"--no-lookups", FOR(BLOCK), false, read_no_lookups},
     {"--once", DECIDERS | FOR(ASK), false, read_once},
     {"--json", DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY), false, read_json},
     {"--deadline", FOR(POLICY), true, read_deadline},

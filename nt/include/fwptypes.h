@@ -15,46 +15,6 @@
 #include <ntddk.h>
 #include <windef.h>
 
-typedef PVOID PSECURITY_DESCRIPTOR;
-
-/* Security identifiers and what a FWP_TOKEN_ACCESS_INFORMATION_TYPE blob holds (ntifs.h in the WDK). */
-#ifndef SID_REVISION
-#define SID_REVISION            1
-#define SID_MAX_SUB_AUTHORITIES 15
-#define SID_HASH_SIZE           32
-
-typedef struct _SID_IDENTIFIER_AUTHORITY {
-    UCHAR Value[6];
-} SID_IDENTIFIER_AUTHORITY;
-
-typedef struct _SID {
-    UCHAR Revision;
-    UCHAR SubAuthorityCount;
-    SID_IDENTIFIER_AUTHORITY IdentifierAuthority;
-    ULONG SubAuthority[1];
-} SID;
-
-typedef struct _SID_AND_ATTRIBUTES {
-    SID *Sid;
-    ULONG Attributes;
-} SID_AND_ATTRIBUTES, *PSID_AND_ATTRIBUTES;
-
-typedef struct _SID_AND_ATTRIBUTES_HASH {
-    ULONG SidCount;
-    SID_AND_ATTRIBUTES *SidAttr;
-    ULONG_PTR Hash[SID_HASH_SIZE];
-} SID_AND_ATTRIBUTES_HASH;
-
-/* Windows has more members after these; test the blob's size before reading on. */
-typedef struct _TOKEN_ACCESS_INFORMATION {
-    SID_AND_ATTRIBUTES_HASH *SidHash;
-    SID_AND_ATTRIBUTES_HASH *RestrictedSidHash;
-} TOKEN_ACCESS_INFORMATION;
-
-_Static_assert(sizeof(SID) == 12 && sizeof(SID_AND_ATTRIBUTES) == 16, "SID");
-_Static_assert(sizeof(SID_AND_ATTRIBUTES_HASH) == 272, "SID_AND_ATTRIBUTES_HASH");
-#endif
-
 #define FWP_BYTE_ARRAY6_SIZE 6
 #define FWP_V6_ADDR_SIZE     16
 

@@ -65,9 +65,10 @@ FORCEINLINE PVOID nt_compare_exchange_pointer(PVOID volatile *target, PVOID valu
     return comparand;
 }
 
-#define InterlockedExchangePointer(target, value) nt_exchange_pointer((PVOID volatile *)(target), (PVOID)(value))
+#define InterlockedExchangePointer(target, value)                                                                      \
+    nt_exchange_pointer((PVOID volatile *)(target), (PVOID)(ULONG_PTR)(value))
 #define InterlockedCompareExchangePointer(target, value, comparand)                                                    \
-    nt_compare_exchange_pointer((PVOID volatile *)(target), (PVOID)(value), (PVOID)(comparand))
+    nt_compare_exchange_pointer((PVOID volatile *)(target), (PVOID)(ULONG_PTR)(value), (PVOID)(ULONG_PTR)(comparand))
 
 #define InterlockedIncrementAcquire       InterlockedIncrement
 #define InterlockedDecrementRelease       InterlockedDecrement

@@ -352,7 +352,7 @@ FORCEINLINE VOID IoMarkIrpPending(PIRP Irp)
 
 /* Gives the routine that was set before. */
 #define IoSetCancelRoutine(irp, routine)                                                                               \
-    ((PDRIVER_CANCEL)InterlockedExchangePointer((PVOID volatile *)&(irp)->CancelRoutine, (PVOID)(routine)))
+    ((PDRIVER_CANCEL)(ULONG_PTR)InterlockedExchangePointer((PVOID volatile *)&(irp)->CancelRoutine, (ULONG_PTR)(routine)))
 
 NTSTATUS IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtensionSize, PUNICODE_STRING DeviceName,
                         DEVICE_TYPE DeviceType, ULONG DeviceCharacteristics, BOOLEAN Exclusive,
@@ -366,7 +366,6 @@ BOOLEAN IoCancelIrp(PIRP Irp);
 VOID IoAcquireCancelSpinLock(PKIRQL Irql);
 VOID IoReleaseCancelSpinLock(KIRQL Irql);
 ULONG IoGetRequestorProcessId(PIRP Irp);
-PEPROCESS IoGetRequestorProcess(PIRP Irp);
 PEPROCESS IoGetCurrentProcess(VOID);
 
 typedef enum _WORK_QUEUE_TYPE {

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool.c - tagged pool on malloc, so that ASan sees every overrun.
+ *
+ * A header before each block holds tag, size and links; blocks are linked in one of a few lists by
+ * the allocating thread, so threads rarely meet. Freed blocks wait in a small ring, poisoned for
+ * ASan: a second free is then recognised in every build.
+ * Rules: pool-tag-mismatch, pool-double-free, pool-not-allocated, pool-zero-size, pool-tag-zero.
+ * Pages: wdm.h ExAllocatePool2, ExAllocatePoolWithTag, ExFreePoolWithTag; "Automatic Checks" of
+ * Driver Verifier.
+ */
+#include "nt/internal.h"
+#include "nt/sanitize.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MAGIC_LIVE   0x4c4f4f50454c4956ull
+#define MAGIC_FREED  0x4c4f4f5044454552ull
+#define SHARDS       32
+#define RING         256
+#define RING_LARGEST 2048
+
+struct header {
+    uint64_t magic;
+    LIST_ENTRY link;
+    uint64_t serial;
+    size_t size;
+    void *base; /* what malloc gave */
+    ULONG tag;
+    uint16_t shard;
+    bool paged;
+    uint64_t reserved;
+};
+_Static_assert(sizeof(struct header) == 64, "a block stays aligned behind its header");
+
+static struct shard {
+    DECLSPEC_ALIGN(64) pthread_mutex_t lock;
+    LIST_ENTRY blocks;
+} shards[SHARDS];
+static pthread_once_t shards_once = PTHREAD_ONCE_INIT;
+static uint64_t serial_now;
+static void *ring[RING];
+static unsigned ring_next;
+
+static void make_shards(void)
+{
+    for (size_t index = 0; index < SHARDS; index++) {
+        pthread_mutex_init(&shards[index].lock, NULL);
+        InitializeListHead(&shards[index].blocks);
+    }
+}
+
+void nt_quarantine(void *block)
+{
+    void *oldest =
+        __atomic_exchange_n(&ring[__atomic_fetch_add(&ring_next, 1, __ATOMIC_RELAXED) % RING], block, __ATOMIC_ACQ_REL);
+    free(oldest);
+}
+
+static const char *tag_text(ULONG tag, char text[5])
+{
+    for (int index = 0; index < 4; index++) {
+        int byte = (int)(tag >> (8 * index) & 0xff);
+        text[index] = isprint(byte) ? (char)byte : '?';
+    }
+    text[4] = 0;
+    return text;
+}
+
+static struct header *header_of(void *block)
+{
+    return (struct header *)block - 1;
+}
+
+/* Large blocks are page-aligned, as on NT; calloc leaves their zeroes to the kernel. */
+static struct header *get_memory(size_t size, bool zero)
+{
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    if (size < PAGE_SIZE) {
+        char *base = zero ? calloc(1, sizeof(struct header) + size) : malloc(sizeof(struct header) + size);
+        if (base != NULL)
+            ((struct header *)(void *)base)->base = base;
+        return (struct header *)(void *)base;
+    }
+    size_t whole = size + 2 * (size_t)PAGE_SIZE;
+    char *base = zero ? calloc(1, whole) : malloc(whole);
+    if (base == NULL)
+        return NULL;
+    uintptr_t block = ((uintptr_t)base + sizeof(struct header) + PAGE_SIZE - 1) & ~(uintptr_t)(PAGE_SIZE - 1);
+    struct header *header = (struct header *)block - 1;
+    header->base = base;
+    NT_POISON((char *)block + size, (size_t)(base + whole - ((char *)block + size)));
+    return header;
+}
+
+static void release_memory(struct header *header, size_t size)
+{
+    void *base = header->base;
+    if (size <= RING_LARGEST) {
+        NT_POISON(header + 1, size);
+        nt_quarantine(base);
+        return;
+    }
+    if (size >= PAGE_SIZE)
+        NT_UNPOISON(base, size + 2 * (size_t)PAGE_SIZE);
+    free(base);
+}
+
+static PVOID allocate(size_t size, ULONG tag, bool paged, bool zero, const char *routine)
+{
+    if (paged && nt_self.irql > APC_LEVEL)
+        nt_violate("irql-too-high", routine, "paged pool may be allocated at IRQL %u at most, not at %u", APC_LEVEL,
+                   nt_self.irql);
+    if (tag == 0)
+        nt_violate("pool-tag-zero", routine, "the tag is 0");
+    if (size == 0)
+        nt_violate("pool-zero-size", routine, "zero bytes are asked for");
+    if (nt_fails(routine))
+        return NULL;
+    struct header *header = get_memory(size, zero);
+    if (header == NULL)
+        return NULL;
+    pthread_once(&shards_once, make_shards);
+    header->magic = MAGIC_LIVE;
+    header->size = size;
+    header->tag = tag;
+    header->paged = paged;
+    header->shard = (uint16_t)(nt_thread_number() % SHARDS);
+    header->serial = __atomic_fetch_add(&serial_now, 1, __ATOMIC_RELAXED);
+    struct shard *shard = &shards[header->shard];
+    pthread_mutex_lock(&shard->lock);
+    InsertTailList(&shard->blocks, &header->link);
+    pthread_mutex_unlock(&shard->lock);
+    return header + 1;
+}
+
+PVOID ExAllocatePool2(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag)
+{
+    NT_ENTER(ExAllocatePool2);
+    POOL_FLAGS kind = Flags & (POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED);
+    if (kind == 0 || (kind & (kind - 1)) != 0) {
+        nt_violate("pool-flags", "ExAllocatePool2", "flags 0x%llx do not name one kind of pool",
+                   (unsigned long long)Flags);
+        return NULL;
+    }
+    return allocate(NumberOfBytes, Tag, kind == POOL_FLAG_PAGED, (Flags & POOL_FLAG_UNINITIALIZED) == 0,
+                    "ExAllocatePool2");
+}
+
+PVOID ExAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
+{
+    NT_ENTER(ExAllocatePoolWithTag);
+    return allocate(NumberOfBytes, Tag, (PoolType & PagedPool) != 0, false, "ExAllocatePoolWithTag");
+}
+
+PVOID ExAllocatePoolUninitialized(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
+{
+    NT_ENTER(ExAllocatePoolUninitialized);
+    return allocate(NumberOfBytes, Tag, (PoolType & PagedPool) != 0, false, "ExAllocatePoolUninitialized");
+}
+
+PVOID ExAllocatePoolZero(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
+{
+    NT_ENTER(ExAllocatePoolZero);
+    return allocate(NumberOfBytes, Tag, (PoolType & PagedPool) != 0, true, "ExAllocatePoolZero");
+}
+
+static void release(PVOID block, ULONG tag, bool check_tag, const char *routine)
+{
+    char had[5], given[5];
+    if (block == NULL) {
+        nt_violate("pool-not-allocated", routine, "NULL is freed");
+        return;
+    }
+    struct header *header = header_of(block);
+    uint64_t magic = MAGIC_LIVE;
+    if (!__atomic_compare_exchange_n(&header->magic, &magic, MAGIC_FREED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        nt_violate(magic == MAGIC_FREED ? "pool-double-free" : "pool-not-allocated", routine,
+                   magic == MAGIC_FREED ? "%p was freed before" : "%p was not allocated from pool", block);
+        return;
+    }
+    if (check_tag && header->tag != tag)
+        nt_violate("pool-tag-mismatch", routine, "%p was allocated with tag '%s', not '%s'", block,
+                   tag_text(header->tag, had), tag_text(tag, given));
+    if (header->paged && nt_self.irql > APC_LEVEL)
+        nt_violate("irql-too-high", routine, "paged pool may be freed at IRQL %u at most", APC_LEVEL);
+    struct shard *shard = &shards[header->shard];
+    pthread_mutex_lock(&shard->lock);
+    RemoveEntryList(&header->link);
+    pthread_mutex_unlock(&shard->lock);
+    release_memory(header, header->size);
+}
+
+VOID ExFreePoolWithTag(PVOID P, ULONG Tag)
+{
+    NT_ENTER(ExFreePoolWithTag);
+    release(P, Tag, Tag != 0, "ExFreePoolWithTag");
+}
+
+VOID ExFreePool(PVOID P)
+{
+    NT_ENTER(ExFreePool);
+    release(P, 0, false, "ExFreePool");
+}
+
+void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks)
+{
+    size_t byte_sum = 0, block_sum = 0;
+    pthread_once(&shards_once, make_shards);
+    for (size_t index = 0; index < SHARDS; index++) {
+        struct shard *shard = &shards[index];
+        pthread_mutex_lock(&shard->lock);
+        for (PLIST_ENTRY entry = shard->blocks.Flink; entry != &shard->blocks; entry = entry->Flink) {
+            const struct header *header = CONTAINING_RECORD(entry, struct header, link);
+            if (tag == 0 || header->tag == tag) {
+                byte_sum += header->size;
+                block_sum++;
+            }
+        }
+        pthread_mutex_unlock(&shard->lock);
+    }
+    *bytes = byte_sum;
+    *blocks = block_sum;
+}
+
+uint64_t nt_pool_mark(void)
+{
+    return __atomic_load_n(&serial_now, __ATOMIC_RELAXED);
+}
+
+struct left {
+    ULONG tag;
+    size_t bytes, blocks;
+};
+
+static void count_left(struct left *tags, size_t room, size_t *count, const struct header *header)
+{
+    size_t index = 0;
+    while (index < *count && tags[index].tag != header->tag)
+        index++;
+    if (index == *count) {
+        if (index == room)
+            return;
+        tags[(*count)++] = (struct left){header->tag, 0, 0};
+    }
+    tags[index].bytes += header->size;
+    tags[index].blocks++;
+}
+
+void nt_pool_report_since(uint64_t mark)
+{
+    struct left tags[16];
+    size_t count = 0;
+    pthread_once(&shards_once, make_shards);
+    for (size_t index = 0; index < SHARDS; index++) {
+        struct shard *shard = &shards[index];
+        pthread_mutex_lock(&shard->lock);
+        for (PLIST_ENTRY entry = shard->blocks.Flink; entry != &shard->blocks; entry = entry->Flink) {
+            const struct header *header = CONTAINING_RECORD(entry, struct header, link);
+            if (header->serial >= mark)
+                count_left(tags, RTL_NUMBER_OF(tags), &count, header);
+        }
+        pthread_mutex_unlock(&shard->lock);
+    }
+    for (size_t index = 0; index < count; index++) {
+        char text[5];
+        nt_violate("left-at-unload", "DriverUnload", "pool tag '%s': %zu blocks, %zu bytes",
+                   tag_text(tags[index].tag, text), tags[index].blocks, tags[index].bytes);
+    }
+}

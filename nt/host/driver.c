@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * driver.c - loads and unloads drivers, and says what one left behind.
+ *
+ * A driver is called at PASSIVE_LEVEL on the host's thread. Devices, links and work items know
+ * their driver; pool, timers and threads do not, so those are counted when the last driver goes:
+ * what was allocated since the first was loaded is left over.
+ * Pages: wdm.h DRIVER_INITIALIZE, DRIVER_UNLOAD; "Writing an Unload Routine"; Driver Verifier, "Automatic Checks".
+ */
+#include "nt/internal.h"
+
+#include <stdlib.h>
+
+struct nt_driver {
+    struct nt_driver *next;
+    PDRIVER_OBJECT object;
+    DRIVER_EXTENSION extension;
+    UNICODE_STRING service; /* into registry_path */
+    UNICODE_STRING registry_path;
+    struct nt_registry_dword *values;
+    size_t value_count;
+};
+
+static const WCHAR services_key[] = L"\\Registry\\Machine\\System\\CurrentControlSet\\Services\\";
+static pthread_mutex_t drivers_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct nt_driver *drivers;
+static uint64_t pool_mark;
+static size_t timers_before, threads_before;
+static __thread PDRIVER_OBJECT loading;
+
+PDRIVER_OBJECT nt_driver_loading(void)
+{
+    return loading;
+}
+
+static size_t wide_length(const WCHAR *text)
+{
+    size_t chars = 0;
+    while (text[chars] != 0)
+        chars++;
+    return chars;
+}
+
+/* Splits "…Services\x[\Parameters]" or "x[\Parameters]" and finds x among the loaded drivers. */
+bool nt_registry_service(ULONG relative, const WCHAR *path, UNICODE_STRING *service, bool *parameters)
+{
+    static const WCHAR tail[] = L"\\Parameters";
+    const size_t head_chars = RTL_NUMBER_OF(services_key) - 1, tail_chars = RTL_NUMBER_OF(tail) - 1;
+    size_t chars = path == NULL ? 0 : wide_length(path);
+    bool found = false;
+    if (relative == RTL_REGISTRY_ABSOLUTE) {
+        if (chars < head_chars || !nt_wide_equal(path, head_chars, services_key, head_chars))
+            return false;
+        path += head_chars;
+        chars -= head_chars;
+    } else if (relative != RTL_REGISTRY_SERVICES) {
+        return false;
+    }
+    *parameters = chars >= tail_chars && nt_wide_equal(path + chars - tail_chars, tail_chars, tail, tail_chars);
+    if (*parameters)
+        chars -= tail_chars;
+    pthread_mutex_lock(&drivers_lock);
+    for (struct nt_driver *driver = drivers; driver != NULL && !found; driver = driver->next) {
+        found = nt_wide_equal(driver->service.Buffer, driver->service.Length / sizeof(WCHAR), path, chars);
+        if (found)
+            *service = driver->service;
+    }
+    pthread_mutex_unlock(&drivers_lock);
+    return found;
+}
+
+static bool name_is(const char *ascii, const WCHAR *name)
+{
+    size_t index = 0;
+    while (ascii[index] != 0 && name[index] != 0 && nt_wide_equal(&name[index], 1, &(WCHAR){(UCHAR)ascii[index]}, 1))
+        index++;
+    return ascii[index] == 0 && name[index] == 0;
+}
+
+bool nt_registry_find(PCUNICODE_STRING service, const WCHAR *name, ULONG *value)
+{
+    bool found = false;
+    pthread_mutex_lock(&drivers_lock);
+    for (struct nt_driver *driver = drivers; driver != NULL; driver = driver->next)
+        for (size_t index = 0; driver->service.Buffer == service->Buffer && index < driver->value_count; index++)
+            if (name_is(driver->values[index].name, name)) {
+                *value = driver->values[index].value;
+                found = true;
+            }
+    pthread_mutex_unlock(&drivers_lock);
+    return found;
+}
+
+static bool make_path(struct nt_driver *driver, const char *service)
+{
+    size_t head = RTL_NUMBER_OF(services_key) - 1, size = strlen(service);
+    driver->registry_path.Buffer = calloc(head + size + 1, sizeof(WCHAR));
+    if (driver->registry_path.Buffer == NULL || head + size >= UNICODE_STRING_MAX_CHARS)
+        return false;
+    memcpy(driver->registry_path.Buffer, services_key, head * sizeof(WCHAR));
+    for (size_t index = 0; index < size; index++)
+        driver->registry_path.Buffer[head + index] = (UCHAR)service[index];
+    driver->registry_path.Length = (USHORT)((head + size) * sizeof(WCHAR));
+    driver->registry_path.MaximumLength = (USHORT)(driver->registry_path.Length + sizeof(WCHAR));
+    driver->service.Buffer = driver->registry_path.Buffer + head;
+    driver->service.Length = (USHORT)(size * sizeof(WCHAR));
+    driver->service.MaximumLength = (USHORT)(driver->service.Length + sizeof(WCHAR));
+    return true;
+}
+
+static bool copy_values(struct nt_driver *driver, const struct nt_registry_dword *values, size_t count)
+{
+    driver->values = calloc(count + 1, sizeof *driver->values);
+    for (; driver->values != NULL && driver->value_count < count; driver->value_count++) {
+        struct nt_registry_dword *copy = &driver->values[driver->value_count];
+        copy->value = values[driver->value_count].value;
+        copy->name = strdup(values[driver->value_count].name);
+        if (copy->name == NULL)
+            return false;
+    }
+    return driver->values != NULL;
+}
+
+static void driver_free(struct nt_driver *driver)
+{
+    for (size_t index = 0; index < driver->value_count; index++)
+        free((char *)driver->values[index].name);
+    free(driver->values);
+    free(driver->registry_path.Buffer);
+    if (driver->object != NULL)
+        nt_object_release(driver->object);
+    free(driver);
+}
+
+static struct nt_driver *driver_new(const char *service, PDRIVER_INITIALIZE entry,
+                                    const struct nt_registry_dword *values, size_t value_count)
+{
+    struct nt_driver *driver = calloc(1, sizeof *driver);
+    if (driver == NULL)
+        return NULL;
+    driver->object = nt_object_new(NT_OBJECT_DRIVER, sizeof *driver->object, NULL);
+    if (driver->object == NULL || !make_path(driver, service) || !copy_values(driver, values, value_count)) {
+        driver_free(driver);
+        return NULL;
+    }
+    driver->object->Type = IO_TYPE_DRIVER;
+    driver->object->Size = sizeof(DRIVER_OBJECT);
+    driver->object->DriverInit = entry;
+    driver->object->DriverName = driver->service;
+    driver->object->DriverExtension = &driver->extension;
+    driver->extension.DriverObject = driver->object;
+    driver->extension.ServiceKeyName = driver->service;
+    return driver;
+}
+
+static void driver_link(struct nt_driver *driver)
+{
+    pthread_mutex_lock(&drivers_lock);
+    if (drivers == NULL) {
+        pool_mark = nt_pool_mark();
+        timers_before = nt_timer_count();
+        threads_before = nt_threads_left();
+    }
+    driver->next = drivers;
+    drivers = driver;
+    pthread_mutex_unlock(&drivers_lock);
+}
+
+/* true: it was the last one. */
+static bool driver_unlink(struct nt_driver *driver)
+{
+    pthread_mutex_lock(&drivers_lock);
+    struct nt_driver **place = &drivers;
+    while (*place != driver)
+        place = &(*place)->next;
+    *place = driver->next;
+    bool last = drivers == NULL;
+    pthread_mutex_unlock(&drivers_lock);
+    return last;
+}
+
+static void check_level(const char *routine)
+{
+    if (nt_self.irql != PASSIVE_LEVEL || nt_self.spin_locks != 0)
+        nt_violate("lock-left", routine, "returned at IRQL %u with %u spin locks held", nt_self.irql,
+                   nt_self.spin_locks);
+}
+
+/* Threads that were told to end need a moment to be gone. */
+static void wait_for_threads(void)
+{
+    LARGE_INTEGER interval = {.QuadPart = -10000};
+    for (int tries = 0; tries < 1000 && nt_threads_left() > threads_before; tries++)
+        (void)KeDelayExecutionThread(KernelMode, FALSE, &interval);
+}
+
+static void report_left(struct nt_driver *driver, bool last)
+{
+    size_t items = nt_work_items_left(driver->object);
+    if (items != 0)
+        nt_violate("left-at-unload", "DriverUnload", "%zu work items", items);
+    nt_devices_report(driver->object);
+    if (!last)
+        return;
+    wait_for_threads();
+    if (nt_threads_left() > threads_before)
+        nt_violate("left-at-unload", "DriverUnload", "%zu system threads", nt_threads_left() - threads_before);
+    if (nt_timer_count() > timers_before)
+        nt_violate("left-at-unload", "DriverUnload", "%zu timers still set", nt_timer_count() - timers_before);
+    nt_pool_report_since(pool_mark);
+}
+
+NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const struct nt_registry_dword *values,
+                        size_t value_count, struct nt_driver **driver)
+{
+    nt_require_irql("nt_driver_load", PASSIVE_LEVEL, PASSIVE_LEVEL);
+    struct nt_driver *created = driver_new(service, entry, values, value_count);
+    if (created == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    driver_link(created);
+    bool pumps = nt_pump_begin();
+    loading = created->object;
+    NTSTATUS status = entry(created->object, &created->registry_path);
+    loading = NULL;
+    check_level("DriverEntry");
+    if (NT_SUCCESS(status))
+        nt_devices_ready(created->object);
+    else
+        report_left(created, driver_unlink(created));
+    nt_pump_end(pumps);
+    if (NT_SUCCESS(status))
+        *driver = created;
+    else
+        driver_free(created);
+    return status;
+}
+
+void nt_driver_unload(struct nt_driver *driver)
+{
+    PDRIVER_OBJECT object = driver->object;
+    nt_require_irql("nt_driver_unload", PASSIVE_LEVEL, PASSIVE_LEVEL);
+    size_t open_files = nt_devices_open(object);
+    if (open_files != 0)
+        nt_violate("unload-with-open-files", "nt_driver_unload", "%zu files are open", open_files);
+    bool pumps = nt_pump_begin();
+    if (object->DriverUnload == NULL)
+        nt_violate("no-unload-routine", "nt_driver_unload", "the driver cannot be unloaded");
+    else
+        object->DriverUnload(object);
+    check_level("DriverUnload");
+    report_left(driver, driver_unlink(driver));
+    nt_pump_end(pumps);
+    driver_free(driver);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pump.c - runs timers and work items on the threads that the host gives.
+ *
+ * No thread of its own, so nothing wakes an idle host. A thread that has pumped, or that is inside
+ * a load, an unload or a close while no runner runs, goes on pumping while it waits. One lock
+ * guards the timer heap, the work queue and who is to be told of new work.
+ */
+#include "nt/internal.h"
+
+#include <semaphore.h>
+#include <stdlib.h>
+
+struct sleeper {
+    LIST_ENTRY link;
+    uint32_t *token;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static LIST_ENTRY work_queue = {&work_queue, &work_queue};
+static LIST_ENTRY sleepers = {&sleepers, &sleepers};
+static uint64_t armed = NT_NEVER; /* what the host's nt_pump last gave; 0: it is running or was told */
+static void (*wake_now)(void *context);
+static void *wake_context;
+
+static pthread_t runner;
+static bool runner_started;
+static uint32_t runner_stop;
+static uint32_t *runner_token;
+static sem_t runner_ready;
+
+void nt_pump_lock(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void nt_pump_unlock(uint64_t due)
+{
+    void (*wake)(void *context) = NULL;
+    void *context = wake_context;
+    if (due != NT_NEVER) {
+        for (PLIST_ENTRY entry = sleepers.Flink; entry != &sleepers; entry = entry->Flink)
+            nt_unpark(CONTAINING_RECORD(entry, struct sleeper, link)->token);
+        if (due < armed) {
+            armed = due;
+            wake = wake_now;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    if (wake != NULL)
+        wake(context);
+}
+
+void nt_set_pump_wake(void (*wake)(void *context), void *context)
+{
+    pthread_mutex_lock(&lock);
+    wake_now = wake;
+    wake_context = context;
+    pthread_mutex_unlock(&lock);
+}
+
+bool nt_work_queue(struct nt_work *work)
+{
+    nt_pump_lock();
+    bool accepted = !work->queued;
+    if (accepted) {
+        work->queued = true;
+        InsertTailList(&work_queue, &work->link);
+    }
+    nt_pump_unlock(accepted ? 0 : NT_NEVER);
+    return accepted;
+}
+
+/* One round; false: there was nothing to do, and *next is when there will be. Leaves the lock held then. */
+static bool run_round(uint64_t *next)
+{
+    struct nt_work *work = NULL;
+    pthread_mutex_lock(&lock);
+    bool expired = nt_timers_expire(nt_now());
+    if (!IsListEmpty(&work_queue)) {
+        work = CONTAINING_RECORD(RemoveHeadList(&work_queue), struct nt_work, link);
+        work->queued = false;
+    }
+    *next = nt_timers_next();
+    if (!expired && work == NULL)
+        return false;
+    pthread_mutex_unlock(&lock);
+    if (expired)
+        nt_dpc_drain();
+    if (work != NULL)
+        work->run(work);
+    return true;
+}
+
+uint64_t nt_pump(void)
+{
+    uint64_t next;
+    nt_require_irql("nt_pump", PASSIVE_LEVEL, PASSIVE_LEVEL);
+    nt_self.pumps = true;
+    pthread_mutex_lock(&lock);
+    armed = 0;
+    pthread_mutex_unlock(&lock);
+    while (run_round(&next))
+        ;
+    armed = next;
+    pthread_mutex_unlock(&lock);
+    return next;
+}
+
+/* How long a pumping thread may sleep when the next timer is due then. A turned clock is looked at every ms. */
+static uint64_t sleep_time(uint64_t next, uint64_t left)
+{
+    uint64_t time = left;
+    if (next != NT_NEVER) {
+        uint64_t now = nt_now();
+        uint64_t until = next > now ? next - now : 0;
+        time = until < UINT64_MAX / 100u ? until * 100u : UINT64_MAX;
+        if (!nt_clock_is_real() && time > 1000000u)
+            time = 1000000u;
+    }
+    return time < left ? time : left;
+}
+
+static void pump_and_park(const uint32_t *flag, uint64_t left)
+{
+    struct sleeper sleeper = {.token = &nt_self.token};
+    uint64_t next;
+    if (run_round(&next))
+        return;
+    InsertTailList(&sleepers, &sleeper.link);
+    pthread_mutex_unlock(&lock);
+    if (!__atomic_load_n(flag, __ATOMIC_ACQUIRE))
+        nt_park(sleep_time(next, left));
+    pthread_mutex_lock(&lock);
+    RemoveEntryList(&sleeper.link);
+    pthread_mutex_unlock(&lock);
+}
+
+bool nt_sleep_until(const uint32_t *flag, const struct nt_deadline *deadline)
+{
+    while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE)) {
+        uint64_t left = nt_deadline_left(deadline);
+        if (left == 0)
+            break;
+        if (nt_self.pumps && nt_self.irql == PASSIVE_LEVEL)
+            pump_and_park(flag, left);
+        else
+            nt_park(left);
+    }
+    return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
+}
+
+static bool runner_runs(void)
+{
+    return __atomic_load_n(&runner_started, __ATOMIC_ACQUIRE);
+}
+
+bool nt_pump_begin(void)
+{
+    bool before = nt_self.pumps;
+    if (!runner_runs())
+        nt_self.pumps = true;
+    return before;
+}
+
+void nt_pump_end(bool before)
+{
+    nt_self.pumps = before;
+}
+
+static void *run(void *unused)
+{
+    struct nt_deadline never = {NT_NEVER, UINT64_MAX};
+    nt_self.pumps = true;
+    runner_token = &nt_self.token;
+    sem_post(&runner_ready);
+    (void)nt_sleep_until(&runner_stop, &never);
+    return unused;
+}
+
+void nt_runner_start(void)
+{
+    if (runner_runs())
+        return;
+    runner_stop = 0;
+    sem_init(&runner_ready, 0, 0);
+    if (pthread_create(&runner, NULL, run, NULL) != 0)
+        abort();
+    while (sem_wait(&runner_ready) != 0)
+        ;
+    __atomic_store_n(&runner_started, true, __ATOMIC_RELEASE);
+}
+
+void nt_runner_stop(void)
+{
+    if (!runner_runs())
+        return;
+    __atomic_store_n(&runner_started, false, __ATOMIC_RELEASE);
+    __atomic_store_n(&runner_stop, 1, __ATOMIC_RELEASE);
+    nt_unpark(runner_token);
+    pthread_join(runner, NULL);
+    sem_destroy(&runner_ready);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * internal.h - what the folders of nt/ share and nobody else sees.
+ *
+ * Each thread that runs driver code has an nt_self: its IRQL, how many spin locks it holds, which
+ * process it stands for, whether it pumps. Host-side locks (pthread mutexes) are leaves: no driver
+ * code and no violation runs under them. Order where two are held: pump, then a dispatcher bucket,
+ * then a processor's DPC queue.
+ */
+#ifndef NT_INTERNAL_H
+#define NT_INTERNAL_H
+
+#include <nt/nt.h>
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "nt/ke/irql_table.h"
+
+#define NT_ROW(name, low, high, page) NT_LOW_##name = (low), NT_HIGH_##name = (high),
+enum { NT_ROUTINES(NT_ROW) NT_ROW_END };
+#undef NT_ROW
+
+struct nt_processor;
+
+struct nt_thread {
+    KIRQL irql;
+    bool pumps;      /* it runs timers and work items while it waits */
+    uint32_t number; /* unique and not 0; see nt_thread_number */
+    uint32_t spin_locks;
+    uint32_t token; /* of nt_park */
+    uint64_t process_id, process_start;
+    struct _EPROCESS *process; /* cached object for the two above */
+    struct nt_processor *processor;
+    struct _ETHREAD *object;
+};
+extern __thread struct nt_thread nt_self;
+
+/* First line of each routine. */
+#define NT_ENTER(name)                                                                                                 \
+    do {                                                                                                               \
+        if ((int)nt_self.irql < NT_LOW_##name || (int)nt_self.irql > NT_HIGH_##name)                                   \
+            nt_require_irql(#name, NT_LOW_##name, NT_HIGH_##name);                                                     \
+    } while (0)
+
+/* host/thread.c */
+uint32_t nt_thread_number(void);
+void nt_park(uint64_t nanoseconds); /* until nt_unpark or the time is over; UINT64_MAX: no limit */
+void nt_unpark(uint32_t *token);
+void nt_futex_wait(uint32_t *word, uint32_t value, uint64_t nanoseconds);
+void nt_futex_wake(uint32_t *word, int count);
+void nt_at_thread_exit(void); /* arranges that nt_self's objects are given back */
+
+/* host/clock.c. A deadline under a clock that a test turns also ends after the same real time. */
+struct nt_deadline {
+    uint64_t due;  /* nt_now(); NT_NEVER: none */
+    uint64_t real; /* CLOCK_MONOTONIC, ns */
+};
+struct nt_deadline nt_deadline_after(uint64_t interval);
+uint64_t nt_deadline_left(const struct nt_deadline *deadline); /* ns to sleep at most; 0: over */
+uint64_t nt_interval(const LARGE_INTEGER *time);               /* of an NT timeout, from now */
+bool nt_clock_is_real(void);
+
+/* ke/ */
+void nt_lower_irql(KIRQL irql); /* and runs the DPCs that waited for it */
+bool nt_dpc_enqueue(PKDPC dpc, PVOID argument1, PVOID argument2);
+void nt_dpc_drain(void);
+void nt_processor_release(struct nt_processor *processor);
+bool nt_is_signaled(const DISPATCHER_HEADER *object);
+void nt_unsignal(DISPATCHER_HEADER *object);
+void nt_dispatcher_initialize(DISPATCHER_HEADER *object, UCHAR type, size_t size, LONG state);
+void nt_signal(DISPATCHER_HEADER *object, LONG adjustment, LONG limit, LONG *previous, bool *over);
+
+#define NT_THREAD_OBJECT             6
+#define NT_NOTIFICATION_TIMER_OBJECT 8
+
+/* ke/timer.c: the heap of set timers, under the pump's lock. */
+uint64_t nt_timers_next(void);
+bool nt_timers_expire(uint64_t now); /* true: there were some; their DPCs are queued on this thread */
+
+/* host/pump.c: timers and work items under one lock. */
+void nt_pump_lock(void);
+void nt_pump_unlock(uint64_t due); /* there is work at due now, NT_NEVER: none new */
+struct nt_work {
+    LIST_ENTRY link;
+    void (*run)(struct nt_work *work);
+    bool queued;
+};
+bool nt_sleep_until(const uint32_t *flag, const struct nt_deadline *deadline); /* true: *flag is set */
+bool nt_work_queue(struct nt_work *work);                                      /* false: it is queued already */
+size_t nt_timer_count(void);
+bool nt_pump_begin(void); /* this thread pumps while it waits, until nt_pump_end(what this gave) */
+void nt_pump_end(bool before);
+
+/* ob/ */
+enum nt_object_type { NT_OBJECT_PROCESS = 1, NT_OBJECT_THREAD, NT_OBJECT_FILE, NT_OBJECT_DEVICE, NT_OBJECT_DRIVER };
+PVOID nt_object_new(enum nt_object_type type, size_t size, void (*destroy)(PVOID body));
+bool nt_object_is(PVOID body, enum nt_object_type type);
+LONG nt_object_references(PVOID body);
+LONG nt_object_release(PVOID body);
+
+/* ex/ */
+uint64_t nt_pool_mark(void);              /* blocks allocated from now on ... */
+void nt_pool_report_since(uint64_t mark); /* ... and still there are reported as left-at-unload */
+void nt_quarantine(void *block);          /* frees it some time later */
+
+/* io/ */
+PDEVICE_OBJECT nt_device_open(PCUNICODE_STRING name, PUNICODE_STRING rest, ACCESS_MASK access, BOOLEAN administrator,
+                              NTSTATUS *status);
+void nt_device_close(PDEVICE_OBJECT device);
+void nt_devices_ready(PDRIVER_OBJECT driver); /* DriverEntry ended: they may be opened */
+size_t nt_devices_open(PDRIVER_OBJECT driver);
+void nt_devices_report(PDRIVER_OBJECT driver);
+size_t nt_work_items_left(PDRIVER_OBJECT driver);
+NTSTATUS nt_sddl_parse(PCUNICODE_STRING sddl, ACCESS_MASK *administrators, ACCESS_MASK *everyone);
+ACCESS_MASK nt_access_map(ACCESS_MASK access); /* generic rights to file rights */
+
+/* One request: an IRP with its stack location and who waits for it. */
+struct nt_call {
+    uint32_t magic;
+    LONG references;     /* in flight 1, dispatching 1, the caller 1 */
+    LONG irp_references; /* in flight 1, cancelling 1: at 0 the IRP is poisoned */
+    LONG state;
+    bool marked;     /* IoMarkIrpPending was called; valid with NT_CALL_DONE */
+    NTSTATUS status; /* valid with NT_CALL_DONE */
+    struct nt_file *file;
+    LIST_ENTRY link;
+    nt_call_done *done;
+    void *context;
+    uint64_t process_id;
+    void *buffer;
+    size_t output_size;
+    IO_STACK_LOCATION stack;
+    IRP irp;
+};
+#define NT_CALL_MAGIC   0x4c4c4143u
+#define NT_CALL_CLAIMED 1
+#define NT_CALL_DONE    2
+struct nt_call *nt_call_new(PDEVICE_OBJECT device, PFILE_OBJECT file_object, UCHAR major, uint64_t process_id);
+void nt_call_reference(struct nt_call *call);
+NTSTATUS nt_call_dispatch(struct nt_call *call); /* consumes nothing; the caller holds its own reference */
+bool nt_call_try_cancel(struct nt_call *call);
+
+/* host/file.c */
+void nt_file_call_ended(struct nt_file *file, struct nt_call *call);
+
+/* host/driver.c */
+bool nt_registry_find(PCUNICODE_STRING service, const WCHAR *name, ULONG *value);
+bool nt_registry_service(ULONG relative, const WCHAR *path, UNICODE_STRING *service, bool *parameters);
+PDRIVER_OBJECT nt_driver_loading(void);
+size_t nt_threads_left(void);
+
+/* rtl/ */
+bool nt_wide_equal(const WCHAR *a, size_t a_chars, const WCHAR *b, size_t b_chars);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * irp.c - the life of an IRP: dispatch, pending, cancel, completion.
+ *
+ * An IRP lies inside the request (struct nt_call) that carries it. After completion the IRP is
+ * poisoned for ASan, and the request waits in the quarantine, so that a second completion is
+ * recognised in every build. irp_references keeps the IRP usable while a cancel is under way.
+ * Rules: irp-completed-twice, irp-completed-cancelable, irp-completed-pending, complete-under-lock,
+ * irp-information-too-large, irp-pending-unmarked, irp-marked-not-pending, irp-not-completed,
+ * irp-status-mismatch, irql-changed, lock-left, cancel-lock-kept.
+ * Pages: wdm.h IoCompleteRequest, IoMarkIrpPending, IoCancelIrp, IoSetCancelRoutine; "Returning
+ * Status Values from Dispatch Routines"; "Canceling IRPs"; SDV rules PendedCompletedRequest,
+ * MarkIrpPending, DoubleCompletion.
+ */
+#include "nt/internal.h"
+#include "nt/sanitize.h"
+
+#include <stdlib.h>
+
+static KSPIN_LOCK cancel_lock;
+
+VOID IoAcquireCancelSpinLock(PKIRQL Irql)
+{
+    NT_ENTER(IoAcquireCancelSpinLock);
+    *Irql = KeAcquireSpinLockRaiseToDpc(&cancel_lock);
+}
+
+VOID IoReleaseCancelSpinLock(KIRQL Irql)
+{
+    NT_ENTER(IoReleaseCancelSpinLock);
+    KeReleaseSpinLock(&cancel_lock, Irql);
+}
+
+static struct nt_call *call_of(PIRP irp)
+{
+    return CONTAINING_RECORD(irp, struct nt_call, irp);
+}
+
+struct nt_call *nt_call_new(PDEVICE_OBJECT device, PFILE_OBJECT file_object, UCHAR major, uint64_t process_id)
+{
+    struct nt_call *call = aligned_alloc(16, (sizeof *call + 15) & ~(size_t)15);
+    if (call == NULL)
+        return NULL;
+    memset(call, 0, sizeof *call);
+    call->magic = NT_CALL_MAGIC;
+    call->references = 1;
+    call->irp_references = 1;
+    call->process_id = process_id;
+    call->stack.MajorFunction = major;
+    call->stack.DeviceObject = device;
+    call->stack.FileObject = file_object;
+    call->irp.Type = IO_TYPE_IRP;
+    call->irp.Size = sizeof(IRP) + sizeof(IO_STACK_LOCATION);
+    call->irp.RequestorMode = UserMode;
+    call->irp.StackCount = 1;
+    call->irp.CurrentLocation = 1;
+    call->irp.Tail.Overlay.CurrentStackLocation = &call->stack;
+    call->irp.Tail.Overlay.OriginalFileObject = file_object;
+    InitializeListHead(&call->irp.ThreadListEntry);
+    InitializeListHead(&call->link);
+    return call;
+}
+
+void nt_call_reference(struct nt_call *call)
+{
+    __atomic_fetch_add(&call->references, 1, __ATOMIC_RELAXED);
+}
+
+void nt_call_put(struct nt_call *call)
+{
+    if (__atomic_sub_fetch(&call->references, 1, __ATOMIC_ACQ_REL) == 0)
+        nt_quarantine(call);
+}
+
+static void irp_put(struct nt_call *call)
+{
+    if (__atomic_sub_fetch(&call->irp_references, 1, __ATOMIC_ACQ_REL) == 0)
+        NT_POISON(&call->irp, sizeof call->irp);
+}
+
+/* false: the IRP has been completed and let go. */
+static bool irp_get(struct nt_call *call)
+{
+    LONG count = __atomic_load_n(&call->irp_references, __ATOMIC_RELAXED);
+    do {
+        if (count == 0)
+            return false;
+    } while (!__atomic_compare_exchange_n(&call->irp_references, &count, count + 1, true, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_RELAXED));
+    return true;
+}
+
+static void check_completion(struct nt_call *call)
+{
+    PIRP irp = &call->irp;
+    if (nt_self.spin_locks != 0)
+        nt_violate("complete-under-lock", "IoCompleteRequest", "completes an IRP with %u spin locks held",
+                   nt_self.spin_locks);
+    if (__atomic_load_n(&irp->CancelRoutine, __ATOMIC_ACQUIRE) != NULL)
+        nt_violate("irp-completed-cancelable", "IoCompleteRequest", "the IRP still has a cancel routine");
+    if (irp->IoStatus.Status == STATUS_PENDING)
+        nt_violate("irp-completed-pending", "IoCompleteRequest", "IoStatus.Status is STATUS_PENDING");
+    if (!NT_ERROR(irp->IoStatus.Status) && call->stack.MajorFunction == IRP_MJ_DEVICE_CONTROL &&
+        irp->IoStatus.Information > call->output_size) {
+        nt_violate("irp-information-too-large", "IoCompleteRequest", "Information %zu exceeds the output buffer's %zu",
+                   (size_t)irp->IoStatus.Information, call->output_size);
+        irp->IoStatus.Information = call->output_size;
+    }
+}
+
+VOID IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
+{
+    NT_ENTER(IofCompleteRequest);
+    struct nt_call *call = call_of(Irp);
+    UNREFERENCED_PARAMETER(PriorityBoost);
+    if (call->magic != NT_CALL_MAGIC ||
+        (__atomic_fetch_or(&call->state, NT_CALL_CLAIMED, __ATOMIC_ACQ_REL) & NT_CALL_CLAIMED) != 0) {
+        nt_violate("irp-completed-twice", "IoCompleteRequest", "IRP %p was completed before", (void *)Irp);
+        return;
+    }
+    check_completion(call);
+    NTSTATUS status = Irp->IoStatus.Status;
+    size_t information = NT_ERROR(status) ? 0 : Irp->IoStatus.Information;
+    call->marked = (call->stack.Control & SL_PENDING_RETURNED) != 0;
+    call->status = status;
+    Irp->PendingReturned = call->marked;
+    __atomic_fetch_or(&call->state, NT_CALL_DONE, __ATOMIC_RELEASE);
+    struct nt_file *file = call->file;
+    if (call->done != NULL)
+        call->done(call->context, status, NT_ERROR(status) ? NULL : call->buffer, information);
+    free(call->buffer);
+    call->buffer = NULL;
+    if (file != NULL)
+        nt_file_call_ended(file, call);
+    irp_put(call);
+    nt_call_put(call);
+}
+
+static bool cancel(PIRP irp)
+{
+    KIRQL irql;
+    IoAcquireCancelSpinLock(&irql);
+    irp->Cancel = TRUE;
+    PDRIVER_CANCEL routine = IoSetCancelRoutine(irp, NULL);
+    if (routine == NULL) {
+        IoReleaseCancelSpinLock(irql);
+        return false;
+    }
+    unsigned held = nt_self.spin_locks;
+    irp->CancelIrql = irql;
+    routine(IoGetCurrentIrpStackLocation(irp)->DeviceObject, irp);
+    if (nt_self.spin_locks != held - 1)
+        nt_violate("cancel-lock-kept", "DRIVER_CANCEL",
+                   "the cancel routine returned with %u spin locks held; it has to release the cancel spin lock",
+                   nt_self.spin_locks);
+    else if (nt_self.irql != irql)
+        nt_violate("irql-changed", "DRIVER_CANCEL", "the cancel routine did not restore Irp->CancelIrql");
+    return true;
+}
+
+BOOLEAN IoCancelIrp(PIRP Irp)
+{
+    NT_ENTER(IoCancelIrp);
+    struct nt_call *call = call_of(Irp);
+    if (call->magic != NT_CALL_MAGIC || !irp_get(call))
+        return FALSE;
+    bool cancelled = cancel(Irp);
+    irp_put(call);
+    return cancelled;
+}
+
+bool nt_call_try_cancel(struct nt_call *call)
+{
+    bool cancelled = false;
+    if ((__atomic_load_n(&call->state, __ATOMIC_ACQUIRE) & NT_CALL_CLAIMED) == 0 && irp_get(call)) {
+        cancelled = cancel(&call->irp);
+        irp_put(call);
+    }
+    return cancelled;
+}
+
+static void check_dispatched(struct nt_call *call, NTSTATUS status)
+{
+    bool done = (__atomic_load_n(&call->state, __ATOMIC_ACQUIRE) & NT_CALL_DONE) != 0;
+    bool marked = done ? call->marked : (call->stack.Control & SL_PENDING_RETURNED) != 0;
+    if (status == STATUS_PENDING && !marked)
+        nt_violate("irp-pending-unmarked", "DRIVER_DISPATCH", "returned STATUS_PENDING without IoMarkIrpPending");
+    else if (status != STATUS_PENDING && marked)
+        nt_violate("irp-marked-not-pending", "DRIVER_DISPATCH",
+                   "marked the IRP pending but returned 0x%08X, not STATUS_PENDING", (unsigned)status);
+    else if (status != STATUS_PENDING && !done)
+        nt_violate("irp-not-completed", "DRIVER_DISPATCH", "returned 0x%08X without completing the IRP",
+                   (unsigned)status);
+    else if (status != STATUS_PENDING && call->status != status)
+        nt_violate("irp-status-mismatch", "DRIVER_DISPATCH", "returned 0x%08X but completed with 0x%08X",
+                   (unsigned)status, (unsigned)call->status);
+}
+
+static NTSTATUS invalid_request(PIRP irp)
+{
+    irp->IoStatus.Status = STATUS_INVALID_DEVICE_REQUEST;
+    irp->IoStatus.Information = 0;
+    IoCompleteRequest(irp, IO_NO_INCREMENT);
+    return STATUS_INVALID_DEVICE_REQUEST;
+}
+
+NTSTATUS nt_call_dispatch(struct nt_call *call)
+{
+    PDEVICE_OBJECT device = call->stack.DeviceObject;
+    PDRIVER_DISPATCH routine = device->DriverObject->MajorFunction[call->stack.MajorFunction];
+    KIRQL irql = nt_self.irql;
+    uint32_t locks = nt_self.spin_locks;
+    uint64_t process_id = nt_self.process_id, process_start = nt_self.process_start;
+    nt_call_reference(call);
+    nt_set_current_process(call->process_id, call->process_id == process_id ? process_start : 0);
+    NTSTATUS status = routine == NULL ? invalid_request(&call->irp) : routine(device, &call->irp);
+    nt_set_current_process(process_id, process_start);
+    if (nt_self.irql != irql)
+        nt_violate("irql-changed", "DRIVER_DISPATCH", "called at IRQL %u, it returned at %u", irql, nt_self.irql);
+    if (nt_self.spin_locks != locks)
+        nt_violate("lock-left", "DRIVER_DISPATCH", "returned with %u spin locks held", nt_self.spin_locks);
+    check_dispatched(call, status);
+    nt_call_put(call);
+    return status;
+}
+
+ULONG IoGetRequestorProcessId(PIRP Irp)
+{
+    NT_ENTER(IoGetRequestorProcessId);
+    return (ULONG)call_of(Irp)->process_id;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dpc.c - deferred procedure calls, one queue a thread.
+ *
+ * A thread stands for a processor: its queue drains on itself as soon as its IRQL falls below
+ * DISPATCH_LEVEL. KDPC.DpcData names the queue that holds a DPC (NULL: none), so a DPC is queued
+ * once only, as on NT. Queues are never freed, only given to later threads: a remover may look at
+ * one whose thread has gone.
+ * Pages: wdm.h KeInsertQueueDpc, KeRemoveQueueDpc, KeFlushQueuedDpcs; "Introduction to DPC Objects".
+ */
+#include "nt/internal.h"
+
+#include <stdlib.h>
+
+struct nt_processor {
+    pthread_mutex_t lock;
+    pthread_cond_t idle;
+    LIST_ENTRY queue;
+    uint32_t waiting; /* read without the lock by its own thread */
+    unsigned running; /* and waiting ones: what KeFlushQueuedDpcs waits for */
+    bool taken;
+    struct nt_processor *next;
+};
+
+static pthread_mutex_t processors_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct nt_processor *processors;
+
+static struct nt_processor *processor_take(void)
+{
+    struct nt_processor *processor;
+    pthread_mutex_lock(&processors_lock);
+    for (processor = processors; processor != NULL && processor->taken; processor = processor->next)
+        ;
+    if (processor == NULL) {
+        processor = calloc(1, sizeof *processor);
+        if (processor == NULL)
+            abort();
+        pthread_mutex_init(&processor->lock, NULL);
+        pthread_cond_init(&processor->idle, NULL);
+        InitializeListHead(&processor->queue);
+        processor->next = processors;
+        processors = processor;
+    }
+    processor->taken = true;
+    pthread_mutex_unlock(&processors_lock);
+    return processor;
+}
+
+void nt_processor_release(struct nt_processor *processor)
+{
+    pthread_mutex_lock(&processors_lock);
+    processor->taken = false;
+    pthread_mutex_unlock(&processors_lock);
+}
+
+bool nt_dpc_enqueue(PKDPC dpc, PVOID argument1, PVOID argument2)
+{
+    if (nt_self.processor == NULL) {
+        nt_self.processor = processor_take();
+        nt_at_thread_exit();
+    }
+    struct nt_processor *processor = nt_self.processor;
+    bool inserted = false;
+    pthread_mutex_lock(&processor->lock);
+    if (InterlockedCompareExchangePointer(&dpc->DpcData, processor, NULL) == NULL) {
+        dpc->SystemArgument1 = argument1;
+        dpc->SystemArgument2 = argument2;
+        if (dpc->Importance == HighImportance)
+            InsertHeadList(&processor->queue, &dpc->DpcListEntry);
+        else
+            InsertTailList(&processor->queue, &dpc->DpcListEntry);
+        processor->running++;
+        __atomic_fetch_add(&processor->waiting, 1, __ATOMIC_RELAXED);
+        inserted = true;
+    }
+    pthread_mutex_unlock(&processor->lock);
+    return inserted;
+}
+
+static void run_dpc(PKDPC dpc, const KDPC *copy)
+{
+    copy->DeferredRoutine(dpc, copy->DeferredContext, copy->SystemArgument1, copy->SystemArgument2);
+    if (nt_self.irql != DISPATCH_LEVEL)
+        nt_violate("irql-changed", "KDEFERRED_ROUTINE",
+                   "the DPC routine returned at another IRQL than it was called at");
+    if (nt_self.spin_locks != 0)
+        nt_violate("lock-left", "KDEFERRED_ROUTINE", "the DPC routine returned with %u spin locks held",
+                   nt_self.spin_locks);
+}
+
+void nt_dpc_drain(void)
+{
+    struct nt_processor *processor = nt_self.processor;
+    KIRQL irql = nt_self.irql;
+    while (__atomic_load_n(&processor->waiting, __ATOMIC_RELAXED) != 0) {
+        KDPC copy;
+        PKDPC dpc = NULL;
+        pthread_mutex_lock(&processor->lock);
+        if (!IsListEmpty(&processor->queue)) {
+            dpc = CONTAINING_RECORD(RemoveHeadList(&processor->queue), KDPC, DpcListEntry);
+            copy = *dpc;
+            __atomic_fetch_sub(&processor->waiting, 1, __ATOMIC_RELAXED);
+            InterlockedExchangePointer(&dpc->DpcData, NULL);
+        }
+        pthread_mutex_unlock(&processor->lock);
+        if (dpc == NULL)
+            break;
+        nt_self.irql = DISPATCH_LEVEL;
+        run_dpc(dpc, &copy);
+        nt_self.irql = irql;
+        pthread_mutex_lock(&processor->lock);
+        if (--processor->running == 0)
+            pthread_cond_broadcast(&processor->idle);
+        pthread_mutex_unlock(&processor->lock);
+    }
+}
+
+VOID KeInitializeDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVOID DeferredContext)
+{
+    NT_ENTER(KeInitializeDpc);
+    memset(Dpc, 0, sizeof *Dpc);
+    Dpc->Type = 19;
+    Dpc->Importance = MediumImportance;
+    Dpc->DeferredRoutine = DeferredRoutine;
+    Dpc->DeferredContext = DeferredContext;
+}
+
+VOID KeSetImportanceDpc(PRKDPC Dpc, KDPC_IMPORTANCE Importance)
+{
+    NT_ENTER(KeSetImportanceDpc);
+    Dpc->Importance = (UCHAR)Importance;
+}
+
+BOOLEAN KeInsertQueueDpc(PRKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument2)
+{
+    NT_ENTER(KeInsertQueueDpc);
+    if (Dpc->DeferredRoutine == NULL) {
+        nt_violate("not-initialized", "KeInsertQueueDpc", "the DPC at %p was not initialized", (void *)Dpc);
+        return FALSE;
+    }
+    bool inserted = nt_dpc_enqueue(Dpc, SystemArgument1, SystemArgument2);
+    if (nt_self.irql < DISPATCH_LEVEL)
+        nt_dpc_drain();
+    return inserted;
+}
+
+BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc)
+{
+    NT_ENTER(KeRemoveQueueDpc);
+    struct nt_processor *processor = __atomic_load_n(&Dpc->DpcData, __ATOMIC_ACQUIRE);
+    BOOLEAN removed = FALSE;
+    if (processor == NULL)
+        return FALSE;
+    pthread_mutex_lock(&processor->lock);
+    if (InterlockedCompareExchangePointer(&Dpc->DpcData, NULL, processor) == processor) {
+        RemoveEntryList(&Dpc->DpcListEntry);
+        __atomic_fetch_sub(&processor->waiting, 1, __ATOMIC_RELAXED);
+        if (--processor->running == 0)
+            pthread_cond_broadcast(&processor->idle);
+        removed = TRUE;
+    }
+    pthread_mutex_unlock(&processor->lock);
+    return removed;
+}
+
+VOID KeFlushQueuedDpcs(VOID)
+{
+    NT_ENTER(KeFlushQueuedDpcs);
+    pthread_mutex_lock(&processors_lock);
+    struct nt_processor *processor = processors;
+    pthread_mutex_unlock(&processors_lock);
+    for (; processor != NULL; processor = processor->next) {
+        pthread_mutex_lock(&processor->lock);
+        while (processor->running != 0)
+            pthread_cond_wait(&processor->idle, &processor->lock);
+        pthread_mutex_unlock(&processor->lock);
+    }
+}

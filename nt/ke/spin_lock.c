@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spin_lock.c - spin locks that know their owner.
+ *
+ * The eight bytes of a KSPIN_LOCK are a futex word (0 free, 1 held, 2 held and waited for) and the
+ * owner: thread number, and whether the lock is used plainly or queued. A waiter spins shortly, then
+ * sleeps: a holder here, unlike on NT, can lose its processor. Held locks are counted per thread.
+ * Rules: lock-recursion, lock-foreign-release, lock-not-held, lock-kind.
+ * Pages: wdm.h KeAcquireSpinLock, KeAcquireInStackQueuedSpinLock ("Introduction to Spin Locks",
+ * "Queued Spin Locks"); Driver Verifier, "Deadlock Detection".
+ */
+#include "nt/internal.h"
+
+#define OWNER_PLAIN  0x40000000u
+#define OWNER_QUEUED 0x80000000u
+#define OWNER_NUMBER 0x3fffffffu
+#define SPINS        200
+
+struct lock {
+    uint32_t state;
+    uint32_t owner;
+};
+_Static_assert(sizeof(struct lock) == sizeof(KSPIN_LOCK), "a spin lock is eight bytes");
+
+static struct lock *lock_of(PKSPIN_LOCK spin_lock)
+{
+    return (struct lock *)(void *)spin_lock;
+}
+
+unsigned nt_spin_locks_held(void)
+{
+    return nt_self.spin_locks;
+}
+
+static void wait_for(uint32_t *state)
+{
+    for (int spin = 0; spin < SPINS; spin++) {
+        uint32_t free_state = 0;
+        if (__atomic_load_n(state, __ATOMIC_RELAXED) == 0 &&
+            __atomic_compare_exchange_n(state, &free_state, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            return;
+        YieldProcessor();
+    }
+    while (__atomic_exchange_n(state, 2, __ATOMIC_ACQUIRE) != 0)
+        nt_futex_wait(state, 2, UINT64_MAX);
+}
+
+/* false: the rule it would break was reported, and the lock is as it was. */
+static bool may_acquire(struct lock *lock, uint32_t kind, const char *routine, const void *address)
+{
+    uint32_t owner = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
+    if ((owner & OWNER_NUMBER) == nt_thread_number()) {
+        nt_violate("lock-recursion", routine, "spin lock %p is held by this thread already", address);
+        return false;
+    }
+    if ((owner & (OWNER_PLAIN | OWNER_QUEUED) & ~kind) != 0)
+        nt_violate("lock-kind", routine, "spin lock %p is used both plainly and queued", address);
+    return true;
+}
+
+static void acquire(PKSPIN_LOCK spin_lock, uint32_t kind, const char *routine)
+{
+    struct lock *lock = lock_of(spin_lock);
+    uint32_t free_state = 0;
+    if (!may_acquire(lock, kind, routine, spin_lock))
+        return;
+    if (!__atomic_compare_exchange_n(&lock->state, &free_state, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        wait_for(&lock->state);
+    __atomic_store_n(&lock->owner, kind | nt_self.number, __ATOMIC_RELAXED);
+    nt_self.spin_locks++;
+}
+
+static void release(PKSPIN_LOCK spin_lock, uint32_t kind, const char *routine)
+{
+    struct lock *lock = lock_of(spin_lock);
+    uint32_t owner = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
+    if ((owner & OWNER_NUMBER) == 0) {
+        nt_violate("lock-not-held", routine, "spin lock %p is not held", (void *)spin_lock);
+        return;
+    }
+    if ((owner & OWNER_NUMBER) != nt_thread_number()) {
+        nt_violate("lock-foreign-release", routine, "spin lock %p is held by thread %u, not by this one",
+                   (void *)spin_lock, owner & OWNER_NUMBER);
+        return;
+    }
+    if ((owner & kind) == 0)
+        nt_violate("lock-kind", routine, "spin lock %p is used both plainly and queued", (void *)spin_lock);
+    __atomic_store_n(&lock->owner, owner & ~OWNER_NUMBER, __ATOMIC_RELAXED);
+    nt_self.spin_locks--;
+    if (__atomic_exchange_n(&lock->state, 0, __ATOMIC_RELEASE) == 2)
+        nt_futex_wake(&lock->state, 1);
+}
+
+static void lower_after_release(KIRQL irql, const char *routine)
+{
+    if (irql > nt_self.irql)
+        nt_violate("irql-lower-raises", routine, "restores IRQL %u, above the current %u", irql, nt_self.irql);
+    else if (irql < DISPATCH_LEVEL && nt_self.spin_locks != 0)
+        nt_violate("irql-lowered-under-lock", routine, "lowers to %u while the thread holds %u more spin locks", irql,
+                   nt_self.spin_locks);
+    nt_lower_irql(irql);
+}
+
+VOID KeInitializeSpinLock(PKSPIN_LOCK SpinLock)
+{
+    __atomic_store_n(SpinLock, 0, __ATOMIC_RELEASE);
+}
+
+KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock)
+{
+    NT_ENTER(KeAcquireSpinLockRaiseToDpc);
+    KIRQL old = nt_self.irql;
+    nt_self.irql = DISPATCH_LEVEL;
+    acquire(SpinLock, OWNER_PLAIN, "KeAcquireSpinLock");
+    return old;
+}
+
+VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
+{
+    NT_ENTER(KeReleaseSpinLock);
+    release(SpinLock, OWNER_PLAIN, "KeReleaseSpinLock");
+    lower_after_release(NewIrql, "KeReleaseSpinLock");
+}
+
+VOID KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
+{
+    NT_ENTER(KeAcquireSpinLockAtDpcLevel);
+    acquire(SpinLock, OWNER_PLAIN, "KeAcquireSpinLockAtDpcLevel");
+}
+
+VOID KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock)
+{
+    NT_ENTER(KeReleaseSpinLockFromDpcLevel);
+    release(SpinLock, OWNER_PLAIN, "KeReleaseSpinLockFromDpcLevel");
+}
+
+BOOLEAN KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
+{
+    NT_ENTER(KeTryToAcquireSpinLockAtDpcLevel);
+    struct lock *lock = lock_of(SpinLock);
+    uint32_t free_state = 0;
+    if (!__atomic_compare_exchange_n(&lock->state, &free_state, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return FALSE;
+    __atomic_store_n(&lock->owner, OWNER_PLAIN | nt_thread_number(), __ATOMIC_RELAXED);
+    nt_self.spin_locks++;
+    return TRUE;
+}
+
+VOID KeAcquireInStackQueuedSpinLock(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
+{
+    NT_ENTER(KeAcquireInStackQueuedSpinLock);
+    LockHandle->LockQueue.Next = NULL;
+    LockHandle->LockQueue.Lock = SpinLock;
+    LockHandle->OldIrql = nt_self.irql;
+    nt_self.irql = DISPATCH_LEVEL;
+    acquire(SpinLock, OWNER_QUEUED, "KeAcquireInStackQueuedSpinLock");
+}
+
+VOID KeReleaseInStackQueuedSpinLock(PKLOCK_QUEUE_HANDLE LockHandle)
+{
+    NT_ENTER(KeReleaseInStackQueuedSpinLock);
+    release(LockHandle->LockQueue.Lock, OWNER_QUEUED, "KeReleaseInStackQueuedSpinLock");
+    lower_after_release(LockHandle->OldIrql, "KeReleaseInStackQueuedSpinLock");
+}
+
+VOID KeAcquireInStackQueuedSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
+{
+    NT_ENTER(KeAcquireInStackQueuedSpinLockAtDpcLevel);
+    LockHandle->LockQueue.Next = NULL;
+    LockHandle->LockQueue.Lock = SpinLock;
+    acquire(SpinLock, OWNER_QUEUED, "KeAcquireInStackQueuedSpinLockAtDpcLevel");
+}
+
+VOID KeReleaseInStackQueuedSpinLockFromDpcLevel(PKLOCK_QUEUE_HANDLE LockHandle)
+{
+    NT_ENTER(KeReleaseInStackQueuedSpinLockFromDpcLevel);
+    release(LockHandle->LockQueue.Lock, OWNER_QUEUED, "KeReleaseInStackQueuedSpinLockFromDpcLevel");
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.c - system threads, their objects and handles.
+ *
+ * A handle is the thread's object with a reference of its own, tagged in the lowest bit; ZwClose
+ * gives it back. A thread object is a dispatcher object, signaled when the thread has ended.
+ * Pages: wdm.h PsCreateSystemThread, PsTerminateSystemThread, ZwClose, ObReferenceObjectByHandle.
+ */
+#include "nt/internal.h"
+
+#include <stdlib.h>
+
+struct _ETHREAD {
+    DISPATCHER_HEADER header;
+    uint32_t number;
+    bool system;
+    PKSTART_ROUTINE routine;
+    PVOID context;
+};
+
+#define HANDLE_TAG ((ULONG_PTR)1)
+
+static size_t threads_running;
+
+size_t nt_threads_left(void)
+{
+    return __atomic_load_n(&threads_running, __ATOMIC_ACQUIRE);
+}
+
+static PETHREAD handle_thread(HANDLE handle, const char *routine)
+{
+    ULONG_PTR value = (ULONG_PTR)handle;
+    if ((value & HANDLE_TAG) == 0 || !nt_object_is((PVOID)(value & ~HANDLE_TAG), NT_OBJECT_THREAD)) {
+        nt_violate("handle-invalid", routine, "%p is no open handle", handle);
+        return NULL;
+    }
+    return (PETHREAD)(value & ~HANDLE_TAG);
+}
+
+static void thread_ended(void)
+{
+    PETHREAD thread = nt_self.object;
+    LONG previous;
+    bool over;
+    if (nt_self.irql != PASSIVE_LEVEL || nt_self.spin_locks != 0)
+        nt_violate("lock-left", "KSTART_ROUTINE", "the thread ended at IRQL %u with %u spin locks held", nt_self.irql,
+                   nt_self.spin_locks);
+    nt_self.object = NULL;
+    __atomic_fetch_sub(&threads_running, 1, __ATOMIC_RELEASE);
+    nt_signal(&thread->header, 1, 1, &previous, &over);
+    nt_object_release(thread);
+}
+
+static void *thread_main(void *argument)
+{
+    PETHREAD thread = argument;
+    nt_self.object = thread;
+    thread->number = nt_thread_number();
+    thread->routine(thread->context);
+    thread_ended();
+    return NULL;
+}
+
+static PETHREAD thread_new(void)
+{
+    PETHREAD thread = nt_object_new(NT_OBJECT_THREAD, sizeof *thread, NULL);
+    if (thread != NULL)
+        nt_dispatcher_initialize(&thread->header, NT_THREAD_OBJECT, sizeof thread->header, 0);
+    return thread;
+}
+
+NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes,
+                              HANDLE ProcessHandle, PCLIENT_ID ClientId, PKSTART_ROUTINE StartRoutine,
+                              PVOID StartContext)
+{
+    NT_ENTER(PsCreateSystemThread);
+    pthread_t native;
+    UNREFERENCED_PARAMETER(DesiredAccess);
+    UNREFERENCED_PARAMETER(ObjectAttributes);
+    UNREFERENCED_PARAMETER(ProcessHandle);
+    PETHREAD thread = nt_fails("PsCreateSystemThread") ? NULL : thread_new();
+    if (thread == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    thread->system = true;
+    thread->routine = StartRoutine;
+    thread->context = StartContext;
+    (void)ObfReferenceObject(thread); /* the handle's */
+    __atomic_fetch_add(&threads_running, 1, __ATOMIC_RELAXED);
+    if (pthread_create(&native, NULL, thread_main, thread) != 0) {
+        __atomic_fetch_sub(&threads_running, 1, __ATOMIC_RELAXED);
+        nt_object_release(thread);
+        nt_object_release(thread);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    pthread_detach(native);
+    *ThreadHandle = (HANDLE)((ULONG_PTR)thread | HANDLE_TAG);
+    if (ClientId != NULL)
+        *ClientId = (CLIENT_ID){(HANDLE)4, *ThreadHandle};
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS PsTerminateSystemThread(NTSTATUS ExitStatus)
+{
+    NT_ENTER(PsTerminateSystemThread);
+    UNREFERENCED_PARAMETER(ExitStatus);
+    if (nt_self.object == NULL || !nt_self.object->system) {
+        nt_violate("not-a-system-thread", "PsTerminateSystemThread", "the calling thread was not made by a driver");
+        return STATUS_INVALID_PARAMETER;
+    }
+    thread_ended();
+    pthread_exit(NULL);
+}
+
+HANDLE PsGetCurrentThreadId(VOID)
+{
+    NT_ENTER(PsGetCurrentThreadId);
+    return (HANDLE)(ULONG_PTR)nt_thread_number();
+}
+
+PKTHREAD KeGetCurrentThread(VOID)
+{
+    NT_ENTER(KeGetCurrentThread);
+    if (nt_self.object == NULL) {
+        nt_self.object = thread_new();
+        if (nt_self.object == NULL)
+            abort();
+        nt_at_thread_exit();
+    }
+    return nt_self.object;
+}
+
+NTSTATUS ObReferenceObjectByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, POBJECT_TYPE ObjectType,
+                                   KPROCESSOR_MODE AccessMode, PVOID *Object, PVOID HandleInformation)
+{
+    NT_ENTER(ObReferenceObjectByHandle);
+    UNREFERENCED_PARAMETER(DesiredAccess);
+    UNREFERENCED_PARAMETER(AccessMode);
+    UNREFERENCED_PARAMETER(HandleInformation);
+    PETHREAD thread = handle_thread(Handle, "ObReferenceObjectByHandle");
+    if (thread == NULL)
+        return STATUS_INVALID_HANDLE;
+    if (ObjectType != NULL && ObjectType != *PsThreadType)
+        return STATUS_OBJECT_TYPE_MISMATCH;
+    (void)ObfReferenceObject(thread);
+    *Object = thread;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS ZwClose(HANDLE Handle)
+{
+    NT_ENTER(ZwClose);
+    PETHREAD thread = handle_thread(Handle, "ZwClose");
+    if (thread == NULL)
+        return STATUS_INVALID_HANDLE;
+    nt_object_release(thread);
+    return STATUS_SUCCESS;
+}

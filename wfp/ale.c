@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ale.c - the stack's side (ale.h): connects, flows' packets, counts, reset.
+ *
+ * Pages: ALE Stateful Filtering, ALE Re-authorization (win32 desktop-src/FWP).
+ */
+#include "wfp/ale.h"
+#include "wfp/authorization.h"
+#include "wfp/classify.h"
+#include "wfp/endpoint.h"
+#include "wfp/filter.h"
+#include "wfp/flow.h"
+#include "wfp/pend.h"
+#include "wfp/policy.h"
+#include "wfp/session.h"
+#include "wfp/sublayer.h"
+#include "wfp/transaction.h"
+
+#include <nt/nt.h>
+
+#include <string.h>
+
+__attribute__((constructor)) static void construct(void)
+{
+    wfp_object_init_tables();
+    wfp_session_init();
+    wfp_callout_init();
+    wfp_filter_init();
+    wfp_flow_init();
+    wfp_endpoint_init();
+    wfp_pend_init();
+    wfp_sublayer_init();
+}
+
+static void tell(struct wfp_decision *decision, const struct wfp_verdict *verdict)
+{
+    memset(decision, 0, sizeof(*decision));
+    decision->outcome = verdict->block ? WFP_BLOCK : WFP_PERMIT;
+    decision->absorb = verdict->absorb;
+    decision->by_callout = verdict->by_callout;
+    decision->filter_id = verdict->filter_id;
+}
+
+/*
+ * A verdict becomes a flow or an end; takes the caller's reference. The flow enters the table before
+ * dead is looked at, and closing sets dead before it looks in the table: one of both sees the other.
+ */
+static void settle(struct wfp_authorization *authorization, const struct wfp_verdict *verdict,
+                   struct wfp_decision *decision)
+{
+    UINT64 id = authorization->flow.key;
+
+    tell(decision, verdict);
+    if (verdict->block) {
+        wfp_endpoint_leave(authorization);
+        wfp_authorization_put(authorization);
+        return;
+    }
+    atomic_store_explicit(&authorization->generation, verdict->generation, memory_order_relaxed);
+    wfp_endpoint_keep(authorization);
+    wfp_authorization_hold(authorization);
+    wfp_flow_begin(authorization);
+    decision->flow = id;
+    if (atomic_load(&authorization->dead)) {
+        wfp_flow_end(id);
+        decision->outcome = WFP_BLOCK;
+        decision->flow = 0;
+    }
+    wfp_authorization_put(authorization);
+}
+
+void wfp_authorization_resume(struct wfp_authorization *authorization)
+{
+    struct wfp_request request = {
+        .authorization = authorization,
+        .layer = authorization->layer,
+        .reason = FWP_CONDITION_REAUTHORIZE_REASON_CLASSIFY_COMPLETION,
+        .direction = FWP_DIRECTION_OUTBOUND,
+    };
+    struct wfp_verdict verdict = {.block = TRUE, .by_callout = TRUE};
+    wfp_ale_done *done = authorization->done;
+    void *context = authorization->done_context;
+    UINT64 operation = authorization->flow.key;
+    struct wfp_decision decision;
+
+    if (!atomic_load(&authorization->dead))
+        wfp_classify(&request, &verdict);
+    verdict.by_callout = TRUE;
+    settle(authorization, &verdict, &decision);
+    decision.operation = operation;
+    if (done != NULL)
+        done(context, &decision);
+}
+
+void wfp_ale_connect(const struct wfp_ale_connect *connect, wfp_ale_done *done, void *context,
+                     struct wfp_decision *decision)
+{
+    struct wfp_authorization *authorization = wfp_authorization_make(connect);
+    struct wfp_verdict verdict = {.block = TRUE};
+
+    tell(decision, &verdict);
+    if (authorization == NULL)
+        return;
+    authorization->done = done;
+    authorization->done_context = context;
+    if (!wfp_endpoint_join(authorization)) {
+        wfp_authorization_put(authorization);
+        return;
+    }
+    wfp_classify(&(struct wfp_request){.authorization = authorization,
+                                       .layer = authorization->layer,
+                                       .direction = FWP_DIRECTION_OUTBOUND,
+                                       .layer_data = connect->layer_data},
+                 &verdict);
+    if (verdict.pends == 0) {
+        settle(authorization, &verdict, decision);
+        return;
+    }
+    verdict.block = TRUE;
+    tell(decision, &verdict);
+    decision->outcome = WFP_PENDED;
+    decision->operation = authorization->flow.key;
+    if (atomic_fetch_sub_explicit(&authorization->outstanding, 1, memory_order_acq_rel) == 1)
+        wfp_authorization_resume(authorization);
+}
+
+void wfp_ale_flow_established(UINT64 id)
+{
+    struct wfp_authorization *flow = wfp_flow_find(id);
+    struct wfp_verdict verdict;
+
+    if (flow == NULL)
+        return;
+    if (!atomic_exchange(&flow->established, true)) {
+        wfp_classify(&(struct wfp_request){.authorization = flow,
+                                           .layer = flow->layer == WFP_AUTH_CONNECT_V6 ? WFP_FLOW_ESTABLISHED_V6
+                                                                                       : WFP_FLOW_ESTABLISHED_V4,
+                                           .has_flow = TRUE},
+                     &verdict);
+        if (verdict.block)
+            wfp_flow_end(id);
+    }
+    wfp_authorization_put(flow);
+}
+
+void wfp_ale_flow_packet(UINT64 id, BOOLEAN inbound, void *layer_data, struct wfp_decision *decision,
+                         BOOLEAN *reauthorized)
+{
+    struct wfp_authorization *flow = wfp_flow_find(id);
+    struct wfp_verdict verdict = {.block = flow == NULL};
+
+    *reauthorized = FALSE;
+    tell(decision, &verdict);
+    if (flow == NULL)
+        return;
+    decision->flow = id;
+    if (atomic_load_explicit(&flow->generation, memory_order_relaxed) !=
+        atomic_load_explicit(&wfp_live_layers[flow->layer].generation, memory_order_acquire)) {
+        *reauthorized = TRUE;
+        wfp_classify(&(struct wfp_request){.authorization = flow,
+                                           .layer = flow->layer,
+                                           .reason = FWP_CONDITION_REAUTHORIZE_REASON_POLICY_CHANGE,
+                                           .direction = inbound ? FWP_DIRECTION_INBOUND : FWP_DIRECTION_OUTBOUND,
+                                           .has_flow = TRUE,
+                                           .layer_data = layer_data},
+                     &verdict);
+        tell(decision, &verdict);
+        if (verdict.block) {
+            wfp_flow_end(id);
+        } else {
+            decision->flow = id;
+            atomic_store_explicit(&flow->generation, verdict.generation, memory_order_relaxed);
+        }
+    }
+    wfp_authorization_put(flow);
+}
+
+void wfp_ale_flow_end(UINT64 id)
+{
+    wfp_flow_end(id);
+}
+
+void wfp_count(struct wfp_counts *counts)
+{
+    counts->sessions = wfp_session_count();
+    counts->providers = wfp_table_count(wfp_object_table(WFP_PROVIDER));
+    counts->sublayers = wfp_table_count(wfp_object_table(WFP_SUBLAYER));
+    counts->callouts = wfp_table_count(wfp_object_table(WFP_CALLOUT));
+    counts->filters = wfp_table_count(wfp_object_table(WFP_FILTER));
+    counts->registered_callouts = wfp_registered_count();
+    counts->flows = wfp_flow_count();
+    counts->pended = wfp_pend_count();
+    counts->endpoints = wfp_endpoint_count();
+}
+
+/* Deletes what no session owns, filters first. */
+static void delete_all(void)
+{
+    static const enum wfp_kind order[] = {WFP_FILTER, WFP_CALLOUT, WFP_SUBLAYER, WFP_PROVIDER};
+    struct wfp_changes changes = {0};
+
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        struct wfp_node *node;
+
+        while ((node = wfp_table_take_any(wfp_object_table(order[i]))) != NULL) {
+            wfp_table_insert(wfp_object_table(order[i]), node);
+            wfp_transaction_remove(CONTAINING_RECORD(node, struct wfp_object, node));
+        }
+    }
+    wfp_transaction_commit(TRUE, &changes);
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+        wfp_table_trim(wfp_object_table(order[i]));
+}
+
+void wfp_reset(void)
+{
+    nt_require_irql("wfp_reset", PASSIVE_LEVEL, PASSIVE_LEVEL);
+    wfp_set_policy_changed(NULL, NULL);
+    wfp_pend_reset();
+    wfp_endpoint_reset();
+    wfp_flow_reset();
+    wfp_session_close_all();
+    delete_all();
+    wfp_filter_reset();
+    wfp_filter_enum_reset();
+    wfp_callout_reset();
+    wfp_set_classify_irql(DISPATCH_LEVEL);
+}

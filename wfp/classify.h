@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * classify.h - one classify of a layer: sublayers, filters, callouts, arbitration.
+ *
+ * Takes no lock. Callouts run at wfp_set_classify_irql's level. The frame tells FwpsPendOperation0
+ * which classify it is called from.
+ */
+#ifndef WFP_CLASSIFY_H
+#define WFP_CLASSIFY_H
+
+#include "wfp/indication.h"
+
+struct wfp_frame {
+    struct wfp_frame *outer;
+    struct wfp_authorization *authorization;
+    HANDLE completion_handle; /* NULL: this layer has none */
+    BOOLEAN reauthorize;
+    UINT32 pends; /* successful FwpsPendOperation0 so far */
+};
+
+/* Of this thread; NULL: it is in no classify. */
+struct wfp_frame *wfp_frame_current(void);
+
+struct wfp_verdict {
+    BOOLEAN block;
+    BOOLEAN absorb;
+    BOOLEAN by_callout; /* a callout filter matched, whatever it then said */
+    UINT64 filter_id;   /* 0: none decided */
+    UINT64 generation;  /* of the policy used */
+    UINT32 pends;
+};
+
+/* Out of memory: blocked, filter_id 0. IRQL <= DISPATCH_LEVEL. */
+void wfp_classify(const struct wfp_request *request, struct wfp_verdict *verdict);
+
+#endif

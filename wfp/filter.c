@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * filter.c - FwpmFilterAdd0 and deletes, and telling the callout about it. Callers of the inner functions hold the
+ * gate.
+ *
+ * Pages: FWPM_FILTER0, FwpmFilterAdd0 (Windows API reference), FWPS_CALLOUT_NOTIFY_FN1 (fwpsk.h).
+ */
+#include "wfp/filter.h"
+#include "wfp/condition.h"
+#include "wfp/filter_copy.h"
+#include "wfp/sublayer.h"
+#include "wfp/transaction.h"
+#include "wfp/weight.h"
+
+#include <nt/nt.h>
+
+#define KNOWN_FLAGS                                                                                                    \
+    (FWPM_FILTER_FLAG_PERSISTENT | FWPM_FILTER_FLAG_BOOTTIME | FWPM_FILTER_FLAG_CLEAR_ACTION_RIGHT |                   \
+     FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED | FWPM_FILTER_FLAG_INDEXED | FWPM_FILTER_FLAG_SILENT_MODE |       \
+     FWPM_FILTER_FLAG_IPSEC_NO_ACQUIRE_INITIATE)
+
+static struct wfp_table filters_by_id;
+
+void wfp_filter_init(void)
+{
+    wfp_table_init(&filters_by_id);
+}
+
+void wfp_filter_reset(void)
+{
+    wfp_table_trim(&filters_by_id);
+}
+
+void wfp_filter_link(struct wfp_filter *filter)
+{
+    wfp_table_insert(&filters_by_id, &filter->by_id);
+}
+
+void wfp_filter_unlink(struct wfp_filter *filter)
+{
+    wfp_table_remove(&filters_by_id, &filter->by_id);
+}
+
+void wfp_filter_free(struct wfp_filter *filter)
+{
+    if (filter->slot != NULL)
+        wfp_slot_put(filter->slot);
+    wfp_free(filter->template);
+    wfp_free(filter);
+}
+
+/* Tells a registered callout; STATUS_SUCCESS when there is none. notifyFn's version differs in pointer types only. */
+static NTSTATUS notify(struct wfp_filter *filter, FWPS_CALLOUT_NOTIFY_TYPE type)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+
+    if (filter->slot == NULL || !wfp_slot_enter(filter->slot))
+        return STATUS_SUCCESS;
+    if (type != FWPS_CALLOUT_NOTIFY_ADD_FILTER_POST_COMMIT ||
+        (filter->slot->run.flags & FWP_CALLOUT_FLAG_ENABLE_COMMIT_ADD_NOTIFY) != 0)
+        status = filter->slot->run.notifyFn(
+            type, type == FWPS_CALLOUT_NOTIFY_DELETE_FILTER ? NULL : &filter->object.key, &filter->run);
+    wfp_slot_leave(filter->slot);
+    return status;
+}
+
+void wfp_filter_notify_deleted(struct wfp_filter *filter)
+{
+    notify(filter, FWPS_CALLOUT_NOTIFY_DELETE_FILTER);
+}
+
+void wfp_filter_notify_committed(struct wfp_filter *filter)
+{
+    notify(filter, FWPS_CALLOUT_NOTIFY_ADD_FILTER_POST_COMMIT);
+}
+
+static NTSTATUS check_flags(const FWPM_FILTER0 *source)
+{
+    UINT32 flags = source->flags;
+    FWP_ACTION_TYPE action = source->action.type;
+
+    if ((flags & FWPM_FILTER_FLAG_HAS_PROVIDER_CONTEXT) != 0)
+        return STATUS_FWP_PROVIDER_CONTEXT_NOT_FOUND;
+    if ((flags & ~(UINT32)KNOWN_FLAGS) != 0 ||
+        ((flags & FWPM_FILTER_FLAG_PERSISTENT) != 0 && (flags & FWPM_FILTER_FLAG_BOOTTIME) != 0))
+        return STATUS_FWP_INVALID_FLAGS;
+    if (action != FWP_ACTION_PERMIT && action != FWP_ACTION_BLOCK && action != FWP_ACTION_CALLOUT_TERMINATING &&
+        action != FWP_ACTION_CALLOUT_INSPECTION && action != FWP_ACTION_CALLOUT_UNKNOWN &&
+        action != FWP_ACTION_CONTINUE)
+        return STATUS_FWP_INVALID_ACTION_TYPE;
+    if ((flags & FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED) != 0 && action != FWP_ACTION_CALLOUT_TERMINATING &&
+        action != FWP_ACTION_CALLOUT_UNKNOWN)
+        return STATUS_FWP_INVALID_FLAGS;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS check_conditions(const FWPM_FILTER0 *source, const struct wfp_layer *layer)
+{
+    if (source->numFilterConditions != 0 && source->filterCondition == NULL)
+        return STATUS_FWP_NULL_POINTER;
+    if (source->numFilterConditions > WFP_MAX_CONDITIONS)
+        return STATUS_FWP_OUT_OF_BOUNDS;
+    for (UINT32 i = 0; i < source->numFilterConditions; i++) {
+        int field = wfp_layer_field(layer, &source->filterCondition[i].fieldKey);
+        NTSTATUS status;
+
+        if (field < 0)
+            return STATUS_FWP_CONDITION_NOT_FOUND;
+        status = wfp_condition_check(layer->fields[field].type, &source->filterCondition[i]);
+        if (!NT_SUCCESS(status))
+            return status;
+    }
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS refer_callout(struct wfp_filter *filter, const FWPM_FILTER0 *source)
+{
+    struct wfp_object *object = wfp_object_find(WFP_CALLOUT, &source->action.calloutKey);
+    NTSTATUS status;
+
+    if (object == NULL)
+        return STATUS_FWP_CALLOUT_NOT_FOUND;
+    if (CONTAINING_RECORD(object, struct wfp_callout, object)->layer != filter->layer)
+        return STATUS_FWP_INCOMPATIBLE_LAYER;
+    status = wfp_object_refer(&filter->object, object);
+    if (!NT_SUCCESS(status))
+        return status;
+    filter->callout = object;
+    filter->slot = wfp_slot_get(&object->key);
+    return filter->slot == NULL ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
+}
+
+/* The references of a filter that is complete but for its copy. Undone by forget. */
+static NTSTATUS refer(struct wfp_filter *filter, struct wfp_session *session, const FWPM_FILTER0 *source)
+{
+    BOOLEAN persistent = (source->flags & (FWPM_FILTER_FLAG_PERSISTENT | FWPM_FILTER_FLAG_BOOTTIME)) != 0;
+    struct wfp_sublayer *sublayer;
+    NTSTATUS status;
+
+    status = wfp_object_setup(&filter->object, &(struct wfp_object_setup){
+                                                   .kind = WFP_FILTER,
+                                                   .session = session,
+                                                   .key = &source->filterKey,
+                                                   .display = &source->displayData,
+                                                   .provider_key = source->providerKey,
+                                                   .persistent = persistent,
+                                               });
+    if (!NT_SUCCESS(status))
+        return status;
+    sublayer = wfp_sublayer_find(&source->subLayerKey);
+    if (sublayer == NULL)
+        return STATUS_FWP_SUBLAYER_NOT_FOUND;
+    status = wfp_object_refer(&filter->object, &sublayer->object);
+    if (!NT_SUCCESS(status))
+        return status;
+    filter->sublayer = &sublayer->object;
+    filter->sublayer_id = sublayer->id;
+    filter->run.subLayerWeight = sublayer->weight;
+    return (source->action.type & FWP_ACTION_FLAG_CALLOUT) != 0 ? refer_callout(filter, source) : STATUS_SUCCESS;
+}
+
+static void forget(struct wfp_filter *filter)
+{
+    wfp_object_unset(&filter->object);
+    if (filter->sublayer != NULL)
+        filter->sublayer->refs--;
+    if (filter->callout != NULL)
+        filter->callout->refs--;
+    wfp_filter_free(filter);
+}
+
+static NTSTATUS finish(struct wfp_filter *filter, const FWPM_FILTER0 *source)
+{
+    NTSTATUS status;
+
+    filter->run.filterId = filter->by_id.key = wfp_next_id();
+    if ((source->flags & FWPM_FILTER_FLAG_CLEAR_ACTION_RIGHT) != 0)
+        filter->run.flags |= FWPS_FILTER_FLAG_CLEAR_ACTION_RIGHT;
+    if ((source->flags & FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED) != 0)
+        filter->run.flags |= FWPS_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED;
+    filter->run.action.type = source->action.type;
+    filter->run.action.calloutId = filter->slot == NULL ? 0 : filter->slot->id;
+    filter->run.context = source->rawContext;
+    filter->template = wfp_filter_copy(source, &wfp_layers[filter->layer], &filter->run);
+    if (filter->template == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    status = wfp_weight(&source->weight, filter->run.filterCondition, filter->run.numFilterConditions, &filter->weight);
+    if (!NT_SUCCESS(status))
+        return status;
+    filter->run.weight.type = FWP_UINT64;
+    filter->run.weight.uint64 = &filter->weight;
+    filter->template->filterKey = filter->object.key;
+    filter->template->filterId = filter->run.filterId;
+    filter->template->effectiveWeight = filter->run.weight;
+    if (!NT_SUCCESS(notify(filter, FWPS_CALLOUT_NOTIFY_ADD_FILTER)))
+        return STATUS_FWP_CALLOUT_NOTIFICATION_FAILED;
+    return STATUS_SUCCESS;
+}
+
+struct add {
+    const FWPM_FILTER0 *source;
+    UINT64 id;
+};
+
+static NTSTATUS add_filter(struct wfp_session *session, void *context)
+{
+    struct add *add = context;
+    unsigned layer = wfp_layer_by_key(&add->source->layerKey);
+    struct wfp_filter *filter;
+    NTSTATUS status = check_flags(add->source);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    if (layer == WFP_LAYER_COUNT)
+        return STATUS_FWP_LAYER_NOT_FOUND;
+    status = check_conditions(add->source, &wfp_layers[layer]);
+    if (!NT_SUCCESS(status))
+        return status;
+    if (wfp_table_count(&filters_by_id) >= WFP_MAX_FILTERS)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    filter = wfp_alloc(sizeof(*filter));
+    if (filter == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    filter->layer = layer;
+    status = refer(filter, session, add->source);
+    if (NT_SUCCESS(status))
+        status = finish(filter, add->source);
+    if (!NT_SUCCESS(status)) {
+        forget(filter);
+        return status;
+    }
+    add->id = filter->run.filterId;
+    wfp_transaction_add(&filter->object);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI FwpmFilterAdd0(HANDLE engineHandle, const FWPM_FILTER0 *filter, PSECURITY_DESCRIPTOR sd, UINT64 *id)
+{
+    struct add add = {filter, 0};
+    NTSTATUS status;
+
+    (void)sd;
+    if (filter == NULL)
+        return STATUS_FWP_NULL_POINTER;
+    status = wfp_transaction_run("FwpmFilterAdd0", engineHandle, add_filter, &add);
+    if (NT_SUCCESS(status) && id != NULL)
+        *id = add.id;
+    return status;
+}
+
+struct wfp_filter *wfp_filter_find(UINT64 id)
+{
+    struct wfp_shard *shard = wfp_table_lock(&filters_by_id, id);
+    struct wfp_node *node = wfp_shard_find(shard, id);
+
+    wfp_table_unlock(shard);
+    return node == NULL ? NULL : CONTAINING_RECORD(node, struct wfp_filter, by_id);
+}
+
+static struct wfp_object *find_by_id(UINT64 id)
+{
+    struct wfp_filter *filter = wfp_filter_find(id);
+
+    return filter == NULL ? NULL : &filter->object;
+}
+
+static NTSTATUS delete_filter(struct wfp_session *session, struct wfp_object *object)
+{
+    NTSTATUS status;
+
+    if (object == NULL)
+        return STATUS_FWP_FILTER_NOT_FOUND;
+    status = wfp_object_deletable(object, session);
+    if (NT_SUCCESS(status))
+        wfp_transaction_remove(object);
+    return status;
+}
+
+static NTSTATUS delete_by_id(struct wfp_session *session, void *context)
+{
+    return delete_filter(session, find_by_id(*(UINT64 *)context));
+}
+
+static NTSTATUS delete_by_key(struct wfp_session *session, void *context)
+{
+    return delete_filter(session, wfp_object_find(WFP_FILTER, context));
+}
+
+NTSTATUS NTAPI FwpmFilterDeleteById0(HANDLE engineHandle, UINT64 id)
+{
+    return wfp_transaction_run("FwpmFilterDeleteById0", engineHandle, delete_by_id, &id);
+}
+
+NTSTATUS NTAPI FwpmFilterDeleteByKey0(HANDLE engineHandle, const GUID *key)
+{
+    GUID copy;
+
+    if (key == NULL)
+        return STATUS_FWP_NULL_POINTER;
+    copy = *key;
+    return wfp_transaction_run("FwpmFilterDeleteByKey0", engineHandle, delete_by_key, &copy);
+}
+
+struct get {
+    UINT64 id;
+    const GUID *key; /* NULL: by id */
+    FWPM_FILTER0 *copy;
+};
+
+static NTSTATUS get_filter(struct wfp_session *session, void *context)
+{
+    struct get *get = context;
+    struct wfp_object *object = get->key == NULL ? find_by_id(get->id) : wfp_object_find(WFP_FILTER, get->key);
+
+    (void)session;
+    if (object == NULL)
+        return STATUS_FWP_FILTER_NOT_FOUND;
+    get->copy = wfp_filter_copy(CONTAINING_RECORD(object, struct wfp_filter, object)->template, NULL, NULL);
+    return get->copy == NULL ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI FwpmFilterGetById0(HANDLE engineHandle, UINT64 id, FWPM_FILTER0 **filter)
+{
+    struct get get = {id, NULL, NULL};
+    NTSTATUS status;
+
+    if (filter == NULL)
+        return STATUS_FWP_NULL_POINTER;
+    status = wfp_transaction_read("FwpmFilterGetById0", engineHandle, get_filter, &get);
+    if (NT_SUCCESS(status))
+        *filter = get.copy;
+    return status;
+}
+
+NTSTATUS NTAPI FwpmFilterGetByKey0(HANDLE engineHandle, const GUID *key, FWPM_FILTER0 **filter)
+{
+    struct get get = {0, key, NULL};
+    NTSTATUS status;
+
+    if (key == NULL || filter == NULL)
+        return STATUS_FWP_NULL_POINTER;
+    status = wfp_transaction_read("FwpmFilterGetByKey0", engineHandle, get_filter, &get);
+    if (NT_SUCCESS(status))
+        *filter = get.copy;
+    return status;
+}

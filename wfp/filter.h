@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * filter.h - one filter: the management object and what classify needs of it.
+ *
+ * Immutable once committed, but for run.context, which the callout sets in notifyFn before that.
+ */
+#ifndef WFP_FILTER_H
+#define WFP_FILTER_H
+
+#include "wfp/callout.h"
+#include "wfp/object.h"
+
+#include <fwpstypes.h>
+
+#define WFP_MAX_CONDITIONS 1024    /* of one filter */
+#define WFP_MAX_FILTERS    4000000 /* in all */
+
+struct wfp_filter {
+    struct wfp_object object;
+    struct wfp_node by_id;
+    unsigned layer; /* enum wfp_layer_index */
+    struct wfp_object *sublayer;
+    struct wfp_object *callout;    /* management object; NULL: none */
+    struct wfp_callout_slot *slot; /* of the callout; NULL: none */
+    UINT64 sublayer_id;            /* stays readable when the sublayer is gone */
+    UINT64 weight;
+    FWPS_FILTER3 run;       /* what callouts get; conditions sorted by fieldId */
+    FWPM_FILTER0 *template; /* deep copy as added, with filterId and effectiveWeight */
+    struct wfp_filter *retired_next;
+};
+
+/* Called by transactions with the gate held. */
+void wfp_filter_link(struct wfp_filter *filter);
+void wfp_filter_unlink(struct wfp_filter *filter);
+void wfp_filter_notify_deleted(struct wfp_filter *filter);
+void wfp_filter_notify_committed(struct wfp_filter *filter);
+
+/* Memory and its reference to the callout slot. Any IRQL <= DISPATCH_LEVEL. */
+void wfp_filter_free(struct wfp_filter *filter);
+
+/* NULL: none. With the gate held. */
+struct wfp_filter *wfp_filter_find(UINT64 id);
+
+void wfp_filter_init(void);
+void wfp_filter_reset(void);
+void wfp_filter_enum_reset(void);
+
+#endif

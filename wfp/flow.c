@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * flow.c - flows and FwpsFlowAssociateContext0, RemoveContext0, Abort0.
+ *
+ * A context keeps its callout registered (slot->flow_contexts), so flowDeleteFn is always still there.
+ *
+ * Pages: FwpsFlowAssociateContext0, FwpsFlowRemoveContext0, FwpsFlowAbort0,
+ * FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0 (fwpsk.h); Associating Context with a Data Flow.
+ */
+#include "wfp/flow.h"
+#include "wfp/endpoint.h"
+#include "wfp/memory.h"
+
+#include <nt/nt.h>
+
+struct wfp_flow_context {
+    struct wfp_flow_context *next;
+    struct wfp_callout_slot *slot;
+    UINT32 callout_id;
+    UINT16 layer_id;
+    UINT64 value;
+};
+
+static struct wfp_table flows;
+
+void wfp_flow_init(void)
+{
+    wfp_table_init(&flows);
+}
+
+static struct wfp_authorization *flow_of(struct wfp_node *node)
+{
+    return node == NULL ? NULL : CONTAINING_RECORD(node, struct wfp_authorization, flow);
+}
+
+void wfp_flow_begin(struct wfp_authorization *authorization)
+{
+    wfp_table_insert(&flows, &authorization->flow);
+}
+
+struct wfp_authorization *wfp_flow_find(UINT64 id)
+{
+    struct wfp_shard *shard = wfp_table_lock(&flows, id);
+    struct wfp_authorization *flow = flow_of(wfp_shard_find(shard, id));
+
+    if (flow != NULL)
+        wfp_authorization_hold(flow);
+    wfp_table_unlock(shard);
+    return flow;
+}
+
+static void delete_context(struct wfp_flow_context *context)
+{
+    context->slot->run.flowDeleteFn(context->layer_id, context->callout_id, context->value);
+    atomic_fetch_sub(&context->slot->flow_contexts, 1);
+    wfp_free(context);
+}
+
+BOOLEAN wfp_flow_end(UINT64 id)
+{
+    struct wfp_authorization *flow = flow_of(wfp_table_take(&flows, id));
+    struct wfp_flow_context *contexts;
+
+    if (flow == NULL)
+        return FALSE;
+    /* Out of the table nobody else reaches the list. */
+    contexts = flow->contexts;
+    flow->contexts = NULL;
+    while (contexts != NULL) {
+        struct wfp_flow_context *next = contexts->next;
+
+        delete_context(contexts);
+        contexts = next;
+    }
+    wfp_endpoint_leave(flow);
+    wfp_authorization_put(flow);
+    return TRUE;
+}
+
+UINT64 wfp_flow_context(const struct wfp_request *request, struct wfp_callout_slot *slot)
+{
+    UINT64 id = request->authorization->flow.key;
+    UINT16 layer_id = wfp_layers[request->layer].id;
+    struct wfp_shard *shard;
+    UINT64 value = 0;
+
+    if (!request->has_flow || atomic_load_explicit(&slot->flow_contexts, memory_order_acquire) == 0)
+        return 0;
+    shard = wfp_table_lock(&flows, id);
+    for (struct wfp_flow_context *context = request->authorization->contexts; context != NULL; context = context->next)
+        if (context->slot == slot && context->layer_id == layer_id)
+            value = context->value;
+    wfp_table_unlock(shard);
+    return value;
+}
+
+static NTSTATUS link_context(UINT64 id, struct wfp_flow_context *added)
+{
+    struct wfp_shard *shard = wfp_table_lock(&flows, id);
+    struct wfp_authorization *flow = flow_of(wfp_shard_find(shard, id));
+    NTSTATUS status = flow == NULL ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
+
+    for (struct wfp_flow_context *context = flow == NULL ? NULL : flow->contexts; context != NULL;
+         context = context->next)
+        if (context->slot == added->slot && context->layer_id == added->layer_id)
+            status = STATUS_OBJECT_NAME_EXISTS;
+    if (status == STATUS_SUCCESS) {
+        atomic_fetch_add(&added->slot->flow_contexts, 1);
+        added->next = flow->contexts;
+        flow->contexts = added;
+    }
+    wfp_table_unlock(shard);
+    return status;
+}
+
+NTSTATUS NTAPI FwpsFlowAssociateContext0(UINT64 flowId, UINT16 layerId, UINT32 calloutId, UINT64 flowContext)
+{
+    struct wfp_flow_context *context;
+    struct wfp_callout_slot *slot;
+    NTSTATUS status;
+
+    nt_require_irql("FwpsFlowAssociateContext0", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    if (flowContext == 0 || wfp_layer_by_id(layerId) == WFP_LAYER_COUNT)
+        return STATUS_INVALID_PARAMETER;
+    slot = wfp_slot_enter_by_id(calloutId);
+    if (slot == NULL)
+        return STATUS_INVALID_PARAMETER;
+    context = slot->run.flowDeleteFn == NULL ? NULL : wfp_alloc(sizeof(*context));
+    if (context == NULL) {
+        status = slot->run.flowDeleteFn == NULL ? STATUS_INVALID_PARAMETER : STATUS_INSUFFICIENT_RESOURCES;
+    } else {
+        *context = (struct wfp_flow_context){NULL, slot, calloutId, layerId, flowContext};
+        status = link_context(flowId, context);
+        if (status != STATUS_SUCCESS)
+            wfp_free(context);
+    }
+    wfp_slot_leave(slot);
+    return status;
+}
+
+NTSTATUS NTAPI FwpsFlowRemoveContext0(UINT64 flowId, UINT16 layerId, UINT32 calloutId)
+{
+    struct wfp_flow_context *found = NULL;
+    struct wfp_authorization *flow;
+    struct wfp_shard *shard;
+
+    nt_require_irql("FwpsFlowRemoveContext0", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    shard = wfp_table_lock(&flows, flowId);
+    flow = flow_of(wfp_shard_find(shard, flowId));
+    for (struct wfp_flow_context **link = flow == NULL ? NULL : &flow->contexts; link != NULL && *link != NULL;
+         link = &(*link)->next) {
+        if ((*link)->callout_id == calloutId && (*link)->layer_id == layerId) {
+            found = *link;
+            *link = found->next;
+            break;
+        }
+    }
+    wfp_table_unlock(shard);
+    if (found == NULL)
+        return STATUS_UNSUCCESSFUL;
+    delete_context(found);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI FwpsFlowAbort0(UINT64 flowId)
+{
+    nt_require_irql("FwpsFlowAbort0", PASSIVE_LEVEL, DISPATCH_LEVEL);
+    return wfp_flow_end(flowId) ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+}
+
+size_t wfp_flow_count(void)
+{
+    return wfp_table_count(&flows);
+}
+
+static void any_key(struct wfp_node *node, void *context)
+{
+    *(UINT64 *)context = node->key;
+}
+
+void wfp_flow_reset(void)
+{
+    UINT64 key = 0;
+
+    while (wfp_table_count(&flows) != 0) {
+        wfp_table_each(&flows, any_key, &key);
+        wfp_flow_end(key);
+    }
+    wfp_table_trim(&flows);
+}

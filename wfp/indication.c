@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * indication.c - builds FWPS_INCOMING_VALUES0 and metadata from an authorization's facts. Pure but for long blobs.
+ *
+ * When you add a field: its type in layer.c, its value here.
+ */
+#include "wfp/indication.h"
+#include "wfp/memory.h"
+#include "wfp/token.h"
+
+#include <string.h>
+
+#define POISON      0xdd
+#define COMPARTMENT 1
+
+/* NL_ADDRESS_TYPE */
+#define ADDRESS_UNICAST   1
+#define ADDRESS_MULTICAST 3
+#define ADDRESS_BROADCAST 4
+
+/* The first eight fields have the same places at all three layers, v4 and v6. */
+enum { APP_ID, USER_ID, LOCAL_ADDRESS, LOCAL_ADDRESS_TYPE, LOCAL_PORT, PROTOCOL, REMOTE_ADDRESS, REMOTE_PORT };
+
+#define SAME_PLACES(layer)                                                                                             \
+    _Static_assert(FWPS_FIELD_##layer##_ALE_APP_ID == APP_ID && FWPS_FIELD_##layer##_ALE_USER_ID == USER_ID &&         \
+                       FWPS_FIELD_##layer##_IP_LOCAL_ADDRESS == LOCAL_ADDRESS &&                                       \
+                       FWPS_FIELD_##layer##_IP_LOCAL_ADDRESS_TYPE == LOCAL_ADDRESS_TYPE &&                             \
+                       FWPS_FIELD_##layer##_IP_LOCAL_PORT == LOCAL_PORT &&                                             \
+                       FWPS_FIELD_##layer##_IP_PROTOCOL == PROTOCOL &&                                                 \
+                       FWPS_FIELD_##layer##_IP_REMOTE_ADDRESS == REMOTE_ADDRESS &&                                     \
+                       FWPS_FIELD_##layer##_IP_REMOTE_PORT == REMOTE_PORT,                                             \
+                   #layer)
+
+SAME_PLACES(ALE_AUTH_CONNECT_V4);
+SAME_PLACES(ALE_AUTH_CONNECT_V6);
+SAME_PLACES(ALE_FLOW_ESTABLISHED_V4);
+SAME_PLACES(ALE_FLOW_ESTABLISHED_V6);
+SAME_PLACES(ALE_ENDPOINT_CLOSURE_V4);
+SAME_PLACES(ALE_ENDPOINT_CLOSURE_V6);
+
+static void set8(struct wfp_indication *to, unsigned field, UINT8 value)
+{
+    to->values[field].value.type = FWP_UINT8;
+    to->values[field].value.uint8 = value;
+}
+
+static void set16(struct wfp_indication *to, unsigned field, UINT16 value)
+{
+    to->values[field].value.type = FWP_UINT16;
+    to->values[field].value.uint16 = value;
+}
+
+static void set32(struct wfp_indication *to, unsigned field, UINT32 value)
+{
+    to->values[field].value.type = FWP_UINT32;
+    to->values[field].value.uint32 = value;
+}
+
+static UINT32 host_order(const UINT8 *address)
+{
+    return (UINT32)address[0] << 24 | (UINT32)address[1] << 16 | (UINT32)address[2] << 8 | address[3];
+}
+
+static UINT8 address_type(UINT8 ip_version, const UINT8 *address)
+{
+    if (ip_version == 6)
+        return address[0] == 0xff ? ADDRESS_MULTICAST : ADDRESS_UNICAST;
+    if (host_order(address) == 0xffffffff)
+        return ADDRESS_BROADCAST;
+    return (address[0] & 0xf0) == 0xe0 ? ADDRESS_MULTICAST : ADDRESS_UNICAST;
+}
+
+static void set_addresses(struct wfp_indication *to, const struct wfp_ale_connect *facts)
+{
+    if (facts->ip_version != 6) {
+        set32(to, LOCAL_ADDRESS, host_order(facts->local_address));
+        set32(to, REMOTE_ADDRESS, host_order(facts->remote_address));
+        return;
+    }
+    memcpy(&to->local, facts->local_address, sizeof(to->local));
+    memcpy(&to->remote, facts->remote_address, sizeof(to->remote));
+    to->values[LOCAL_ADDRESS].value.type = FWP_BYTE_ARRAY16_TYPE;
+    to->values[LOCAL_ADDRESS].value.byteArray16 = &to->local;
+    to->values[REMOTE_ADDRESS].value.type = FWP_BYTE_ARRAY16_TYPE;
+    to->values[REMOTE_ADDRESS].value.byteArray16 = &to->remote;
+}
+
+/* App id, process path and token: copies whose bytes go with this classify. */
+static BOOLEAN set_blobs(struct wfp_indication *to, const struct wfp_ale_connect *facts)
+{
+    size_t user_size = facts->user == NULL ? 0 : (facts->user->size + 15) & ~(size_t)15;
+    size_t app_size = facts->app_id == NULL ? 0 : facts->app_id->size;
+
+    to->byte_count = user_size + app_size;
+    to->bytes = to->inline_bytes;
+    if (to->byte_count > WFP_INLINE_BYTES) {
+        to->bytes = wfp_alloc(to->byte_count);
+        if (to->bytes == NULL)
+            return FALSE;
+    }
+    if (user_size != 0) {
+        wfp_token_copy(facts->user, to->bytes);
+        to->user.size = facts->user->size;
+        to->user.data = to->bytes;
+        to->values[USER_ID].value.type = FWP_TOKEN_ACCESS_INFORMATION_TYPE;
+        to->values[USER_ID].value.tokenAccessInformation = &to->user;
+    }
+    if (app_size != 0) {
+        memcpy(to->bytes + user_size, facts->app_id->data, app_size);
+        to->app_id.size = (UINT32)app_size;
+        to->app_id.data = to->bytes + user_size;
+        to->path = to->app_id;
+        to->values[APP_ID].value.type = FWP_BYTE_BLOB_TYPE;
+        to->values[APP_ID].value.byteBlob = &to->app_id;
+    }
+    return TRUE;
+}
+
+static void set_metadata(struct wfp_indication *to, const struct wfp_request *request)
+{
+    const struct wfp_ale_connect *facts = &request->authorization->facts;
+    FWPS_INCOMING_METADATA_VALUES0 *metadata = &to->metadata;
+    BOOLEAN closure = request->layer >= WFP_ENDPOINT_CLOSURE_V4;
+    BOOLEAN established = request->layer >= WFP_FLOW_ESTABLISHED_V4 && !closure;
+
+    metadata->currentMetadataValues = FWPS_METADATA_FIELD_TRANSPORT_ENDPOINT_HANDLE;
+    metadata->transportEndpointHandle = facts->endpoint;
+    if (facts->has_process) {
+        metadata->currentMetadataValues |= FWPS_METADATA_FIELD_PROCESS_ID;
+        metadata->processId = facts->process_id;
+    }
+    if (!established) {
+        metadata->currentMetadataValues |= FWPS_METADATA_FIELD_COMPARTMENT_ID;
+        metadata->compartmentId = COMPARTMENT;
+    }
+    if (closure)
+        return;
+    if (to->path.size != 0) {
+        metadata->currentMetadataValues |= FWPS_METADATA_FIELD_PROCESS_PATH;
+        metadata->processPath = &to->path;
+    }
+    if (request->has_flow) {
+        metadata->currentMetadataValues |= FWPS_METADATA_FIELD_FLOW_HANDLE;
+        metadata->flowHandle = request->authorization->flow.key;
+    }
+    if (established)
+        return;
+    metadata->currentMetadataValues |= FWPS_METADATA_FIELD_COMPLETION_HANDLE | FWPS_METADATA_FIELD_PACKET_DIRECTION;
+    metadata->completionHandle = (HANDLE)(uintptr_t)request->authorization->flow.key;
+    metadata->packetDirection = request->direction;
+}
+
+static void set_layer_fields(struct wfp_indication *to, const struct wfp_request *request, UINT32 flags)
+{
+    const struct wfp_ale_connect *facts = &request->authorization->facts;
+    UINT8 remote_type = address_type(facts->ip_version, facts->remote_address);
+
+    switch (request->layer) {
+    case WFP_AUTH_CONNECT_V4:
+    case WFP_AUTH_CONNECT_V6:
+        set8(to, FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_DESTINATION_ADDRESS_TYPE, remote_type);
+        set32(to, FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS, flags);
+        set32(to, FWPS_FIELD_ALE_AUTH_CONNECT_V4_REAUTHORIZE_REASON, request->reason);
+        set32(to, FWPS_FIELD_ALE_AUTH_CONNECT_V4_COMPARTMENT_ID, COMPARTMENT);
+        if (facts->interface_index != 0)
+            set32(to, FWPS_FIELD_ALE_AUTH_CONNECT_V4_INTERFACE_INDEX, facts->interface_index);
+        break;
+    case WFP_FLOW_ESTABLISHED_V4:
+    case WFP_FLOW_ESTABLISHED_V6:
+        set8(to, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_IP_DESTINATION_ADDRESS_TYPE, remote_type);
+        set32(to, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_DIRECTION, FWP_DIRECTION_OUTBOUND);
+        set32(to, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_FLAGS, flags);
+        set32(to, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_COMPARTMENT_ID, COMPARTMENT);
+        break;
+    default:
+        set32(to, FWPS_FIELD_ALE_ENDPOINT_CLOSURE_V4_FLAGS, flags);
+        set32(to, FWPS_FIELD_ALE_ENDPOINT_CLOSURE_V4_COMPARTMENT_ID, COMPARTMENT);
+        break;
+    }
+}
+
+BOOLEAN wfp_indication_build(struct wfp_indication *to, const struct wfp_request *request)
+{
+    const struct wfp_ale_connect *facts = &request->authorization->facts;
+    const struct wfp_layer *layer = &wfp_layers[request->layer];
+    UINT32 flags = facts->condition_flags & ~(UINT32)FWP_CONDITION_FLAG_IS_REAUTHORIZE;
+
+    memset(to, 0, offsetof(struct wfp_indication, bytes));
+    if (!set_blobs(to, facts))
+        return FALSE;
+    if (request->reason != 0)
+        flags |= FWP_CONDITION_FLAG_IS_REAUTHORIZE;
+    set_addresses(to, facts);
+    set8(to, LOCAL_ADDRESS_TYPE, address_type(facts->ip_version, facts->local_address));
+    set16(to, LOCAL_PORT, facts->local_port);
+    set8(to, PROTOCOL, facts->protocol);
+    set16(to, REMOTE_PORT, facts->remote_port);
+    set_layer_fields(to, request, flags);
+    set_metadata(to, request);
+    to->fixed.layerId = layer->id;
+    to->fixed.valueCount = layer->field_count;
+    to->fixed.incomingValue = to->values;
+    return TRUE;
+}
+
+void wfp_indication_poison(struct wfp_indication *indication)
+{
+    UINT8 *bytes = indication->bytes;
+    BOOLEAN allocated = bytes != indication->inline_bytes;
+
+    memset(bytes, POISON, indication->byte_count);
+    memset(indication, POISON, offsetof(struct wfp_indication, bytes));
+    /* The compiler may not drop writes that nobody reads. */
+    __asm__ volatile("" : : "r"(indication), "r"(bytes) : "memory");
+    if (allocated)
+        wfp_free(bytes);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * indication.h - what one classify shows: fixed values and metadata, built afresh and poisoned afterwards.
+ *
+ * Which metadata is present: Metadata Fields at Each Filtering Layer (windows-driver-docs). FLOW_HANDLE
+ * is given only when the flow exists. IPv4 addresses and ports are in host byte order.
+ * The user appears as FWP_TOKEN_ACCESS_INFORMATION_TYPE. No interface LUIDs, profiles or packages here:
+ * those fields are FWP_EMPTY. COMPARTMENT_ID is 1.
+ *
+ * Callers keep it on their stack. Any IRQL; allocates only for long app ids and tokens.
+ */
+#ifndef WFP_INDICATION_H
+#define WFP_INDICATION_H
+
+#include "wfp/authorization.h"
+
+#define WFP_INLINE_BYTES 512
+
+/* What is indicated. */
+struct wfp_request {
+    struct wfp_authorization *authorization;
+    unsigned layer;
+    UINT32 reason; /* FWP_CONDITION_REAUTHORIZE_REASON_*; 0: not a reauthorization */
+    FWP_DIRECTION direction;
+    BOOLEAN has_flow;
+    void *layer_data;
+};
+
+struct wfp_indication {
+    FWPS_INCOMING_VALUES0 fixed;
+    FWPS_INCOMING_METADATA_VALUES0 metadata;
+    FWPS_INCOMING_VALUE0 values[WFP_MAX_FIELDS];
+    FWP_BYTE_ARRAY16 local, remote;
+    FWP_BYTE_BLOB app_id, path, user;
+    UINT8 *bytes; /* inline_bytes, or allocated */
+    size_t byte_count;
+    UINT8 inline_bytes[WFP_INLINE_BYTES] __attribute__((aligned(16)));
+};
+
+/* FALSE: no memory. */
+BOOLEAN wfp_indication_build(struct wfp_indication *indication, const struct wfp_request *request);
+void wfp_indication_poison(struct wfp_indication *indication);
+
+#endif

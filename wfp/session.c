@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session.c - FwpmEngineOpen0 and Close0, and the gate.
+ *
+ * Pages: Session Management, Transaction Management (win32 desktop-src/FWP); FWPM_SESSION0. The page
+ * leaves the default timeout open; 15 s is what Windows is known to use, and this engine has no
+ * endless waits, so kernel sessions get the same.
+ */
+#include "wfp/session.h"
+#include "wfp/memory.h"
+#include "wfp/transaction.h"
+
+#include <nt/nt.h>
+
+#include <errno.h>
+#include <time.h>
+
+#define DEFAULT_TIMEOUT_MS 15000
+#define MAX_SESSIONS       4096
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t gate_moved;
+static struct wfp_session *owner; /* of the explicit transaction */
+static BOOLEAN busy;              /* somebody is inside */
+static pthread_t inside;          /* who, if busy */
+static struct wfp_table sessions;
+
+void wfp_session_init(void)
+{
+    pthread_condattr_t monotonic;
+
+    wfp_table_init(&sessions);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&gate_moved, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+static struct timespec deadline_in(UINT32 ms)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    return at;
+}
+
+/* With the mutex held; counts the caller as a user of the session. */
+static struct wfp_session *find_session(HANDLE engine)
+{
+    UINT64 key = (UINT64)(uintptr_t)engine;
+    struct wfp_shard *shard = wfp_table_lock(&sessions, key);
+    struct wfp_node *node = wfp_shard_find(shard, key);
+
+    wfp_table_unlock(shard);
+    if (node == NULL)
+        return NULL;
+    CONTAINING_RECORD(node, struct wfp_session, node)->users++;
+    return CONTAINING_RECORD(node, struct wfp_session, node);
+}
+
+NTSTATUS wfp_gate_enter(const char *routine, HANDLE engine, struct wfp_session **result)
+{
+    struct wfp_session *session;
+    struct timespec deadline;
+    NTSTATUS status = STATUS_SUCCESS;
+
+    nt_require_irql(routine, PASSIVE_LEVEL, PASSIVE_LEVEL);
+    pthread_mutex_lock(&gate);
+    if (busy && pthread_equal(inside, pthread_self())) {
+        pthread_mutex_unlock(&gate);
+        nt_violate("management-in-notify", routine, "called from notifyFn, which runs inside another management call");
+        return STATUS_FWP_TXN_IN_PROGRESS;
+    }
+    session = find_session(engine);
+    if (session == NULL) {
+        pthread_mutex_unlock(&gate);
+        return STATUS_INVALID_HANDLE;
+    }
+    deadline = deadline_in(session->timeout_ms);
+    while (NT_SUCCESS(status) && (busy || (owner != NULL && owner != session))) {
+        if (pthread_cond_timedwait(&gate_moved, &gate, &deadline) == ETIMEDOUT &&
+            (busy || (owner != NULL && owner != session)))
+            status = STATUS_FWP_TIMEOUT;
+    }
+    if (NT_SUCCESS(status)) {
+        busy = TRUE;
+        inside = pthread_self();
+        *result = session;
+    } else {
+        session->users--;
+        pthread_cond_broadcast(&gate_moved);
+    }
+    pthread_mutex_unlock(&gate);
+    return status;
+}
+
+void wfp_gate_leave(struct wfp_session *session)
+{
+    pthread_mutex_lock(&gate);
+    busy = FALSE;
+    session->users--;
+    pthread_cond_broadcast(&gate_moved);
+    pthread_mutex_unlock(&gate);
+}
+
+BOOLEAN wfp_gate_owned(const struct wfp_session *session)
+{
+    return owner == session;
+}
+
+void wfp_gate_own(struct wfp_session *session)
+{
+    pthread_mutex_lock(&gate);
+    owner = session;
+    pthread_mutex_unlock(&gate);
+}
+
+NTSTATUS NTAPI FwpmEngineOpen0(const wchar_t *serverName, UINT32 authnService, void *authIdentity,
+                               const FWPM_SESSION0 *session, HANDLE *engineHandle)
+{
+    UINT32 flags = session == NULL ? 0 : session->flags;
+    struct wfp_session *opened;
+
+    nt_require_irql("FwpmEngineOpen0", PASSIVE_LEVEL, PASSIVE_LEVEL);
+    if (engineHandle == NULL)
+        return STATUS_FWP_NULL_POINTER;
+    if (serverName != NULL || authIdentity != NULL ||
+        (authnService != RPC_C_AUTHN_WINNT && authnService != RPC_C_AUTHN_DEFAULT))
+        return STATUS_INVALID_PARAMETER;
+    if ((flags & ~(UINT32)(FWPM_SESSION_FLAG_DYNAMIC | FWPM_SESSION_FLAG_RESERVED)) != 0)
+        return STATUS_FWP_INVALID_FLAGS;
+    if (wfp_table_count(&sessions) >= MAX_SESSIONS)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    opened = wfp_alloc(sizeof(*opened));
+    if (opened == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    opened->node.key = wfp_next_id();
+    opened->dynamic = (flags & FWPM_SESSION_FLAG_DYNAMIC) != 0;
+    opened->timeout_ms = session == NULL ? 0 : session->txnWaitTimeoutInMSec;
+    if (opened->timeout_ms == 0)
+        opened->timeout_ms = DEFAULT_TIMEOUT_MS;
+    InitializeListHead(&opened->objects);
+    wfp_table_insert(&sessions, &opened->node);
+    *engineHandle = (HANDLE)(uintptr_t)opened->node.key;
+    return STATUS_SUCCESS;
+}
+
+/* Filters first, then what they name: every delete finds its object unreferenced. */
+static void delete_objects(struct wfp_session *session)
+{
+    static const enum wfp_kind order[] = {WFP_FILTER, WFP_CALLOUT, WFP_SUBLAYER, WFP_PROVIDER};
+
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        LIST_ENTRY *next;
+
+        for (LIST_ENTRY *link = session->objects.Flink; link != &session->objects; link = next) {
+            struct wfp_object *object = CONTAINING_RECORD(link, struct wfp_object, session_link);
+
+            next = link->Flink;
+            if (object->kind == order[i])
+                wfp_transaction_remove(object);
+        }
+    }
+}
+
+NTSTATUS NTAPI FwpmEngineClose0(HANDLE engineHandle)
+{
+    struct wfp_changes changes = {0};
+    struct wfp_session *session;
+    NTSTATUS status = wfp_gate_enter("FwpmEngineClose0", engineHandle, &session);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    if (wfp_gate_owned(session)) {
+        wfp_transaction_abort();
+        wfp_gate_own(NULL);
+    }
+    delete_objects(session);
+    status = wfp_transaction_commit(TRUE, &changes);
+    wfp_table_remove(&sessions, &session->node);
+    pthread_mutex_lock(&gate);
+    busy = FALSE;
+    session->users--;
+    pthread_cond_broadcast(&gate_moved);
+    /* Others that wait with this handle give up or get in; both are over within its timeout. */
+    while (session->users != 0)
+        pthread_cond_wait(&gate_moved, &gate);
+    pthread_mutex_unlock(&gate);
+    wfp_free(session);
+    wfp_changes_tell(&changes);
+    return status;
+}
+
+size_t wfp_session_count(void)
+{
+    return wfp_table_count(&sessions);
+}
+
+static void first_key(struct wfp_node *node, void *context)
+{
+    *(UINT64 *)context = node->key;
+}
+
+void wfp_session_close_all(void)
+{
+    UINT64 key;
+
+    while (wfp_table_count(&sessions) != 0) {
+        wfp_table_each(&sessions, first_key, &key);
+        if (!NT_SUCCESS(FwpmEngineClose0((HANDLE)(uintptr_t)key)))
+            break;
+    }
+    wfp_table_trim(&sessions);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session.h - open engine handles, and the gate that lets one of them at a time change the policy.
+ *
+ * Classifying never passes the gate. A management routine enters it, works, and leaves. An explicit
+ * transaction keeps it for its session between the calls. Waiting is bounded by the session's
+ * txnWaitTimeoutInMSec (default 15 s), then STATUS_FWP_TIMEOUT.
+ *
+ * notifyFn runs with the gate held: a management call from inside it would never get in; it is
+ * reported ("management-in-notify") and refused with STATUS_FWP_TXN_IN_PROGRESS.
+ */
+#ifndef WFP_SESSION_H
+#define WFP_SESSION_H
+
+#include <ntddk.h>
+
+#include "wfp/table.h"
+
+struct wfp_session {
+    struct wfp_node node; /* key: the engine handle */
+    BOOLEAN dynamic;
+    BOOLEAN read_only; /* the open transaction's flag */
+    UINT32 timeout_ms;
+    UINT32 users;       /* callers inside or waiting at the gate */
+    LIST_ENTRY objects; /* dynamic ones */
+};
+
+void wfp_session_init(void);
+
+/* PASSIVE_LEVEL. On success the gate is held; *session is the handle's. STATUS_INVALID_HANDLE, STATUS_FWP_TIMEOUT. */
+NTSTATUS wfp_gate_enter(const char *routine, HANDLE engine, struct wfp_session **session);
+void wfp_gate_leave(struct wfp_session *session);
+
+/* With the gate held: whether session has an explicit transaction open, and giving or taking that. */
+BOOLEAN wfp_gate_owned(const struct wfp_session *session);
+void wfp_gate_own(struct wfp_session *session); /* NULL: nobody */
+
+size_t wfp_session_count(void);
+
+/* Closes every session still open. For wfp_reset. */
+void wfp_session_close_all(void);
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * transaction.c - touched objects, commit and abort. Callers hold the gate, so there is one list.
+ *
+ * notifyFn: ADD_FILTER is told when the filter is added (filter.c), DELETE_FILTER when its deletion
+ * commits or its addition is undone, ADD_FILTER_POST_COMMIT to callouts that asked for it.
+ *
+ * Page: Transaction Management (win32 desktop-src/FWP); FwpmTransactionBegin0/Commit0/Abort0 (fwpmk.h).
+ */
+#include "wfp/transaction.h"
+#include "wfp/ale.h"
+#include "wfp/memory.h"
+#include "wfp/policy.h"
+
+#include <nt/nt.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+static struct wfp_object *touched; /* latest first, by older */
+
+static pthread_mutex_t listener_lock = PTHREAD_MUTEX_INITIALIZER;
+static wfp_policy_changed *listener;
+static void *listener_context;
+
+static struct wfp_filter *filter_of(struct wfp_object *object)
+{
+    return CONTAINING_RECORD(object, struct wfp_filter, object);
+}
+
+static void touch(struct wfp_object *object)
+{
+    if (!object->added && !object->deleted) {
+        object->older = touched;
+        touched = object;
+    }
+}
+
+static void link_object(struct wfp_object *object)
+{
+    wfp_table_insert(wfp_object_table(object->kind), &object->node);
+    if (object->session != NULL)
+        InsertTailList(&object->session->objects, &object->session_link);
+    if (object->kind == WFP_FILTER)
+        wfp_filter_link(filter_of(object));
+    else if (object->kind == WFP_CALLOUT)
+        wfp_callout_link(CONTAINING_RECORD(object, struct wfp_callout, object));
+}
+
+static void unlink_object(struct wfp_object *object)
+{
+    wfp_table_remove(wfp_object_table(object->kind), &object->node);
+    if (object->session != NULL)
+        RemoveEntryList(&object->session_link);
+    if (object->kind == WFP_FILTER)
+        wfp_filter_unlink(filter_of(object));
+    else if (object->kind == WFP_CALLOUT)
+        wfp_callout_unlink(CONTAINING_RECORD(object, struct wfp_callout, object));
+}
+
+/* Adds step (+1 or -1) to the references that object holds. */
+static void refer(struct wfp_object *object, int step)
+{
+    if (object->provider != NULL)
+        object->provider->refs += (UINT32)step;
+    if (object->kind == WFP_FILTER) {
+        filter_of(object)->sublayer->refs += (UINT32)step;
+        if (filter_of(object)->callout != NULL)
+            filter_of(object)->callout->refs += (UINT32)step;
+    }
+}
+
+static void free_object(struct wfp_object *object)
+{
+    if (object->kind == WFP_FILTER)
+        wfp_filter_free(filter_of(object));
+    else if (object->kind == WFP_CALLOUT)
+        wfp_callout_free(CONTAINING_RECORD(object, struct wfp_callout, object));
+    else
+        wfp_free(object);
+}
+
+void wfp_transaction_add(struct wfp_object *object)
+{
+    touch(object);
+    object->added = TRUE;
+    link_object(object);
+}
+
+void wfp_transaction_remove(struct wfp_object *object)
+{
+    touch(object);
+    object->deleted = TRUE;
+    unlink_object(object);
+    refer(object, -1);
+}
+
+void wfp_transaction_abort(void)
+{
+    while (touched != NULL) {
+        struct wfp_object *object = touched;
+
+        touched = object->older;
+        if (object->added) {
+            if (!object->deleted) {
+                unlink_object(object);
+                refer(object, -1);
+            }
+            if (object->kind == WFP_FILTER)
+                wfp_filter_notify_deleted(filter_of(object));
+            free_object(object);
+            continue;
+        }
+        object->deleted = FALSE;
+        link_object(object);
+        refer(object, 1);
+    }
+}
+
+struct layer_change {
+    BOOLEAN changed;
+    UINT32 added_count;
+    struct wfp_filter **added;
+    struct wfp_policy *policy;
+    struct wfp_filter *retired;
+};
+
+/* Counts, then collects, the filters that each layer gained; a filter added and deleted never was. */
+static NTSTATUS collect(struct layer_change *changes)
+{
+    for (struct wfp_object *object = touched; object != NULL; object = object->older) {
+        if (object->kind != WFP_FILTER || (object->added && object->deleted))
+            continue;
+        changes[filter_of(object)->layer].changed = TRUE;
+        changes[filter_of(object)->layer].added_count += object->added;
+    }
+    for (unsigned i = 0; i < WFP_LAYER_COUNT; i++) {
+        if (changes[i].added_count == 0)
+            continue;
+        changes[i].added = wfp_alloc(changes[i].added_count * sizeof(changes[i].added[0]));
+        if (changes[i].added == NULL)
+            return STATUS_INSUFFICIENT_RESOURCES;
+        changes[i].added_count = 0;
+    }
+    for (struct wfp_object *object = touched; object != NULL; object = object->older) {
+        if (object->kind == WFP_FILTER && object->added && !object->deleted) {
+            struct layer_change *change = &changes[filter_of(object)->layer];
+
+            change->added[change->added_count++] = filter_of(object);
+        }
+    }
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS build(struct layer_change *changes, BOOLEAN certain)
+{
+    BOOLEAN built = TRUE;
+
+    for (unsigned i = 0; i < WFP_LAYER_COUNT && built; i++)
+        if (changes[i].changed)
+            changes[i].policy =
+                wfp_policy_build(&wfp_live_layers[i], changes[i].added, changes[i].added_count, certain, &built);
+    return built ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+}
+
+/* Gives each changed layer the live filters that it lost: they are freed with its old policy. */
+static void retire(struct layer_change *changes)
+{
+    for (struct wfp_object *object = touched; object != NULL; object = object->older) {
+        if (object->kind == WFP_FILTER && object->deleted && !object->added) {
+            filter_of(object)->retired_next = changes[filter_of(object)->layer].retired;
+            changes[filter_of(object)->layer].retired = filter_of(object);
+        }
+    }
+}
+
+/* Ends the list: nothing can fail any more. */
+static void settle(void)
+{
+    while (touched != NULL) {
+        struct wfp_object *object = touched;
+        BOOLEAN was_live = !object->added;
+
+        touched = object->older;
+        object->added = FALSE;
+        if (object->kind == WFP_FILTER && object->deleted)
+            wfp_filter_notify_deleted(filter_of(object));
+        else if (object->kind == WFP_FILTER)
+            wfp_filter_notify_committed(filter_of(object));
+        if (object->deleted && !(object->kind == WFP_FILTER && was_live))
+            free_object(object);
+    }
+}
+
+/* Swaps the policies in, then tells callouts; the old ones are held so that retired filters live until they are told.
+ */
+static void publish(struct layer_change *changes, struct wfp_changes *told)
+{
+    struct wfp_policy *old[WFP_LAYER_COUNT];
+
+    retire(changes);
+    for (unsigned i = 0; i < WFP_LAYER_COUNT; i++) {
+        if (!changes[i].changed)
+            continue;
+        told->generation[i] = atomic_load_explicit(&wfp_live_layers[i].generation, memory_order_relaxed) + 1;
+        old[i] = wfp_policy_acquire(&wfp_live_layers[i]);
+        wfp_policy_swap(&wfp_live_layers[i], changes[i].policy, told->generation[i], changes[i].retired);
+    }
+    settle();
+    for (unsigned i = 0; i < WFP_LAYER_COUNT; i++)
+        if (changes[i].changed)
+            wfp_policy_release(&wfp_live_layers[i], old[i]);
+}
+
+NTSTATUS wfp_transaction_commit(BOOLEAN certain, struct wfp_changes *told)
+{
+    struct layer_change changes[WFP_LAYER_COUNT];
+    NTSTATUS status;
+
+    memset(changes, 0, sizeof(changes));
+    status = collect(changes);
+    if (NT_SUCCESS(status))
+        status = build(changes, certain);
+    for (unsigned i = 0; i < WFP_LAYER_COUNT; i++) {
+        wfp_free(changes[i].added);
+        if (!NT_SUCCESS(status))
+            wfp_policy_drop(changes[i].policy);
+    }
+    if (!NT_SUCCESS(status)) {
+        wfp_transaction_abort();
+        return status;
+    }
+    publish(changes, told);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *change, void *context)
+{
+    struct wfp_changes changes = {0};
+    struct wfp_session *session;
+    NTSTATUS status = wfp_gate_enter(routine, engine, &session);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    if (wfp_gate_owned(session)) {
+        status = session->read_only ? STATUS_FWP_INCOMPATIBLE_TXN : change(session, context);
+    } else {
+        status = change(session, context);
+        if (NT_SUCCESS(status))
+            status = wfp_transaction_commit(FALSE, &changes);
+        else
+            wfp_transaction_abort();
+    }
+    wfp_gate_leave(session);
+    wfp_changes_tell(&changes);
+    return status;
+}
+
+NTSTATUS wfp_transaction_read(const char *routine, HANDLE engine, wfp_change *read, void *context)
+{
+    struct wfp_session *session;
+    NTSTATUS status = wfp_gate_enter(routine, engine, &session);
+
+    if (NT_SUCCESS(status)) {
+        status = read(session, context);
+        wfp_gate_leave(session);
+    }
+    return status;
+}
+
+NTSTATUS NTAPI FwpmTransactionBegin0(HANDLE engineHandle, UINT32 flags)
+{
+    struct wfp_session *session;
+    NTSTATUS status = wfp_gate_enter("FwpmTransactionBegin0", engineHandle, &session);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    if ((flags & ~(UINT32)FWPM_TXN_READ_ONLY) != 0) {
+        status = STATUS_FWP_INVALID_FLAGS;
+    } else if (wfp_gate_owned(session)) {
+        status = STATUS_FWP_TXN_IN_PROGRESS;
+    } else {
+        session->read_only = (flags & FWPM_TXN_READ_ONLY) != 0;
+        wfp_gate_own(session);
+    }
+    wfp_gate_leave(session);
+    return status;
+}
+
+static NTSTATUS end(const char *routine, HANDLE engine, BOOLEAN commit)
+{
+    struct wfp_changes changes = {0};
+    struct wfp_session *session;
+    NTSTATUS status = wfp_gate_enter(routine, engine, &session);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    if (!wfp_gate_owned(session)) {
+        status = STATUS_FWP_NO_TXN_IN_PROGRESS;
+    } else {
+        if (commit)
+            status = wfp_transaction_commit(FALSE, &changes);
+        else
+            wfp_transaction_abort();
+        wfp_gate_own(NULL);
+    }
+    wfp_gate_leave(session);
+    wfp_changes_tell(&changes);
+    return status;
+}
+
+NTSTATUS NTAPI FwpmTransactionCommit0(HANDLE engineHandle)
+{
+    return end("FwpmTransactionCommit0", engineHandle, TRUE);
+}
+
+NTSTATUS NTAPI FwpmTransactionAbort0(HANDLE engineHandle)
+{
+    return end("FwpmTransactionAbort0", engineHandle, FALSE);
+}
+
+void wfp_set_policy_changed(wfp_policy_changed *changed, void *context)
+{
+    pthread_mutex_lock(&listener_lock);
+    listener = changed;
+    listener_context = context;
+    pthread_mutex_unlock(&listener_lock);
+}
+
+void wfp_changes_tell(const struct wfp_changes *changes)
+{
+    pthread_mutex_lock(&listener_lock);
+    wfp_policy_changed *changed = listener;
+    void *context = listener_context;
+    pthread_mutex_unlock(&listener_lock);
+    for (unsigned i = 0; changed != NULL && i < WFP_LAYER_COUNT; i++)
+        if (changes->generation[i] != 0)
+            changed(context, wfp_layers[i].id, changes->generation[i]);
+}
