@@ -242,10 +242,10 @@ def socket_passed_on(lab):
         assert sock.getpeername()[1] == server.port
 
 
-@case("loopback connections are held and marked as such")
+@case("--hold-loopback: loopback connections are held and marked as such")
 def loopback(lab):
     server = TcpServer(lab.client, port=7001)
-    lab.gatehoused()
+    lab.gatehoused("--hold-loopback")
     decider = lab.decider()
     talker = lab.connect_timer("127.0.0.1", server.port)
     (request,) = decider.requests()
@@ -253,6 +253,14 @@ def loopback(lab):
     assert request.process_id == talker.pid, request
     decider.decide(request, protocol.PERMIT)
     assert talker.result()[0] == 0
+
+
+@case("loopback connections pass by a built-in rule, so that asking cannot lock itself out")
+def loopback_is_free(lab):
+    server = TcpServer(lab.client, port=7001)
+    lab.gatehoused("--no-decider", "block")
+    for address in ("127.0.0.1", "::1", net.CLIENT_V4, net.CLIENT_V6):
+        assert lab.connect_timer(address, server.port).result()[0] == 0, address
 
 
 @case("10 connections of a thread each: one process")

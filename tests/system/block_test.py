@@ -77,7 +77,7 @@ def io_uring(lab):
 @case(f"{QUICKLY}: to this machine itself")
 def loopback(lab):
     server = TcpServer(lab.client, port=7001)
-    lab.gatehoused()
+    lab.gatehoused("--hold-loopback")
     with decide.blocking(lab) as deciding:
         for address in ("127.0.0.1", "::1"):
             talker = lab.connect_timer(address, server.port, "--count", 20)

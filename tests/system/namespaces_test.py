@@ -21,7 +21,7 @@ def two_pairs(lab):
     for letter, command in (("x", "permit"), ("y", "block")):
         namespace = lab.namespace(letter)
         path = lab.directory / f"{letter}.sock"
-        lab.gatehoused(namespace=namespace, socket=path)
+        lab.gatehoused("--hold-loopback", namespace=namespace, socket=path)
         lab.gatehouse_decides(command, socket=path)
         pairs.append((namespace, path, TcpServer(namespace, port=7001), command == "permit"))
     for _ in range(3):
@@ -40,7 +40,7 @@ def one_of_two_ends(lab):
     other = lab.namespace("x")
     path = lab.directory / "x.sock"
     first = lab.gatehoused()
-    lab.gatehoused(namespace=other, socket=path)
+    lab.gatehoused("--hold-loopback", namespace=other, socket=path)
     lab.gatehouse_decides("block", socket=path)
     server = TcpServer(other, port=7001)
     for end in (first.kill, lambda: lab.client.run([names.find_program("gatehoused"), "--remove"], timeout=20)):
@@ -103,13 +103,12 @@ def under_ip_netns_exec(lab):
 def remove_after_each_end(lab):
     server = TcpServer(lab.server)
     gatehoused = names.find_program("gatehoused")
-    before = set(leftovers.pins())
     for end in ("stop", "kill"):
         program = lab.gatehoused()
-        pinned = set(leftovers.pins()) - before
+        pinned = leftovers.pins(lab.client.cookie)
         rules = lab.client.rules()
         assert rules, "no rules while it runs: this case would show nothing"
-        assert [pin for pin in pinned if str(lab.client.inode) in pin], f"no pins of this namespace: {pinned}"
+        assert pinned, "no pins of this namespace: this case would show nothing"
         with lab.decider() as decider:
             talker = lab.connect_timer(net.SERVER_V4, server.port)
             decider.requests()
@@ -117,8 +116,7 @@ def remove_after_each_end(lab):
         done = lab.client.run([gatehoused, "--remove"], timeout=20)
         assert done.returncode == 0, (done.returncode, done.stderr)
         assert not lab.client.rules(), lab.client.rules()
-        left = [pin for pin in leftovers.pins() if str(lab.client.inode) in pin]
-        assert not left, left
+        assert not leftovers.pins(lab.client.cookie), leftovers.pins(lab.client.cookie)
         talker.close()
         fresh = lab.connect_timer(net.SERVER_V4, server.port)
         error, microseconds, _, _ = fresh.result()

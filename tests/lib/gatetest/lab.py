@@ -135,10 +135,10 @@ class Lab:
         program = self.start(command, namespace, "gatehoused", **options)
         return program.wait_for("gatehoused: ready") if ready else program
 
-    def gatehouse(self, *arguments, socket=None, **options):
-        """Starts `gatehouse COMMAND`, which runs on."""
+    def gatehouse(self, *arguments, socket=None, wrapper=(), **options):
+        """Starts `gatehouse COMMAND`, which runs on. wrapper: a command that becomes it."""
         options.setdefault("stdin", subprocess.DEVNULL)
-        command = [names.find_program("gatehouse"), "--socket", socket or self.socket, *arguments]
+        command = [*wrapper, names.find_program("gatehouse"), "--socket", socket or self.socket, *arguments]
         return self.start(command, None, f"gatehouse-{arguments[0]}", **options)
 
     def gatehouse_decides(self, *arguments, **options):
@@ -190,6 +190,12 @@ class Lab:
         return str(path)
 
 
+def with_file(file, place):
+    """A wrapper command that sees file at place; nobody else does."""
+    script = f'mount --bind {file} {place} && exec "$@"'
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
+
+
 def as_user(user, command):
     """The command run as another user with no further groups; the process stays the same one."""
     entry = pwd.getpwnam(user)
@@ -199,15 +205,15 @@ def as_user(user, command):
 def clean_up(prefix, directory):
     """Ends and removes all a lab made, and returns what could not be removed, a sentence each."""
     complaints = []
-    inodes = {}
+    cookies = {}
     for name in net.existing(prefix):
         namespace = net.Namespace(name)
-        inodes[name] = namespace.inode
+        cookies[name] = namespace.cookie
         namespace.kill_all()
         complaints += leftovers.remove_pair(namespace)
     for name in net.existing(prefix):
         net.remove(name)
-    complaints += leftovers.find(prefix, directory, inodes)
+    complaints += leftovers.find(prefix, directory, cookies)
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(directory)
     if os.path.exists(directory):

@@ -3,9 +3,9 @@
 
 Other labs may run beside this one: only what belongs to this lab's namespaces counts.
 """
-import json
 import os
 import pathlib
+import re
 import subprocess
 
 from . import names
@@ -30,18 +30,15 @@ def remove_pair(namespace):
     return complaints
 
 
-def pins():
-    """Everything pinned below a folder named gatehouse in the BPF file system."""
+def pins(cookie):
+    """Everything pinned for the namespace with this cookie: its folder is named by it, in hexadecimal.
+
+    An eBPF link or map lives as long as a pin or a process holds it: no pin and no process means none is left."""
     found = []
-    for root in sorted(pathlib.Path(BPFFS).glob("gatehouse*")):
-        found += [str(path) for path in sorted(root.rglob("*"))]
+    for path in pathlib.Path(BPFFS, "gatehouse").glob("*"):
+        if path.is_dir() and re.fullmatch("[0-9a-f]+", path.name) and int(path.name, 16) == cookie:
+            found += [str(path), *(str(inside) for inside in sorted(path.rglob("*")))]
     return found
-
-
-def links():
-    """Numbers of all eBPF links and programs that exist."""
-    done = subprocess.run(["bpftool", "-j", "link"], capture_output=True, text=True, timeout=20, check=False)
-    return {link["id"]: link for link in json.loads(done.stdout or "[]")} if done.returncode == 0 else {}
 
 
 def processes(directory):
@@ -59,14 +56,11 @@ def processes(directory):
     return found
 
 
-def find(prefix, directory, inodes):
-    """Sentences about what is left of a lab. inodes: of its namespaces, by name."""
+def find(prefix, directory, cookies):
+    """Sentences about what is left of a lab. cookies: of its namespaces, by name."""
     complaints = [f"process left: {process}" for process in processes(directory)]
-    marks = {str(inode): name for name, inode in inodes.items()}
-    for pin in pins():
-        for mark, name in marks.items():
-            if mark in pin:
-                complaints.append(f"pin left of {name}: {pin}")
+    for name, cookie in cookies.items():
+        complaints += [f"pin left of {name}: {pin}" for pin in pins(cookie)]
     if os.path.isdir("/run/netns"):
         complaints += [f"namespace left: {name}" for name in os.listdir("/run/netns") if name.startswith(prefix)]
     return complaints
