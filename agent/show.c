@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "agent/clock.h"
-#include "agent/path_text.h"
+#include "core/path_text.h"
 #include "agent/users.h"
 
 /* IANA protocol numbers. */

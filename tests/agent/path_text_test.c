@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "agent/path_text.h"
+#include "core/path_text.h"
 
 #define SIZE 64u
 
