@@ -53,7 +53,7 @@ static void put_wide(struct output *output, const WCHAR *text, size_t chars)
             put(output, (char)point);
         } else {
             int extra = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
-            put(output, (char)((0xf00 >> extra & 0xff) | point >> (6 * extra)));
+            put(output, (char)((0xff00 >> (extra + 1) & 0xff) | point >> (6 * extra)));
             while (extra-- > 0)
                 put(output, (char)(0x80 | (point >> (6 * extra) & 0x3f)));
         }
