@@ -149,7 +149,8 @@ static NTSTATUS misbehave(struct echo *echo, PIRP irp, ULONG fault)
     switch (fault) {
     case ECHO_FAULT_COMPLETE_TWICE:
         complete(irp, STATUS_SUCCESS, 0);
-        return complete(irp, STATUS_SUCCESS, 0);
+        IoCompleteRequest(irp, IO_NO_INCREMENT);
+        return STATUS_SUCCESS;
     case ECHO_FAULT_PENDING_UNMARKED:
         complete(irp, STATUS_SUCCESS, 0);
         return STATUS_PENDING;

@@ -237,6 +237,7 @@ static void what_is_left_at_unload_is_named(void **state)
         {ECHO_LEAVE_DEVICE, "\\Device\\Echo"},
         {ECHO_LEAVE_LINK, "symbolic link Echo"},
         {ECHO_LEAVE_ITEM, "1 work items"},
+        {ECHO_LEAVE_TIMER, "1 timers"},
     };
     (void)state;
     for (size_t index = 0; index < RTL_NUMBER_OF(cases); index++) {
