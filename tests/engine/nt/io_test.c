@@ -226,6 +226,69 @@ static void irp_mistakes_are_seen(void **state)
     nt_driver_unload(driver);
 }
 
+static uint64_t hurried;
+
+/* A second passes with each look. */
+static uint64_t hurried_now(void)
+{
+    return __atomic_add_fetch(&hurried, 10000000, __ATOMIC_RELAXED);
+}
+
+/* "Canceling IRPs": an IRP that close cannot end is lost; it is said, and close goes on. */
+static void lost_irp_is_seen_at_close(void **state)
+{
+    struct result result = {0};
+    ULONG fault = ECHO_FAULT_LOSE;
+    (void)state;
+    struct nt_driver *driver = load(0);
+    struct nt_file *file = open_echo(GENERIC_READ);
+    nt_device_control(file, ECHO_FAULT, &fault, sizeof fault, 8, keep_result, &result, NULL);
+    nt_set_clock(hurried_now);
+    nt_file_close(file);
+    nt_set_clock(NULL);
+    violations_expect("irp-lost", 1u);
+    assert_int_equal(result.ends, 0);
+    nt_driver_unload(driver);
+    assert_int_equal(result.ends, 1);
+}
+
+/* wdm.h IoSetCancelRoutine: the cancel routine has to release the cancel spin lock. */
+static void cancel_routine_releases_the_lock(void **state)
+{
+    struct result result = {0};
+    struct nt_call *call;
+    ULONG fault = ECHO_FAULT_CANCEL_KEEPS_LOCK;
+    (void)state;
+    struct nt_driver *driver = load(0);
+    struct nt_file *file = open_echo(GENERIC_READ);
+    nt_device_control(file, ECHO_FAULT, &fault, sizeof fault, 8, keep_result, &result, &call);
+    nt_call_cancel(call);
+    violations_expect("cancel-lock-kept", 1u);
+    IoReleaseCancelSpinLock(PASSIVE_LEVEL);
+    nt_call_put(call);
+    nt_set_clock(hurried_now);
+    nt_file_close(file);
+    nt_set_clock(NULL);
+    violations_expect("irp-lost", 1u);
+    nt_driver_unload(driver);
+    assert_int_equal(result.ends, 1);
+}
+
+/* wdm.h IoQueueWorkItemEx: not while it is queued; IoFreeWorkItem: neither. */
+static void work_item_is_queued_once(void **state)
+{
+    ULONG fault = ECHO_FAULT_ITEM_TWICE;
+    (void)state;
+    struct nt_driver *driver = load(0);
+    struct nt_file *file = open_echo(GENERIC_READ);
+    assert_int_equal(nt_device_control_wait(file, ECHO_FAULT, &fault, sizeof fault, NULL, 0, NULL, 1000),
+                     STATUS_SUCCESS);
+    violations_expect("work-item-freed-queued", 2u);
+    nt_pump();
+    nt_file_close(file);
+    nt_driver_unload(driver);
+}
+
 /* "Writing an Unload Routine": everything the driver made goes with it. */
 static void what_is_left_at_unload_is_named(void **state)
 {
@@ -357,6 +420,9 @@ int main(void)
         nt_test(unload_waits_for_its_work_item),
         nt_test(requestor_is_the_opener),
         nt_test(irp_mistakes_are_seen),
+        nt_test(lost_irp_is_seen_at_close),
+        nt_test(cancel_routine_releases_the_lock),
+        nt_test(work_item_is_queued_once),
         nt_test(what_is_left_at_unload_is_named),
         nt_test(load_fails_with_its_entry),
         nt_test(load_survives_each_fault),
