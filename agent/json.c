@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "agent/path_text.h"
+#include "core/path_text.h"
 
 static void put_name(struct json *json, const char *name)
 {

@@ -21,11 +21,11 @@ enum agent_result program_path_resolve(const char *written, char *resolved, enum
             problem, AGENT_USAGE,
             "--except takes a program's whole path, from / on, not '%.100s': 'command -v NAME' tells it.", written);
     if (realpath(written, real) == NULL) {
-        strcpy(resolved, written);
+        memcpy(resolved, written, strlen(written) + 1);
         *kind = PROGRAM_PATH_ABSENT;
         return AGENT_OK;
     }
     *kind = strcmp(real, written) == 0 ? PROGRAM_PATH_REAL : PROGRAM_PATH_LED;
-    strcpy(resolved, real);
+    memcpy(resolved, real, strlen(real) + 1);
     return AGENT_OK;
 }

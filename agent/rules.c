@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/path_text.h"
+#include "core/path_text.h"
 
 #define PATH_SIZE_MAX 65534u
 #define PROTOCOL_TCP  6u

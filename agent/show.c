@@ -5,9 +5,10 @@
 #include "agent/show.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "agent/clock.h"
-#include "agent/path_text.h"
+#include "core/path_text.h"
 #include "agent/users.h"
 
 /* IANA protocol numbers. */
@@ -118,14 +119,20 @@ void show_destination(struct text *text, const struct gatehouse_request *request
         text_add_format(text, ":%u", request->remote_port);
 }
 
-/* Controls, and characters that are invisible or turn the direction of text around. */
+/* Controls, characters that are invisible or turn the direction of text around, and those without a meaning. */
 static bool is_unsafe(uint32_t character)
 {
-    return character < 0x20u || (character >= 0x7Fu && character <= 0x9Fu) || character == 0xADu ||
-           character == 0x061Cu || character == 0x180Eu || (character >= 0x200Bu && character <= 0x200Fu) ||
-           (character >= 0x2028u && character <= 0x202Eu) || (character >= 0x2060u && character <= 0x206Fu) ||
-           (character >= 0xD800u && character <= 0xDFFFu) || (character >= 0xE000u && character <= 0xF8FFu) ||
-           character == 0xFEFFu || (character >= 0xFFF0u && character <= 0xFFFBu) || character >= 0xE0000u;
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {{0x00, 0x1F},     {0x7F, 0x9F},     {0xAD, 0xAD},       {0x061C, 0x061C}, {0x180E, 0x180E},
+                  {0x200B, 0x200F}, {0x2028, 0x202E}, {0x2060, 0x206F},   {0xD800, 0xF8FF}, {0xFEFF, 0xFEFF},
+                  {0xFFF0, 0xFFFB}, {0xFFFE, 0xFFFF}, {0xE0000, 0x10FFFF}};
+
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        if (character >= ranges[i].first && character <= ranges[i].last)
+            return true;
+    }
+    return false;
 }
 
 static void show_escaped(struct text *text, const uint8_t *utf16, size_t size, bool double_backslash)
@@ -156,6 +163,18 @@ void show_program(struct text *text, const struct request *request)
         text_add(text, "(unknown program)");
     else /* A Linux path starts with a slash and may hold a backslash; a Windows path is made of them. */
         show_escaped(text, request->path, size, request->path[0] == '/' && request->path[1] == 0);
+}
+
+void show_written_path(struct text *text, const char *path)
+{
+    uint8_t utf16[PATH_TEXT_UTF16_SIZE(SHOW_WRITTEN_MAX)];
+    size_t count = strlen(path);
+    size_t size = 0;
+
+    if (count > SHOW_WRITTEN_MAX)
+        count = SHOW_WRITTEN_MAX;
+    (void)path_text_from_bytes((const uint8_t *)path, count, utf16, sizeof(utf16), &size);
+    show_escaped(text, utf16, size, path[0] == '/');
 }
 
 static uint32_t sid_number(const uint8_t *bytes)

@@ -27,6 +27,9 @@ void show_destination(struct text *text, const struct gatehouse_request *request
 void show_protocol(struct text *text, unsigned protocol);
 /* The path, escaped; "(unknown program)" when the platform named none. */
 void show_program(struct text *text, const struct request *request);
+/* A path as a person wrote it, escaped in the same way; at most SHOW_WRITTEN_MAX bytes of it. */
+#define SHOW_WRITTEN_MAX 4096u
+void show_written_path(struct text *text, const char *path);
 /* The user's name, or the SID, or "(unknown)". */
 void show_user(struct text *text, const struct gatehouse_request *request);
 /* All of these: "/usr/bin/curl pid 12 user alice tcp 10.0.0.1:443". */

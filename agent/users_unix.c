@@ -41,7 +41,7 @@ static void read_name(struct entry *entry)
         if (line->pw_uid != entry->user)
             continue;
         if (strlen(line->pw_name) < sizeof(entry->name))
-            strcpy(entry->name, line->pw_name);
+            memcpy(entry->name, line->pw_name, strlen(line->pw_name) + 1);
         break;
     }
     fclose(file);

@@ -512,7 +512,7 @@ int xt_permit(struct __sk_buff *skb)
 static __always_inline bool out_of_time(const struct gate_flow_key *flow, const struct gate_flow_state *state)
 {
     return flow->protocol == IPPROTO_TCP && state->verdict == GATE_UNDECIDED &&
-           bpf_ktime_get_ns() - state->first_seen > undecided_limit_ns;
+           bpf_ktime_get_ns() - state->since > undecided_limit_ns;
 }
 
 SEC("socket")
@@ -577,7 +577,7 @@ int xt_pend(struct __sk_buff *skb)
         return 0;
     first = !state;
     if (first) {
-        struct gate_flow_state seen = {.first_seen = bpf_ktime_get_ns()};
+        struct gate_flow_state seen = {.since = bpf_ktime_get_ns()};
 
         bpf_map_update_elem(&gate_flows, &flow, &seen, BPF_NOEXIST);
     } else {
@@ -593,6 +593,24 @@ int xt_pend(struct __sk_buff *skb)
 
 /* ---- the end of a socket ---- */
 
+/* A decision younger than this may have its packet still on the way through the rules. */
+#define FRESH_NS 100000000ull
+
+/* Gives back what a closed socket with one decided flow took, so that the maps hold the living. */
+static __always_inline void forget_flow(const struct gate_flow_key *flow, const struct gate_flow_state *state,
+                                        const struct gate_tuple *tuple)
+{
+    struct gate_pended *pended = bpf_map_lookup_elem(&gate_waiting, tuple);
+
+    if (bpf_ktime_get_ns() - state->since > FRESH_NS)
+        bpf_map_delete_elem(&gate_flows, flow);
+    if (flow->protocol == IPPROTO_UDP)
+        bpf_map_delete_elem(&gate_owners, flow);
+    /* Another socket may wait under the same tuple. */
+    if (pended && pended->cookie == flow->cookie)
+        bpf_map_delete_elem(&gate_waiting, tuple);
+}
+
 /* True when something of the socket may still be in the queue. */
 static __always_inline bool may_be_held(const struct gate_flow_key *own, struct gate_owner_state *owner)
 {
@@ -607,8 +625,7 @@ static __always_inline bool may_be_held(const struct gate_flow_key *own, struct 
     flow.ip_version = last.ip_version;
     state = bpf_map_lookup_elem(&gate_flows, &flow);
     if (owner->pended == 1 && state && state->verdict && state->generation == current_generation()) {
-        if (flow.protocol == IPPROTO_UDP)
-            bpf_map_delete_elem(&gate_owners, &flow);
+        forget_flow(&flow, state, &last);
         return false;
     }
     pended = bpf_map_lookup_elem(&gate_waiting, &last);

@@ -46,7 +46,7 @@ enum gate_verdict {
 };
 
 struct gate_flow_state {
-    __u64 first_seen; /* CLOCK_MONOTONIC ns of its first undecided packet; 0 in a decision */
+    __u64 since;      /* CLOCK_MONOTONIC ns: undecided, or decided */
     __u32 generation; /* the verdict counts only while this is the current one */
     __u32 verdict;
 };

@@ -31,22 +31,35 @@ static struct session make_session(const struct options *options)
     return (struct session){.path = socket_path(options), .once = options->once, .say = command_say};
 }
 
+static void tell_resolved(const char *written, const char *resolved, enum program_path_kind kind)
+{
+    struct text text = {0};
+
+    if (kind == PROGRAM_PATH_REAL)
+        return;
+    if (kind == PROGRAM_PATH_ABSENT)
+        text_add(&text, "no program is at ");
+    show_written_path(&text, written);
+    if (kind == PROGRAM_PATH_LED) {
+        text_add(&text, " leads to ");
+        show_written_path(&text, resolved);
+        text_add(&text, ": that program is excepted.");
+    } else {
+        text_add(&text, " now: it is excepted once there is one.");
+    }
+    command_say(text_string(&text));
+    text_free(&text);
+}
+
 static enum agent_result add_exception(struct rules *rules, const char *written, struct problem *problem)
 {
     char resolved[PROGRAM_PATH_MAX];
-    char sentence[2 * PROGRAM_PATH_MAX + 64];
     enum program_path_kind kind;
     enum agent_result result = program_path_resolve(written, resolved, &kind, problem);
 
     if (result != AGENT_OK)
         return result;
-    if (kind == PROGRAM_PATH_LED) {
-        snprintf(sentence, sizeof(sentence), "%s leads to %s: that program is excepted.", written, resolved);
-        command_say(sentence);
-    } else if (kind == PROGRAM_PATH_ABSENT) {
-        snprintf(sentence, sizeof(sentence), "no program is at %s now: it is excepted once there is one.", written);
-        command_say(sentence);
-    }
+    tell_resolved(written, resolved, kind);
     return rules_add_exception(rules, resolved, problem);
 }
 

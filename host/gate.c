@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -27,6 +28,9 @@
 #include <libmnl/libmnl.h>
 
 #include "host/packet.h"
+
+/* So many in a row mean that the record does not come back: then the packet is shown without an owner. */
+#define MISSING_MAX 1024u
 
 #define LOOPBACK_INDEX 1u /* lo is the first device of every namespace */
 
@@ -37,6 +41,7 @@ struct gate {
     struct ring_buffer *ring;
     int lock;
     uint64_t events_lost; /* of those swept for */
+    unsigned missing;     /* packets in a row whose record was gone */
     const struct gate_handlers *handlers;
     void *context;
 };
@@ -242,22 +247,27 @@ static void fill_owner(struct gate *gate, const struct gate_caller *caller, stru
     gate_images_find(gate->images, gate->programs.maps.images, caller, owner);
 }
 
-/* Finds who waits. A socket that was closed before we looked needs no verdict: false. */
-static bool fill_waiting(struct gate *gate, const struct gate_tuple *tuple, struct gate_packet *packet)
+enum waiting { WAITING_FOUND, WAITING_CLOSED, WAITING_GONE };
+
+/*
+ * Finds who waits. The record can be gone: evicted in a flood, or taken by another socket of the same tuple; sending
+ * the packet round again writes it anew.
+ */
+static enum waiting fill_waiting(struct gate *gate, const struct gate_tuple *tuple, struct gate_packet *packet)
 {
     struct gate_pended pended;
 
     packet->owner.path = "";
-    if (bpf_map_lookup_elem(gate->programs.maps.waiting, tuple, &pended))
-        return true;
-    if (pended.local_port != tuple->local_port || pended.remote_port != tuple->remote_port)
-        return true;
+    if (bpf_map_lookup_elem(gate->programs.maps.waiting, tuple, &pended) || pended.local_port != tuple->local_port ||
+        pended.remote_port != tuple->remote_port)
+        return ++gate->missing < MISSING_MAX ? WAITING_GONE : WAITING_FOUND;
+    gate->missing = 0;
     if (pended.closed)
-        return false;
+        return WAITING_CLOSED;
     packet->cookie = pended.cookie;
     packet->known_stale = pended.stale;
     fill_owner(gate, &pended.caller, &packet->owner);
-    return true;
+    return WAITING_FOUND;
 }
 
 static void take_packet(void *context, const struct gate_queued *queued)
@@ -269,6 +279,7 @@ static void take_packet(void *context, const struct gate_queued *queued)
                                  .data = queued->data,
                                  .data_size = queued->size};
     struct gate_tuple tuple;
+    enum waiting waiting;
 
     if (!packet_parse(queued->data, queued->size, &tuple)) {
         gate_drop(gate, queued->id);
@@ -276,10 +287,13 @@ static void take_packet(void *context, const struct gate_queued *queued)
             gate->handlers->damaged(gate->context, queued->id);
         return;
     }
-    if (!fill_waiting(gate, &tuple, &packet)) {
+    waiting = fill_waiting(gate, &tuple, &packet);
+    if (waiting == WAITING_CLOSED)
         gate_drop(gate, queued->id);
+    else if (waiting == WAITING_GONE)
+        gate_repeat(gate, queued->id);
+    if (waiting != WAITING_FOUND)
         return;
-    }
     packet.ip_version = tuple.ip_version;
     packet.protocol = tuple.protocol;
     packet.local_port = ntohs(tuple.local_port);
@@ -339,7 +353,10 @@ int gate_decide(struct gate *gate, const struct gate_flow *flow, bool permit)
     struct gate_flow_key key = key_of(flow);
     struct gate_flow_state state = {.generation = gate->programs.maps.state->generation,
                                     .verdict = permit ? GATE_PERMIT : GATE_BLOCK};
+    struct timespec now;
 
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    state.since = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     return bpf_map_update_elem(gate->programs.maps.flows, &key, &state, BPF_ANY) ? -errno : 0;
 }
 

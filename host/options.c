@@ -93,7 +93,7 @@ static bool parse_deadline(const char *text, uint32_t *milliseconds)
         log_say("--deadline takes seconds from %g to %g, not \"%s\".", lowest, highest, text);
         return false;
     }
-    *milliseconds = (uint32_t)lround(seconds * 1000.0);
+    *milliseconds = (uint32_t)(seconds * 1000.0 + 0.5);
     return true;
 }
 

@@ -16,6 +16,7 @@
 #include "wfp/table.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct wfp_endpoint;
 struct wfp_flow_context;

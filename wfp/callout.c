@@ -190,6 +190,11 @@ static NTSTATUS unregister_locked(struct wfp_callout_slot *slot)
         status = STATUS_FWP_CALLOUT_NOT_FOUND;
     else if (atomic_load(&slot->flow_contexts) != 0 || !atomic_compare_exchange_strong(&slot->inside, &expected, 0))
         status = STATUS_DEVICE_BUSY;
+    if (NT_SUCCESS(status) && atomic_load(&slot->flow_contexts) != 0) {
+        /* One was associated between the two looks. */
+        atomic_fetch_or(&slot->inside, WFP_REGISTERED);
+        status = STATUS_DEVICE_BUSY;
+    }
     pthread_mutex_unlock(&slots_lock);
     if (NT_SUCCESS(status)) {
         atomic_fetch_sub(&registered, 1);
@@ -244,30 +249,32 @@ void wfp_callout_free(struct wfp_callout *callout)
     wfp_free(callout);
 }
 
-/* Deep copy into one block, freed whole; NULL: no memory. */
+/* NULL while measuring. */
+static FWPM_CALLOUT0 *copy_into(struct wfp_arena *arena, const FWPM_CALLOUT0 *source)
+{
+    FWPM_CALLOUT0 measured;
+    FWPM_CALLOUT0 *result = wfp_arena_take(arena, sizeof(*result));
+    FWPM_CALLOUT0 *copy = result == NULL ? &measured : result;
+
+    *copy = *source;
+    copy->displayData.name = wfp_arena_string(arena, source->displayData.name);
+    copy->displayData.description = wfp_arena_string(arena, source->displayData.description);
+    copy->providerKey = wfp_arena_copy(arena, source->providerKey, sizeof(GUID));
+    copy->providerData.data = wfp_arena_copy(arena, source->providerData.data, source->providerData.size);
+    return result;
+}
+
+/* Deep copy in one block; NULL: no memory. */
 static FWPM_CALLOUT0 *copy_template(const FWPM_CALLOUT0 *source)
 {
     struct wfp_arena arena = {0};
-    FWPM_CALLOUT0 *copy;
 
-    for (;;) {
-        FWPM_CALLOUT0 measured = *source;
-
-        copy = wfp_arena_take(&arena, sizeof(*copy));
-        if (copy == NULL)
-            copy = &measured;
-        *copy = *source;
-        copy->displayData.name = wfp_arena_string(&arena, source->displayData.name);
-        copy->displayData.description = wfp_arena_string(&arena, source->displayData.description);
-        copy->providerKey = wfp_arena_copy(&arena, source->providerKey, sizeof(GUID));
-        copy->providerData.data = wfp_arena_copy(&arena, source->providerData.data, source->providerData.size);
-        if (arena.base != NULL)
-            return copy;
-        arena.base = wfp_alloc(arena.used);
-        if (arena.base == NULL)
-            return NULL;
-        arena.used = 0;
-    }
+    copy_into(&arena, source);
+    arena.base = wfp_alloc(arena.used);
+    if (arena.base == NULL)
+        return NULL;
+    arena.used = 0;
+    return copy_into(&arena, source);
 }
 
 struct add {

@@ -14,14 +14,13 @@
  * callout writes is ignored.
  */
 #include "wfp/classify.h"
+#include "wfp/condition.h"
 #include "wfp/flow.h"
 #include "wfp/policy.h"
 
 #include <nt/nt.h>
 
 #include <string.h>
-
-#include "wfp/condition.h"
 
 struct walk {
     const struct wfp_request *request;
@@ -66,11 +65,10 @@ static BOOLEAN decide_plainly(struct walk *walk, const struct wfp_filter *filter
 }
 
 /* The driver's answer must keep the rules; what breaks one is reported and put right. */
-static void check_answer(const struct walk *walk, const FWPS_CALLOUT3 *callout, FWPS_CLASSIFY_OUT0 *out, BOOLEAN pended)
+static void check_answer(const struct walk *walk, FWPS_CLASSIFY_OUT0 *out, BOOLEAN pended)
 {
     BOOLEAN had_right = (walk->rights & FWPS_RIGHT_ACTION_WRITE) != 0;
 
-    (void)callout;
     if (out->outContext != 0 || out->filterId != 0 || out->reserved != 0)
         nt_violate("classify-out-touched", "classifyFn", "outContext, filterId and reserved are the engine's");
     if (pended) {
@@ -130,7 +128,7 @@ static BOOLEAN ask_callout(struct walk *walk, const struct wfp_filter *filter)
     call(walk, slot, filter, flow_context, &out);
     if (KeGetCurrentIrql() != irql)
         nt_violate("irql-changed", "classifyFn", "entered at IRQL %u, left at %u", irql, KeGetCurrentIrql());
-    check_answer(walk, &slot->run, &out, walk->frame.pends != pends);
+    check_answer(walk, &out, walk->frame.pends != pends);
     wfp_slot_leave(slot);
     if (filter->run.action.type == FWP_ACTION_CALLOUT_INSPECTION && walk->frame.pends == pends)
         return FALSE;
@@ -250,7 +248,7 @@ void wfp_classify(const struct wfp_request *request, struct wfp_verdict *verdict
                         .verdict = verdict};
 
     memset(verdict, 0, sizeof(*verdict));
-    /* Before the policy: a swap in between then only costs one reauthorization too many. */
+    /* Before the policy (see wfp_policy_swap): a swap in between only costs one reauthorization too many. */
     verdict->generation = atomic_load_explicit(&live->generation, memory_order_acquire);
     policy = wfp_policy_acquire(live);
     if (policy == NULL) {

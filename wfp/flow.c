@@ -58,14 +58,18 @@ static void delete_context(struct wfp_flow_context *context)
 
 BOOLEAN wfp_flow_end(UINT64 id)
 {
-    struct wfp_authorization *flow = flow_of(wfp_table_take(&flows, id));
-    struct wfp_flow_context *contexts;
+    struct wfp_shard *shard = wfp_table_lock(&flows, id);
+    struct wfp_authorization *flow = flow_of(wfp_shard_find(shard, id));
+    struct wfp_flow_context *contexts = NULL;
 
+    if (flow != NULL) {
+        wfp_shard_remove(shard, &flow->flow);
+        contexts = flow->contexts;
+        flow->contexts = NULL;
+    }
+    wfp_table_unlock(shard);
     if (flow == NULL)
         return FALSE;
-    /* Out of the table nobody else reaches the list. */
-    contexts = flow->contexts;
-    flow->contexts = NULL;
     while (contexts != NULL) {
         struct wfp_flow_context *next = contexts->next;
 

@@ -19,7 +19,14 @@
 #define ADDRESS_BROADCAST 4
 
 /* The first eight fields have the same places at all three layers, v4 and v6. */
-enum { APP_ID, USER_ID, LOCAL_ADDRESS, LOCAL_ADDRESS_TYPE, LOCAL_PORT, PROTOCOL, REMOTE_ADDRESS, REMOTE_PORT };
+#define APP_ID             0
+#define USER_ID            1
+#define LOCAL_ADDRESS      2
+#define LOCAL_ADDRESS_TYPE 3
+#define LOCAL_PORT         4
+#define PROTOCOL           5
+#define REMOTE_ADDRESS     6
+#define REMOTE_PORT        7
 
 #define SAME_PLACES(layer)                                                                                             \
     _Static_assert(FWPS_FIELD_##layer##_ALE_APP_ID == APP_ID && FWPS_FIELD_##layer##_ALE_USER_ID == USER_ID &&         \

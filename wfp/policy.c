@@ -131,8 +131,9 @@ void wfp_policy_swap(struct wfp_live_layer *layer, struct wfp_policy *policy, UI
         old->newer = policy;
         old->retired = retired;
     }
-    atomic_store_explicit(&layer->generation, generation, memory_order_release);
+    /* In this order: a reader that sees the new generation also gets the new policy. */
     word = atomic_exchange_explicit(&layer->current, (UINT64)(uintptr_t)policy, memory_order_acq_rel);
+    atomic_store_explicit(&layer->generation, generation, memory_order_release);
     if (old != NULL) {
         atomic_fetch_add_explicit(&old->held, (INT64)(word / READER), memory_order_relaxed);
         unhold(old, CURRENT);

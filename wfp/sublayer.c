@@ -33,33 +33,34 @@ struct wfp_sublayer *wfp_sublayer_find(const GUID *key)
     return object == NULL ? NULL : CONTAINING_RECORD(object, struct wfp_sublayer, object);
 }
 
-/* Deep copy behind head bytes, in one block; the caller frees the block. */
+static FWPM_SUBLAYER0 *copy_into(struct wfp_arena *arena, const FWPM_SUBLAYER0 *source, size_t head)
+{
+    FWPM_SUBLAYER0 measured;
+
+    wfp_arena_take(arena, head);
+    FWPM_SUBLAYER0 *result = wfp_arena_take(arena, sizeof(*result));
+    FWPM_SUBLAYER0 *copy = result == NULL ? &measured : result;
+
+    *copy = *source;
+    copy->displayData.name = wfp_arena_string(arena, source->displayData.name);
+    copy->displayData.description = wfp_arena_string(arena, source->displayData.description);
+    copy->providerKey = wfp_arena_copy(arena, source->providerKey, sizeof(GUID));
+    copy->providerData.data = wfp_arena_copy(arena, source->providerData.data, source->providerData.size);
+    return result;
+}
+
+/* Deep copy behind head bytes, in one block, which the caller frees; NULL: no memory. */
 static void *copy_template(const FWPM_SUBLAYER0 *source, size_t head, FWPM_SUBLAYER0 **result)
 {
     struct wfp_arena arena = {0};
 
-    for (;;) {
-        FWPM_SUBLAYER0 measured;
-        FWPM_SUBLAYER0 *copy;
-
-        wfp_arena_take(&arena, head);
-        copy = wfp_arena_take(&arena, sizeof(*copy));
-        if (copy == NULL)
-            copy = &measured;
-        *copy = *source;
-        copy->displayData.name = wfp_arena_string(&arena, source->displayData.name);
-        copy->displayData.description = wfp_arena_string(&arena, source->displayData.description);
-        copy->providerKey = wfp_arena_copy(&arena, source->providerKey, sizeof(GUID));
-        copy->providerData.data = wfp_arena_copy(&arena, source->providerData.data, source->providerData.size);
-        if (arena.base != NULL) {
-            *result = copy;
-            return arena.base;
-        }
-        arena.base = wfp_alloc(arena.used);
-        if (arena.base == NULL)
-            return NULL;
-        arena.used = 0;
-    }
+    copy_into(&arena, source, head);
+    arena.base = wfp_alloc(arena.used);
+    if (arena.base == NULL)
+        return NULL;
+    arena.used = 0;
+    *result = copy_into(&arena, source, head);
+    return arena.base;
 }
 
 static NTSTATUS add(struct wfp_session *session, void *context)

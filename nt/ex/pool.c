@@ -231,6 +231,28 @@ uint64_t nt_pool_mark(void)
     return __atomic_load_n(&serial_now, __ATOMIC_RELAXED);
 }
 
+static ULONG platform_tags[8];
+
+void nt_pool_set_platform_tag(ULONG tag)
+{
+    for (size_t index = 0; index < RTL_NUMBER_OF(platform_tags); index++) {
+        ULONG none = 0;
+        if (__atomic_load_n(&platform_tags[index], __ATOMIC_RELAXED) == tag ||
+            __atomic_compare_exchange_n(&platform_tags[index], &none, tag, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED) ||
+            none == tag)
+            return;
+    }
+}
+
+static bool is_platform_tag(ULONG tag)
+{
+    for (size_t index = 0; index < RTL_NUMBER_OF(platform_tags); index++) {
+        if (__atomic_load_n(&platform_tags[index], __ATOMIC_RELAXED) == tag)
+            return true;
+    }
+    return false;
+}
+
 struct left {
     ULONG tag;
     size_t bytes, blocks;
@@ -260,7 +282,7 @@ void nt_pool_report_since(uint64_t mark)
         pthread_mutex_lock(&shard->lock);
         for (PLIST_ENTRY entry = shard->blocks.Flink; entry != &shard->blocks; entry = entry->Flink) {
             const struct header *header = CONTAINING_RECORD(entry, struct header, link);
-            if (header->serial >= mark)
+            if (header->serial >= mark && !is_platform_tag(header->tag))
                 count_left(tags, RTL_NUMBER_OF(tags), &count, header);
         }
         pthread_mutex_unlock(&shard->lock);

@@ -162,6 +162,7 @@ class Client:
 class Fake:
     def __init__(self, path):
         self.path = path
+        self.clients = []  # kept open until a test closes them
         self.listen()
 
     def listen(self):
@@ -171,7 +172,13 @@ class Fake:
         self.listener.settimeout(DEADLINE)
 
     def accept(self):
-        return Client(self.listener.accept()[0])
+        self.clients.append(Client(self.listener.accept()[0]))
+        return self.clients[-1]
+
+    def close(self):
+        self.stop()
+        for client in self.clients:
+            client.close()
 
     def stop(self):
         self.listener.close()

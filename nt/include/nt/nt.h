@@ -145,4 +145,8 @@ BOOLEAN nt_fails(const char *routine);
 /* Pool bytes and blocks allocated now with this tag (0: all). */
 void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks);
 
+/* Blocks of this tag belong to a platform part (a filter engine), so a driver's unload does not report them. At most 8
+ * tags; any thread. */
+void nt_pool_set_platform_tag(ULONG tag);
+
 #endif
