@@ -31,21 +31,21 @@ def udp(length, data=b"", source=40000, port=7000):
     return struct.pack(">HHHH", source, port, length, 0) + data
 
 
-# Each would start a TCP connection or carry a UDP payload if only it were whole.
+# Each would start a TCP connection or carry a UDP payload if only it were whole. A port each: a flow each.
 DAMAGED_PACKETS = {
     "TCP: no header": ip_packet(6, b""),
-    "TCP: 4 bytes": ip_packet(6, tcp()[:4]),
-    "TCP: 12 bytes": ip_packet(6, tcp()[:12]),
-    "TCP: 19 bytes": ip_packet(6, tcp()[:19]),
-    "TCP SYN: header shorter than 20": ip_packet(6, tcp(offset=2)),
-    "TCP SYN: header longer than the packet": ip_packet(6, tcp(offset=15)),
+    "TCP: 4 bytes": ip_packet(6, tcp(port=7101)[:4]),
+    "TCP: 12 bytes": ip_packet(6, tcp(port=7102)[:12]),
+    "TCP: 19 bytes": ip_packet(6, tcp(port=7103)[:19]),
+    "TCP SYN: header shorter than 20": ip_packet(6, tcp(offset=2, port=7104)),
+    "TCP SYN: header longer than the packet": ip_packet(6, tcp(offset=15, port=7105)),
     "UDP: no header": ip_packet(17, b""),
-    "UDP: 4 bytes": ip_packet(17, udp(8)[:4]),
-    "UDP: length 4": ip_packet(17, udp(4)),
-    "UDP: length beyond the packet": ip_packet(17, udp(500, b"short")),
+    "UDP: 4 bytes": ip_packet(17, udp(8, port=7106)[:4]),
+    "UDP: length 4": ip_packet(17, udp(4, port=7107)),
+    "UDP: length beyond the packet": ip_packet(17, udp(500, b"short", port=7108)),
     "UDP: a later fragment with no header": ip_packet(17, b"x" * 32, fragment=10),
-    "TCP: a first fragment without its header": ip_packet(6, tcp()[:8], fragment=0x2000),
-    "UDP behind options, 4 bytes": ip_packet(17, udp(8)[:4], header=15),
+    "TCP: a first fragment without its header": ip_packet(6, tcp(port=7109)[:8], fragment=0x2000),
+    "UDP behind options, 4 bytes": ip_packet(17, udp(8, port=7110)[:4], header=15),
 }
 
 
