@@ -231,26 +231,24 @@ uint64_t nt_pool_mark(void)
     return __atomic_load_n(&serial_now, __ATOMIC_RELAXED);
 }
 
-static ULONG platform_tags[8];
+static ULONG kept_tags[8]; /* 0: free */
 
-void nt_pool_set_platform_tag(ULONG tag)
+void nt_pool_keep_tag(ULONG tag)
 {
-    for (size_t index = 0; index < RTL_NUMBER_OF(platform_tags); index++) {
-        ULONG none = 0;
-        if (__atomic_load_n(&platform_tags[index], __ATOMIC_RELAXED) == tag ||
-            __atomic_compare_exchange_n(&platform_tags[index], &none, tag, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED) ||
-            none == tag)
+    for (size_t index = 0; index < RTL_NUMBER_OF(kept_tags); index++) {
+        ULONG found = 0;
+        if (__atomic_compare_exchange_n(&kept_tags[index], &found, tag, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+            found == tag)
             return;
     }
 }
 
-static bool is_platform_tag(ULONG tag)
+static bool is_kept(ULONG tag)
 {
-    for (size_t index = 0; index < RTL_NUMBER_OF(platform_tags); index++) {
-        if (__atomic_load_n(&platform_tags[index], __ATOMIC_RELAXED) == tag)
-            return true;
-    }
-    return false;
+    size_t index = 0;
+    while (index < RTL_NUMBER_OF(kept_tags) && __atomic_load_n(&kept_tags[index], __ATOMIC_ACQUIRE) != tag)
+        index++;
+    return index < RTL_NUMBER_OF(kept_tags);
 }
 
 struct left {
@@ -282,7 +280,7 @@ void nt_pool_report_since(uint64_t mark)
         pthread_mutex_lock(&shard->lock);
         for (PLIST_ENTRY entry = shard->blocks.Flink; entry != &shard->blocks; entry = entry->Flink) {
             const struct header *header = CONTAINING_RECORD(entry, struct header, link);
-            if (header->serial >= mark && !is_platform_tag(header->tag))
+            if (header->serial >= mark && !is_kept(header->tag))
                 count_left(tags, RTL_NUMBER_OF(tags), &count, header);
         }
         pthread_mutex_unlock(&shard->lock);
