@@ -100,8 +100,9 @@ static void check_completion(struct nt_call *call)
         nt_violate("irp-completed-cancelable", "IoCompleteRequest", "the IRP still has a cancel routine");
     if (irp->IoStatus.Status == STATUS_PENDING)
         nt_violate("irp-completed-pending", "IoCompleteRequest", "IoStatus.Status is STATUS_PENDING");
+    /* Without an output buffer the I/O manager copies nothing, and Information is a number like any other. */
     if (!NT_ERROR(irp->IoStatus.Status) && call->stack.MajorFunction == IRP_MJ_DEVICE_CONTROL &&
-        irp->IoStatus.Information > call->output_size) {
+        call->output_size != 0 && irp->IoStatus.Information > call->output_size) {
         nt_violate("irp-information-too-large", "IoCompleteRequest", "Information %zu exceeds the output buffer's %zu",
                    (size_t)irp->IoStatus.Information, call->output_size);
         irp->IoStatus.Information = call->output_size;
@@ -127,7 +128,8 @@ VOID IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
     __atomic_fetch_or(&call->state, NT_CALL_DONE, __ATOMIC_RELEASE);
     struct nt_file *file = call->file;
     if (call->done != NULL)
-        call->done(call->context, status, NT_ERROR(status) ? NULL : call->buffer, information);
+        call->done(call->context, status, NT_ERROR(status) ? NULL : call->buffer,
+                   call->stack.MajorFunction == IRP_MJ_DEVICE_CONTROL && call->output_size == 0 ? 0 : information);
     free(call->buffer);
     call->buffer = NULL;
     if (file != NULL)
