@@ -168,7 +168,6 @@ static bool option_take(int option, struct host_options *options)
     case OPTION_VERBOSE:
         return options->verbose = true;
     default:
-        log_say("unknown or incomplete option; \"gatehoused --help\" lists them.");
         return false;
     }
 }
@@ -191,6 +190,8 @@ enum options_result options_parse(int argc, char **argv, struct host_options *op
             fputs(option == OPTION_HELP ? usage : "gatehoused " GATEHOUSE_VERSION "\n", stdout);
             return OPTIONS_DONE;
         }
+        if (option == '?')
+            log_say("\"%s\" is no option, or lacks its value; \"gatehoused --help\" lists them.", argv[optind - 1]);
         if (!option_take(option, options))
             return OPTIONS_BAD;
     }
