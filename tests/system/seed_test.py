@@ -82,7 +82,7 @@ def article_client_is_the_decider(lab):
     with device.Device(lab.socket) as other:
         hello = protocol.HELLO_LAYOUT.pack(protocol.VERSION, protocol.DECIDER, 0)
         assert other.ioctl(protocol.HELLO, hello).status == protocol.E_DECIDER_PRESENT
-        assert other.ioctl(protocol.SEED_GET_NEXT_REQUEST, output_size=24).status >= 0xC0000000
+        assert other.ioctl(protocol.SEED_GET_NEXT_REQUEST, output_size=24).status >= 0x80000000
     client.close()
     wait_until(lambda: becomes_decider(lab), 5, "a new decider's turn")
 
