@@ -200,10 +200,10 @@ static void delete_all(void)
     struct wfp_changes changes = {0};
 
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-        struct wfp_node *node;
+        struct wfp_node *next;
 
-        while ((node = wfp_table_take_any(wfp_object_table(order[i]))) != NULL) {
-            wfp_table_insert(wfp_object_table(order[i]), node);
+        for (struct wfp_node *node = wfp_table_drain(wfp_object_table(order[i])); node != NULL; node = next) {
+            next = node->next;
             wfp_transaction_remove(CONTAINING_RECORD(node, struct wfp_object, node));
         }
     }
