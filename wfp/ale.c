@@ -10,6 +10,7 @@
 #include "wfp/endpoint.h"
 #include "wfp/filter.h"
 #include "wfp/flow.h"
+#include "wfp/memory.h"
 #include "wfp/pend.h"
 #include "wfp/policy.h"
 #include "wfp/session.h"
@@ -22,6 +23,7 @@
 
 __attribute__((constructor)) static void construct(void)
 {
+    nt_pool_keep_tag(WFP_TAG);
     wfp_object_init_tables();
     wfp_session_init();
     wfp_callout_init();
