@@ -89,6 +89,7 @@ struct nt_work {
 bool nt_sleep_until(const uint32_t *flag, const struct nt_deadline *deadline); /* true: *flag is set */
 bool nt_work_queue(struct nt_work *work);                                      /* false: it is queued already */
 size_t nt_timer_count(void);
+void nt_timers_abandon(void); /* forgets them without touching their memory, which may be gone */
 bool nt_pump_begin(void); /* this thread pumps while it waits, until nt_pump_end(what this gave) */
 void nt_pump_end(bool before);
 
@@ -111,7 +112,7 @@ void nt_device_close(PDEVICE_OBJECT device);
 void nt_devices_ready(PDRIVER_OBJECT driver); /* DriverEntry ended: they may be opened */
 size_t nt_devices_open(PDRIVER_OBJECT driver);
 void nt_devices_report(PDRIVER_OBJECT driver);
-size_t nt_work_items_left(PDRIVER_OBJECT driver);
+size_t nt_work_items_abandon(PDRIVER_OBJECT driver); /* how many it left */
 NTSTATUS nt_sddl_parse(PCUNICODE_STRING sddl, ACCESS_MASK *administrators, ACCESS_MASK *everyone);
 ACCESS_MASK nt_access_map(ACCESS_MASK access); /* generic rights to file rights */
 

@@ -196,7 +196,7 @@ static void wait_for_threads(void)
 
 static void report_left(struct nt_driver *driver, bool last)
 {
-    size_t items = nt_work_items_left(driver->object);
+    size_t items = nt_work_items_abandon(driver->object);
     if (items != 0)
         nt_violate("left-at-unload", "DriverUnload", "%zu work items", items);
     nt_devices_report(driver->object);
@@ -205,8 +205,12 @@ static void report_left(struct nt_driver *driver, bool last)
     wait_for_threads();
     if (nt_threads_left() > threads_before)
         nt_violate("left-at-unload", "DriverUnload", "%zu system threads", nt_threads_left() - threads_before);
-    if (nt_timer_count() > timers_before)
-        nt_violate("left-at-unload", "DriverUnload", "%zu timers still set", nt_timer_count() - timers_before);
+    size_t timers = nt_timer_count();
+    if (timers > timers_before) {
+        if (timers_before == 0)
+            nt_timers_abandon();
+        nt_violate("left-at-unload", "DriverUnload", "%zu timers still set", timers - timers_before);
+    }
     nt_pool_report_since(pool_mark);
 }
 

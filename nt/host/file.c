@@ -58,7 +58,8 @@ static PFILE_OBJECT file_object_new(PDEVICE_OBJECT device, PCUNICODE_STRING rest
         nt_object_release(object);
         return NULL;
     }
-    memcpy(object->FileName.Buffer, rest->Buffer, rest->Length);
+    if (rest->Length != 0)
+        memcpy(object->FileName.Buffer, rest->Buffer, rest->Length);
     object->FileName.Buffer[rest->Length / sizeof(WCHAR)] = 0;
     object->FileName.Length = rest->Length;
     object->FileName.MaximumLength = (USHORT)(rest->Length + sizeof(WCHAR));
@@ -226,7 +227,6 @@ static void cancel_all(struct nt_file *file)
 {
     struct nt_call *taken[64];
     size_t count;
-    LIST_ENTRY *after = NULL;
     do {
         count = 0;
         pthread_mutex_lock(&file->lock);
@@ -244,7 +244,6 @@ static void cancel_all(struct nt_file *file)
             nt_call_put(taken[index]);
         }
     } while (count == RTL_NUMBER_OF(taken));
-    UNREFERENCED_PARAMETER(after);
 }
 
 static size_t calls_left(struct nt_file *file)
@@ -376,7 +375,8 @@ NTSTATUS nt_device_control_wait(struct nt_file *file, ULONG code, const void *in
     else
         nt_violate("irp-lost", "DRIVER_CANCEL", "a device control IRP was not completed after its cancel");
     if (ended && !NT_ERROR(status)) {
-        memcpy(output, answer->output, answer->information);
+        if (answer->information != 0)
+            memcpy(output, answer->output, answer->information);
         if (information != NULL)
             *information = answer->information;
     }

@@ -14,6 +14,7 @@ struct _IO_WORKITEM {
     struct nt_work work;
     LIST_ENTRY link;
     PDEVICE_OBJECT device;
+    PDRIVER_OBJECT driver; /* NULL: it has been unloaded without this item */
     PIO_WORKITEM_ROUTINE routine;
     PIO_WORKITEM_ROUTINE_EX routine_ex;
     PVOID context;
@@ -46,6 +47,7 @@ PIO_WORKITEM IoAllocateWorkItem(PDEVICE_OBJECT DeviceObject)
         return NULL;
     item->work.run = run;
     item->device = DeviceObject;
+    item->driver = DeviceObject->DriverObject;
     pthread_mutex_lock(&items_lock);
     InsertTailList(&items, &item->link);
     pthread_mutex_unlock(&items_lock);
@@ -96,13 +98,17 @@ VOID IoFreeWorkItem(PIO_WORKITEM IoWorkItem)
     free(IoWorkItem);
 }
 
-size_t nt_work_items_left(PDRIVER_OBJECT driver)
+size_t nt_work_items_abandon(PDRIVER_OBJECT driver)
 {
     size_t count = 0;
     pthread_mutex_lock(&items_lock);
-    for (PLIST_ENTRY entry = items.Flink; entry != &items; entry = entry->Flink)
-        if (CONTAINING_RECORD(entry, struct _IO_WORKITEM, link)->device->DriverObject == driver)
+    for (PLIST_ENTRY entry = items.Flink; entry != &items; entry = entry->Flink) {
+        struct _IO_WORKITEM *item = CONTAINING_RECORD(entry, struct _IO_WORKITEM, link);
+        if (item->driver == driver) {
+            item->driver = NULL;
             count++;
+        }
+    }
     pthread_mutex_unlock(&items_lock);
     return count;
 }

@@ -27,7 +27,7 @@ struct waiter {
 };
 
 #define BUCKETS 64
-static pthread_mutex_t buckets[BUCKETS] = {__extension__ [0 ... BUCKETS - 1] = PTHREAD_MUTEX_INITIALIZER};
+static pthread_mutex_t buckets[BUCKETS]; /* zeroes are PTHREAD_MUTEX_INITIALIZER with glibc and musl */
 
 static pthread_mutex_t *bucket_of(const DISPATCHER_HEADER *object)
 {

@@ -92,7 +92,7 @@ void nt_dpc_drain(void)
 {
     struct nt_processor *processor = nt_self.processor;
     KIRQL irql = nt_self.irql;
-    while (__atomic_load_n(&processor->waiting, __ATOMIC_RELAXED) != 0) {
+    while (processor != NULL && __atomic_load_n(&processor->waiting, __ATOMIC_RELAXED) != 0) {
         KDPC copy;
         PKDPC dpc = NULL;
         pthread_mutex_lock(&processor->lock);

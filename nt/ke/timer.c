@@ -94,6 +94,13 @@ size_t nt_timer_count(void)
     return count;
 }
 
+void nt_timers_abandon(void)
+{
+    nt_pump_lock();
+    heap_count = 0;
+    nt_pump_unlock(NT_NEVER);
+}
+
 static void expire(PKTIMER timer, uint64_t now)
 {
     LONG previous;

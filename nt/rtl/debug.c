@@ -53,7 +53,7 @@ static void put_wide(struct output *output, const WCHAR *text, size_t chars)
             put(output, (char)point);
         } else {
             int extra = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
-            put(output, (char)((0xf00 >> extra & 0xff) | point >> (6 * extra)));
+            put(output, (char)((0xff00 >> (extra + 1) & 0xff) | point >> (6 * extra)));
             while (extra-- > 0)
                 put(output, (char)(0x80 | (point >> (6 * extra) & 0x3f)));
         }
@@ -69,20 +69,15 @@ struct directive {
     char conversion;
 };
 
-static const char *parse(const char *at, struct directive *directive, va_list *arguments)
+/* Flags, width and precision; a star takes its number from the arguments. */
+static const char *parse_flags(const char *at, struct directive *directive, va_list *arguments)
 {
-    *directive = (struct directive){.precision = -1, .width = 4};
-    while (*at != 0 && strchr("-+ #0123456789.*", *at) != NULL) {
-        char number[12];
-        int length = 1;
-        const char *text = at;
-        if (*at == '*') {
-            length = snprintf(number, sizeof number, "%d", va_arg(*arguments, int));
-            text = number;
-        }
-        for (int index = 0; index < length && directive->flags_size + 1 < sizeof directive->flags; index++)
-            directive->flags[directive->flags_size++] = text[index];
-        at++;
+    for (; *at != 0 && strchr("-+ #0123456789.*", *at) != NULL; at++) {
+        char number[12] = {*at};
+        if (*at == '*')
+            snprintf(number, sizeof number, "%d", va_arg(*arguments, int));
+        for (const char *text = number; *text != 0 && directive->flags_size + 1 < sizeof directive->flags; text++)
+            directive->flags[directive->flags_size++] = *text;
     }
     const char *dot = strchr(directive->flags, '.');
     if (dot != NULL) {
@@ -90,20 +85,29 @@ static const char *parse(const char *at, struct directive *directive, va_list *a
         for (dot++; *dot >= '0' && *dot <= '9' && directive->precision < 1000; dot++)
             directive->precision = directive->precision * 10 + (*dot - '0');
     }
-    for (; *at != 0 && strchr("hlwIzt", *at) != NULL; at++) {
-        if (*at == 'h')
-            directive->width = 2;
-        else if (*at == 'w' || (*at == 'l' && !directive->wide))
-            directive->wide = true;
-        else if (*at == 'l' || *at == 'z' || *at == 't')
-            directive->width = 8;
-        else if (*at == 'I' && at[1] == '3' && at[2] == '2')
-            at += 2;
-        else if (*at == 'I') {
-            directive->width = 8;
-            at += at[1] == '6' && at[2] == '4' ? 2 : 0;
-        }
+    return at;
+}
+
+/* h, l, ll, w, z, t, I, I32, I64. */
+static const char *parse_size(const char *at, struct directive *directive)
+{
+    if (strncmp(at, "I32", 3) == 0)
+        return at + 3;
+    if (strncmp(at, "I64", 3) == 0 || strncmp(at, "ll", 2) == 0 || *at == 'I' || *at == 'z' || *at == 't') {
+        directive->width = 8;
+        return at + (at[0] != 'I' ? (at[0] == 'l' ? 2 : 1) : (at[1] == '6' ? 3 : 1));
     }
+    directive->wide = *at == 'w' || *at == 'l';
+    if (*at == 'h')
+        directive->width = 2;
+    return at + (*at == 'h' || directive->wide ? 1 : 0);
+}
+
+static const char *parse(const char *at, struct directive *directive, va_list *arguments)
+{
+    *directive = (struct directive){.precision = -1, .width = 4};
+    at = parse_flags(at, directive, arguments);
+    at = parse_size(at, directive);
     directive->conversion = *at;
     return *at == 0 ? at : at + 1;
 }

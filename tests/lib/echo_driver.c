@@ -19,6 +19,7 @@ struct echo {
     KTIMER timer;
     KDPC dpc;
     EX_RUNDOWN_REF work;
+    PIRP lost;
     ULONG leave;
 };
 
@@ -29,7 +30,8 @@ static DRIVER_UNLOAD echo_unload;
 static DRIVER_DISPATCH echo_open_close, echo_control;
 static KDEFERRED_ROUTINE echo_timer;
 static IO_WORKITEM_ROUTINE_EX echo_work;
-static DRIVER_CANCEL echo_cancel_never;
+static IO_WORKITEM_ROUTINE_EX echo_work_twice;
+static DRIVER_CANCEL echo_cancel_never, echo_cancel_keeps_lock;
 
 static NTSTATUS complete(PIRP irp, NTSTATUS status, ULONG_PTR information)
 {
@@ -135,6 +137,38 @@ static VOID echo_cancel_never(PDEVICE_OBJECT device, PIRP irp)
     IoReleaseCancelSpinLock(irp->CancelIrql);
 }
 
+static VOID echo_cancel_keeps_lock(PDEVICE_OBJECT device, PIRP irp)
+{
+    UNREFERENCED_PARAMETER(device);
+    UNREFERENCED_PARAMETER(irp);
+}
+
+static VOID echo_work_twice(PVOID io_object, PVOID context, PIO_WORKITEM item)
+{
+    UNREFERENCED_PARAMETER(io_object);
+    UNREFERENCED_PARAMETER(context);
+    IoFreeWorkItem(item);
+}
+
+/* Queues an item that waits already, and frees it while it waits. */
+static NTSTATUS queue_twice(struct echo *echo, PIRP irp)
+{
+    PIO_WORKITEM item = IoAllocateWorkItem(echo->device);
+    if (item == NULL)
+        return complete(irp, STATUS_INSUFFICIENT_RESOURCES, 0);
+    IoQueueWorkItemEx(item, echo_work_twice, DelayedWorkQueue, NULL);
+    IoQueueWorkItemEx(item, echo_work_twice, DelayedWorkQueue, NULL);
+    IoFreeWorkItem(item);
+    return complete(irp, STATUS_SUCCESS, 0);
+}
+
+static NTSTATUS pend_with(PIRP irp, PDRIVER_CANCEL cancel)
+{
+    IoMarkIrpPending(irp);
+    IoSetCancelRoutine(irp, cancel);
+    return STATUS_PENDING;
+}
+
 static NTSTATUS tell_process(PIRP irp)
 {
     ULONG *answer = irp->AssociatedIrp.SystemBuffer;
@@ -149,7 +183,8 @@ static NTSTATUS misbehave(struct echo *echo, PIRP irp, ULONG fault)
     switch (fault) {
     case ECHO_FAULT_COMPLETE_TWICE:
         complete(irp, STATUS_SUCCESS, 0);
-        return complete(irp, STATUS_SUCCESS, 0);
+        IoCompleteRequest(irp, IO_NO_INCREMENT);
+        return STATUS_SUCCESS;
     case ECHO_FAULT_PENDING_UNMARKED:
         complete(irp, STATUS_SUCCESS, 0);
         return STATUS_PENDING;
@@ -172,6 +207,14 @@ static NTSTATUS misbehave(struct echo *echo, PIRP irp, ULONG fault)
     case ECHO_FAULT_IRQL:
         KeRaiseIrql(DISPATCH_LEVEL, &irql);
         return complete(irp, STATUS_SUCCESS, 0);
+    case ECHO_FAULT_CANCEL_KEEPS_LOCK:
+        echo->lost = irp;
+        return pend_with(irp, echo_cancel_keeps_lock);
+    case ECHO_FAULT_LOSE:
+        echo->lost = irp;
+        return pend_with(irp, NULL);
+    case ECHO_FAULT_ITEM_TWICE:
+        return queue_twice(echo, irp);
     case ECHO_FAULT_PROCESS:
         return tell_process(irp);
     default:
@@ -241,6 +284,8 @@ static VOID echo_unload(PDRIVER_OBJECT driver)
     struct echo *echo = device->DeviceExtension;
     LARGE_INTEGER hour = {.QuadPart = -36000000000};
     ExWaitForRundownProtectionRelease(&echo->work);
+    if (echo->lost != NULL)
+        complete(echo->lost, STATUS_CANCELLED, 0);
     KeCancelTimer(&echo->timer);
     KeFlushQueuedDpcs();
     if ((echo->leave & ECHO_LEAVE_POOL) != 0)

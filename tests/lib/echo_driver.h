@@ -32,6 +32,9 @@ enum echo_fault {
     ECHO_FAULT_INFORMATION,
     ECHO_FAULT_STATUS_MISMATCH,
     ECHO_FAULT_IRQL,
+    ECHO_FAULT_CANCEL_KEEPS_LOCK,
+    ECHO_FAULT_LOSE, /* neither completed nor cancelable; the unload completes it */
+    ECHO_FAULT_ITEM_TWICE,
     ECHO_FAULT_PROCESS, /* none: answers IoGetRequestorProcessId and PsGetCurrentProcessId */
 };
 

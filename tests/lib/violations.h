@@ -21,10 +21,10 @@ static struct {
 
 static inline void violations_note(const struct nt_violation *violation)
 {
-    __atomic_fetch_add(&violations_seen.count, 1, __ATOMIC_RELAXED);
     snprintf(violations_seen.rule, sizeof violations_seen.rule, "%s", violation->rule);
     snprintf(violations_seen.routine, sizeof violations_seen.routine, "%s", violation->routine);
     snprintf(violations_seen.detail, sizeof violations_seen.detail, "%s", violation->detail);
+    __atomic_fetch_add(&violations_seen.count, 1, __ATOMIC_RELEASE); /* the texts are there */
 }
 
 static inline void violations_record(void)
