@@ -51,10 +51,10 @@ struct gate_owner {
 };
 
 struct gate_packet {
-    uint32_t id;        /* of the packet in the queue */
-    uint8_t ip_version; /* 4 or 6; an IPv4-mapped destination is 4 */
-    uint8_t protocol;   /* IPPROTO_TCP or IPPROTO_UDP */
-    uint16_t local_port, remote_port;
+    uint32_t id;                                   /* of the packet in the queue */
+    uint8_t ip_version;                            /* 4 or 6; an IPv4-mapped destination is 4 */
+    uint8_t protocol;                              /* IPPROTO_TCP or IPPROTO_UDP */
+    uint16_t local_port, remote_port;              /* host byte order, here and below */
     uint8_t local_address[16], remote_address[16]; /* network byte order, IPv4 in the first four bytes */
     uint64_t cookie;                               /* the socket's; 0: none (kernel) */
     uint32_t interface_index;
@@ -68,8 +68,8 @@ struct gate_packet {
 struct gate_handlers {
     void (*packet)(void *context, const struct gate_packet *packet);
     void (*damaged)(void *context, uint32_t id); /* not parseable: the gate dropped it */
-    void (*socket_closed)(void *context,
-                          uint64_t cookie); /* a socket that had an undecided or permitted flow is gone */
+    /* A socket that had an undecided or permitted flow is gone. Told again when events were lost. */
+    void (*socket_closed)(void *context, uint64_t cookie);
 };
 
 /* 0, or -errno with one clear sentence in error. */
@@ -83,7 +83,11 @@ int gate_remove(char *error, size_t error_size);
 int gate_queue_fd(const struct gate *gate);
 int gate_events_fd(const struct gate *gate);
 
-/* Brings up to limit queued packets, or all pending events, to the handlers. Returns how many, or -errno. */
+/*
+ * Brings up to limit queued packets, or all pending events, to the handlers. Returns how many, or -errno. Read the
+ * queue before the events: then the end of a socket is never told before its last packet. Ends of sockets with nothing
+ * held do not wake anybody; they come with the next reason to read, or when the ring is a quarter full.
+ */
 int gate_read_queue(struct gate *gate, unsigned limit, const struct gate_handlers *handlers, void *context);
 int gate_read_events(struct gate *gate, const struct gate_handlers *handlers, void *context);
 
@@ -103,8 +107,10 @@ int gate_forget(struct gate *gate, const struct gate_flow *flow);
 int gate_repeat(struct gate *gate, uint32_t packet_id);
 int gate_drop(struct gate *gate, uint32_t packet_id);
 
-/* Makes every stored verdict stale: the next packet of each flow comes with known_stale. (TCP: only an initial SYN is
- * looked at.) */
+/*
+ * Makes every stored verdict stale: the next packet of each flow comes with known_stale. (TCP: only an initial SYN is
+ * looked at.)
+ */
 int gate_new_generation(struct gate *gate);
 
 /* Ends a live TCP connection by its cookie, as its owner sees it: ECONNABORTED. */

@@ -5,10 +5,19 @@
 #include "wfp/memory.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
+
+#include <nt/nt.h>
 
 void *wfp_alloc(size_t size)
 {
+    static _Atomic(bool) told;
+
+    if (!atomic_load_explicit(&told, memory_order_relaxed)) {
+        nt_pool_keep_tag(WFP_TAG); /* flows and endpoints outlive the driver that saw them */
+        atomic_store_explicit(&told, true, memory_order_relaxed);
+    }
     return ExAllocatePool2(POOL_FLAG_NON_PAGED, size, WFP_TAG);
 }
 

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+#
+# A few verbs over Meson. On Debian 12+ or Ubuntu 22.04+ as root, each installs what it lacks (tools/deps).
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+.PHONY: all demo check check-full bench lint install clean help deps
+
+all:
+	@tools/build $(BUILD)
+
+demo:
+	@tools/deps build demo
+	@tools/build $(BUILD)
+	@tools/demo $(BUILD)
+
+check:
+	@tools/deps build test lint
+	@tools/check
+
+check-full:
+	@tools/deps build test lint
+	@tools/check --full
+
+bench:
+	@tools/deps build bench
+	@tools/build $(BUILD)
+	@bench/run $(BUILD)
+
+lint:
+	@tools/deps build test lint
+	@tools/build $(BUILD)
+	@tools/lint $(BUILD)
+
+install:
+	@tools/build $(BUILD)
+	@tools/build --install $(BUILD) "$(PREFIX)" "$(DESTDIR)"
+
+clean:
+	rm -rf $(BUILD) build-asan build-tsan
+
+help:
+	@echo 'make             build $(BUILD)/gatehoused and $(BUILD)/gatehouse'
+	@echo 'make demo        real programs connect in namespaces of their own: held, permitted, blocked (root)'
+	@echo 'make check       lint, all tests, the library tests again under sanitizers (root)'
+	@echo 'make check-full  the same with the long tests'
+	@echo 'make bench       measures, beside a bare NFQUEUE loop and OpenSnitch where it is installed (root)'
+	@echo 'make lint        format, static analysis, include direction, sizes, headers'
+	@echo 'make install     to $$(DESTDIR)$$(PREFIX), by default /usr/local'
+	@echo 'make clean       removes the build folders'

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""The figures as a table: what was measured, its ratios, and the goals, met or not."""
+import collections
+
+Row = collections.namedtuple("Row", "goal measured limit unit met")
+
+
+def ratio(figures, over, under):
+    connect = figures.get("connect", {})
+    if over in connect and under in connect:
+        return connect[over]["p50_us"] / connect[under]["p50_us"]
+    return None
+
+
+def row(goal, measured, limit, unit):
+    if measured is None:
+        return Row(goal, None, limit, unit, None)
+    return Row(goal, round(measured, 3), limit, unit, measured <= limit)
+
+
+def rows(figures):
+    """The goals, with what was measured for each."""
+    idle = figures.get("idle")
+    submit = figures.get("submit", {})
+    found = [
+        row("connect() held, immediate permit / bare NFQUEUE loop, p50", ratio(figures, "held", "loop"), 2, "x"),
+        row("connect() held, immediate permit / OpenSnitch, p50", ratio(figures, "held", "opensnitch"), 0.125, "x"),
+    ]
+    names = {"warm": "one after the other", "ordered": "in the order they came", "cold": "other memory used between"}
+    for kind, (few, many) in sorted(submit.items()):
+        measured = many["p50_ns"] / few["p50_ns"]
+        found.append(row(f"one submit at {many['held']:,} held / at {few['held']:,}, {names[kind]}", measured, 2, "x"))
+    if not submit:
+        found.append(row("one submit at 1,000,000 held / at 1,000", None, 2, "x"))
+    seconds = idle["seconds"] if idle else 10
+    found.append(row(f"gatehoused idle: wake-ups in {seconds} s", idle and float(idle["wakeups"]), 0, ""))
+    found.append(row("gatehoused idle: resident memory", idle and idle["resident_kib"] / 1024, 16, " MiB"))
+    return found
+
+
+def line(words, width=(72, 11, 11, 11, 11)):
+    first, *others = words
+    return (f"  {first:<{width[0]}}" + "".join(f"{word:>{size}}" for word, size in zip(others, width[1:]))).rstrip()
+
+
+def connect_lines(figures):
+    base = figures["connect"].get("none", {}).get("p50_us")
+    loop = figures["connect"].get("loop", {}).get("p50_us")
+    yield line(("connect() and reset, over veth, IPv4", "p50 us", "p99 us", "/ none", "/ loop"))
+    for entry in figures["connect"].values():
+        p50 = entry["p50_us"]
+        ratios = [f"{p50 / other:.2f}" if other else "" for other in (base, loop)]
+        yield line((entry["title"], f"{p50:.1f}", f"{entry['p99_us']:.1f}", *ratios))
+    if not figures["send_decided"]:
+        return
+    base = figures["send_decided"].get("none", {}).get("p50_us")
+    yield line(("send() of a later datagram of a permitted flow", "", "", "", ""))
+    for entry in figures["send_decided"].values():
+        title = entry["title"].partition(":")[0]
+        ratios = f"{entry['p50_us'] / base:.2f}" if base else ""
+        yield line((title, f"{entry['p50_us']:.2f}", f"{entry['p99_us']:.2f}", ratios))
+
+
+def inside_lines(figures):
+    if figures.get("submit"):
+        yield line(("one submit in core/", "p50 ns", "p99 ns"))
+        for kind, entries in sorted(figures["submit"].items()):
+            for entry in entries:
+                yield line((f"{entry['held']:,} held, {kind}", f"{entry['p50_ns']:.0f}", f"{entry['p99_ns']:.0f}"))
+    if figures.get("classify"):
+        yield line(("one classify in the engine", "p50 ns", "p99 ns"))
+        for entry in figures["classify"]:
+            yield line((f"{entry['filters']:,} filters", f"{entry['p50_ns']:.0f}", f"{entry['p99_ns']:.0f}"))
+    for key, title in (("idle", "gatehoused"), ("idle_decider", "gatehouse permit")):
+        if key in figures:
+            idle = figures[key]
+            yield line((f"{title}, idle for {idle['seconds']} s: {idle['wakeups']} wake-ups, {idle['ran_us']:.0f} us run",))
+            yield line(
+                (
+                    f"  resident {idle['resident_kib'] / 1024:.1f} MiB (own {idle['anonymous_kib'] / 1024:.1f}, from "
+                    f"files {idle['file_kib'] / 1024:.1f}), its share {idle['proportional_kib'] / 1024:.1f} MiB",
+                )
+            )
+
+
+def table(figures, goals):
+    machine = figures["machine"]
+    lines = [
+        f"measured on {machine['processor']} x {machine['processors']}, Linux {machine['kernel']}, "
+        f"commit {machine['commit']}, load {machine['load']:.2f}",
+        "",
+        *connect_lines(figures),
+        "",
+        *inside_lines(figures),
+        "",
+        line(("goal", "measured", "limit", "")),
+    ]
+    for entry in goals:
+        measured = "not here" if entry.measured is None else f"{entry.measured:g}{entry.unit}"
+        verdict = {True: "met", False: "NOT MET", None: ""}[entry.met]
+        lines.append(line((entry.goal, measured, f"{entry.limit:g}{entry.unit}", verdict)))
+    lines += ["", *figures["notes"]] if figures["notes"] else []
+    return "\n".join(lines)

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate_maps.h - what gate.bpf.c and host/gate_bpf.c say to each other: keys and values of the maps.
+ *
+ * Addresses and ports are in network byte order. An IPv4 address is in the first four bytes, the
+ * rest zero; an IPv4-mapped IPv6 address is written as IPv4. All padding is named and zero, because
+ * map keys are compared as bytes.
+ *
+ * The maps are pinned and outlive both sides. When you change a structure here, change GATE_LAYOUT:
+ * a gate that finds pins of another layout starts with empty maps.
+ */
+#ifndef BPF_GATE_MAPS_H
+#define BPF_GATE_MAPS_H
+
+#include <linux/types.h>
+
+#define GATE_LAYOUT 1
+
+#define GATE_FLOWS_MAX   131072
+#define GATE_OWNERS_MAX  65536
+#define GATE_PENDED_MAX  65536
+#define GATE_IMAGES_MAX  4096
+#define GATE_EVENTS_SIZE (256 * 1024)
+#define GATE_PATH_MAX    4096
+
+/* A transport header that starts later than this is taken for damage, here and in host/packet.c. */
+#define GATE_HEADERS_MAX 240
+
+/* Both parsers follow at most so many IPv6 extension headers. */
+#define GATE_EXTENSIONS_MAX 8
+
+/* The socket and the destination: what a verdict belongs to. */
+struct gate_flow_key {
+    __u64 cookie;
+    __u8 remote_address[16];
+    __u16 remote_port;
+    __u8 protocol;
+    __u8 ip_version;
+    __u32 zero;
+};
+
+enum gate_verdict {
+    GATE_UNDECIDED = 0,
+    GATE_PERMIT = 1,
+    GATE_BLOCK = 2,
+};
+
+struct gate_flow_state {
+    __u64 since;      /* CLOCK_MONOTONIC ns: undecided, or decided */
+    __u32 generation; /* the verdict counts only while this is the current one */
+    __u32 verdict;
+};
+
+/* Names a packet as the host sees it: NFQUEUE does not tell the socket. */
+struct gate_tuple {
+    __u8 local_address[16];
+    __u8 remote_address[16];
+    __u16 local_port;
+    __u16 remote_port;
+    __u8 protocol;
+    __u8 ip_version;
+    __u16 zero;
+};
+
+/* Flags of gate_caller and gate_image. The first four are those of host/gate.h. */
+#define GATE_CALLER_KNOWN        0x1u
+#define GATE_CALLER_OTHER_MOUNTS 0x2u
+#define GATE_CALLER_DELETED      0x4u
+#define GATE_CALLER_PATH_CUT     0x8u
+#define GATE_CALLER_SEVERAL      0x100u /* more than one program used the socket: its by-cookie entry names nobody */
+
+/* The process that called connect() or sendmsg(). exe_device is in the kernel's own encoding. */
+struct gate_caller {
+    __u32 flags;
+    __u32 pid;
+    __u64 start_boottime_ns;
+    __u64 exe_inode;
+    __u32 exe_device;
+    __u32 exe_generation;
+    __u64 cgroup;
+    __u32 uid;
+    __u32 gid;
+    __u32 mount_namespace; /* that the executable's mount belongs to; 0: none (memfd, detached) */
+    __u32 zero;
+    char comm[16];
+};
+
+/*
+ * Keyed by gate_flow_key. A socket's own entry has only the cookie set in its key; an UDP socket has
+ * one more for each destination, since several processes can send through one socket.
+ */
+struct gate_owner_state {
+    __u64 cookie; /* again, and first: a reader that copied an entry while it was recycled sees it here */
+    struct gate_caller caller;
+    __u32 pended; /* own entry: how many flows of the socket have waited */
+    __u32 zero;
+    struct gate_tuple last; /* own entry: the latest of them */
+};
+
+/* Written before the packet is queued; read by the host once for each packet. */
+struct gate_pended {
+    __u64 cookie;
+    __u16 local_port, remote_port; /* again, for the same reason */
+    __u16 stale;                   /* decided under an older generation */
+    __u16 closed;                  /* its socket was released while it waited */
+    struct gate_caller caller;
+};
+
+/* One run of one program in one process. */
+struct gate_image_key {
+    __u64 start_boottime_ns;
+    __u64 exe_inode;
+    __u32 exe_device;
+    __u32 pid;
+};
+
+/* ready is set last. text[start..GATE_PATH_MAX) is the path, no NUL. The slack lets the verifier see that a name fits.
+ */
+struct gate_image {
+    __u32 flags; /* GATE_CALLER_OTHER_MOUNTS | GATE_CALLER_PATH_CUT */
+    __u32 mount_namespace;
+    __u32 start;
+    __u32 ready;
+    char text[GATE_PATH_MAX + 256];
+};
+
+struct gate_state {
+    __u32 layout;
+    __u32 generation;
+};
+
+enum gate_counter {
+    GATE_COUNTER_DATAGRAMS_BLOCKED,
+    GATE_COUNTER_EVENTS_LOST,
+    GATE_COUNTERS,
+};
+
+struct gate_event {
+    __u64 cookie;
+};
+
+#endif

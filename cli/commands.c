@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * commands.c - wires the options to the decider library. See commands.h.
+ */
+#include "cli/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/ask.h"
+#include "agent/decide.h"
+#include "agent/program_path.h"
+#include "agent/resolvers.h"
+#include "agent/rules.h"
+#include "agent/session.h"
+#include "agent/show.h"
+#include "agent/transport.h"
+
+void command_say(const char *sentence)
+{
+    fprintf(stderr, "gatehouse: %s\n", sentence);
+}
+
+static const char *socket_path(const struct options *options)
+{
+    return options->socket == NULL ? transport_default_path() : options->socket;
+}
+
+static struct session make_session(const struct options *options)
+{
+    return (struct session){.path = socket_path(options), .once = options->once, .say = command_say};
+}
+
+static void tell_resolved(const char *written, const char *resolved, enum program_path_kind kind)
+{
+    struct text text = {0};
+
+    if (kind == PROGRAM_PATH_REAL)
+        return;
+    if (kind == PROGRAM_PATH_ABSENT)
+        text_add(&text, "no program is at ");
+    show_written_path(&text, written);
+    if (kind == PROGRAM_PATH_LED) {
+        text_add(&text, " leads to ");
+        show_written_path(&text, resolved);
+        text_add(&text, ": that program is excepted.");
+    } else {
+        text_add(&text, " now: it is excepted once there is one.");
+    }
+    command_say(text_string(&text));
+    text_free(&text);
+}
+
+static enum agent_result add_exception(struct rules *rules, const char *written, struct problem *problem)
+{
+    char resolved[PROGRAM_PATH_MAX];
+    enum program_path_kind kind;
+    enum agent_result result = program_path_resolve(written, resolved, &kind, problem);
+
+    if (result != AGENT_OK)
+        return result;
+    tell_resolved(written, resolved, kind);
+    return rules_add_exception(rules, resolved, problem);
+}
+
+/* The one rule that nobody wrote is said aloud. */
+static void keep_resolvers(struct rules *rules)
+{
+    struct resolver resolvers[RESOLVERS_MAX];
+    unsigned count = resolvers_read(resolvers);
+    char sentence[RESOLVERS_MAX * 48 + 128] =
+        "looking up names stays permitted (--no-lookups blocks it too): port 53 of";
+
+    for (unsigned i = 0; i < count; i++) {
+        size_t used = strlen(sentence);
+        struct text address = {0};
+
+        show_address(&address, resolvers[i].ip_version, resolvers[i].address, 0);
+        snprintf(sentence + used, sizeof(sentence) - used, " %s%s", text_string(&address), i + 1 < count ? "," : ".");
+        text_free(&address);
+    }
+    rules_set_resolvers(rules, resolvers, count);
+    if (count > 0)
+        command_say(sentence);
+}
+
+static enum agent_result decide(const struct options *options, enum gatehouse_verdict verdict, struct problem *problem)
+{
+    struct decide_settings settings = {.quiet = options->quiet, .json = options->json};
+    struct session session = make_session(options);
+    struct decide *decider = NULL;
+    struct rules rules;
+    enum agent_result result = AGENT_OK;
+
+    rules_init(&rules, verdict);
+    settings.rules = &rules;
+    for (unsigned i = 0; i < options->except_count && result == AGENT_OK; i++)
+        result = add_exception(&rules, options->except[i], problem);
+    if (result != AGENT_OK)
+        goto out;
+    if (verdict == GATEHOUSE_VERDICT_BLOCK && !options->no_lookups)
+        keep_resolvers(&rules);
+    decider = decide_new(&settings);
+    if (decider == NULL)
+        result = problem_set(problem, AGENT_FAILED, "out of memory.");
+    else
+        result = session_run(&session, decide_work, decider, problem);
+out:
+    decide_free(decider);
+    rules_cleanup(&rules);
+    return result;
+}
+
+static enum agent_result ask(const struct options *options, struct problem *problem)
+{
+    struct session session = make_session(options);
+    struct ask *asker = ask_new(problem);
+    enum agent_result result;
+
+    if (asker == NULL)
+        return AGENT_FAILED;
+    result = session_run(&session, ask_work, asker, problem);
+    ask_free(asker);
+    return result;
+}
+
+static enum agent_result print(struct text *text, struct problem *problem)
+{
+    enum agent_result result = AGENT_OK;
+
+    if (text->failed)
+        result = problem_set(problem, AGENT_FAILED, "out of memory.");
+    else if (fwrite(text_string(text), 1, text->used, stdout) != text->used || fflush(stdout) != 0)
+        result = problem_set(problem, AGENT_FAILED, "cannot write the output: is there room, and does anybody read?");
+    text_free(text);
+    return result;
+}
+
+static enum agent_result status(const struct options *options, struct problem *problem)
+{
+    struct gatehouse_platform_status platform;
+    struct gatehouse_status driver;
+    struct text text = {0};
+    bool has_platform = false;
+    enum agent_result result = watch_status(socket_path(options), &driver, &platform, &has_platform, problem);
+
+    if (result != AGENT_OK)
+        return result;
+    if (options->json) {
+        show_status_json(&text, &driver, has_platform ? &platform : NULL);
+        text_add(&text, "\n");
+    } else {
+        show_status(&text, &driver, has_platform ? &platform : NULL);
+    }
+    return print(&text, problem);
+}
+
+/* False, and so the end of watching, once nobody reads any more. */
+static bool print_event(const char *line, size_t size)
+{
+    return fwrite(line, 1, size, stdout) == size && fputc('\n', stdout) != EOF && fflush(stdout) == 0;
+}
+
+static enum agent_result policy(const struct options *options, struct problem *problem)
+{
+    struct gatehouse_policy now;
+    struct text text = {0};
+    enum agent_result result = watch_policy(socket_path(options), &options->policy, &now, problem);
+
+    if (result != AGENT_OK)
+        return result;
+    if (options->json) {
+        show_policy_json(&text, &now);
+        text_add(&text, "\n");
+    } else {
+        show_policy(&text, &now);
+    }
+    return print(&text, problem);
+}
+
+enum agent_result command_run(const struct options *options, struct problem *problem)
+{
+    switch (options->command) {
+    case OPTIONS_PERMIT:
+        return decide(options, GATEHOUSE_VERDICT_PERMIT, problem);
+    case OPTIONS_BLOCK:
+        return decide(options, GATEHOUSE_VERDICT_BLOCK, problem);
+    case OPTIONS_ASK:
+        return ask(options, problem);
+    case OPTIONS_STATUS:
+        return status(options, problem);
+    case OPTIONS_WATCH:
+        return watch_run(socket_path(options), options->json, print_event, problem);
+    case OPTIONS_POLICY:
+        return policy(options, problem);
+    default:
+        return problem_set(problem, AGENT_USAGE, "a command is missing: see 'gatehouse --help'.");
+    }
+}

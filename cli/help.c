@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * help.c - see help.h. One text a command, in the order of enum options_command.
+ */
+#include "cli/help.h"
+
+#define COMMON                                                                                                         \
+    "  --socket PATH    gatehoused's socket (default /run/gatehouse/device.sock)\n"                                    \
+    "  --help           this help\n"
+#define EXCEPT                                                                                                         \
+    "  --except PATH... decide the other way for these programs: real paths of their executables\n"                    \
+    "  --quiet          do not print a line for each decision\n"                                                       \
+    "  --json           print each decision as one JSON object a line\n"                                               \
+    "  --once           end when gatehoused goes away, instead of waiting until it is back\n" COMMON
+
+static const char *const texts[] = {
+    "gatehouse - decides which programs may connect, and shows what happens\n"
+    "\n"
+    "usage: gatehouse [--socket PATH] COMMAND [OPTIONS]\n"
+    "\n"
+    "commands:\n"
+    "  permit           permit all connections, but those of excepted programs\n"
+    "  block            block all connections, but those of excepted programs\n"
+    "  ask              ask a person about each connection\n"
+    "  status           show the policy, who decides, and the counters\n"
+    "  watch            show events as they happen\n"
+    "  policy           show or set what happens to connections that nobody decides\n"
+    "\n"
+    "options:\n" COMMON "  --version        the program's version\n"
+    "\n"
+    "'gatehouse COMMAND --help' tells more. Only one program decides at a time.\n"
+    "\n"
+    "exit status:\n"
+    "  0  done, or ended by Ctrl-C or a signal\n"
+    "  1  the command line is wrong\n"
+    "  2  gatehoused cannot be reached\n"
+    "  3  gatehoused refuses: not allowed, another program decides, another version\n"
+    "  4  the connection to gatehoused was lost\n"
+    "  5  ask: the input ended, so nobody can answer\n"
+    "  6  this machine has no memory or no output left\n",
+
+    "usage: gatehouse permit [OPTIONS]\n"
+    "\n"
+    "Permits every held connection, but blocks those of the programs after --except.\n"
+    "Prints: time, program, pid, user, protocol and destination, verdict.\n"
+    "\n"
+    "options:\n" EXCEPT,
+
+    "usage: gatehouse block [OPTIONS]\n"
+    "\n"
+    "Blocks every held connection, but permits those of the programs after --except, and looking up names\n"
+    "(port 53 of the name servers in /etc/resolv.conf).\n"
+    "Prints: time, program, pid, user, protocol and destination, verdict.\n"
+    "\n"
+    "options:\n"
+    "  --no-lookups     block looking up names too\n" EXCEPT,
+
+    "usage: gatehouse ask [OPTIONS]\n"
+    "\n"
+    "Asks about each held connection, one line a question. Answers:\n"
+    "  y  yes           permit this connection\n"
+    "  n  no            block this connection\n"
+    "  a  always        permit all of this program to this destination until gatehoused ends\n"
+    "  d  never         block all of this program to this destination until gatehoused ends\n"
+    "  ?  help\n"
+    "On a terminal one key answers, from 0.3 s after the question appeared; otherwise one line.\n"
+    "At the end of the input, held connections go back undecided, and the exit status is 5.\n"
+    "\n"
+    "options:\n"
+    "  --once           end when gatehoused goes away, instead of waiting until it is back\n" COMMON,
+
+    "usage: gatehouse status [OPTIONS]\n"
+    "\n"
+    "Shows the policy, who decides, what is held now, and all counters.\n"
+    "\n"
+    "options:\n"
+    "  --json           one JSON object with every field; times in 100 ns from boot\n" COMMON,
+
+    "usage: gatehouse watch [OPTIONS]\n"
+    "\n"
+    "Shows each connection as it is held and as it is decided, by whom or why. Decides nothing.\n"
+    "\n"
+    "options:\n"
+    "  --json           one JSON object a line\n" COMMON,
+
+    "usage: gatehouse policy [OPTIONS]\n"
+    "\n"
+    "Shows what happens to connections that nobody decides; with options, sets that first.\n"
+    "\n"
+    "options:\n"
+    "  --deadline SECONDS                how long a connection is held: 0.1 to 120\n"
+    "  --undecided block|permit          its verdict when the deadline passes\n"
+    "  --no-decider block|permit|hold    what happens while nobody decides\n"
+    "  --json           the policy as one JSON object\n" COMMON,
+};
+
+const char *help_text(enum options_command command)
+{
+    return texts[command];
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options.c - see options.h. A table says which option belongs to which commands and what reads its value.
+ */
+#include "cli/options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <gatehouse/protocol.h>
+
+struct reader {
+    struct options *options;
+    int argc;
+    char **argv;
+    int at;              /* the next argument */
+    const char *inlined; /* the value after '=', or NULL */
+    struct problem *problem;
+};
+
+struct option {
+    const char *name;
+    unsigned commands; /* bits of 1 << enum options_command; 0: all */
+    bool takes_value;
+    enum agent_result (*read)(struct reader *reader, const char *value);
+};
+
+static const char *const command_names[] = {"", "permit", "block", "ask", "status", "watch", "policy"};
+
+const char *options_command_name(enum options_command command)
+{
+    return command_names[command];
+}
+
+static enum agent_result read_socket(struct reader *reader, const char *value)
+{
+    reader->options->socket = value;
+    return AGENT_OK;
+}
+
+static enum agent_result read_help(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->help = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_version(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->version = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_json(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->json = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_quiet(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->quiet = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_no_lookups(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->no_lookups = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_once(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->once = true;
+    return AGENT_OK;
+}
+
+static void add_exception(struct reader *reader, const char *path)
+{
+    reader->options->except[reader->options->except_count++] = path;
+}
+
+/* Takes all paths up to the next option; "--" ends the list. */
+static enum agent_result read_except(struct reader *reader, const char *value)
+{
+    add_exception(reader, value);
+    if (reader->inlined != NULL)
+        return AGENT_OK;
+    while (reader->at < reader->argc && strncmp(reader->argv[reader->at], "--", 2) != 0)
+        add_exception(reader, reader->argv[reader->at++]);
+    if (reader->at < reader->argc && strcmp(reader->argv[reader->at], "--") == 0)
+        reader->at++;
+    return AGENT_OK;
+}
+
+/* Seconds with at most three decimals to milliseconds; false for anything else. */
+static bool parse_seconds(const char *text, uint32_t *milliseconds)
+{
+    uint32_t value = 0;
+    int decimals = -1;
+
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    for (; *text != '\0'; text++) {
+        if (*text == '.' && decimals < 0) {
+            decimals = 0;
+            continue;
+        }
+        if (*text < '0' || *text > '9' || decimals == 3 || value > 10000000)
+            return false;
+        value = value * 10 + (uint32_t)(*text - '0');
+        decimals += decimals >= 0;
+    }
+    if (decimals == 0)
+        return false;
+    for (decimals = decimals < 0 ? 0 : decimals; decimals < 3; decimals++)
+        value *= 10;
+    *milliseconds = value;
+    return true;
+}
+
+static enum agent_result read_deadline(struct reader *reader, const char *value)
+{
+    struct watch_change *change = &reader->options->policy;
+
+    if (!parse_seconds(value, &change->deadline_ms) || change->deadline_ms < GATEHOUSE_DEADLINE_MIN_MS ||
+        change->deadline_ms > GATEHOUSE_DEADLINE_MAX_MS)
+        return problem_set(reader->problem, AGENT_USAGE,
+                           "--deadline takes 0.1 to 120 seconds, not '%.100s': give it such a number.", value);
+    change->set_deadline = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_undecided(struct reader *reader, const char *value)
+{
+    struct watch_change *change = &reader->options->policy;
+
+    if (strcmp(value, "block") == 0)
+        change->undecided = GATEHOUSE_VERDICT_BLOCK;
+    else if (strcmp(value, "permit") == 0)
+        change->undecided = GATEHOUSE_VERDICT_PERMIT;
+    else
+        return problem_set(reader->problem, AGENT_USAGE, "--undecided takes block or permit, not '%.100s'.", value);
+    change->set_undecided = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_no_decider(struct reader *reader, const char *value)
+{
+    struct watch_change *change = &reader->options->policy;
+
+    if (strcmp(value, "block") == 0)
+        change->no_decider = GATEHOUSE_NO_DECIDER_BLOCK;
+    else if (strcmp(value, "permit") == 0)
+        change->no_decider = GATEHOUSE_NO_DECIDER_PERMIT;
+    else if (strcmp(value, "hold") == 0)
+        change->no_decider = GATEHOUSE_NO_DECIDER_HOLD;
+    else
+        return problem_set(reader->problem, AGENT_USAGE, "--no-decider takes block, permit or hold, not '%.100s'.",
+                           value);
+    change->set_no_decider = true;
+    return AGENT_OK;
+}
+
+#define FOR(command) (1u << OPTIONS_##command)
+#define DECIDERS     (FOR(PERMIT) | FOR(BLOCK))
+
+static const struct option table[] = {
+    {"--socket", 0, true, read_socket},
+    {"--help", 0, false, read_help},
+    {"-h", 0, false, read_help},
+    {"--version", 0, false, read_version},
+    {"--except", DECIDERS, true, read_except},
+    {"--quiet", DECIDERS, false, read_quiet},
+    {"--no-lookups", FOR(BLOCK), false, read_no_lookups},
+    {"--once", DECIDERS | FOR(ASK), false, read_once},
+    {"--json", DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY), false, read_json},
+    {"--deadline", FOR(POLICY), true, read_deadline},
+    {"--undecided", FOR(POLICY), true, read_undecided},
+    {"--no-decider", FOR(POLICY), true, read_no_decider},
+};
+
+static const struct option *find_option(struct reader *reader, const char *argument)
+{
+    const char *equals = strchr(argument, '=');
+    size_t length = equals == NULL ? strlen(argument) : (size_t)(equals - argument);
+
+    for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (strlen(table[i].name) != length || strncmp(table[i].name, argument, length) != 0)
+            continue;
+        reader->inlined = equals == NULL ? NULL : equals + 1;
+        return &table[i];
+    }
+    return NULL;
+}
+
+static enum agent_result read_option(struct reader *reader, const char *argument)
+{
+    const struct option *option = find_option(reader, argument);
+    enum options_command command = reader->options->command;
+    const char *value = reader->inlined;
+
+    if (option == NULL)
+        return problem_set(reader->problem, AGENT_USAGE, "there is no option '%.100s': see 'gatehouse --help'.",
+                           argument);
+    if (option->commands != 0 && command == OPTIONS_NONE)
+        return problem_set(reader->problem, AGENT_USAGE, "%s comes after a command: see 'gatehouse --help'.",
+                           option->name);
+    if (option->commands != 0 && (option->commands & 1u << command) == 0)
+        return problem_set(reader->problem, AGENT_USAGE, "'gatehouse %s' has no option %s: see 'gatehouse %s --help'.",
+                           command_names[command], option->name, command_names[command]);
+    if (!option->takes_value && value != NULL)
+        return problem_set(reader->problem, AGENT_USAGE, "%s takes no value: leave '=%.100s' away.", option->name,
+                           value);
+    if (option->takes_value && value == NULL) {
+        if (reader->at == reader->argc || strncmp(reader->argv[reader->at], "--", 2) == 0)
+            return problem_set(reader->problem, AGENT_USAGE, "%s needs a value after it: see 'gatehouse --help'.",
+                               option->name);
+        value = reader->argv[reader->at++];
+    }
+    return option->read(reader, value);
+}
+
+static enum agent_result read_command(struct reader *reader, const char *argument)
+{
+    if (reader->options->command != OPTIONS_NONE)
+        return problem_set(reader->problem, AGENT_USAGE, "'%.100s' is one word too many: see 'gatehouse %s --help'.",
+                           argument, command_names[reader->options->command]);
+    for (unsigned i = 1; i < sizeof(command_names) / sizeof(command_names[0]); i++) {
+        if (strcmp(argument, command_names[i]) == 0) {
+            reader->options->command = (enum options_command)i;
+            return AGENT_OK;
+        }
+    }
+    return problem_set(reader->problem, AGENT_USAGE, "there is no command '%.100s': see 'gatehouse --help'.", argument);
+}
+
+enum agent_result options_read(struct options *options, int argc, char **argv, struct problem *problem)
+{
+    struct options found = {0};
+    struct reader reader = {.options = &found, .argc = argc, .argv = argv, .at = 1, .problem = problem};
+    enum agent_result result = AGENT_OK;
+
+    found.except = calloc((size_t)argc + 1, sizeof(*found.except));
+    if (found.except == NULL)
+        return problem_set(problem, AGENT_FAILED, "out of memory.");
+    while (result == AGENT_OK && reader.at < argc) {
+        const char *argument = argv[reader.at++];
+
+        reader.inlined = NULL;
+        result = argument[0] == '-' ? read_option(&reader, argument) : read_command(&reader, argument);
+    }
+    if (result == AGENT_OK && found.command == OPTIONS_NONE && !found.help && !found.version)
+        result = problem_set(problem, AGENT_USAGE, "a command is missing: see 'gatehouse --help'.");
+    if (result != AGENT_OK) {
+        options_cleanup(&found);
+        return result;
+    }
+    *options = found;
+    return AGENT_OK;
+}
+
+void options_cleanup(struct options *options)
+{
+    free(options->except);
+    *options = (struct options){0};
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options.h - the command line, read and checked; nothing is done yet.
+ *
+ * Options may be written "--name VALUE" or "--name=VALUE", before or after the command. "--" ends
+ * the options of --except's list. Pure: no OS call. When you add an option, also add it to help.c.
+ */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "agent/result.h"
+#include "agent/watch.h"
+
+enum options_command {
+    OPTIONS_NONE,
+    OPTIONS_PERMIT,
+    OPTIONS_BLOCK,
+    OPTIONS_ASK,
+    OPTIONS_STATUS,
+    OPTIONS_WATCH,
+    OPTIONS_POLICY
+};
+
+struct options {
+    enum options_command command;
+    const char *socket; /* NULL: the default */
+    bool help, version;
+    bool json, quiet, once;
+    bool no_lookups;     /* block: name servers too */
+    const char **except; /* into argv; owned array */
+    unsigned except_count;
+    struct watch_change policy;
+};
+
+/* AGENT_USAGE with a sentence. On success the caller frees with options_cleanup. argv must live as long. */
+enum agent_result options_read(struct options *options, int argc, char **argv, struct problem *problem);
+void options_cleanup(struct options *options);
+
+/* "permit", ...; "" for none. */
+const char *options_command_name(enum options_command command);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * path_text.c - the conversions of path_text.h. The decoder follows the table of well-formed UTF-8 byte
+ * sequences in the Unicode Standard (chapter 3, table 3-7).
+ */
+#include "core/path_text.h"
+
+static bool is_continuation(uint8_t byte)
+{
+    return (byte & 0xC0u) == 0x80u;
+}
+
+/* Length of the well-formed sequence at bytes, or 0. */
+static size_t utf8_next(const uint8_t *bytes, size_t left, uint32_t *character)
+{
+    uint8_t first = bytes[0];
+
+    if (first < 0x80u) {
+        *character = first;
+        return 1;
+    }
+    if (first >= 0xC2u && first <= 0xDFu && left >= 2 && is_continuation(bytes[1])) {
+        *character = (uint32_t)(first & 0x1Fu) << 6 | (bytes[1] & 0x3Fu);
+        return 2;
+    }
+    if (first >= 0xE0u && first <= 0xEFu && left >= 3 && is_continuation(bytes[1]) && is_continuation(bytes[2])) {
+        uint32_t value = (uint32_t)(first & 0x0Fu) << 12 | (uint32_t)(bytes[1] & 0x3Fu) << 6 | (bytes[2] & 0x3Fu);
+
+        if (value < 0x800u || (value >= 0xD800u && value <= 0xDFFFu))
+            return 0;
+        *character = value;
+        return 3;
+    }
+    if (first >= 0xF0u && first <= 0xF4u && left >= 4 && is_continuation(bytes[1]) && is_continuation(bytes[2]) &&
+        is_continuation(bytes[3])) {
+        uint32_t value = (uint32_t)(first & 0x07u) << 18 | (uint32_t)(bytes[1] & 0x3Fu) << 12 |
+                         (uint32_t)(bytes[2] & 0x3Fu) << 6 | (bytes[3] & 0x3Fu);
+
+        if (value < 0x10000u || value > 0x10FFFFu)
+            return 0;
+        *character = value;
+        return 4;
+    }
+    return 0;
+}
+
+static void put_unit(uint8_t *utf16, uint32_t unit)
+{
+    utf16[0] = (uint8_t)unit;
+    utf16[1] = (uint8_t)(unit >> 8);
+}
+
+bool path_text_from_bytes(const uint8_t *bytes, size_t count, uint8_t *utf16, size_t capacity, size_t *size)
+{
+    size_t used = 0;
+
+    for (size_t at = 0; at < count;) {
+        uint32_t character = 0;
+        size_t length = utf8_next(bytes + at, count - at, &character);
+        size_t need = length == 4 ? 4 : 2;
+
+        if (capacity - used < need)
+            return false;
+        if (length == 0) {
+            put_unit(utf16 + used, 0xDC00u + bytes[at]);
+            length = 1;
+        } else if (length == 4) {
+            put_unit(utf16 + used, 0xD800u + ((character - 0x10000u) >> 10));
+            put_unit(utf16 + used + 2, 0xDC00u + ((character - 0x10000u) & 0x3FFu));
+        } else {
+            put_unit(utf16 + used, character);
+        }
+        used += need;
+        at += length;
+    }
+    *size = used;
+    return true;
+}
+
+size_t path_text_next(const uint8_t *utf16, size_t size, uint32_t *character)
+{
+    uint32_t unit = (uint32_t)utf16[0] | (uint32_t)utf16[1] << 8;
+
+    if (unit >= 0xD800u && unit <= 0xDBFFu && size >= 4) {
+        uint32_t low = (uint32_t)utf16[2] | (uint32_t)utf16[3] << 8;
+
+        if (low >= 0xDC00u && low <= 0xDFFFu) {
+            *character = 0x10000u + ((unit - 0xD800u) << 10) + (low - 0xDC00u);
+            return 4;
+        }
+    }
+    *character = unit;
+    return 2;
+}
+
+size_t path_text_put_utf8(uint32_t character, uint8_t bytes[4])
+{
+    if (character < 0x80u) {
+        bytes[0] = (uint8_t)character;
+        return 1;
+    }
+    if (character < 0x800u) {
+        bytes[0] = (uint8_t)(0xC0u | character >> 6);
+        bytes[1] = (uint8_t)(0x80u | (character & 0x3Fu));
+        return 2;
+    }
+    if (character < 0x10000u) {
+        bytes[0] = (uint8_t)(0xE0u | character >> 12);
+        bytes[1] = (uint8_t)(0x80u | (character >> 6 & 0x3Fu));
+        bytes[2] = (uint8_t)(0x80u | (character & 0x3Fu));
+        return 3;
+    }
+    bytes[0] = (uint8_t)(0xF0u | character >> 18);
+    bytes[1] = (uint8_t)(0x80u | (character >> 12 & 0x3Fu));
+    bytes[2] = (uint8_t)(0x80u | (character >> 6 & 0x3Fu));
+    bytes[3] = (uint8_t)(0x80u | (character & 0x3Fu));
+    return 4;
+}
+
+bool path_text_to_bytes(const uint8_t *utf16, size_t size, uint8_t *bytes, size_t capacity, size_t *count)
+{
+    size_t used = 0;
+
+    if (size % 2 != 0)
+        return false;
+    for (size_t at = 0; at < size;) {
+        uint8_t encoded[4];
+        uint32_t character;
+        size_t length = 1;
+
+        at += path_text_next(utf16 + at, size - at, &character);
+        if (character >= 0xDC80u && character <= 0xDCFFu)
+            encoded[0] = (uint8_t)(character - 0xDC00u);
+        else if (character >= 0xD800u && character <= 0xDFFFu)
+            return false;
+        else
+            length = path_text_put_utf8(character, encoded);
+        if (capacity - used < length)
+            return false;
+        for (size_t i = 0; i < length; i++)
+            bytes[used++] = encoded[i];
+    }
+    *count = used;
+    return true;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * decisions.c - see decisions.h.
+ */
+#include "driver/decisions.h"
+
+#include "core/wire_decode.h"
+#include "driver/answers.h"
+#include "driver/holds.h"
+
+uint32_t decisions_refusal(enum pend_result result)
+{
+    switch (result) {
+    case PEND_OK:
+        return 0;
+    case PEND_DECIDED:
+        return GATEHOUSE_E_ALREADY_DECIDED;
+    case PEND_NOT_YOURS:
+        return GATEHOUSE_E_NOT_YOURS;
+    default:
+        return GATEHOUSE_E_UNKNOWN_ID;
+    }
+}
+
+_Use_decl_annotations_
+uint32_t decisions_claim_locked(struct client *client, uint64_t id, enum gatehouse_verdict verdict,
+                                struct list_link *claimed)
+{
+    struct pend_entry *entry;
+    enum pend_result result = pend_table_find(&driver_state.pends, id, &client->hand, &entry);
+
+    if (result == PEND_OK)
+        (void)pend_table_claim(&driver_state.pends, entry, verdict, GATEHOUSE_BY_DECIDER, claimed);
+    return decisions_refusal(result);
+}
+
+static uint32_t decide(struct client *client, uint64_t id, enum gatehouse_verdict verdict)
+{
+    struct list_link claimed;
+    uint32_t refusal;
+    KIRQL irql;
+
+    list_init(&claimed);
+    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    refusal = decisions_claim_locked(client, id, verdict, &claimed);
+    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    DRIVER_TRACE("decision submitted: id=%llu verdict=%u refusal=%08x\n", (unsigned long long)id, (unsigned)verdict,
+                 (unsigned)refusal);
+    holds_complete(&claimed);
+    return refusal;
+}
+
+/* The status of decision i takes the place of input that was read already: 4 * (i + 1) <= 8 + 24 * i. */
+NTSTATUS decisions_submit(struct client *client, PIRP irp, struct dispatch_io *io)
+{
+    uint32_t *statuses = io->buffer;
+    uint32_t count;
+    uint32_t refusal = wire_decode_decisions(io->buffer, io->input_size, &count);
+
+    UNREFERENCED_PARAMETER(irp);
+    if (refusal != 0)
+        return (NTSTATUS)refusal;
+    if (io->output_size < count * sizeof(*statuses))
+        return (NTSTATUS)GATEHOUSE_E_SHORT_OUTPUT;
+    for (uint32_t i = 0; i < count; i++) {
+        struct gatehouse_decision decision;
+
+        refusal = wire_decode_decision(io->buffer, i, &decision);
+        if (refusal == 0 && decision.scope == GATEHOUSE_SCOPE_CONNECTION)
+            refusal = decide(client, decision.id, (enum gatehouse_verdict)decision.verdict);
+        else if (refusal == 0)
+            refusal = answers_decide(client, &decision);
+        if (refusal != 0)
+            DRIVER_COUNT(rejected_input);
+        statuses[i] = refusal;
+    }
+    io->information = count * sizeof(*statuses);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS seed_status(uint32_t refusal)
+{
+    if (refusal == 0)
+        return STATUS_SUCCESS;
+    return refusal == GATEHOUSE_E_NOT_YOURS ? STATUS_ACCESS_DENIED : STATUS_NOT_FOUND;
+}
+
+/* Information is the article's; without an output buffer it has to be 0, for it counts bytes of that buffer. */
+NTSTATUS decisions_submit_seed(struct client *client, PIRP irp, struct dispatch_io *io)
+{
+    USER_CLASSIFY_DECISION decision;
+    NTSTATUS status;
+
+    UNREFERENCED_PARAMETER(irp);
+    if (!wire_decode_seed_decision(io->buffer, io->input_size, &decision))
+        return STATUS_INVALID_PARAMETER;
+    if (io->output_size != 0 && io->output_size < sizeof(decision))
+        return STATUS_BUFFER_TOO_SMALL;
+    status = seed_status(
+        decide(client, decision.RequestId, decision.Block != 0 ? GATEHOUSE_VERDICT_BLOCK : GATEHOUSE_VERDICT_PERMIT));
+    if (NT_SUCCESS(status) && io->output_size != 0)
+        io->information = sizeof(decision);
+    return status;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * registration.c - see registration.h. The only file that defines GUIDs.
+ */
+#include <initguid.h>
+
+#include "driver/registration.h"
+
+#include "driver/callout.h"
+#include "driver/holds.h"
+
+/* Ours: made at random, never reused. */
+DEFINE_GUID(GATEHOUSE_PROVIDER, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x01);
+DEFINE_GUID(GATEHOUSE_SUBLAYER, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x02);
+DEFINE_GUID(GATEHOUSE_CALLOUT_CONNECT_V4, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x10);
+DEFINE_GUID(GATEHOUSE_CALLOUT_CONNECT_V6, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x11);
+DEFINE_GUID(GATEHOUSE_CALLOUT_FLOW_V4, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x12);
+DEFINE_GUID(GATEHOUSE_CALLOUT_FLOW_V6, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x13);
+DEFINE_GUID(GATEHOUSE_CALLOUT_CLOSURE_V4, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x14);
+DEFINE_GUID(GATEHOUSE_CALLOUT_CLOSURE_V6, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x15);
+
+#define SUBLAYER_WEIGHT 0x7000u
+
+static UINT64 weight_callout = 0x1000;
+static UINT64 weight_program = 0x2000;
+static UINT64 weight_destination = 0x3000;
+
+#define UNREGISTER_TRIES      200u
+#define UNREGISTER_WAIT_TICKS 100000 /* 10 ms */
+
+struct callout_row {
+    const GUID *key;
+    const GUID *layer;
+    FWPS_CALLOUT_CLASSIFY_FN3 classify;
+    FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0 flow_delete;
+    FWP_ACTION_TYPE action;
+    const wchar_t *name;
+};
+
+/* The order is that of enum callout_index in callout.h. */
+static const struct callout_row rows[DRIVER_CALLOUTS] = {
+    {&GATEHOUSE_CALLOUT_CONNECT_V4, &FWPM_LAYER_ALE_AUTH_CONNECT_V4, callout_connect, NULL,
+     FWP_ACTION_CALLOUT_TERMINATING, L"Gatehouse connect IPv4"},
+    {&GATEHOUSE_CALLOUT_CONNECT_V6, &FWPM_LAYER_ALE_AUTH_CONNECT_V6, callout_connect, NULL,
+     FWP_ACTION_CALLOUT_TERMINATING, L"Gatehouse connect IPv6"},
+    {&GATEHOUSE_CALLOUT_FLOW_V4, &FWPM_LAYER_ALE_FLOW_ESTABLISHED_V4, callout_flow_established, callout_flow_deleted,
+     FWP_ACTION_CALLOUT_INSPECTION, L"Gatehouse flow IPv4"},
+    {&GATEHOUSE_CALLOUT_FLOW_V6, &FWPM_LAYER_ALE_FLOW_ESTABLISHED_V6, callout_flow_established, callout_flow_deleted,
+     FWP_ACTION_CALLOUT_INSPECTION, L"Gatehouse flow IPv6"},
+    {&GATEHOUSE_CALLOUT_CLOSURE_V4, &FWPM_LAYER_ALE_ENDPOINT_CLOSURE_V4, callout_endpoint_closed, NULL,
+     FWP_ACTION_CALLOUT_INSPECTION, L"Gatehouse closure IPv4"},
+    {&GATEHOUSE_CALLOUT_CLOSURE_V6, &FWPM_LAYER_ALE_ENDPOINT_CLOSURE_V6, callout_endpoint_closed, NULL,
+     FWP_ACTION_CALLOUT_INSPECTION, L"Gatehouse closure IPv6"},
+};
+
+static NTSTATUS register_callouts(void)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+
+    for (ULONG i = 0; i < DRIVER_CALLOUTS && NT_SUCCESS(status); i++) {
+        FWPS_CALLOUT3 callout;
+
+        RtlZeroMemory(&callout, sizeof(callout));
+        callout.calloutKey = *rows[i].key;
+        callout.classifyFn = rows[i].classify;
+        callout.notifyFn = callout_notify;
+        callout.flowDeleteFn = rows[i].flow_delete;
+        status = FwpsCalloutRegister3(driver_state.device, &callout, &driver_state.callout_ids[i]);
+    }
+    return status;
+}
+
+static NTSTATUS add_provider(void)
+{
+    FWPM_PROVIDER0 provider;
+
+    RtlZeroMemory(&provider, sizeof(provider));
+    provider.providerKey = GATEHOUSE_PROVIDER;
+    provider.displayData.name = (wchar_t *)L"Gatehouse";
+    provider.displayData.description = (wchar_t *)L"Holds new connections until they are decided";
+    provider.serviceName = (wchar_t *)L"gatehouse";
+    return FwpmProviderAdd0(driver_state.engine, &provider, NULL);
+}
+
+static NTSTATUS add_sublayer(void)
+{
+    FWPM_SUBLAYER0 sublayer;
+
+    RtlZeroMemory(&sublayer, sizeof(sublayer));
+    sublayer.subLayerKey = GATEHOUSE_SUBLAYER;
+    sublayer.displayData.name = (wchar_t *)L"Gatehouse";
+    sublayer.providerKey = (GUID *)&GATEHOUSE_PROVIDER;
+    sublayer.weight = SUBLAYER_WEIGHT;
+    return FwpmSubLayerAdd0(driver_state.engine, &sublayer, NULL);
+}
+
+static void filter_init(FWPM_FILTER0 *filter, const GUID *layer, const wchar_t *name, UINT64 *weight)
+{
+    RtlZeroMemory(filter, sizeof(*filter));
+    filter->displayData.name = (wchar_t *)name;
+    filter->providerKey = (GUID *)&GATEHOUSE_PROVIDER;
+    filter->layerKey = *layer;
+    filter->subLayerKey = GATEHOUSE_SUBLAYER;
+    filter->weight.type = FWP_UINT64;
+    filter->weight.uint64 = weight;
+}
+
+static NTSTATUS add_callout(const struct callout_row *row)
+{
+    FWPM_CALLOUT0 callout;
+    FWPM_FILTER0 filter;
+    NTSTATUS status;
+
+    RtlZeroMemory(&callout, sizeof(callout));
+    callout.calloutKey = *row->key;
+    callout.displayData.name = (wchar_t *)row->name;
+    callout.providerKey = (GUID *)&GATEHOUSE_PROVIDER;
+    callout.applicableLayer = *row->layer;
+    status = FwpmCalloutAdd0(driver_state.engine, &callout, NULL, NULL);
+    if (!NT_SUCCESS(status))
+        return status;
+
+    filter_init(&filter, row->layer, row->name, &weight_callout);
+    filter.action.type = row->action;
+    filter.action.calloutKey = *row->key;
+    return FwpmFilterAdd0(driver_state.engine, &filter, NULL, NULL);
+}
+
+static NTSTATUS add_objects(void)
+{
+    NTSTATUS status = FwpmTransactionBegin0(driver_state.engine, 0);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = add_provider();
+    if (NT_SUCCESS(status))
+        status = add_sublayer();
+    for (ULONG i = 0; i < DRIVER_CALLOUTS && NT_SUCCESS(status); i++)
+        status = add_callout(&rows[i]);
+    if (NT_SUCCESS(status))
+        return FwpmTransactionCommit0(driver_state.engine);
+    (void)FwpmTransactionAbort0(driver_state.engine);
+    return status;
+}
+
+_Use_decl_annotations_
+NTSTATUS registration_start(void)
+{
+    FWPM_SESSION0 session;
+    NTSTATUS status = register_callouts();
+
+    RtlZeroMemory(&session, sizeof(session));
+    session.displayData.name = (wchar_t *)L"Gatehouse";
+    session.flags = FWPM_SESSION_FLAG_DYNAMIC;
+    if (NT_SUCCESS(status))
+        status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, &session, &driver_state.engine);
+    if (NT_SUCCESS(status))
+        status = add_objects();
+    if (!NT_SUCCESS(status))
+        (void)registration_stop();
+    return status;
+}
+
+/* Busy: a flow context is left, or a classifyFn runs. Both end soon; not waiting for ever beats hanging the machine. */
+static NTSTATUS unregister(UINT32 id)
+{
+    NTSTATUS status = STATUS_DEVICE_BUSY;
+
+    for (ULONG i = 0; i < UNREGISTER_TRIES; i++) {
+        LARGE_INTEGER wait;
+
+        holds_remove_flow_contexts();
+        status = FwpsCalloutUnregisterById0(id);
+        if (status != STATUS_DEVICE_BUSY && status != STATUS_FWP_IN_USE)
+            break;
+        wait.QuadPart = -UNREGISTER_WAIT_TICKS;
+        (void)KeDelayExecutionThread(KernelMode, FALSE, &wait);
+    }
+    return status;
+}
+
+/* Closing the dynamic session deletes its filters, then callouts, sublayer and provider, as one change. */
+_Use_decl_annotations_
+NTSTATUS registration_stop(void)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+
+    if (driver_state.engine != NULL) {
+        (void)FwpmEngineClose0(driver_state.engine);
+        driver_state.engine = NULL;
+    }
+    for (ULONG i = 0; i < DRIVER_CALLOUTS; i++) {
+        if (driver_state.callout_ids[i] != 0) {
+            NTSTATUS one = unregister(driver_state.callout_ids[i]);
+            if (!NT_SUCCESS(one)) {
+                DRIVER_TRACE("callout %u could not be unregistered: %08x\n", (unsigned)i, (unsigned)one);
+                status = one;
+            }
+            driver_state.callout_ids[i] = 0;
+        }
+    }
+    return status;
+}
+
+static void condition_set(FWPM_FILTER_CONDITION0 *condition, const GUID *field, FWP_DATA_TYPE type)
+{
+    condition->fieldKey = *field;
+    condition->matchType = FWP_MATCH_EQUAL;
+    condition->conditionValue.type = type;
+}
+
+/* Three conditions; v6 is where an IPv6 address may lie. */
+static void conditions_of_destination(const struct destination *to, FWPM_FILTER_CONDITION0 *conditions,
+                                      FWP_BYTE_ARRAY16 *v6)
+{
+    condition_set(&conditions[0], &FWPM_CONDITION_IP_PROTOCOL, FWP_UINT8);
+    conditions[0].conditionValue.uint8 = to->protocol;
+    condition_set(&conditions[1], &FWPM_CONDITION_IP_REMOTE_PORT, FWP_UINT16);
+    conditions[1].conditionValue.uint16 = to->port;
+    if (to->ip_version == 6) {
+        condition_set(&conditions[2], &FWPM_CONDITION_IP_REMOTE_ADDRESS, FWP_BYTE_ARRAY16_TYPE);
+        RtlCopyMemory(v6->byteArray16, to->address, sizeof(v6->byteArray16));
+        conditions[2].conditionValue.byteArray16 = v6;
+    } else {
+        condition_set(&conditions[2], &FWPM_CONDITION_IP_REMOTE_ADDRESS, FWP_UINT32);
+        conditions[2].conditionValue.uint32 =
+            (UINT32)to->address[0] << 24 | (UINT32)to->address[1] << 16 | (UINT32)to->address[2] << 8 | to->address[3];
+    }
+}
+
+_Use_decl_annotations_
+NTSTATUS registration_add_answer(uint8_t ip_version, const struct program *program, const struct destination *to,
+                                 BOOLEAN permit, uint64_t *filter_id)
+{
+    const GUID *layer = ip_version == 6 ? &FWPM_LAYER_ALE_AUTH_CONNECT_V6 : &FWPM_LAYER_ALE_AUTH_CONNECT_V4;
+    ULONG path_size = program->path_size + (ULONG)sizeof(WCHAR);
+    FWPM_FILTER_CONDITION0 conditions[4];
+    FWP_BYTE_ARRAY16 v6;
+    FWP_BYTE_BLOB path;
+    FWPM_FILTER0 filter;
+    NTSTATUS status;
+
+    path.size = path_size;
+    path.data = ExAllocatePool2(POOL_FLAG_NON_PAGED, path_size, DRIVER_POOL_TAG);
+    if (path.data == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    RtlCopyMemory(path.data, program->path, program->path_size); /* the NUL is there: the pool is zeroed */
+
+    RtlZeroMemory(conditions, sizeof(conditions));
+    filter_init(&filter, layer, L"Gatehouse remembered answer", to == NULL ? &weight_program : &weight_destination);
+    filter.action.type = permit ? FWP_ACTION_PERMIT : FWP_ACTION_BLOCK;
+    filter.filterCondition = conditions;
+    filter.numFilterConditions = to == NULL ? 1 : 4;
+    condition_set(&conditions[0], &FWPM_CONDITION_ALE_APP_ID, FWP_BYTE_BLOB_TYPE);
+    conditions[0].conditionValue.byteBlob = &path;
+    if (to != NULL)
+        conditions_of_destination(to, &conditions[1], &v6);
+    status = FwpmFilterAdd0(driver_state.engine, &filter, NULL, filter_id);
+    ExFreePoolWithTag(path.data, DRIVER_POOL_TAG);
+    return status;
+}

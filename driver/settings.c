@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * settings.c - see settings.h.
+ */
+#include "driver/settings.h"
+
+#define CAPACITY_DEFAULT 65536u
+#define CAPACITY_MAX     4194304u
+#define DEADLINE_DEFAULT 60000u
+
+struct setting {
+    PCWSTR name;
+    ULONG lowest, highest, standard;
+};
+
+static const struct setting settings[] = {
+    {L"DeadlineMs", GATEHOUSE_DEADLINE_MIN_MS, GATEHOUSE_DEADLINE_MAX_MS, DEADLINE_DEFAULT},
+    {L"Undecided", GATEHOUSE_VERDICT_PERMIT, GATEHOUSE_VERDICT_BLOCK, GATEHOUSE_VERDICT_BLOCK},
+    {L"NoDecider", GATEHOUSE_NO_DECIDER_HOLD, GATEHOUSE_NO_DECIDER_BLOCK, GATEHOUSE_NO_DECIDER_HOLD},
+    {L"Capacity", 1, CAPACITY_MAX, CAPACITY_DEFAULT},
+};
+#define SETTINGS RTL_NUMBER_OF(settings)
+
+/* Row 0 enters the subkey; the last row is the zeroed end mark. */
+static void query(PUNICODE_STRING registry_path, ULONG *values)
+{
+    RTL_QUERY_REGISTRY_TABLE table[SETTINGS + 2];
+
+    RtlZeroMemory(table, sizeof(table));
+    table[0].Flags = RTL_QUERY_REGISTRY_SUBKEY;
+    table[0].Name = (PWSTR)L"Parameters";
+    for (ULONG i = 0; i < SETTINGS; i++) {
+        table[i + 1].Flags = RTL_QUERY_REGISTRY_DIRECT | RTL_QUERY_REGISTRY_TYPECHECK;
+        table[i + 1].Name = (PWSTR)settings[i].name;
+        table[i + 1].EntryContext = &values[i];
+        table[i + 1].DefaultType = (REG_DWORD << RTL_QUERY_REGISTRY_TYPECHECK_SHIFT) | REG_NONE;
+    }
+    (void)RtlQueryRegistryValues(RTL_REGISTRY_ABSOLUTE, registry_path->Buffer, table, NULL, NULL);
+}
+
+_Use_decl_annotations_
+void settings_read(PUNICODE_STRING registry_path, struct gatehouse_policy *policy, uint32_t *capacity)
+{
+    ULONG values[SETTINGS];
+
+    for (ULONG i = 0; i < SETTINGS; i++)
+        values[i] = settings[i].standard;
+    query(registry_path, values);
+    for (ULONG i = 0; i < SETTINGS; i++) {
+        if (values[i] < settings[i].lowest || values[i] > settings[i].highest) {
+            DRIVER_TRACE("setting %ws is %u, out of range; using %u\n", settings[i].name, (unsigned)values[i],
+                         (unsigned)settings[i].standard);
+            values[i] = settings[i].standard;
+        }
+    }
+    policy->version = GATEHOUSE_PROTOCOL_VERSION;
+    policy->deadline_ms = values[0];
+    policy->undecided = values[1];
+    policy->no_decider = values[2];
+    policy->reserved = 0;
+    *capacity = values[3];
+}

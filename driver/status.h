@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * status.h - GET_STATUS: what the driver holds and has counted.
+ */
+#ifndef DRIVER_STATUS_H
+#define DRIVER_STATUS_H
+
+#include "driver/dispatch.h"
+
+dispatch_handler status_get;
+
+#endif

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device_server.c - clients of the device, their calls under way, and their answers.
+ *
+ * Answers are written from inside the driver's IoCompleteRequest (call_done), straight from the
+ * IRP's buffer: the decider's wake-up must not wait for the rest of the turn. What would need the
+ * driver again (releasing the call) is left for device_server_tidy.
+ */
+#include "host/device_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <ntddk.h>
+
+#include "gatehouse/status.h"
+#include "host/log.h"
+#include "nt/nt.h"
+
+#define DEVICE_NAME "\\\\.\\Gatehouse"
+#define CLIENTS_MAX 64u
+#define GROUP_NAME  "gatehouse"
+
+struct call {
+    struct client *client;
+    struct nt_call *nt_call;
+    uint32_t tag;
+    bool busy, done;
+};
+
+/* An answer that the socket would not take yet. */
+struct late_answer {
+    struct late_answer *next;
+    size_t size;
+    uint8_t message[];
+};
+
+struct client {
+    struct device_server *server;
+    struct client *next;
+    struct loop_source source;
+    struct nt_file *file;
+    struct call calls[GATEHOUSE_CALLS_MAX];
+    struct late_answer *late_first, **late_last;
+    bool closing;
+};
+
+struct device_server {
+    struct loop *loop;
+    struct loop_source listener;
+    struct client *clients;
+    unsigned client_count;
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    device_server_status *status;
+    void *status_context;
+    uint8_t message[GATEHOUSE_MESSAGE_MAX];
+};
+
+/* --- Answers ------------------------------------------------------------------------------- */
+
+static void client_keep(struct client *client, const struct gatehouse_answer *answer, const void *output)
+{
+    size_t size = sizeof(*answer) + answer->information;
+    struct late_answer *late = malloc(sizeof(*late) + size);
+
+    if (!late) {
+        shutdown(client->source.fd, SHUT_RDWR); /* a lost answer would leave the client waiting for ever */
+        return;
+    }
+    late->next = NULL;
+    late->size = size;
+    memcpy(late->message, answer, sizeof(*answer));
+    if (answer->information)
+        memcpy(late->message + sizeof(*answer), output, answer->information);
+    *client->late_last = late;
+    client->late_last = &late->next;
+    loop_change(client->server->loop, &client->source, EPOLLOUT);
+}
+
+static void client_answer(struct client *client, uint32_t tag, uint32_t status, const void *output, size_t size)
+{
+    struct gatehouse_answer answer = {.tag = tag, .status = status, .information = (uint32_t)size};
+    struct iovec parts[2] = {{&answer, sizeof(answer)}, {(void *)(uintptr_t)output, size}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = size ? 2 : 1};
+
+    if (client->closing)
+        return;
+    if (!client->late_first && sendmsg(client->source.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+        return;
+    if (client->late_first || errno == EAGAIN || errno == EWOULDBLOCK)
+        client_keep(client, &answer, output);
+    /* Any other failure means the peer is gone; its hang-up comes through the loop. */
+}
+
+static void client_send_late(struct client *client)
+{
+    while (client->late_first) {
+        struct late_answer *late = client->late_first;
+        if (send(client->source.fd, late->message, late->size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+            (errno == EAGAIN || errno == EWOULDBLOCK))
+            return;
+        client->late_first = late->next;
+        free(late);
+    }
+    client->late_last = &client->late_first;
+    loop_change(client->server->loop, &client->source, EPOLLIN);
+}
+
+/* --- Calls --------------------------------------------------------------------------------- */
+
+static void call_release(struct call *call)
+{
+    if (call->busy && call->done && call->nt_call) {
+        nt_call_put(call->nt_call);
+        *call = (struct call){.client = call->client};
+    }
+}
+
+static void call_done(void *context, NTSTATUS status, const void *output, size_t information)
+{
+    struct call *call = context;
+
+    call->done = true;
+    client_answer(call->client, call->tag, (uint32_t)status, output, information);
+}
+
+static struct call *call_find(struct client *client, uint32_t tag)
+{
+    for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++) {
+        if (client->calls[i].busy && !client->calls[i].done && client->calls[i].tag == tag)
+            return &client->calls[i];
+    }
+    return NULL;
+}
+
+static struct call *call_take(struct client *client)
+{
+    for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++) {
+        call_release(&client->calls[i]);
+        if (!client->calls[i].busy)
+            return &client->calls[i];
+    }
+    return NULL;
+}
+
+static void client_cancel(struct client *client, uint32_t tag, const uint8_t *input, size_t size)
+{
+    uint32_t cancelled;
+
+    if (size != sizeof(cancelled)) {
+        client_answer(client, tag, size < sizeof(cancelled) ? GATEHOUSE_E_SHORT_INPUT : GATEHOUSE_E_LONG_INPUT, NULL,
+                      0);
+        return;
+    }
+    memcpy(&cancelled, input, sizeof(cancelled));
+    struct call *call = call_find(client, cancelled);
+    if (call)
+        nt_call_cancel(call->nt_call);
+    client_answer(client, tag, call ? (uint32_t)STATUS_SUCCESS : (uint32_t)STATUS_NOT_FOUND, NULL, 0);
+}
+
+static void client_platform_status(struct client *client, const struct gatehouse_call *header, size_t input_size)
+{
+    struct gatehouse_platform_status status = {.size = sizeof(status)};
+    uint32_t refused = input_size                             ? GATEHOUSE_E_LONG_INPUT
+                       : header->output_size < sizeof(status) ? GATEHOUSE_E_SHORT_OUTPUT
+                                                              : 0;
+
+    if (refused) {
+        client_answer(client, header->tag, refused, NULL, 0);
+        return;
+    }
+    client->server->status(client->server->status_context, &status);
+    client_answer(client, header->tag, STATUS_SUCCESS, &status, sizeof(status));
+}
+
+static void client_control(struct client *client, const struct gatehouse_call *header, const uint8_t *input,
+                           size_t input_size)
+{
+    struct call *call = call_take(client);
+
+    if (!call) {
+        client_answer(client, header->tag, GATEHOUSE_E_TOO_MANY_READS, NULL, 0);
+        return;
+    }
+    *call = (struct call){.client = client, .tag = header->tag, .busy = true};
+    nt_device_control(client->file, header->code, input, input_size, header->output_size, call_done, call,
+                      &call->nt_call);
+    call_release(call);
+}
+
+static uint32_t call_check(struct client *client, const struct gatehouse_call *header)
+{
+    if (header->reserved)
+        return GATEHOUSE_E_RESERVED;
+    if (!header->tag || call_find(client, header->tag))
+        return (uint32_t)STATUS_INVALID_PARAMETER;
+    if (header->output_size > GATEHOUSE_MESSAGE_MAX - sizeof(struct gatehouse_answer))
+        return (uint32_t)STATUS_INVALID_BUFFER_SIZE;
+    return 0;
+}
+
+static void client_message(struct client *client, const uint8_t *message, size_t size, bool cut)
+{
+    struct gatehouse_call header = {0};
+
+    memcpy(&header, message, size < sizeof(header) ? size : sizeof(header));
+    uint32_t refused = size < sizeof(header) ? GATEHOUSE_E_SHORT_INPUT
+                       : cut                 ? GATEHOUSE_E_LONG_INPUT
+                                             : call_check(client, &header);
+    if (refused) {
+        client_answer(client, header.tag, refused, NULL, 0);
+        return;
+    }
+    const uint8_t *input = message + sizeof(header);
+    size_t input_size = size - sizeof(header);
+    if (header.code == GATEHOUSE_CALL_CANCEL)
+        client_cancel(client, header.tag, input, input_size);
+    else if (header.code == GATEHOUSE_CALL_PLATFORM_STATUS)
+        client_platform_status(client, &header, input_size);
+    else
+        client_control(client, &header, input, input_size);
+}
+
+/* --- Clients ------------------------------------------------------------------------------- */
+
+static void client_close(struct client *client)
+{
+    struct device_server *server = client->server;
+
+    client->closing = true;
+    loop_remove(server->loop, &client->source);
+    if (client->file)
+        nt_file_close(client->file);
+    for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++)
+        call_release(&client->calls[i]);
+    while (client->late_first) {
+        struct late_answer *late = client->late_first;
+        client->late_first = late->next;
+        free(late);
+    }
+    close(client->source.fd);
+    for (struct client **link = &server->clients; *link; link = &(*link)->next) {
+        if (*link == client) {
+            *link = client->next;
+            break;
+        }
+    }
+    server->client_count--;
+    free(client);
+}
+
+static void client_ready(void *context, uint32_t events)
+{
+    struct client *client = context;
+    struct device_server *server = client->server;
+    struct iovec part = {server->message, sizeof(server->message)};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+    if (events & EPOLLOUT)
+        client_send_late(client);
+    if (!(events & EPOLLIN)) {
+        if (events & (EPOLLHUP | EPOLLERR))
+            client_close(client);
+        return;
+    }
+    ssize_t size = recvmsg(client->source.fd, &message, MSG_DONTWAIT);
+    if (size > 0)
+        client_message(client, server->message, (size_t)size, message.msg_flags & MSG_TRUNC);
+    else if (size == 0 || (errno != EAGAIN && errno != EINTR))
+        client_close(client); /* end of file; an empty message looks the same and is no call either */
+}
+
+static bool peer_in_group(int fd, gid_t primary)
+{
+    struct group *group = getgrnam(GROUP_NAME);
+    gid_t groups[65536 / sizeof(gid_t)];
+    socklen_t size = sizeof(groups);
+
+    if (!group)
+        return false;
+    if (primary == group->gr_gid)
+        return true;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
+        return false;
+    for (size_t i = 0; i < size / sizeof(gid_t); i++) {
+        if (groups[i] == group->gr_gid)
+            return true;
+    }
+    return false;
+}
+
+static NTSTATUS client_open_device(struct client *client)
+{
+    struct ucred peer = {0};
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(client->source.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return STATUS_ACCESS_DENIED;
+    struct nt_caller caller = {.process_id = (uint64_t)peer.pid,
+                               .administrator = peer.uid == 0 || peer_in_group(client->source.fd, peer.gid)};
+    NTSTATUS status = nt_file_open(DEVICE_NAME, GENERIC_READ | GENERIC_WRITE, &caller, &client->file);
+    if (!NT_SUCCESS(status))
+        log_say("refused process %d of user %u at the socket: status 0x%08X; only root and group \"" GROUP_NAME
+                "\" may connect.",
+                (int)peer.pid, (unsigned)peer.uid, (unsigned)status);
+    return status;
+}
+
+static void server_accept(struct device_server *server, int fd)
+{
+    int buffer = 1 << 20;
+    struct client *client = calloc(1, sizeof(*client));
+
+    if (!client) {
+        close(fd);
+        return;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
+    client->server = server;
+    client->source = (struct loop_source){fd, client_ready, client};
+    client->late_last = &client->late_first;
+    for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++)
+        client->calls[i].client = client;
+
+    NTSTATUS status = server->client_count < CLIENTS_MAX ? client_open_device(client) : STATUS_INSUFFICIENT_RESOURCES;
+    if (!NT_SUCCESS(status) || loop_add(server->loop, &client->source, EPOLLIN) < 0) {
+        client_answer(client, 0, (uint32_t)(NT_SUCCESS(status) ? STATUS_INSUFFICIENT_RESOURCES : status), NULL, 0);
+        if (client->file)
+            nt_file_close(client->file);
+        close(fd);
+        free(client);
+        return;
+    }
+    client->next = server->clients;
+    server->clients = client;
+    server->client_count++;
+}
+
+static void listener_ready(void *context, uint32_t events)
+{
+    struct device_server *server = context;
+    int fd = accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    (void)events;
+    if (fd >= 0)
+        server_accept(server, fd);
+}
+
+/* --- Start and stop ------------------------------------------------------------------------ */
+
+static int path_make_folder(const char *path)
+{
+    char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    char *slash;
+
+    snprintf(folder, sizeof(folder), "%s", path);
+    slash = strrchr(folder, '/');
+    if (!slash || slash == folder)
+        return 0;
+    *slash = '\0';
+    return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* Whether somebody answers at the path: 1 yes, 0 no (a socket left behind is unlinked), -errno. */
+static int path_clear(const struct sockaddr_un *address)
+{
+    struct stat found;
+
+    if (lstat(address->sun_path, &found) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(found.st_mode))
+        return -EEXIST;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
+    close(fd);
+    if (refused != ECONNREFUSED)
+        return 1;
+    return unlink(address->sun_path) < 0 ? -errno : 0;
+}
+
+static int server_bind(struct device_server *server)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct group *group = getgrnam(GROUP_NAME);
+
+    memcpy(address.sun_path, server->path, sizeof(address.sun_path));
+    int result = path_clear(&address);
+    if (result)
+        return result > 0 ? -EADDRINUSE : result;
+    mode_t mask = umask(0177);
+    result = bind(server->listener.fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+    umask(mask);
+    if (result)
+        return result;
+    if (group && (chown(server->path, 0, group->gr_gid) < 0 || chmod(server->path, 0660) < 0))
+        result = -errno;
+    if (!result && listen(server->listener.fd, 16) < 0)
+        result = -errno;
+    if (result)
+        unlink(server->path);
+    return result;
+}
+
+static void server_explain(int result, const char *path, char *error, size_t size)
+{
+    if (result == -EADDRINUSE)
+        snprintf(error, size, "another gatehoused answers at %s: end it, or name another socket with --socket.", path);
+    else if (result == -EEXIST)
+        snprintf(error, size, "%s exists and is no socket: remove it, or name another socket with --socket.", path);
+    else
+        snprintf(error, size, "cannot listen at %s: %s; name another socket with --socket.", path, strerror(-result));
+}
+
+int device_server_start(struct loop *loop, const char *path, device_server_status *status, void *context,
+                        struct device_server **server, char *error, size_t error_size)
+{
+    struct device_server *made = calloc(1, sizeof(*made));
+    int result = -ENOMEM;
+
+    if (!made)
+        goto out;
+    made->loop = loop;
+    made->status = status;
+    made->status_context = context;
+    snprintf(made->path, sizeof(made->path), "%s", path);
+    made->listener =
+        (struct loop_source){socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), listener_ready, made};
+    result = made->listener.fd < 0 ? -errno : path_make_folder(path);
+    if (result)
+        goto out;
+    result = server_bind(made);
+    if (result)
+        goto out;
+    result = loop_add(loop, &made->listener, EPOLLIN);
+    if (result) {
+        unlink(made->path);
+        goto out;
+    }
+    *server = made;
+    made = NULL;
+out:
+    if (result)
+        server_explain(result, path, error, error_size);
+    if (made) {
+        if (made->listener.fd > 0)
+            close(made->listener.fd);
+        free(made);
+    }
+    return result;
+}
+
+void device_server_stop(struct device_server *server)
+{
+    if (!server)
+        return;
+    loop_remove(server->loop, &server->listener);
+    unlink(server->path);
+    close(server->listener.fd);
+    while (server->clients)
+        client_close(server->clients);
+    free(server);
+}
+
+void device_server_tidy(struct device_server *server)
+{
+    for (struct client *client = server->clients; client; client = client->next) {
+        for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++)
+            call_release(&client->calls[i]);
+    }
+}

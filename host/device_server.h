@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device_server.h - the driver's device as a Unix socket (gatehouse/transport.h).
+ *
+ * Each accepted peer is one file handle on the device; each message is one device control call.
+ * Only root and members of the group "gatehouse" may open it, as SO_PEERCRED and SO_PEERGROUPS tell.
+ * A client that does not read its answers is not read from either, so what is kept for it is bounded.
+ */
+#ifndef HOST_DEVICE_SERVER_H
+#define HOST_DEVICE_SERVER_H
+
+#include <stddef.h>
+
+#include "gatehouse/transport.h"
+#include "host/loop.h"
+
+struct device_server;
+
+/* Fills in what the Linux side counts, for GATEHOUSE_CALL_PLATFORM_STATUS. */
+typedef void device_server_status(void *context, struct gatehouse_platform_status *status);
+
+/* Listens at path (its folder is made if missing; a socket nobody answers at is replaced). 0, or -errno with a sentence
+ * in error. */
+int device_server_start(struct loop *loop, const char *path, device_server_status *status, void *context,
+                        struct device_server **server, char *error, size_t error_size);
+
+/* Closes every client's handle (cleanup, close), then the socket, and unlinks it. NULL is allowed. */
+void device_server_stop(struct device_server *server);
+
+/* Releases what ended calls held; once a turn. */
+void device_server_tidy(struct device_server *server);
+
+#endif

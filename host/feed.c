@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * feed.c - the flows of this namespace, from the first held packet to the closed socket.
+ *
+ * A flow is (socket cookie, protocol, remote address and port). It is PENDED while the driver holds
+ * it, LIVE once permitted; a blocked one is forgotten here at once, its verdict stays in the kernel.
+ *
+ * Order matters in two places. The decision is stored before the packet is sent round again, else
+ * the packet would be queued anew. Packets are read before events, so that a socket's packets are
+ * known here when its end is reported.
+ *
+ * One thread; callbacks of the engine come on it too, from inside its calls.
+ */
+#include "host/feed.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "host/identity.h"
+#include "host/log.h"
+#include "wfp/ale.h"
+
+#define FEED_BATCH  64u
+#define REAUTH_STEP 256u
+
+enum flow_state { FLOW_NEW, FLOW_PENDED, FLOW_LIVE };
+
+struct feed_flow {
+    struct gate_flow key; /* zeroed before it is filled: it is hashed as bytes */
+    enum flow_state state;
+    bool gone;  /* socket closed while pended: only done is still to come */
+    bool fresh; /* permitted, ALE_FLOW_ESTABLISHED not yet classified */
+    UINT64 wfp_flow;
+    uint8_t local_address[16];
+    uint16_t local_port;
+    unsigned packet_count;
+    uint32_t packets[FEED_PACKETS_MAX];
+    struct feed *feed;
+    struct feed_socket *socket;
+    TAILQ_ENTRY(feed_flow) of_socket;
+    TAILQ_ENTRY(feed_flow) of_live; /* LIVE: oldest first */
+    UT_hash_handle hh;
+};
+
+struct feed_socket {
+    uint64_t cookie;
+    TAILQ_HEAD(, feed_flow) flows;
+    UT_hash_handle hh;
+};
+
+struct feed {
+    struct gate *gate;
+    struct feed_flow *flows;
+    struct feed_socket *sockets;
+    TAILQ_HEAD(live_flows, feed_flow) live;
+    size_t live_count;
+    size_t fresh_count;
+    struct feed_flow *reauth_next; /* next live flow to reauthorize; NULL: none under way */
+    bool policy_dirty;
+    struct identity identity;
+    uint64_t kernel_endpoint; /* packets without a socket get handles of their own */
+    uint32_t packets_held;
+    uint64_t packets_seen, packets_damaged, packets_unknown, datagrams_overflow;
+};
+
+/* --- The flow table ------------------------------------------------------------------------ */
+
+static struct feed_flow *flow_find(struct feed *feed, const struct gate_flow *key)
+{
+    struct feed_flow *flow;
+
+    HASH_FIND(hh, feed->flows, key, sizeof(*key), flow);
+    return flow;
+}
+
+static struct feed_socket *socket_get(struct feed *feed, uint64_t cookie)
+{
+    struct feed_socket *sock;
+
+    HASH_FIND(hh, feed->sockets, &cookie, sizeof(cookie), sock);
+    if (sock)
+        return sock;
+    sock = calloc(1, sizeof(*sock));
+    if (!sock)
+        return NULL;
+    sock->cookie = cookie;
+    TAILQ_INIT(&sock->flows);
+    HASH_ADD(hh, feed->sockets, cookie, sizeof(cookie), sock);
+    if (!sock->hh.tbl) {
+        free(sock);
+        return NULL;
+    }
+    return sock;
+}
+
+static void socket_put(struct feed *feed, struct feed_socket *sock)
+{
+    if (!TAILQ_EMPTY(&sock->flows))
+        return;
+    HASH_DEL(feed->sockets, sock);
+    free(sock);
+}
+
+static struct feed_flow *flow_new(struct feed *feed, const struct gate_flow *key)
+{
+    struct feed_flow *flow = calloc(1, sizeof(*flow));
+    struct feed_socket *sock = flow ? socket_get(feed, key->cookie) : NULL;
+
+    if (!sock) {
+        free(flow);
+        return NULL;
+    }
+    flow->key = *key;
+    flow->feed = feed;
+    flow->socket = sock;
+    HASH_ADD(hh, feed->flows, key, sizeof(*key), flow);
+    if (!flow->hh.tbl) {
+        socket_put(feed, sock);
+        free(flow);
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&sock->flows, flow, of_socket);
+    return flow;
+}
+
+/* Takes the flow out of every list; a pended one is freed by its done. */
+static void flow_forget(struct feed_flow *flow)
+{
+    struct feed *feed = flow->feed;
+
+    HASH_DEL(feed->flows, flow);
+    TAILQ_REMOVE(&flow->socket->flows, flow, of_socket);
+    socket_put(feed, flow->socket);
+    if (flow->state == FLOW_LIVE) {
+        if (feed->reauth_next == flow)
+            feed->reauth_next = TAILQ_NEXT(flow, of_live);
+        TAILQ_REMOVE(&feed->live, flow, of_live);
+        feed->live_count--;
+        if (flow->fresh)
+            feed->fresh_count--;
+    }
+    if (flow->state == FLOW_PENDED)
+        flow->gone = true;
+    else
+        free(flow);
+}
+
+static void flow_live(struct feed_flow *flow, UINT64 wfp_flow)
+{
+    struct feed *feed = flow->feed;
+
+    flow->state = FLOW_LIVE;
+    flow->wfp_flow = wfp_flow;
+    flow->fresh = true;
+    feed->fresh_count++;
+    TAILQ_INSERT_TAIL(&feed->live, flow, of_live);
+    if (++feed->live_count > FEED_FLOWS_MAX) {
+        struct feed_flow *oldest = TAILQ_FIRST(&feed->live);
+        wfp_ale_flow_end(oldest->wfp_flow);
+        flow_forget(oldest);
+    }
+}
+
+/* --- Packets of a flow --------------------------------------------------------------------- */
+
+static void flow_keep_packet(struct feed_flow *flow, uint32_t id)
+{
+    if (flow->packet_count == FEED_PACKETS_MAX) {
+        gate_drop(flow->feed->gate, id);
+        flow->feed->datagrams_overflow++;
+        return;
+    }
+    flow->packets[flow->packet_count++] = id;
+    flow->feed->packets_held++;
+}
+
+static void flow_release_packets(struct feed_flow *flow, bool repeat)
+{
+    struct gate *gate = flow->feed->gate;
+
+    for (unsigned i = 0; i < flow->packet_count; i++) {
+        int result = repeat ? gate_repeat(gate, flow->packets[i]) : gate_drop(gate, flow->packets[i]);
+        if (result < 0 && result != -ENOENT)
+            log_say("a held packet could not be released: %s; the kernel drops it when the queue closes.",
+                    strerror(-result));
+    }
+    flow->feed->packets_held -= flow->packet_count;
+    flow->packet_count = 0;
+}
+
+/* The verdict is there: store it, then let the packets meet it. */
+static void flow_settle(struct feed_flow *flow, bool permit, UINT64 wfp_flow)
+{
+    int result = gate_decide(flow->feed->gate, &flow->key, permit);
+
+    if (result < 0)
+        log_say("a verdict could not be stored in the kernel: %s; its packets are dropped.", strerror(-result));
+    flow_release_packets(flow, result == 0);
+    if (permit)
+        flow_live(flow, wfp_flow);
+    else
+        flow_forget(flow);
+}
+
+static void flow_done(void *context, const struct wfp_decision *decision)
+{
+    struct feed_flow *flow = context;
+
+    flow->state = FLOW_NEW;
+    if (flow->gone) {
+        if (decision->outcome == WFP_PERMIT)
+            wfp_ale_flow_end(decision->flow);
+        free(flow);
+        return;
+    }
+    flow_settle(flow, decision->outcome == WFP_PERMIT, decision->flow);
+}
+
+/* --- From packet to authorization ---------------------------------------------------------- */
+
+static void flow_authorize(struct feed_flow *flow, const struct gate_packet *packet)
+{
+    struct feed *feed = flow->feed;
+    struct identity *identity = &feed->identity;
+    struct wfp_decision decision = {.outcome = WFP_BLOCK};
+    bool known = packet->owner.flags & GATE_OWNER_KNOWN;
+
+    identity_fill(identity, &packet->owner);
+    struct wfp_ale_connect connect = {
+        .ip_version = packet->ip_version,
+        .protocol = packet->protocol,
+        .local_port = packet->local_port,
+        .remote_port = packet->remote_port,
+        .endpoint = packet->cookie ? packet->cookie : (UINT64_C(1) << 63) + ++feed->kernel_endpoint,
+        .has_process = known,
+        .process_id = packet->owner.pid,
+        .process_start = identity->process_start,
+        .app_id = identity->app_id.size ? &identity->app_id : NULL,
+        .user = identity->user.size ? &identity->user : NULL,
+        .condition_flags = packet->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0,
+        .interface_index = packet->interface_index,
+        .layer_data = NULL,
+    };
+    memcpy(connect.local_address, packet->local_address, 16);
+    memcpy(connect.remote_address, packet->remote_address, 16);
+    if (!known)
+        feed->packets_unknown++;
+
+    flow->state = FLOW_PENDED; /* done may come before wfp_ale_connect returns, and free the flow */
+    wfp_ale_connect(&connect, flow_done, flow, &decision);
+    if (decision.outcome == WFP_PENDED)
+        return;
+    flow->state = FLOW_NEW;
+    flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
+}
+
+/* A live flow's packet is here again: its policy changed, or it was queued before its verdict was stored. */
+static void flow_again(struct feed_flow *flow, const struct gate_packet *packet)
+{
+    struct wfp_decision decision = {.outcome = WFP_BLOCK};
+    BOOLEAN reauthorized = FALSE;
+
+    wfp_ale_flow_packet(flow->wfp_flow, FALSE, NULL, &decision, &reauthorized);
+    flow_keep_packet(flow, packet->id);
+    bool permit = decision.outcome == WFP_PERMIT;
+    int result = gate_decide(flow->feed->gate, &flow->key, permit);
+    flow_release_packets(flow, result == 0);
+    if (!permit)
+        flow_forget(flow);
+}
+
+static void feed_packet(void *context, const struct gate_packet *packet)
+{
+    struct feed *feed = context;
+    struct gate_flow key;
+
+    feed->packets_seen++;
+    memset(&key, 0, sizeof(key));
+    key.cookie = packet->cookie;
+    key.ip_version = packet->ip_version;
+    key.protocol = packet->protocol;
+    key.remote_port = packet->remote_port;
+    memcpy(key.remote_address, packet->remote_address, 16);
+
+    struct feed_flow *flow = flow_find(feed, &key);
+    if (flow && flow->state == FLOW_PENDED) {
+        flow_keep_packet(flow, packet->id);
+        return;
+    }
+    if (flow && packet->protocol == IPPROTO_UDP) {
+        flow_again(flow, packet);
+        return;
+    }
+    if (flow) { /* the same TCP socket connects to the same peer once more: a new operation */
+        wfp_ale_flow_end(flow->wfp_flow);
+        flow_forget(flow);
+    }
+    flow = flow_new(feed, &key);
+    if (!flow) {
+        gate_drop(feed->gate, packet->id);
+        log_say("out of memory: a connection's packet was dropped; its program sends it again.");
+        return;
+    }
+    memcpy(flow->local_address, packet->local_address, 16);
+    flow->local_port = packet->local_port;
+    flow_keep_packet(flow, packet->id);
+    flow_authorize(flow, packet);
+}
+
+static void feed_damaged(void *context, uint32_t id)
+{
+    struct feed *feed = context;
+
+    (void)id; /* the gate dropped it */
+    feed->packets_seen++;
+    feed->packets_damaged++;
+}
+
+/* The program went away: nothing of it may leave any more. */
+static void feed_socket_closed(void *context, uint64_t cookie)
+{
+    struct feed *feed = context;
+    struct feed_socket *sock;
+
+    HASH_FIND(hh, feed->sockets, &cookie, sizeof(cookie), sock);
+    while (sock) {
+        struct feed_flow *flow = TAILQ_FIRST(&sock->flows);
+        bool last = !TAILQ_NEXT(flow, of_socket);
+
+        flow_release_packets(flow, false);
+        flow_forget(flow);
+        if (last)
+            break;
+    }
+    wfp_ale_endpoint_closed(cookie);
+}
+
+/* --- Turns --------------------------------------------------------------------------------- */
+
+static const struct gate_handlers feed_handlers = {feed_packet, feed_damaged, feed_socket_closed};
+
+int feed_read(struct feed *feed)
+{
+    int count = gate_read_queue(feed->gate, FEED_BATCH, &feed_handlers, feed);
+
+    if (count < 0)
+        return count;
+    if ((unsigned)count < FEED_BATCH)
+        count = gate_read_events(feed->gate, &feed_handlers, feed);
+    return count < 0 ? count : 0;
+}
+
+static void feed_establish(struct feed *feed)
+{
+    struct feed_flow *flow = TAILQ_LAST(&feed->live, live_flows);
+
+    for (; flow && feed->fresh_count; flow = TAILQ_PREV(flow, live_flows, of_live)) {
+        if (!flow->fresh)
+            continue;
+        flow->fresh = false;
+        feed->fresh_count--;
+        wfp_ale_flow_established(flow->wfp_flow);
+    }
+}
+
+static void flow_reauthorize(struct feed_flow *flow)
+{
+    struct wfp_decision decision = {.outcome = WFP_BLOCK};
+    BOOLEAN reauthorized = FALSE;
+    struct gate *gate = flow->feed->gate;
+
+    wfp_ale_flow_packet(flow->wfp_flow, FALSE, NULL, &decision, &reauthorized);
+    if (decision.outcome == WFP_PERMIT)
+        return;
+    gate_decide(gate, &flow->key, false);
+    int result = gate_destroy_socket(gate, &flow->key, flow->local_address, flow->local_port);
+    if (result < 0 && result != -ENOENT)
+        log_say("a connection that the new policy blocks could not be ended: %s.", strerror(-result));
+    flow_forget(flow);
+}
+
+bool feed_tidy(struct feed *feed)
+{
+    feed_establish(feed);
+    if (feed->policy_dirty) {
+        feed->policy_dirty = false;
+        int result = gate_new_generation(feed->gate);
+        if (result < 0)
+            log_say("the kernel could not be told of a new policy: %s; UDP flows keep their verdict.",
+                    strerror(-result));
+        feed->reauth_next = TAILQ_FIRST(&feed->live);
+    }
+    for (unsigned i = 0; i < REAUTH_STEP && feed->reauth_next; i++) {
+        struct feed_flow *flow = feed->reauth_next;
+        feed->reauth_next = TAILQ_NEXT(flow, of_live);
+        if (flow->key.protocol == IPPROTO_TCP) /* the next datagram of a UDP flow comes by itself */
+            flow_reauthorize(flow);
+    }
+    return feed->reauth_next || feed->policy_dirty;
+}
+
+static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
+{
+    struct feed *feed = context;
+
+    (void)generation;
+    if (layer == FWPS_LAYER_ALE_AUTH_CONNECT_V4 || layer == FWPS_LAYER_ALE_AUTH_CONNECT_V6)
+        feed->policy_dirty = true;
+}
+
+struct feed *feed_new(struct gate *gate)
+{
+    struct feed *feed = calloc(1, sizeof(*feed));
+
+    if (!feed)
+        return NULL;
+    feed->gate = gate;
+    TAILQ_INIT(&feed->live);
+    wfp_set_policy_changed(feed_policy_changed, feed);
+    return feed;
+}
+
+void feed_free(struct feed *feed)
+{
+    struct feed_flow *flow, *next;
+
+    if (!feed)
+        return;
+    wfp_set_policy_changed(NULL, NULL);
+    HASH_ITER(hh, feed->flows, flow, next)
+    {
+        flow_release_packets(flow, false);
+        if (flow->state == FLOW_LIVE)
+            wfp_ale_flow_end(flow->wfp_flow);
+        flow->state = FLOW_NEW; /* the driver is gone: no done will come */
+        flow_forget(flow);
+    }
+    free(feed);
+}
+
+void feed_status(struct feed *feed, struct gatehouse_platform_status *status)
+{
+    struct gate_counts counts = {0};
+
+    gate_count(feed->gate, &counts);
+    status->packets_held = feed->packets_held;
+    status->packets_seen = feed->packets_seen;
+    status->packets_damaged = feed->packets_damaged;
+    status->packets_unknown = feed->packets_unknown;
+    status->datagrams_blocked = counts.datagrams_blocked;
+    status->datagrams_overflow = feed->datagrams_overflow;
+    status->queue_dropped = counts.queue_dropped;
+    status->queue_user_dropped = counts.queue_user_dropped;
+    status->flows = feed->live_count;
+    status->events_lost = counts.events_lost;
+}

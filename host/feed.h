@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * feed.h - between the gate and the filter engine: packets in, verdicts out.
+ *
+ * A queued packet becomes one authorization (wfp/ale.h); its verdict becomes a stored decision and a
+ * second run through the rules. While an authorization is pended, its packets stay in the queue, and
+ * later datagrams of the same socket to the same peer wait with the first.
+ */
+#ifndef HOST_FEED_H
+#define HOST_FEED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "gatehouse/transport.h"
+#include "host/gate.h"
+
+struct feed;
+
+#define FEED_PACKETS_MAX 8u      /* held for one flow; more are dropped and counted */
+#define FEED_FLOWS_MAX   131072u /* live flows known; the oldest are forgotten first */
+
+/* gate stays the caller's. NULL: out of memory. From now on the engine's policy changes come here. */
+struct feed *feed_new(struct gate *gate);
+
+/* Drops what is still held. The driver must be unloaded by then: nothing may complete later. */
+void feed_free(struct feed *feed);
+
+/* Brings what the kernel has: a bounded batch of packets, then events once no packet is left. 0 or -errno. */
+int feed_read(struct feed *feed);
+
+/* Work left for after the turn: established flows, reauthorization of live ones. True: there is more. */
+bool feed_tidy(struct feed *feed);
+
+/* Fills the counters (device_server_status). */
+void feed_status(struct feed *feed, struct gatehouse_platform_status *status);
+
+#endif

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate.c - opens, closes and decides: puts the parts of the gate together.
+ *
+ * Order of opening: the lock of this namespace and the queue first, since they say whether another gate is here, before
+ * anything is changed; then pins, programs, adopted sockets; the rules last, when all they lead to is there. A failed
+ * first open takes away what it made. A failed re-open leaves what it found: closed mode stands.
+ *
+ * Hot path, for each held packet: one read, one map lookup, one map update, one send.
+ */
+#include "gate_private.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/netfilter.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <libmnl/libmnl.h>
+
+#include "host/packet.h"
+
+/* So many in a row mean that the record does not come back: then the packet is shown without an owner. */
+#define MISSING_MAX 1024u
+
+#define LOOPBACK_INDEX 1u /* lo is the first device of every namespace */
+
+struct gate {
+    struct gate_queue queue;
+    struct gate_programs programs;
+    struct gate_images *images;
+    struct ring_buffer *ring;
+    int lock;
+    uint64_t events_lost; /* of those swept for */
+    unsigned missing;     /* packets in a row whose record was gone */
+    const struct gate_handlers *handlers;
+    void *context;
+};
+
+int gate_fail(struct gate_error *error, int code, const char *format, ...)
+{
+    va_list arguments;
+
+    if (error && error->size && !error->text[0]) {
+        va_start(arguments, format);
+        vsnprintf(error->text, error->size, format, arguments);
+        va_end(arguments);
+    }
+    return code ? code : -EIO;
+}
+
+/* ---- open and close ---- */
+
+/* An abstract socket name is known to one network namespace only, and is free again when its process is gone. */
+static int take_lock(uint64_t netns_cookie, struct gate_error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int length = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "gatehouse-gate-%" PRIx64, netns_cookie);
+
+    if (fd < 0)
+        return gate_fail(error, -errno, "cannot open a socket: %s", strerror(errno));
+    if (bind(fd, (struct sockaddr *)&address,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length))) {
+        close(fd);
+        return gate_fail(error, -EBUSY, "another gatehoused already guards this network namespace");
+    }
+    return fd;
+}
+
+static int take_event(void *context, void *data, size_t size)
+{
+    struct gate *gate = context;
+    const struct gate_event *event = data;
+
+    if (size >= sizeof(*event) && gate->handlers->socket_closed)
+        gate->handlers->socket_closed(gate->context, event->cookie);
+    return 0;
+}
+
+static int open_ring(struct gate *gate, struct gate_error *error)
+{
+    uint64_t counts[GATE_COUNTERS];
+
+    gate->ring = ring_buffer__new(gate_programs_ring(&gate->programs), take_event, gate, NULL);
+    if (!gate->ring)
+        return gate_fail(error, -errno, "cannot read the events of the eBPF programs: %s", strerror(errno));
+    if (!gate_programs_count(&gate->programs, counts))
+        gate->events_lost = counts[GATE_COUNTER_EVENTS_LOST];
+    return 0;
+}
+
+static int open_kernel_side(struct gate *gate, const struct gate_options *options, uint64_t netns_cookie,
+                            struct gate_error *error)
+{
+    char directory[GATE_PIN_DIR_SIZE];
+    struct gate_load load = {
+        .options = options, .netns_cookie = netns_cookie, .directory = directory, .cgroup = gate_cgroup_open(error)};
+    struct gate_host host;
+    bool made = false, adopted = false;
+    int code = load.cgroup < 0 ? load.cgroup : gate_host_find(&host, error);
+
+    if (!code)
+        code = gate_pins_find(&host, netns_cookie, true, directory, &made, error);
+    if (!code) {
+        load.host_mount_namespace = host.mount_namespace;
+        code = gate_programs_open(&gate->programs, &load, &adopted, error);
+    }
+    if (!code && !adopted)
+        code = gate_sockets_adopt(gate->programs.maps.flows, gate->programs.maps.state->generation, error);
+    if (!code)
+        code = open_ring(gate, error);
+    if (!code)
+        code = gate_rules_install(directory, options->queue, options->undecided_permit, error);
+    if (load.cgroup >= 0)
+        close(load.cgroup);
+    if (code && made) {
+        struct gate_error ignored = {0};
+
+        gate_rules_remove(&ignored);
+        gate_pins_remove(&host, netns_cookie, &ignored);
+    }
+    return code;
+}
+
+static int check_options(const struct gate_options *options, struct gate_error *error)
+{
+    if (options->queue_length == 0)
+        return gate_fail(error, -EINVAL, "the queue must hold at least one packet");
+    if (options->deadline_ms == 0)
+        return gate_fail(error, -EINVAL, "the deadline must be longer than zero");
+    return 0;
+}
+
+int gate_open(const struct gate_options *options, struct gate **gate, char *error, size_t error_size)
+{
+    struct gate_error sentence = {.text = error, .size = error_size};
+    struct gate *fresh = calloc(1, sizeof(*fresh));
+    uint64_t netns_cookie = 0;
+    int code;
+
+    if (error_size)
+        error[0] = 0;
+    if (!fresh)
+        return gate_fail(&sentence, -ENOMEM, "out of memory");
+    fresh->lock = -1;
+    code = check_options(options, &sentence);
+    if (!code)
+        code = gate_netns_cookie(&netns_cookie, &sentence);
+    if (!code) {
+        fresh->lock = take_lock(netns_cookie, &sentence);
+        code = fresh->lock < 0 ? fresh->lock : 0;
+    }
+    if (!code) {
+        fresh->images = gate_images_new();
+        code = fresh->images ? 0 : gate_fail(&sentence, -ENOMEM, "out of memory");
+    }
+    if (!code)
+        code = gate_queue_open(&fresh->queue, options, &sentence);
+    if (!code)
+        code = open_kernel_side(fresh, options, netns_cookie, &sentence);
+    if (code) {
+        gate_close(fresh);
+        return code;
+    }
+    *gate = fresh;
+    return 0;
+}
+
+void gate_close(struct gate *gate)
+{
+    if (!gate)
+        return;
+    gate_queue_close(&gate->queue);
+    ring_buffer__free(gate->ring);
+    gate_programs_close(&gate->programs);
+    gate_images_free(gate->images);
+    if (gate->lock >= 0)
+        close(gate->lock);
+    free(gate);
+}
+
+int gate_remove(char *error, size_t error_size)
+{
+    struct gate_error sentence = {.text = error, .size = error_size};
+    char directory[GATE_PIN_DIR_SIZE];
+    struct gate_host host;
+    uint64_t netns_cookie = 0;
+    bool made;
+    int code, rules;
+
+    if (error_size)
+        error[0] = 0;
+    code = gate_netns_cookie(&netns_cookie, &sentence);
+    if (!code)
+        code = gate_host_find(&host, &sentence);
+    if (code)
+        return code;
+    rules = gate_rules_remove(&sentence);
+    /* Without iptables nobody installed rules: only worth a word when there are pins. */
+    if (rules == -ENOENT && gate_pins_find(&host, netns_cookie, false, directory, &made, &sentence) == -ENOENT) {
+        rules = 0;
+        if (error_size)
+            error[0] = 0;
+    }
+    code = gate_pins_remove(&host, netns_cookie, &sentence);
+    return rules ? rules : code;
+}
+
+/* ---- packets and events ---- */
+
+int gate_queue_fd(const struct gate *gate)
+{
+    return mnl_socket_get_fd(gate->queue.socket);
+}
+
+int gate_events_fd(const struct gate *gate)
+{
+    return ring_buffer__epoll_fd(gate->ring);
+}
+
+static void fill_owner(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner)
+{
+    owner->path = "";
+    if (!(caller->flags & GATE_CALLER_KNOWN))
+        return;
+    owner->flags =
+        caller->flags & (GATE_OWNER_KNOWN | GATE_OWNER_OTHER_MOUNTS | GATE_OWNER_DELETED | GATE_OWNER_PATH_CUT);
+    owner->pid = caller->pid;
+    owner->start_boottime_ns = caller->start_boottime_ns;
+    owner->uid = caller->uid;
+    owner->gid = caller->gid;
+    owner->exe_inode = caller->exe_inode;
+    owner->exe_generation = caller->exe_generation;
+    owner->mount_namespace = caller->mount_namespace;
+    owner->cgroup = caller->cgroup;
+    memcpy(owner->comm, caller->comm, sizeof(owner->comm));
+    gate_images_find(gate->images, gate->programs.maps.images, caller, owner);
+}
+
+enum waiting { WAITING_FOUND, WAITING_CLOSED, WAITING_GONE };
+
+/*
+ * Finds who waits. The record can be gone: evicted in a flood, or taken by another socket of the same tuple; sending
+ * the packet round again writes it anew.
+ */
+static enum waiting fill_waiting(struct gate *gate, const struct gate_tuple *tuple, struct gate_packet *packet)
+{
+    struct gate_pended pended;
+
+    packet->owner.path = "";
+    if (bpf_map_lookup_elem(gate->programs.maps.waiting, tuple, &pended) || pended.local_port != tuple->local_port ||
+        pended.remote_port != tuple->remote_port)
+        return ++gate->missing < MISSING_MAX ? WAITING_GONE : WAITING_FOUND;
+    gate->missing = 0;
+    if (pended.closed)
+        return WAITING_CLOSED;
+    packet->cookie = pended.cookie;
+    packet->known_stale = pended.stale;
+    fill_owner(gate, &pended.caller, &packet->owner);
+    return WAITING_FOUND;
+}
+
+static void take_packet(void *context, const struct gate_queued *queued)
+{
+    struct gate *gate = context;
+    struct gate_packet packet = {.id = queued->id,
+                                 .interface_index = queued->interface_index,
+                                 .loopback = queued->interface_index == LOOPBACK_INDEX,
+                                 .data = queued->data,
+                                 .data_size = queued->size};
+    struct gate_tuple tuple;
+    enum waiting waiting;
+
+    if (!packet_parse(queued->data, queued->size, &tuple)) {
+        gate_drop(gate, queued->id);
+        if (gate->handlers->damaged)
+            gate->handlers->damaged(gate->context, queued->id);
+        return;
+    }
+    waiting = fill_waiting(gate, &tuple, &packet);
+    if (waiting == WAITING_CLOSED)
+        gate_drop(gate, queued->id);
+    else if (waiting == WAITING_GONE)
+        gate_repeat(gate, queued->id);
+    if (waiting != WAITING_FOUND)
+        return;
+    packet.ip_version = tuple.ip_version;
+    packet.protocol = tuple.protocol;
+    packet.local_port = ntohs(tuple.local_port);
+    packet.remote_port = ntohs(tuple.remote_port);
+    memcpy(packet.local_address, tuple.local_address, sizeof(packet.local_address));
+    memcpy(packet.remote_address, tuple.remote_address, sizeof(packet.remote_address));
+    gate->handlers->packet(gate->context, &packet);
+}
+
+int gate_read_queue(struct gate *gate, unsigned limit, const struct gate_handlers *handlers, void *context)
+{
+    gate->handlers = handlers;
+    gate->context = context;
+    return gate_queue_read(&gate->queue, limit, take_packet, gate);
+}
+
+static void sweep_one(void *context, uint64_t cookie)
+{
+    struct gate *gate = context;
+
+    if (gate->handlers->socket_closed)
+        gate->handlers->socket_closed(gate->context, cookie);
+}
+
+int gate_read_events(struct gate *gate, const struct gate_handlers *handlers, void *context)
+{
+    uint64_t counts[GATE_COUNTERS];
+    int got;
+
+    gate->handlers = handlers;
+    gate->context = context;
+    got = ring_buffer__consume(gate->ring);
+    if (got < 0)
+        return got;
+    if (!gate_programs_count(&gate->programs, counts) && counts[GATE_COUNTER_EVENTS_LOST] != gate->events_lost) {
+        gate->events_lost = counts[GATE_COUNTER_EVENTS_LOST];
+        gate_sockets_sweep(gate->programs.maps.owners, sweep_one, gate);
+    }
+    return got;
+}
+
+/* ---- verdicts ---- */
+
+static struct gate_flow_key key_of(const struct gate_flow *flow)
+{
+    struct gate_flow_key key = {.cookie = flow->cookie,
+                                .remote_port = htons(flow->remote_port),
+                                .protocol = flow->protocol,
+                                .ip_version = flow->ip_version};
+
+    memcpy(key.remote_address, flow->remote_address, flow->ip_version == 4 ? 4 : 16);
+    return key;
+}
+
+int gate_decide(struct gate *gate, const struct gate_flow *flow, bool permit)
+{
+    struct gate_flow_key key = key_of(flow);
+    struct gate_flow_state state = {.generation = gate->programs.maps.state->generation,
+                                    .verdict = permit ? GATE_PERMIT : GATE_BLOCK};
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    state.since = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return bpf_map_update_elem(gate->programs.maps.flows, &key, &state, BPF_ANY) ? -errno : 0;
+}
+
+int gate_forget(struct gate *gate, const struct gate_flow *flow)
+{
+    struct gate_flow_key key = key_of(flow);
+
+    return bpf_map_delete_elem(gate->programs.maps.flows, &key) && errno != ENOENT ? -errno : 0;
+}
+
+int gate_repeat(struct gate *gate, uint32_t packet_id)
+{
+    return gate_queue_verdict(&gate->queue, packet_id, NF_REPEAT);
+}
+
+int gate_drop(struct gate *gate, uint32_t packet_id)
+{
+    return gate_queue_verdict(&gate->queue, packet_id, NF_DROP);
+}
+
+int gate_new_generation(struct gate *gate)
+{
+    __atomic_add_fetch(&gate->programs.maps.state->generation, 1, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+int gate_destroy_socket(struct gate *gate, const struct gate_flow *flow, const uint8_t local_address[16],
+                        uint16_t local_port)
+{
+    (void)gate;
+    return gate_sockets_destroy(flow, local_address, local_port);
+}
+
+int gate_count(struct gate *gate, struct gate_counts *counts)
+{
+    uint64_t kernel[GATE_COUNTERS];
+    struct gate_counts found = {0};
+    int code = gate_programs_count(&gate->programs, kernel);
+
+    if (!code)
+        code = gate_queue_count(gate->queue.number, &found.queue_dropped, &found.queue_user_dropped);
+    if (code)
+        return code;
+    found.datagrams_blocked = kernel[GATE_COUNTER_DATAGRAMS_BLOCKED];
+    found.events_lost = kernel[GATE_COUNTER_EVENTS_LOST];
+    *counts = found;
+    return 0;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate_bpf.c - programs, maps and links, and their pins.
+ *
+ * Maps, links and the xt programs are pinned under the names they have in bpf/gate.bpf.c, so that they outlive this
+ * process and the next one finds them. On a re-open the maps are kept; new programs take the place of the old ones: a
+ * link by one atomic update, a pinned xt program by a rename (the rules hold the old one until they are replaced too).
+ *
+ * When you add a map: pin it in pin_maps, unless losing it at a restart is right. When you add a hook: add it to hooks.
+ */
+#include "gate_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+#pragma GCC diagnostic ignored "-Woverlength-strings"
+#include "bpf/gate.skel.h"
+#pragma GCC diagnostic pop
+
+#define GRACE_MS 2000u
+
+#define PIN_SIZE (GATE_PIN_DIR_SIZE + 40)
+
+static int print_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+    (void)level;
+    (void)format;
+    (void)arguments;
+    return 0;
+}
+
+static void pin_path(char path[PIN_SIZE], const char *directory, const char *name)
+{
+    snprintf(path, PIN_SIZE, "%s/%s", directory, name);
+}
+
+/* The maps whose loss at a restart would be felt. */
+static int pin_maps(struct gate_bpf *skeleton, const char *directory)
+{
+    struct bpf_map *const maps[] = {skeleton->maps.gate_flows,   skeleton->maps.gate_owners,
+                                    skeleton->maps.gate_waiting, skeleton->maps.gate_images,
+                                    skeleton->maps.gate_state,   skeleton->maps.gate_counters,
+                                    skeleton->maps.gate_events};
+    char path[PIN_SIZE];
+
+    for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+        int code;
+
+        pin_path(path, directory, bpf_map__name(maps[i]));
+        code = bpf_map__set_pin_path(maps[i], path);
+        if (code)
+            return code;
+    }
+    return 0;
+}
+
+/* True when the pinned maps were made by a gate that lays them out as we do. */
+static bool layout_matches(const char *directory)
+{
+    struct gate_state state = {0};
+    char path[PIN_SIZE];
+    uint32_t zero = 0;
+    bool same;
+    int fd;
+
+    pin_path(path, directory, "gate_state");
+    fd = bpf_obj_get(path);
+    if (fd < 0)
+        return false;
+    same = !bpf_map_lookup_elem(fd, &zero, &state) && state.layout == GATE_LAYOUT;
+    close(fd);
+    return same;
+}
+
+static void unlink_maps(const char *directory)
+{
+    static const char *const names[] = {"gate_flows", "gate_owners",   "gate_waiting", "gate_images",
+                                        "gate_state", "gate_counters", "gate_events"};
+    char path[PIN_SIZE];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        pin_path(path, directory, names[i]);
+        unlink(path);
+    }
+}
+
+static int explain_load(int code, struct gate_error *error)
+{
+    struct btf *btf = btf__load_vmlinux_btf();
+
+    if (libbpf_get_error(btf) || !btf)
+        return gate_fail(error, code,
+                         "the kernel has no type information (CONFIG_DEBUG_INFO_BTF, "
+                         "/sys/kernel/btf/vmlinux), which the eBPF programs need");
+    btf__free(btf);
+    if (code == -EPERM || code == -EACCES)
+        return gate_fail(error, code,
+                         "no right to load eBPF programs: CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN are needed "
+                         "(run as root), and lockdown must not forbid it");
+    if (code == -ENOMEM)
+        return gate_fail(error, code, "not enough kernel memory for the eBPF maps (about 60 MiB)");
+    return gate_fail(error, code, "the kernel refuses the eBPF programs: %s; Linux 5.15 or newer is needed",
+                     strerror(-code));
+}
+
+static int load_programs(struct gate_programs *programs, const struct gate_load *load, struct gate_error *error)
+{
+    struct gate_bpf *skeleton = gate_bpf__open();
+    int code;
+
+    if (!skeleton)
+        return explain_load(-errno, error);
+    programs->skeleton = skeleton;
+    skeleton->rodata->netns_cookie = load->netns_cookie;
+    skeleton->rodata->undecided_limit_ns = ((uint64_t)load->options->deadline_ms + GRACE_MS) * 1000000;
+    skeleton->rodata->host_mount_namespace = load->host_mount_namespace;
+    skeleton->rodata->undecided_permit = load->options->undecided_permit;
+    code = pin_maps(skeleton, load->directory);
+    if (!code)
+        code = gate_bpf__load(skeleton);
+    return code ? explain_load(code, error) : 0;
+}
+
+/* Puts a new program under a name that may be taken. */
+static int pin_program(const struct bpf_program *program, const char *directory, struct gate_error *error)
+{
+    char path[PIN_SIZE], fresh[PIN_SIZE + 8];
+    int code = 0;
+
+    pin_path(path, directory, bpf_program__name(program));
+    snprintf(fresh, sizeof(fresh), "%s_new", path);
+    unlink(fresh);
+    if (bpf_obj_pin(bpf_program__fd(program), fresh))
+        code = -errno;
+    else if (rename(fresh, path))
+        code = -errno;
+    return code ? gate_fail(error, code, "cannot pin an eBPF program at %s: %s", path, strerror(-code)) : 0;
+}
+
+static int attach(const struct bpf_program *program, enum bpf_attach_type type, const char *directory, int cgroup,
+                  struct gate_error *error)
+{
+    char path[PIN_SIZE], name[40];
+    int link, code = 0;
+
+    snprintf(name, sizeof(name), "link_%s", bpf_program__name(program));
+    pin_path(path, directory, name);
+    link = bpf_obj_get(path);
+    if (link >= 0) {
+        if (!bpf_link_update(link, bpf_program__fd(program), NULL)) {
+            close(link);
+            return 0;
+        }
+        close(link);
+        unlink(path);
+    }
+    link = bpf_link_create(bpf_program__fd(program), cgroup, type, NULL);
+    if (link < 0)
+        return gate_fail(error, -errno, "cannot attach %s to the root of cgroup2 (CONFIG_CGROUP_BPF): %s",
+                         bpf_program__name(program), strerror(errno));
+    if (bpf_obj_pin(link, path))
+        code = gate_fail(error, -errno, "cannot pin an eBPF link at %s: %s", path, strerror(errno));
+    close(link);
+    return code;
+}
+
+static int attach_all(struct gate_bpf *skeleton, const char *directory, int cgroup, struct gate_error *error)
+{
+    const struct {
+        const struct bpf_program *program;
+        enum bpf_attach_type type;
+    } hooks[] = {
+        {skeleton->progs.gate_connect4, BPF_CGROUP_INET4_CONNECT},
+        {skeleton->progs.gate_connect6, BPF_CGROUP_INET6_CONNECT},
+        {skeleton->progs.gate_sendmsg4, BPF_CGROUP_UDP4_SENDMSG},
+        {skeleton->progs.gate_sendmsg6, BPF_CGROUP_UDP6_SENDMSG},
+        {skeleton->progs.gate_release, BPF_CGROUP_INET_SOCK_RELEASE},
+    };
+    const struct bpf_program *const matches[] = {skeleton->progs.xt_permit, skeleton->progs.xt_block,
+                                                 skeleton->progs.xt_pend};
+    int code = 0;
+
+    for (size_t i = 0; !code && i < sizeof(matches) / sizeof(matches[0]); i++)
+        code = pin_program(matches[i], directory, error);
+    for (size_t i = 0; !code && i < sizeof(hooks) / sizeof(hooks[0]); i++)
+        code = attach(hooks[i].program, hooks[i].type, directory, cgroup, error);
+    return code;
+}
+
+static int map_state(struct gate_programs *programs, struct gate_error *error)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    void *memory = mmap(NULL, (size_t)page, PROT_READ | PROT_WRITE, MAP_SHARED,
+                        bpf_map__fd(programs->skeleton->maps.gate_state), 0);
+
+    if (memory == MAP_FAILED)
+        return gate_fail(error, -errno, "cannot share memory with the eBPF programs: %s", strerror(errno));
+    programs->maps.state = memory;
+    if (programs->maps.state->layout != GATE_LAYOUT) {
+        programs->maps.state->generation = 1;
+        programs->maps.state->layout = GATE_LAYOUT;
+    }
+    return 0;
+}
+
+int gate_programs_open(struct gate_programs *programs, const struct gate_load *load, bool *adopted,
+                       struct gate_error *error)
+{
+    bool keep = layout_matches(load->directory);
+    struct gate_bpf *skeleton;
+    int code;
+
+    libbpf_set_print(print_nothing);
+    if (!keep)
+        unlink_maps(load->directory);
+    code = load_programs(programs, load, error);
+    if (!code)
+        code = map_state(programs, error);
+    if (!code)
+        code = attach_all(programs->skeleton, load->directory, load->cgroup, error);
+    if (code)
+        return code;
+    skeleton = programs->skeleton;
+    programs->maps.flows = bpf_map__fd(skeleton->maps.gate_flows);
+    programs->maps.owners = bpf_map__fd(skeleton->maps.gate_owners);
+    programs->maps.waiting = bpf_map__fd(skeleton->maps.gate_waiting);
+    programs->maps.images = bpf_map__fd(skeleton->maps.gate_images);
+    programs->maps.counters = bpf_map__fd(skeleton->maps.gate_counters);
+    *adopted = keep;
+    return 0;
+}
+
+void gate_programs_close(struct gate_programs *programs)
+{
+    if (programs->maps.state)
+        munmap(programs->maps.state, (size_t)sysconf(_SC_PAGESIZE));
+    if (programs->skeleton)
+        gate_bpf__destroy(programs->skeleton);
+    memset(programs, 0, sizeof(*programs));
+}
+
+int gate_programs_ring(const struct gate_programs *programs)
+{
+    return bpf_map__fd(programs->skeleton->maps.gate_events);
+}
+
+int gate_programs_count(const struct gate_programs *programs, uint64_t counts[GATE_COUNTERS])
+{
+    int cpus = libbpf_num_possible_cpus();
+    uint64_t values[1024];
+
+    if (cpus < 1 || cpus > 1024)
+        return -ERANGE;
+    for (uint32_t counter = 0; counter < GATE_COUNTERS; counter++) {
+        counts[counter] = 0;
+        if (bpf_map_lookup_elem(programs->maps.counters, &counter, values))
+            return -errno;
+        for (int cpu = 0; cpu < cpus; cpu++)
+            counts[counter] += values[cpu];
+    }
+    return 0;
+}

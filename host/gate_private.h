@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate_private.h - what the files of the gate share. gate.h is the contract for everybody else.
+ *
+ *   gate.c         opens, closes, decides: puts the others together
+ *   gate_bpf.c     programs, maps, links and their pins
+ *   gate_images.c  the path of an executable
+ *   gate_mounts.c  cgroup2 and bpffs, wherever they are
+ *   gate_queue.c   NFQUEUE
+ *   gate_rules.c   iptables and ip6tables
+ *   gate_sockets.c sock_diag: adopt, destroy, sweep
+ *   packet.c       the packet
+ *
+ * All of it runs on the one thread that owns the gate. Functions return 0 or -errno; those that take a gate_error
+ * leave one clear sentence in it when they fail.
+ */
+#ifndef HOST_GATE_PRIVATE_H
+#define HOST_GATE_PRIVATE_H
+
+#include <linux/types.h>
+
+#include "bpf/gate_maps.h"
+#include "host/gate.h"
+
+struct gate_bpf;
+struct ring_buffer;
+struct mnl_socket;
+
+/* The flags cross from the kernel unchanged. */
+_Static_assert(GATE_OWNER_KNOWN == GATE_CALLER_KNOWN && GATE_OWNER_OTHER_MOUNTS == GATE_CALLER_OTHER_MOUNTS &&
+                   GATE_OWNER_DELETED == GATE_CALLER_DELETED && GATE_OWNER_PATH_CUT == GATE_CALLER_PATH_CUT,
+               "gate.h and gate_maps.h name the same flags");
+
+struct gate_error {
+    char *text;
+    size_t size;
+};
+
+/* Writes the sentence (printf-like) and returns code. The first sentence stands: later ones come from undoing. */
+int gate_fail(struct gate_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- gate_mounts.c ---- */
+
+#define GATE_PIN_DIR_SIZE 96
+
+/* Cookie of the network namespace the caller is in. */
+int gate_netns_cookie(uint64_t *cookie, struct gate_error *error);
+
+/* A descriptor of the root of cgroup2, mounted or not. */
+int gate_cgroup_open(struct gate_error *error);
+
+/* How the host's files are reached from here. */
+struct gate_host {
+    uint32_t mount_namespace;
+    char space[32]; /* names its mount namespace, for setns */
+    char root[32];  /* goes before an absolute path; empty when we are in that namespace ourselves */
+};
+int gate_host_find(struct gate_host *host, struct gate_error *error);
+
+/*
+ * Finds the bpffs of the host or mounts one there, and makes the directory of this namespace's pins. *made: it was not
+ * there before. Without create, -ENOENT when there is none.
+ */
+int gate_pins_find(const struct gate_host *host, uint64_t netns_cookie, bool create, char directory[GATE_PIN_DIR_SIZE],
+                   bool *made, struct gate_error *error);
+
+/* Removes the pins and the directory, and the mount if it is ours and empty. Nothing there is no error. */
+int gate_pins_remove(const struct gate_host *host, uint64_t netns_cookie, struct gate_error *error);
+
+/* ---- gate_bpf.c ---- */
+
+struct gate_maps {
+    int flows, owners, waiting, images, counters;
+    struct gate_state *state; /* shared with the kernel */
+};
+
+struct gate_programs {
+    struct gate_bpf *skeleton;
+    struct gate_maps maps;
+};
+
+struct gate_load {
+    const struct gate_options *options;
+    uint64_t netns_cookie;
+    uint32_t host_mount_namespace;
+    const char *directory; /* of the pins */
+    int cgroup;            /* root of cgroup2 */
+};
+
+/* Loads the programs on new or adopted maps, pins all, and attaches or replaces the links. */
+int gate_programs_open(struct gate_programs *programs, const struct gate_load *load, bool *adopted,
+                       struct gate_error *error);
+void gate_programs_close(struct gate_programs *programs);
+int gate_programs_ring(const struct gate_programs *programs);
+int gate_programs_count(const struct gate_programs *programs, uint64_t counts[GATE_COUNTERS]);
+
+/* ---- gate_rules.c ---- */
+
+int gate_rules_install(const char *directory, uint16_t queue, bool undecided_permit, struct gate_error *error);
+int gate_rules_remove(struct gate_error *error);
+
+/* ---- gate_queue.c ---- */
+
+struct gate_queue {
+    struct mnl_socket *socket;
+    uint16_t number;
+    uint32_t sequence;
+    struct gate_queue_batch *batch;
+};
+
+/* One message of the kernel, taken apart; data points into the receive buffer. */
+struct gate_queued {
+    uint32_t id;
+    uint32_t interface_index;
+    const uint8_t *data;
+    size_t size;
+};
+
+int gate_queue_open(struct gate_queue *queue, const struct gate_options *options, struct gate_error *error);
+void gate_queue_close(struct gate_queue *queue);
+int gate_queue_verdict(struct gate_queue *queue, uint32_t id, uint32_t verdict);
+/* Reads up to limit packets without waiting and gives each to take. Returns how many, or -errno. */
+int gate_queue_read(struct gate_queue *queue, unsigned limit, void (*take)(void *context, const struct gate_queued *),
+                    void *context);
+/* The kernel's counters of this queue. */
+int gate_queue_count(uint16_t number, uint64_t *dropped, uint64_t *user_dropped);
+
+/* ---- gate_images.c ---- */
+
+struct gate_images;
+
+struct gate_images *gate_images_new(void);
+void gate_images_free(struct gate_images *images);
+/* Fills the path of owner, whose other fields are set from caller, and settles GATE_OWNER_OTHER_MOUNTS. */
+void gate_images_find(struct gate_images *images, int map, const struct gate_caller *caller, struct gate_owner *owner);
+
+/* ---- gate_sockets.c ---- */
+
+/* Permits every connected UDP socket there is now under generation. */
+int gate_sockets_adopt(int flows, uint32_t generation, struct gate_error *error);
+int gate_sockets_destroy(const struct gate_flow *flow, const uint8_t local_address[16], uint16_t local_port);
+/* Tells closed of every socket that waited once and is no more, after events were lost. */
+int gate_sockets_sweep(int owners, void (*closed)(void *context, uint64_t cookie), void *context);
+
+#endif

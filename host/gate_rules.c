@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate_rules.c - the netfilter rules, through iptables and ip6tables.
+ *
+ * One chain of our own in the filter table, reached from the top of OUTPUT by an initial SYN or any datagram; nothing
+ * else pays for it. Each family is changed by one iptables-restore, which the kernel commits as a whole: there is no
+ * moment without rules when they are replaced. A blocked SYN is answered with a reset, not with an ICMP error: the
+ * kernel limits how many ICMP errors it sends a second, and a limited one would leave the program waiting.
+ *
+ * Every child has a time limit. When you change the rules, gate_rules_remove needs no change: it takes out the chain
+ * and every jump to it.
+ */
+#include "gate_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CHAIN    "gatehouse"
+#define LIMIT_MS 10000
+#define SEARCH   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define TEXT_MAX (1024 * 1024)
+
+struct family {
+    const char *command, *restore;
+    const char *refusal; /* for datagrams */
+    const char *probe;   /* this file exists when the kernel has the family */
+};
+
+static const struct family families[] = {
+    {"iptables", "iptables-restore", "icmp-port-unreachable", "/proc/thread-self/net/route"},
+    {"ip6tables", "ip6tables-restore", "icmp6-port-unreachable", "/proc/thread-self/net/if_inet6"},
+};
+#define FAMILIES (sizeof(families) / sizeof(families[0]))
+
+struct child {
+    pid_t pid;
+    int input, output;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int start(struct child *child, char *const arguments[])
+{
+    int input[2], output[2];
+
+    if (pipe2(input, O_CLOEXEC))
+        return -errno;
+    if (pipe2(output, O_CLOEXEC)) {
+        close(input[0]);
+        close(input[1]);
+        return -ENFILE;
+    }
+    child->pid = fork();
+    if (child->pid == 0) {
+        dup2(input[0], 0);
+        dup2(output[1], 1);
+        dup2(output[1], 2);
+        setenv("PATH", SEARCH, 1);
+        setenv("LC_ALL", "C", 1);
+        execvp(arguments[0], arguments);
+        _exit(127);
+    }
+    close(input[0]);
+    close(output[1]);
+    child->input = input[1];
+    child->output = output[0];
+    return child->pid < 0 ? -EAGAIN : 0;
+}
+
+/* Reads once, into text or, past its bound, into nothing. False at the end. */
+static bool read_some(int fd, char **text, size_t *used)
+{
+    char piece[4096], *more;
+    ssize_t got = read(fd, piece, sizeof(piece));
+
+    if (got <= 0)
+        return false;
+    if (*used + (size_t)got >= TEXT_MAX)
+        return true;
+    more = realloc(*text, *used + (size_t)got + 1);
+    if (!more)
+        return false;
+    memcpy(more + *used, piece, (size_t)got);
+    *used += (size_t)got;
+    more[*used] = 0;
+    *text = more;
+    return true;
+}
+
+/* Collects what the child says until it is done or out of time. Returns its exit code, or -errno. */
+static int collect(struct child *child, char **text)
+{
+    int64_t end = now_ms() + LIMIT_MS;
+    size_t used = 0;
+    int status = 0, result = 0;
+
+    for (;;) {
+        struct pollfd ready = {.fd = child->output, .events = POLLIN};
+        int64_t left = end - now_ms();
+
+        if (left <= 0 || poll(&ready, 1, (int)left) == 0) {
+            kill(child->pid, SIGKILL);
+            result = -ETIMEDOUT;
+            break;
+        }
+        if (!read_some(child->output, text, &used))
+            break;
+    }
+    close(child->output);
+    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (result)
+        return result;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
+}
+
+/* Runs a command with input. *text: its words, for the caller to free, also on failure; NULL when it said none. */
+static int run(char *const arguments[], const char *input, char **text)
+{
+    struct child child = {.pid = -1, .input = -1, .output = -1};
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+    int code = start(&child, arguments);
+
+    *text = NULL;
+    if (code)
+        return code;
+    sigaction(SIGPIPE, &ignore, &before);
+    if (input && write(child.input, input, strlen(input)) < 0)
+        code = -errno; /* the child died early: its words say why */
+    close(child.input);
+    code = collect(&child, text);
+    sigaction(SIGPIPE, &before, NULL);
+    return code;
+}
+
+/* The child's words in one line. */
+static const char *one_line(char *text)
+{
+    for (char *c = text; c && *c; c++)
+        if (*c == '\n')
+            *c = ' ';
+    return text ? text : "";
+}
+
+/* True for a line of -S that leads from OUTPUT to our chain. */
+static bool is_jump(const char *line)
+{
+    static const char end[] = "-j " CHAIN;
+    size_t length = strlen(line);
+
+    return !strncmp(line, "-A OUTPUT ", 10) && length > sizeof(end) && !strcmp(line + length - (sizeof(end) - 1), end);
+}
+
+/* Writes a delete line for each jump to our chain into lines, and whether the chain is there. */
+static int list_jumps(const struct family *family, char *lines, size_t size, bool *chain, struct gate_error *error)
+{
+    char *const arguments[] = {(char *)family->command, "-w", "5", "-t", "filter", "-S", NULL};
+    char *text, *rest = NULL;
+    size_t used = 0;
+    int code = run(arguments, NULL, &text);
+
+    lines[0] = 0;
+    *chain = false;
+    if (code == 127)
+        code = gate_fail(error, -ENOENT, "%s was not found: install the package iptables", family->command);
+    else if (code)
+        code = gate_fail(error, code < 0 ? code : -EIO, "%s cannot list the filter table: %.200s", family->command,
+                         one_line(text));
+    for (char *line = code || !text ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        if (!strcmp(line, "-N " CHAIN))
+            *chain = true;
+        if (is_jump(line) && used + strlen(line) + 2 < size)
+            used += (size_t)snprintf(lines + used, size - used, "-D%s\n", line + 2);
+    }
+    free(text);
+    return code;
+}
+
+static int restore(const struct family *family, const char *rules, struct gate_error *error)
+{
+    char *const arguments[] = {(char *)family->restore, "--noflush", "-w", "5", NULL};
+    char *text;
+    int code = run(arguments, rules, &text);
+
+    if (code == 127)
+        code = gate_fail(error, -ENOENT, "%s was not found: install the package iptables", family->restore);
+    else if (code == -ETIMEDOUT)
+        code = gate_fail(error, code, "%s did not finish within %d seconds", family->restore, LIMIT_MS / 1000);
+    else if (code)
+        code = gate_fail(error, code < 0 ? code : -EIO,
+                         "%s refuses the rules; the kernel must have the matches bpf and tcp and the targets NFQUEUE "
+                         "and REJECT (CONFIG_NETFILTER_XT_MATCH_BPF, _TARGET_NFQUEUE): %.300s",
+                         family->restore, one_line(text));
+    free(text);
+    return code;
+}
+
+static int install_family(const struct family *family, const char *directory, uint16_t queue, bool bypass,
+                          struct gate_error *error)
+{
+    char jumps[2048], rules[8192];
+    bool chain;
+    int code = list_jumps(family, jumps, sizeof(jumps), &chain, error);
+
+    if (code)
+        return code;
+    snprintf(rules, sizeof(rules),
+             "*filter\n"
+             ":" CHAIN " - [0:0]\n"
+             "%s"
+             "-A " CHAIN " -m bpf --object-pinned %s/xt_permit -j RETURN\n"
+             "-A " CHAIN " -p tcp -m bpf --object-pinned %s/xt_block -j REJECT --reject-with tcp-reset\n"
+             "-A " CHAIN " -m bpf --object-pinned %s/xt_block -j REJECT --reject-with %s\n"
+             "-A " CHAIN " -m bpf --object-pinned %s/xt_pend -j NFQUEUE --queue-num %u%s\n"
+             "-I OUTPUT 1 -p udp -j " CHAIN "\n"
+             "-I OUTPUT 1 -p tcp -m tcp --syn -j " CHAIN "\n"
+             "COMMIT\n",
+             jumps, directory, directory, directory, family->refusal, directory, (unsigned)queue,
+             bypass ? " --queue-bypass" : "");
+    return restore(family, rules, error);
+}
+
+int gate_rules_install(const char *directory, uint16_t queue, bool undecided_permit, struct gate_error *error)
+{
+    int code = 0;
+
+    for (size_t i = 0; !code && i < FAMILIES; i++)
+        if (!access(families[i].probe, F_OK))
+            code = install_family(&families[i], directory, queue, undecided_permit, error);
+    return code;
+}
+
+static int remove_family(const struct family *family, struct gate_error *error)
+{
+    char jumps[2048], rules[4096];
+    bool chain;
+    int code = list_jumps(family, jumps, sizeof(jumps), &chain, error);
+
+    if (code)
+        return code;
+    if (!chain)
+        return 0;
+    snprintf(rules, sizeof(rules), "*filter\n%s-F " CHAIN "\n-X " CHAIN "\nCOMMIT\n", jumps);
+    return restore(family, rules, error);
+}
+
+int gate_rules_remove(struct gate_error *error)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < FAMILIES; i++) {
+        int code = access(families[i].probe, F_OK) ? 0 : remove_family(&families[i], error);
+
+        if (code && !result)
+            result = code;
+    }
+    return result;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * identity.c - builds ALE_APP_ID and the user's token in the caller's memory, without allocation.
+ */
+#include "host/identity.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/path_text.h"
+
+/* From 1601-01-01 to 1970-01-01, 100 ns. */
+#define WINDOWS_EPOCH UINT64_C(116444736000000000)
+
+/* A process has one start time for as long as gatehoused runs, whatever is done to the wall clock meanwhile. */
+static UINT64 boot_time(void)
+{
+    static UINT64 boot;
+    struct timespec wall, up;
+
+    if (!boot) {
+        clock_gettime(CLOCK_REALTIME, &wall);
+        clock_gettime(CLOCK_BOOTTIME, &up);
+        INT64 wall_ticks = (INT64)wall.tv_sec * 10000000 + wall.tv_nsec / 100;
+        INT64 up_ticks = (INT64)up.tv_sec * 10000000 + up.tv_nsec / 100;
+        boot = WINDOWS_EPOCH + (UINT64)(wall_ticks - up_ticks);
+    }
+    return boot;
+}
+
+static void identity_fill_path(struct identity *identity, const struct gate_owner *owner)
+{
+    char prefix[32] = "";
+    size_t prefix_size = 0, size = 0;
+
+    identity->app_id = (FWP_BYTE_BLOB){0};
+    if (!(owner->flags & GATE_OWNER_KNOWN) || !owner->path_size)
+        return;
+    if (owner->flags & GATE_OWNER_OTHER_MOUNTS)
+        prefix_size = (size_t)snprintf(prefix, sizeof(prefix), "mnt:[%u]", owner->mount_namespace);
+    else if (owner->flags & GATE_OWNER_PATH_CUT)
+        prefix_size = (size_t)snprintf(prefix, sizeof(prefix), "cut:");
+    for (size_t i = 0; i < prefix_size; i++)
+        identity->path[i] = (UINT16)prefix[i];
+
+    size_t room = sizeof(identity->path) - (prefix_size + 1) * sizeof(UINT16);
+    if (!path_text_from_bytes((const uint8_t *)owner->path, owner->path_size, (uint8_t *)(identity->path + prefix_size),
+                              room, &size))
+        return;
+    identity->path[prefix_size + size / sizeof(UINT16)] = 0;
+    identity->app_id.data = (UINT8 *)identity->path;
+    identity->app_id.size = (UINT32)((prefix_size + 1) * sizeof(UINT16) + size);
+}
+
+static void identity_fill_user(struct identity *identity, const struct gate_owner *owner)
+{
+    static const UINT8 head[8] = {1, 2, 0, 0, 0, 0, 0, 22}; /* revision 1, two subauthorities, authority 22 */
+
+    identity->user = (FWP_BYTE_BLOB){0};
+    if (!(owner->flags & GATE_OWNER_KNOWN))
+        return;
+    memcpy(identity->sid, head, sizeof(head));
+    identity->sid[2] = 1;
+    identity->sid[3] = owner->uid;
+    memset(&identity->token, 0, sizeof(identity->token));
+    memset(&identity->sid_hash, 0, sizeof(identity->sid_hash));
+    identity->sid_and_attributes = (SID_AND_ATTRIBUTES){.Sid = (PSID)identity->sid};
+    identity->sid_hash.SidCount = 1;
+    identity->sid_hash.SidAttr = &identity->sid_and_attributes;
+    identity->token.SidHash = &identity->sid_hash;
+    identity->user.data = (UINT8 *)&identity->token;
+    identity->user.size = sizeof(identity->token);
+}
+
+void identity_fill(struct identity *identity, const struct gate_owner *owner)
+{
+    identity_fill_path(identity, owner);
+    identity_fill_user(identity, owner);
+    identity->process_start = owner->flags & GATE_OWNER_KNOWN ? boot_time() + owner->start_boottime_ns / 100 : 0;
+}

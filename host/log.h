@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log.h - what gatehoused tells its operator: one sentence a line, on stderr, "gatehoused: ...".
+ */
+#ifndef HOST_LOG_H
+#define HOST_LOG_H
+
+#include <stdbool.h>
+
+/* Turns log_trace on (the driver's DbgPrintEx and the feed's steps). */
+void log_set_verbose(bool verbose);
+
+void log_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

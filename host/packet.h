@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * packet.h - finds who sends to whom in the first bytes of an IP packet.
+ *
+ * A pure function over bytes: no state, no allocation, any input. It must say yes to exactly the packets that parse()
+ * in bpf/gate.bpf.c says yes to, and find the same tuple: the host looks a packet's socket up by it.
+ */
+#ifndef HOST_PACKET_H
+#define HOST_PACKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/gate_maps.h"
+
+/*
+ * data: size bytes from the IP header on, maybe cut after the ports. Fills tuple (network byte order, IPv4-mapped
+ * written as IPv4, padding zero) and returns true; or returns false and leaves tuple alone when it is no TCP or UDP
+ * packet of IPv4 or IPv6 with ports: damaged, cut, a later fragment, or hidden behind too many extension headers.
+ */
+bool packet_parse(const uint8_t *data, size_t size, struct gate_tuple *tuple);
+
+#endif

@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: MIT
+"""End-to-end tests of 'gatehouse ask' against a fake gatehoused: by lines, and on a pseudo-terminal.
+"""
+import fcntl
+import os
+import pty
+import select
+import signal
+import socket
+import subprocess
+import termios
+import time
+import unittest
+
+import fake_gatehoused as fake
+from case import Case, DEADLINE
+from fake_gatehoused import DECIDER, OBSERVER, PERMIT, BLOCK, request
+
+
+class AskLines(Case):
+    def ask(self, *arguments, **options):
+        process = self.start('ask', *arguments, **options)
+        decider = self.fake.accept()
+        decider.hello(DECIDER)
+        observer = self.fake.accept()
+        observer.hello(OBSERVER)
+        return process, decider, observer
+
+    def say(self, process, text):
+        process.stdin.write(text)
+        process.stdin.flush()
+
+    def test_script(self):
+        process, decider, observer = self.ask()
+        self.say(process, b'y\nNO\nalways\nd\n')
+        decider.offer(request(1), request(2, address='2001:db8::1', user=3999999999), request(3, port=80), request(4))
+        found = [decider.decisions()[0] for _ in range(4)]
+        self.assertEqual(found, [(1, PERMIT, 0, 0), (2, BLOCK, 0, 0), (3, PERMIT, 1, 0), (4, BLOCK, 1, 0)])
+        process.stdin.close()
+        process.stdin = None
+        out, err = self.ends(process, 5)
+        lines = out.splitlines()
+        self.assertRegex(lines[0], r'^/usr/bin/curl pid 4242 user root tcp 10\.0\.0\.1:443 - \d+ s left, 3 more wait - '
+                                   r'y/n/a/d/\?$|^.* 1 min 0 s left, 3 more wait - y/n/a/d/\?$')
+        self.assertEqual(lines[1], '  permitted')
+        self.assertRegex(lines[2], r'user S-1-22-1-3999999999 tcp \[2001:db8::1\]:443 - ')
+        self.assertEqual(lines[3], '  blocked')
+        self.assertEqual(lines[5], '  permitted, and from now on always for this program and destination')
+        self.assertEqual(lines[7], '  blocked, and from now on always for this program and destination')
+        self.assertIn('the input ended', err)
+
+    def test_help_and_unclear(self):
+        process, decider, observer = self.ask()
+        decider.offer(request(1))
+        self.line(process.stdout)
+        self.say(process, b'?\nmaybe\n\n')
+        self.assertIn('y  yes: permit this connection', self.line(process.stdout))
+        for _ in range(4):
+            self.line(process.stdout)
+        for _ in range(2):
+            self.assertIn('That is no answer', self.line(process.stdout))
+        self.say(process, b'n')
+        self.silent(process.stdout)
+        self.say(process, b'\n')
+        self.assertEqual(decider.decisions(), [(1, BLOCK, 0, 0)])
+
+    def test_withdrawn_by_event(self):
+        process, decider, observer = self.ask()
+        decider.offer(request(1), request(2, pid=2))
+        self.assertIn('pid 4242', self.line(process.stdout))
+        observer.tell(fake.event(fake.DECIDED, request(1), BLOCK, fake.BY_CANCEL))
+        self.assertIn('  withdrawn: /usr/bin/curl pid 4242 user root tcp 10.0.0.1:443, blocked because its program '
+                      'gave up', self.line(process.stdout))
+        self.assertIn('pid 2 ', self.line(process.stdout))
+        self.say(process, b'y\n')
+        self.assertEqual(decider.decisions(), [(2, PERMIT, 0, 0)])
+
+    def test_event_before_its_request(self):
+        process, decider, observer = self.ask()
+        observer.tell(fake.event(fake.DECIDED, request(1), BLOCK, fake.BY_CANCEL))
+        time.sleep(0.1)
+        decider.offer(request(1), request(2, pid=2))
+        self.assertIn('withdrawn: /usr/bin/curl pid 4242', self.line(process.stdout))
+        self.assertIn('pid 2 ', self.line(process.stdout))
+
+    def test_withdrawn_by_status(self):
+        process, decider, observer = self.ask()
+        self.say(process, b'y\nn\n')
+        decider.offer(request(1), request(2))
+        decider.decisions([fake.E_UNKNOWN_ID])
+        self.assertEqual(decider.decisions(), [(2, BLOCK, 0, 0)])
+        self.line(process.stdout)
+        self.assertIn('withdrawn, the answer did not count: the connection is no longer held',
+                      self.line(process.stdout))
+
+    def test_withdrawn_at_its_deadline_without_an_event(self):
+        process, decider, observer = self.ask()
+        decider.offer(request(1, seconds=0.5))
+        self.line(process.stdout)
+        self.assertIn('ended because its deadline passed', self.line(process.stdout))
+
+    def test_covered_by_always(self):
+        process, decider, observer = self.ask()
+        self.say(process, b'a\n')
+        decider.offer(request(1), request(2, pid=2), request(3, port=80))
+        decider.decisions()
+        observer.tell(fake.event(fake.DECIDED, request(1), PERMIT, fake.BY_DECIDER),
+                      fake.event(fake.DECIDED, request(2), PERMIT, fake.BY_ANSWER))
+        self.line(process.stdout)
+        self.line(process.stdout)
+        rest = [self.line(process.stdout) for _ in range(2)]
+        self.assertEqual(sum('pid 2 user root tcp 10.0.0.1:443, permitted by a remembered answer' in l for l in rest), 1)
+        self.assertEqual(sum('tcp 10.0.0.1:80 - ' in l for l in rest), 1)
+        self.silent(process.stdout, 1.5)
+
+    def test_covered_but_no_event_is_asked_after_all(self):
+        process, decider, observer = self.ask()
+        self.say(process, b'a\ny\n')
+        decider.offer(request(1), request(2))
+        decider.decisions()
+        self.assertEqual(decider.decisions(), [(2, PERMIT, 0, 0)])
+
+    def test_no_room_to_remember(self):
+        process, decider, observer = self.ask()
+        self.say(process, b'a\ny\n')
+        decider.offer(request(1))
+        decider.decisions([fake.E_ANSWERS_FULL])
+        self.assertEqual(decider.decisions(), [(1, PERMIT, 0, 0)])
+
+    def test_no_program_cannot_be_remembered(self):
+        process, decider, observer = self.ask()
+        self.say(process, b'a\nd\nn\n')
+        decider.offer(request(1, b'', flags=4))
+        self.assertEqual(decider.decisions(), [(1, BLOCK, 0, 0)])
+
+    def test_end_of_input_gives_back(self):
+        process, decider, observer = self.ask(stdin=subprocess.DEVNULL)
+        self.assertTrue(decider.is_closed())
+        self.ends(process, 5)
+        process, decider, observer = self.ask()
+        decider.offer(request(1), request(2))
+        self.line(process.stdout)
+        process.stdin.close()
+        process.stdin = None
+        self.assertTrue(decider.is_closed())
+        self.assertIn('2 held connections go back undecided', self.ends(process, 5)[1])
+
+    def test_last_line_without_newline(self):
+        process, decider, observer = self.ask()
+        decider.offer(request(1))
+        self.say(process, b'y')
+        process.stdin.close()
+        process.stdin = None
+        self.assertEqual(decider.decisions(), [(1, PERMIT, 0, 0)])
+        self.ends(process, 5)
+
+    def test_reconnect_asks_again(self):
+        process, decider, observer = self.ask()
+        decider.offer(request(1))
+        self.line(process.stdout)
+        decider.close()
+        observer.close()
+        self.assertIn('1 held connection goes back', self.line(process.stderr))
+        decider = self.fake.accept()
+        decider.hello(DECIDER)
+        self.fake.accept().hello(OBSERVER)
+        decider.offer(request(1, flags=8))
+        self.line(process.stdout)
+        self.say(process, b'y\n')
+        self.assertEqual(decider.decisions(), [(1, PERMIT, 0, 0)])
+
+    def test_stop(self):
+        process, decider, observer = self.ask()
+        decider.offer(request(1))
+        self.line(process.stdout)
+        process.send_signal(signal.SIGTERM)
+        self.assertTrue(decider.is_closed())
+        self.assertIn('1 held connection goes back undecided', self.ends(process, 0)[1])
+
+    def test_many_questions(self):
+        process, decider, observer = self.ask()
+        self.say(process, b'n\n' * 600)
+        for start in (0, 300):
+            decider.offer(*[request(start + i + 1) for i in range(300)])
+            for i in range(300):
+                self.assertEqual(decider.decisions(), [(start + i + 1, BLOCK, 0, 0)])
+
+
+class AskTerminal(Case):
+    def setUp(self):
+        super().setUp()
+        self.master, self.slave = pty.openpty()
+        self.before = termios.tcgetattr(self.slave)
+        self.seen = ''
+
+    def tearDown(self):
+        super().tearDown()
+        for descriptor in (self.master, self.slave):
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def ask(self):
+        def own_terminal():
+            os.setsid()
+            fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
+        process = self.start('ask', stdin=self.slave, stdout=self.slave, preexec_fn=own_terminal)
+        decider = self.fake.accept()
+        decider.hello(DECIDER)
+        self.fake.accept().hello(OBSERVER)
+        return process, decider
+
+    def see(self, text):
+        end = time.monotonic() + DEADLINE
+        while text not in self.seen:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.master], [], [], left)[0]:
+                self.fail('%r was not shown, only %r' % (text, self.seen))
+            self.seen += os.read(self.master, 4096).decode()
+        self.seen = self.seen.split(text, 1)[1]
+
+    def keys(self, text):
+        os.write(self.master, text)
+
+    def restored(self):
+        self.assertEqual(termios.tcgetattr(self.slave)[3], self.before[3])
+
+    def no_decision(self, decider, seconds):
+        decider.sock.settimeout(seconds)
+        with self.assertRaises(socket.timeout):
+            decider.waiting.append(decider.receive())
+            decider.waiting.append(decider.receive())
+        decider.sock.settimeout(DEADLINE)
+        self.assertFalse([c for c in decider.waiting if c[0] == fake.SUBMIT])
+
+    def test_single_keys(self):
+        process, decider = self.ask()
+        decider.offer(request(1), request(2))
+        self.see('1 more wait')
+        self.see('left) ')
+        time.sleep(0.4)
+        self.keys(b'y')
+        self.assertEqual(decider.decisions(), [(1, PERMIT, 0, 0)])
+        self.see('y\r\n  permitted')
+        self.see('left) ')
+        time.sleep(0.4)
+        self.keys(b'x')
+        self.see('That is no answer')
+        self.keys(b'D')
+        self.assertEqual(decider.decisions(), [(2, BLOCK, 1, 0)])
+        self.keys(b'\x03')
+        self.ends(process, 0)
+        self.restored()
+
+    def test_typed_ahead_does_not_answer(self):
+        process, decider = self.ask()
+        self.keys(b'yyyy\n')
+        time.sleep(0.1)
+        decider.offer(request(1))
+        self.see('left) ')
+        self.keys(b'y')
+        self.no_decision(decider, 0.8)
+        self.keys(b'n')
+        self.assertEqual(decider.decisions(), [(1, BLOCK, 0, 0)])
+
+    def test_one_key_answers_one_question(self):
+        process, decider = self.ask()
+        decider.offer(request(1), request(2))
+        self.see('left) ')
+        time.sleep(0.4)
+        self.keys(b'yyyyyy')
+        self.assertEqual(decider.decisions(), [(1, PERMIT, 0, 0)])
+        self.no_decision(decider, 0.8)
+
+    def test_time_left_counts_down(self):
+        process, decider = self.ask()
+        decider.offer(request(1, seconds=30))
+        self.see('(30 s left)')
+        self.see('(29 s left)')
+        self.see('(28 s left)')
+
+    def test_control_d_ends(self):
+        process, decider = self.ask()
+        decider.offer(request(1))
+        self.see('left) ')
+        time.sleep(0.4)
+        self.keys(b'\x04')
+        self.assertTrue(decider.is_closed())
+        self.ends(process, 5)
+        self.restored()
+
+    def test_hangup(self):
+        process, decider = self.ask()
+        decider.take(fake.GET_REQUESTS)
+        os.close(self.master)
+        self.master = None
+        self.assertTrue(decider.is_closed())
+        process.wait(DEADLINE)
+        self.assertIn(process.returncode, (0, 5))
+
+    def test_terminal_is_restored(self):
+        for signal_number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGQUIT, -signal.SIGQUIT)):
+            process, decider = self.ask()
+            decider.take(fake.GET_REQUESTS)
+            self.assertNotEqual(termios.tcgetattr(self.slave)[3], self.before[3])
+            process.send_signal(signal_number)
+            self.ends(process, code)
+            self.restored()
+
+    def test_suspended_and_continued(self):
+        process, decider = self.ask()
+        decider.take(fake.GET_REQUESTS)
+        # An orphaned process group cannot be stopped by SIGTSTP's default; the terminal is put right all the same.
+        process.send_signal(signal.SIGTSTP)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.2)
+        self.assertIsNone(process.poll())
+        self.assertNotEqual(termios.tcgetattr(self.slave)[3], self.before[3])
+        process.send_signal(signal.SIGTERM)
+        self.ends(process, 0)
+        self.restored()
+
+    def test_no_wakeups_while_idle(self):
+        process, decider = self.ask()
+        decider.take(fake.GET_REQUESTS)
+        time.sleep(0.3)
+        read = lambda: [l for l in open('/proc/%d/status' % process.pid) if 'ctxt' in l]
+        before = read()
+        time.sleep(1.5)
+        self.assertEqual(read(), before)
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)

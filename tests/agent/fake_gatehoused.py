@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""A fake gatehoused for the tests of the gatehouse program.
+
+It speaks include/gatehouse/transport.h over a SOCK_SEQPACKET socket and does what a test tells it:
+good answers by default, wrong ones where asked. It knows nothing of deciding; the real pair is
+tested elsewhere. Every wait has a deadline, so a hanging client fails its test.
+"""
+import os
+import socket
+import struct
+import time
+
+DEADLINE = 10
+
+HELLO = (0x22 << 16) | (0x810 << 2)
+GET_REQUESTS = (0x22 << 16) | (1 << 14) | (0x811 << 2)
+SUBMIT = (0x22 << 16) | (2 << 14) | (0x812 << 2)
+SET_POLICY = (0x22 << 16) | (2 << 14) | (0x813 << 2)
+GET_STATUS = (0x22 << 16) | (1 << 14) | (0x814 << 2)
+READ_EVENTS = (0x22 << 16) | (1 << 14) | (0x815 << 2)
+PLATFORM = 0xFFFFFFFE
+
+DECIDER, OBSERVER = 1, 2
+PERMIT, BLOCK = 1, 2
+HELD, DECIDED, LOST = 1, 2, 3
+BY_DECIDER, BY_ANSWER, BY_DEADLINE, BY_CANCEL = 1, 2, 3, 6
+
+E_BAD_VERSION = 0xE0470004
+E_DECIDER_PRESENT = 0xE0470007
+E_UNKNOWN_ID = 0xE0470009
+E_ANSWERS_FULL = 0xE0470015
+E_UNKNOWN_CODE = 0xE0470016
+E_STOPPING = 0xE0470013
+ACCESS_DENIED = 0xC0000022
+
+
+def boot_time():
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 100
+
+
+def path_text(path):
+    """Bytes to UTF-16LE, a second way: Python's own surrogateescape and surrogatepass."""
+    return path.decode('utf-8', 'surrogateescape').encode('utf-16-le', 'surrogatepass')
+
+
+def unix_sid(user):
+    return struct.pack('<BB6sII', 1, 2, b'\0\0\0\0\0\x16', 1, user)
+
+
+def request(identifier, path=b'/usr/bin/curl', pid=4242, address='10.0.0.1', port=443, protocol=6, user=0,
+            seconds=60, flags=0, interface=0):
+    family = socket.AF_INET6 if ':' in address else socket.AF_INET
+    packed = socket.inet_pton(family, address).ljust(16, b'\0')
+    local = (b'\0' * 16)
+    text = path_text(path)
+    sid = unix_sid(user)
+    now = boot_time()
+    body = struct.pack('<IHBBQQQQQQ16s16sHHIIHH68sI',
+                       (176 + len(text) + 7) // 8 * 8, len(text), 6 if family == socket.AF_INET6 else 4, protocol,
+                       identifier, pid, 0, identifier, now, now + int(seconds * 10**7), local, packed, 40000, port,
+                       flags, interface, 48, len(sid), sid, 0)
+    assert len(body) == 176
+    body += text
+    return body + b'\0' * (-len(body) % 8)
+
+
+def event(kind, record=b'', verdict=0, by=0, count=0):
+    return struct.pack('<IHBBQQ', 24 + len(record), kind, verdict, by, boot_time(), count) + record
+
+
+def policy(deadline=60000, undecided=2, no_decider=0):
+    return struct.pack('<IIIIQ', 1, deadline, undecided, no_decider, 0)
+
+
+def status(now_policy=None, decider=0, first=1000):
+    """Every counter has its own value: first, first + 1, ..."""
+    return (struct.pack('<II', 1, 216) + (now_policy or policy()) +
+            struct.pack('<QQQ', 1234567890, 1000000000, decider) +
+            struct.pack('<8I', 3, 65536, 7, 5, 2, 9, 11, 0) + struct.pack('<16Q', *range(first, first + 16)))
+
+
+def platform(first=2000):
+    return struct.pack('<II9Q', 80, 6, *range(first, first + 9))
+
+
+class Client:
+    """One connection of the program under test."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.sock.settimeout(DEADLINE)
+        self.waiting = []  # (code, tag, size, input) that were received and not yet taken
+
+    def receive(self):
+        message = self.sock.recv(131072)
+        if not message:
+            raise EOFError('the client closed')
+        code, tag, size, reserved = struct.unpack_from('<IIII', message)
+        assert tag != 0 and reserved == 0
+        return code, tag, size, message[16:]
+
+    def take(self, code):
+        """The next call of that kind; others wait."""
+        for i, call in enumerate(self.waiting):
+            if call[0] == code:
+                return self.waiting.pop(i)
+        while True:
+            call = self.receive()
+            if call[0] == code:
+                return call
+            self.waiting.append(call)
+
+    def answer(self, tag, output=b'', status_code=0, information=None):
+        self.sock.send(struct.pack('<IIII', tag, status_code, len(output) if information is None else information, 0) +
+                       output)
+
+    def hello(self, role=None, version=1, status_code=0):
+        code, tag, size, body = self.take(HELLO)
+        assert size == 16
+        got_version, got_role, reserved = struct.unpack('<IIQ', body)
+        assert got_version == 1 and reserved == 0
+        assert role is None or got_role == role, got_role
+        self.answer(tag, struct.pack('<IIQ', version, 0, 0) if status_code == 0 else b'', status_code)
+        return got_role
+
+    def offer(self, *records):
+        code, tag, size, body = self.take(GET_REQUESTS)
+        assert body == b'' and size >= 65712
+        self.answer(tag, b''.join(records))
+
+    def decisions(self, statuses=None):
+        """Takes one SUBMIT and answers it; a list of (id, verdict, scope, lifetime)."""
+        code, tag, size, body = self.take(SUBMIT)
+        version, count = struct.unpack_from('<II', body)
+        assert version == 1 and len(body) == 8 + 24 * count and size >= 4 * count
+        found = []
+        for i in range(count):
+            identifier, verdict, scope, lifetime, reserved = struct.unpack_from('<QIIII', body, 8 + 24 * i)
+            assert reserved == 0
+            found.append((identifier, verdict, scope, lifetime))
+        codes = statuses if statuses is not None else [0] * count
+        self.answer(tag, struct.pack('<%dI' % len(codes), *codes))
+        return found
+
+    def tell(self, *events):
+        code, tag, size, body = self.take(READ_EVENTS)
+        self.answer(tag, b''.join(events))
+
+    def is_closed(self):
+        """True once the client closed; calls that wait in the socket are forgotten."""
+        try:
+            while self.sock.recv(131072):
+                pass
+            return True
+        except ConnectionResetError:
+            return True
+
+    def close(self):
+        self.sock.close()
+
+
+class Fake:
+    def __init__(self, path):
+        self.path = path
+        self.clients = []  # kept open until a test closes them
+        self.listen()
+
+    def listen(self):
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(self.path)
+        self.listener.listen(8)
+        self.listener.settimeout(DEADLINE)
+
+    def accept(self):
+        self.clients.append(Client(self.listener.accept()[0]))
+        return self.clients[-1]
+
+    def close(self):
+        self.stop()
+        for client in self.clients:
+            client.close()
+
+    def stop(self):
+        self.listener.close()
+        if os.path.exists(self.path):
+            os.unlink(self.path)
