@@ -116,6 +116,15 @@ static __always_inline __u32 current_generation(void)
     return state ? state->generation : 0;
 }
 
+static __always_inline void count_lost_event(void)
+{
+    __u32 zero = 0;
+    struct gate_state *state = bpf_map_lookup_elem(&gate_state, &zero);
+
+    if (state)
+        __sync_fetch_and_add(&state->events_lost, 1);
+}
+
 /* ---- the path of an executable ---- */
 
 struct walk {
@@ -658,7 +667,7 @@ int gate_release(struct bpf_sock *ctx)
         return 1;
     event = bpf_ringbuf_reserve(&gate_events, sizeof(*event), 0);
     if (!event) {
-        count(GATE_COUNTER_EVENTS_LOST);
+        count_lost_event();
         return 1;
     }
     event->cookie = own.cookie;

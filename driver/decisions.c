@@ -85,7 +85,7 @@ static NTSTATUS seed_status(uint32_t refusal)
     return refusal == GATEHOUSE_E_NOT_YOURS ? STATUS_ACCESS_DENIED : STATUS_NOT_FOUND;
 }
 
-/* Information as in the article, also where there is no output buffer: nothing is copied then. */
+/* Information is the article's; without an output buffer it has to be 0, for it counts bytes of that buffer. */
 NTSTATUS decisions_submit_seed(struct client *client, PIRP irp, struct dispatch_io *io)
 {
     USER_CLASSIFY_DECISION decision;
@@ -98,7 +98,7 @@ NTSTATUS decisions_submit_seed(struct client *client, PIRP irp, struct dispatch_
         return STATUS_BUFFER_TOO_SMALL;
     status = seed_status(
         decide(client, decision.RequestId, decision.Block != 0 ? GATEHOUSE_VERDICT_BLOCK : GATEHOUSE_VERDICT_PERMIT));
-    if (NT_SUCCESS(status))
+    if (NT_SUCCESS(status) && io->output_size != 0)
         io->information = sizeof(decision);
     return status;
 }

@@ -141,7 +141,7 @@ NTSTATUS dispatch_control(struct _DEVICE_OBJECT *device, struct _IRP *irp)
         return irp_complete(irp, (NTSTATUS)GATEHOUSE_E_STOPPING, 0);
     status = control(irp, &io);
     if (!io.parked) {
-        if (NT_ERROR(status) && status != STATUS_CANCELLED && !io.counted)
+        if (!NT_SUCCESS(status) && status != STATUS_CANCELLED && !io.counted)
             DRIVER_COUNT(rejected_input);
         irp_complete(irp, status, io.information);
     }

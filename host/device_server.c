@@ -28,6 +28,7 @@
 
 #define DEVICE_NAME "\\\\.\\Gatehouse"
 #define CLIENTS_MAX 64u
+#define READ_BATCH  4u /* a decider sends its answer and its next read together */
 #define GROUP_NAME  "gatehouse"
 
 struct call {
@@ -62,7 +63,9 @@ struct device_server {
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     device_server_status *status;
     void *status_context;
-    uint8_t message[GATEHOUSE_MESSAGE_MAX];
+    struct mmsghdr headers[READ_BATCH];
+    struct iovec pieces[READ_BATCH];
+    uint8_t messages[READ_BATCH][GATEHOUSE_MESSAGE_MAX];
 };
 
 /* --- Answers ------------------------------------------------------------------------------- */
@@ -259,25 +262,33 @@ static void client_close(struct client *client)
     free(client);
 }
 
+static void client_read(struct client *client)
+{
+    struct device_server *server = client->server;
+    int count = recvmmsg(client->source.fd, server->headers, READ_BATCH, MSG_DONTWAIT, NULL);
+
+    if (count < 0 && errno != EAGAIN && errno != EINTR)
+        client_close(client);
+    for (int i = 0; i < count; i++) {
+        const struct mmsghdr *header = &server->headers[i];
+        if (header->msg_len == 0) { /* end of file; an empty message looks the same and is no call either */
+            client_close(client);
+            return;
+        }
+        client_message(client, server->messages[i], header->msg_len, header->msg_hdr.msg_flags & MSG_TRUNC);
+    }
+}
+
 static void client_ready(void *context, uint32_t events)
 {
     struct client *client = context;
-    struct device_server *server = client->server;
-    struct iovec part = {server->message, sizeof(server->message)};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 
     if (events & EPOLLOUT)
         client_send_late(client);
-    if (!(events & EPOLLIN)) {
-        if (events & (EPOLLHUP | EPOLLERR))
-            client_close(client);
-        return;
-    }
-    ssize_t size = recvmsg(client->source.fd, &message, MSG_DONTWAIT);
-    if (size > 0)
-        client_message(client, server->message, (size_t)size, message.msg_flags & MSG_TRUNC);
-    else if (size == 0 || (errno != EAGAIN && errno != EINTR))
-        client_close(client); /* end of file; an empty message looks the same and is no call either */
+    if (events & EPOLLIN)
+        client_read(client);
+    else if (events & (EPOLLHUP | EPOLLERR))
+        client_close(client);
 }
 
 static bool peer_in_group(int fd, gid_t primary)
@@ -432,6 +443,10 @@ int device_server_start(struct loop *loop, const char *path, device_server_statu
     if (!made)
         goto out;
     made->loop = loop;
+    for (unsigned i = 0; i < READ_BATCH; i++) {
+        made->pieces[i] = (struct iovec){made->messages[i], GATEHOUSE_MESSAGE_MAX};
+        made->headers[i].msg_hdr = (struct msghdr){.msg_iov = &made->pieces[i], .msg_iovlen = 1};
+    }
     made->status = status;
     made->status_context = context;
     snprintf(made->path, sizeof(made->path), "%s", path);

@@ -87,15 +87,17 @@ static int take_event(void *context, void *data, size_t size)
     return 0;
 }
 
+static uint64_t events_lost(const struct gate *gate)
+{
+    return __atomic_load_n(&gate->programs.maps.state->events_lost, __ATOMIC_RELAXED);
+}
+
 static int open_ring(struct gate *gate, struct gate_error *error)
 {
-    uint64_t counts[GATE_COUNTERS];
-
     gate->ring = ring_buffer__new(gate_programs_ring(&gate->programs), take_event, gate, NULL);
     if (!gate->ring)
         return gate_fail(error, -errno, "cannot read the events of the eBPF programs: %s", strerror(errno));
-    if (!gate_programs_count(&gate->programs, counts))
-        gate->events_lost = counts[GATE_COUNTER_EVENTS_LOST];
+    gate->events_lost = events_lost(gate);
     return 0;
 }
 
@@ -320,7 +322,7 @@ static void sweep_one(void *context, uint64_t cookie)
 
 int gate_read_events(struct gate *gate, const struct gate_handlers *handlers, void *context)
 {
-    uint64_t counts[GATE_COUNTERS];
+    uint64_t lost;
     int got;
 
     gate->handlers = handlers;
@@ -328,8 +330,9 @@ int gate_read_events(struct gate *gate, const struct gate_handlers *handlers, vo
     got = ring_buffer__consume(gate->ring);
     if (got < 0)
         return got;
-    if (!gate_programs_count(&gate->programs, counts) && counts[GATE_COUNTER_EVENTS_LOST] != gate->events_lost) {
-        gate->events_lost = counts[GATE_COUNTER_EVENTS_LOST];
+    lost = events_lost(gate);
+    if (lost != gate->events_lost) {
+        gate->events_lost = lost;
         gate_sockets_sweep(gate->programs.maps.owners, sweep_one, gate);
     }
     return got;
@@ -401,7 +404,7 @@ int gate_count(struct gate *gate, struct gate_counts *counts)
     if (code)
         return code;
     found.datagrams_blocked = kernel[GATE_COUNTER_DATAGRAMS_BLOCKED];
-    found.events_lost = kernel[GATE_COUNTER_EVENTS_LOST];
+    found.events_lost = events_lost(gate);
     *counts = found;
     return 0;
 }

@@ -193,13 +193,27 @@ static void format_text(struct output *output, const char *format, va_list *argu
     output->text[output->used] = 0;
 }
 
-/* What would not be shown is still formatted when it names wide strings, so that their rule is checked. */
+/* Whether some directive takes UTF-16: then even what is not shown is formatted, so that its rule is checked. */
+static bool names_wide(const char *format)
+{
+    for (const char *at = strchr(format, '%'); at != NULL; at = strchr(at, '%')) {
+        at++;
+        at += strspn(at, "-+ #0123456789.*");
+        bool wide = (*at == 'w' || *at == 'l') && strchr("sZc", at[1]) != NULL && at[1] != 0;
+        if (wide || *at == 'S' || *at == 'C')
+            return true;
+        if (*at == '%')
+            at++;
+    }
+    return false;
+}
+
 static void print(ULONG component, ULONG level, const char *format, va_list *arguments)
 {
     nt_debug_sink *sink = __atomic_load_n(&sink_now, __ATOMIC_ACQUIRE);
     bool shown = sink != NULL || level == DPFLTR_ERROR_LEVEL;
     struct output output;
-    if (!shown && (nt_self.irql == PASSIVE_LEVEL || strpbrk(format, "wlSC") == NULL))
+    if (!shown && (nt_self.irql == PASSIVE_LEVEL || !names_wide(format)))
         return;
     output.used = 0;
     format_text(&output, format, arguments);
