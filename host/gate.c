@@ -283,7 +283,7 @@ static void take_packet(void *context, const struct gate_queued *queued)
     struct gate_tuple tuple;
     enum waiting waiting;
 
-    if (!packet_parse(queued->data, queued->size, &tuple)) {
+    if (!packet_parse(queued->data, queued->size, &tuple) || !packet_is_whole(queued->data, queued->size)) {
         gate_drop(gate, queued->id);
         if (gate->handlers->damaged)
             gate->handlers->damaged(gate->context, queued->id);

@@ -8,6 +8,8 @@
  */
 #include "gate_private.h"
 
+#include "host/packet.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -20,7 +22,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define COPY_RANGE     256
+#define COPY_RANGE     PACKET_CUT_FROM
 #define MESSAGE_MAX    1024 /* COPY_RANGE and all attributes */
 #define BATCH          32
 #define RECEIVE_BUFFER (32 * 1024 * 1024)

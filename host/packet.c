@@ -85,19 +85,40 @@ static bool parse4(const uint8_t *data, size_t size, struct gate_tuple *tuple, s
     return true;
 }
 
+/* Addresses and protocol of the IP header, and where the transport header starts. */
+static bool parse_ip(const uint8_t *data, size_t size, struct gate_tuple *tuple, size_t *offset)
+{
+    if (size < 1)
+        return false;
+    if (data[0] >> 4 == 4)
+        return parse4(data, size, tuple, offset);
+    return data[0] >> 4 == 6 && parse6(data, size, tuple, offset);
+}
+
+bool packet_is_whole(const uint8_t *data, size_t size)
+{
+    struct gate_tuple found = {0};
+    size_t offset = 0, length;
+
+    if (!parse_ip(data, size, &found, &offset))
+        return false;
+    if (size >= PACKET_CUT_FROM)
+        return true;
+    if (found.protocol == PROTOCOL_UDP)
+        return size >= offset + 8 && (data[offset + 4] != 0 || data[offset + 5] >= 8 || data[offset + 5] == 0);
+    if (found.protocol != PROTOCOL_TCP || size < offset + 20)
+        return false;
+    length = (size_t)(data[offset + 12] >> 4) * 4;
+    return length >= 20 && size >= offset + length;
+}
+
 bool packet_parse(const uint8_t *data, size_t size, struct gate_tuple *tuple)
 {
     struct gate_tuple found = {0};
     size_t offset = 0;
 
-    if (size < 1)
+    if (!parse_ip(data, size, &found, &offset))
         return false;
-    if (data[0] >> 4 == 4) {
-        if (!parse4(data, size, &found, &offset))
-            return false;
-    } else if (data[0] >> 4 != 6 || !parse6(data, size, &found, &offset)) {
-        return false;
-    }
     if ((found.protocol != PROTOCOL_TCP && found.protocol != PROTOCOL_UDP) || size < offset + 4)
         return false;
     memcpy(&found.local_port, data + offset, 2);

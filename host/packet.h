@@ -21,4 +21,13 @@
  */
 bool packet_parse(const uint8_t *data, size_t size, struct gate_tuple *tuple);
 
+/* From this size on a packet may have been cut: gate_queue.c asks the kernel for so much. */
+#define PACKET_CUT_FROM 256u
+
+/*
+ * Is the transport header all there? A TCP header of the length it says; a UDP header whose length covers itself (0
+ * stands for more than 16 bits can say). Asked beside packet_parse: that one finds the owner of damaged packets too.
+ */
+bool packet_is_whole(const uint8_t *data, size_t size);
+
 #endif
