@@ -118,9 +118,9 @@ static void held_ones_are_covered(void **state)
         fixture_connect_to(&same[i], fixture_endpoint(),
                            &(struct fixture_connect){.program = "/bin/a", .remote_last = 1});
     for (int i = 0; i < 20; i++)
-        fixture_connect_to(&other[i], fixture_endpoint(),
-                           &(struct fixture_connect){.program = i % 2 ? "/bin/a" : "/bin/b",
-                                                     .remote_last = (uint8_t)(i % 2 ? 2 : 1)});
+        fixture_connect_to(
+            &other[i], fixture_endpoint(),
+            &(struct fixture_connect){.program = i % 2 ? "/bin/a" : "/bin/b", .remote_last = (uint8_t)(i % 2 ? 2 : 1)});
     assert_int_equal(fixture_decide(decider, id, GATEHOUSE_VERDICT_PERMIT, 1, 0), 0);
     assert_decided(&first, WFP_PERMIT);
     for (int i = 0; i < 300; i++)
@@ -146,7 +146,7 @@ static void newer_replaces_narrower_counts(void **state)
         fixture_connect_to(&held[i], fixture_endpoint(), i == 2 ? &a2 : &a1);
     assert_int_equal(fixture_get(decider, requests, 3), 3);
     assert_int_equal(fixture_decide(decider, requests[2].id, GATEHOUSE_VERDICT_BLOCK, 2, 0), 0); /* /bin/a: block */
-    assert_decided(&held[0], WFP_BLOCK); /* covered */
+    assert_decided(&held[0], WFP_BLOCK);                                                         /* covered */
     assert_int_equal(filters_now(), 2);
     assert_int_equal(outcome_of(&a1), WFP_BLOCK);
     (void)a2;
@@ -225,8 +225,8 @@ static void answers_are_bounded(void **state)
 
 /* --- Events --- */
 
-static unsigned read_events(struct nt_file *observer, struct gatehouse_event *events, struct gatehouse_request *requests,
-                            unsigned limit)
+static unsigned read_events(struct nt_file *observer, struct gatehouse_event *events,
+                            struct gatehouse_request *requests, unsigned limit)
 {
     static struct fixture_call call;
     unsigned count = 0;

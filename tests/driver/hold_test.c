@@ -124,7 +124,8 @@ static void deadline_decides(void **state)
         fixture_advance(15 * MS);
         assert_decided(&held[0], undecided == GATEHOUSE_VERDICT_PERMIT ? WFP_PERMIT : WFP_BLOCK);
         assert_pended(&held[1]); /* offered or not makes no difference, time does */
-        assert_int_equal(fixture_decide(decider, requests[0].id, GATEHOUSE_VERDICT_PERMIT, 0, 0), GATEHOUSE_E_UNKNOWN_ID);
+        assert_int_equal(fixture_decide(decider, requests[0].id, GATEHOUSE_VERDICT_PERMIT, 0, 0),
+                         GATEHOUSE_E_UNKNOWN_ID);
         fixture_advance(3600000 * MS); /* the machine slept */
         assert_decided(&held[1], undecided == GATEHOUSE_VERDICT_PERMIT ? WFP_PERMIT : WFP_BLOCK);
         assert_int_equal(fixture_status(decider).expired, 2);
@@ -375,8 +376,12 @@ static void request_content(void **state)
     decider = fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
     nt_set_current_process(4242, 99);
     fixture_connect_to(&held, fixture_endpoint(),
-                       &(struct fixture_connect){.ip_version = 6, .protocol = 17, .remote_port = 53, .remote_last = 9,
-                                                 .process_id = 4242, .program = "/sbin/x",
+                       &(struct fixture_connect){.ip_version = 6,
+                                                 .protocol = 17,
+                                                 .remote_port = 53,
+                                                 .remote_last = 9,
+                                                 .process_id = 4242,
+                                                 .program = "/sbin/x",
                                                  .flags = FWP_CONDITION_FLAG_IS_LOOPBACK});
     nt_set_current_process(0, 0);
     fixture_start(&get, decider, GATEHOUSE_IOCTL_GET_REQUESTS, 1000);

@@ -60,8 +60,9 @@ static void hello_input(void **state)
         struct gatehouse_hello hello;
         uint32_t status;
     } rows[] = {
-        {{0, 1, 0}, GATEHOUSE_E_BAD_VERSION}, {{2, 1, 0}, GATEHOUSE_E_BAD_VERSION}, {{1, 0, 0}, GATEHOUSE_E_BAD_ROLE},
-        {{1, 3, 0}, GATEHOUSE_E_BAD_ROLE},    {{1, 2, 1}, GATEHOUSE_E_RESERVED},    {{1, 1, 0}, GATEHOUSE_E_DECIDER_PRESENT},
+        {{0, 1, 0}, GATEHOUSE_E_BAD_VERSION}, {{2, 1, 0}, GATEHOUSE_E_BAD_VERSION},
+        {{1, 0, 0}, GATEHOUSE_E_BAD_ROLE},    {{1, 3, 0}, GATEHOUSE_E_BAD_ROLE},
+        {{1, 2, 1}, GATEHOUSE_E_RESERVED},    {{1, 1, 0}, GATEHOUSE_E_DECIDER_PRESENT},
     };
 
     (void)state;
@@ -136,9 +137,9 @@ static void policy_input(void **state)
         struct gatehouse_policy policy;
         uint32_t status;
     } rows[] = {
-        {{2, 60000, 2, 0, 0}, GATEHOUSE_E_BAD_VERSION},  {{1, 60000, 2, 0, 1}, GATEHOUSE_E_RESERVED},
-        {{1, 99, 2, 0, 0}, GATEHOUSE_E_BAD_SETTING},     {{1, 120001, 2, 0, 0}, GATEHOUSE_E_BAD_SETTING},
-        {{1, 60000, 0, 0, 0}, GATEHOUSE_E_BAD_SETTING},  {{1, 60000, 3, 0, 0}, GATEHOUSE_E_BAD_SETTING},
+        {{2, 60000, 2, 0, 0}, GATEHOUSE_E_BAD_VERSION}, {{1, 60000, 2, 0, 1}, GATEHOUSE_E_RESERVED},
+        {{1, 99, 2, 0, 0}, GATEHOUSE_E_BAD_SETTING},    {{1, 120001, 2, 0, 0}, GATEHOUSE_E_BAD_SETTING},
+        {{1, 60000, 0, 0, 0}, GATEHOUSE_E_BAD_SETTING}, {{1, 60000, 3, 0, 0}, GATEHOUSE_E_BAD_SETTING},
         {{1, 60000, 2, 3, 0}, GATEHOUSE_E_BAD_SETTING},
     };
     uint8_t bytes[40] = {1};
@@ -190,7 +191,8 @@ static void refuse_decision(struct nt_file *file, struct gatehouse_decision deci
     struct gatehouse_status before = snapshot(), after;
     uint32_t status = 0;
 
-    assert_int_equal(fixture_control(file, GATEHOUSE_IOCTL_SUBMIT_DECISIONS, &input, sizeof(input), &status, 4, NULL), 0);
+    assert_int_equal(fixture_control(file, GATEHOUSE_IOCTL_SUBMIT_DECISIONS, &input, sizeof(input), &status, 4, NULL),
+                     0);
     assert_int_equal(status, expected);
     after = snapshot();
     assert_int_equal(after.rejected_input, before.rejected_input + 1);
@@ -262,6 +264,7 @@ static void seed_input(void **state)
     refuse(seed, GATEHOUSE_IOCTL_GET_STATUS, NULL, 0, 216, GATEHOUSE_E_NO_HELLO);
     refuse(seed, GATEHOUSE_IOCTL_HELLO, &(struct gatehouse_hello){1, 2, 0}, 16, 16, GATEHOUSE_E_HELLO_TWICE);
     assert_pended(&held);
+    wfp_ale_endpoint_closed(held.endpoint);
     nt_file_close(seed);
     nt_file_close(other);
     decider = fixture_open_as(4, GATEHOUSE_ROLE_DECIDER);
