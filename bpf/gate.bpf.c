@@ -2,6 +2,9 @@
 /*
  * gate.bpf.c - who connects, and what the kernel already knows about it.
  *
+ * gate_exec writes down the path of each program that is started in our namespace, as it is then; what
+ * was started before, elsewhere or by fork has its path taken at its first connect().
+ *
  * The cgroup programs run in the process that calls connect() or sendmsg(). They write down who it
  * is, under the cookie of the socket, before any packet exists; nothing has to be guessed later. They
  * never refuse. They sit at the root of cgroup2 and so run for every namespace of the machine: all
@@ -260,6 +263,18 @@ static __always_inline bool identify_caller(struct gate_caller *caller)
         caller->flags |= GATE_CALLER_DELETED;
     note_image(caller, file);
     return true;
+}
+
+SEC("tp_btf/sched_process_exec")
+int gate_exec(__u64 *ctx)
+{
+    struct task_struct *task = (void *)bpf_get_current_task_btf();
+    struct gate_caller caller = {};
+
+    (void)ctx;
+    if (BPF_CORE_READ(task, nsproxy, net_ns, net_cookie) == netns_cookie)
+        identify_caller(&caller);
+    return 0;
 }
 
 static __always_inline bool same_caller(const struct gate_caller *a, const struct gate_caller *b)

@@ -75,8 +75,17 @@ struct mm_struct {
     struct file *exe_file;
 };
 
+struct net {
+    __u64 net_cookie;
+};
+
+struct nsproxy {
+    struct net *net_ns;
+};
+
 struct task_struct {
     struct mm_struct *mm;
+    struct nsproxy *nsproxy;
     struct task_struct *group_leader;
     __u64 start_boottime;
 };

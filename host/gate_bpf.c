@@ -113,14 +113,15 @@ static int explain_load(int code, struct gate_error *error)
                      strerror(-code));
 }
 
-static int load_programs(struct gate_programs *programs, const struct gate_load *load, struct gate_error *error)
+static int try_load(struct gate_programs *programs, const struct gate_load *load, bool with_exec)
 {
     struct gate_bpf *skeleton = gate_bpf__open();
     int code;
 
     if (!skeleton)
-        return explain_load(-errno, error);
+        return -errno;
     programs->skeleton = skeleton;
+    bpf_program__set_autoload(skeleton->progs.gate_exec, with_exec);
     skeleton->rodata->netns_cookie = load->netns_cookie;
     skeleton->rodata->undecided_limit_ns = ((uint64_t)load->options->deadline_ms + GRACE_MS) * 1000000;
     skeleton->rodata->host_mount_namespace = load->host_mount_namespace;
@@ -128,6 +129,20 @@ static int load_programs(struct gate_programs *programs, const struct gate_load 
     code = pin_maps(skeleton, load->directory);
     if (!code)
         code = gate_bpf__load(skeleton);
+    if (code) {
+        gate_bpf__destroy(skeleton);
+        programs->skeleton = NULL;
+    }
+    return code;
+}
+
+/* Without the trace point, every path is taken at connect(): that is worth less, but no reason not to start. */
+static int load_programs(struct gate_programs *programs, const struct gate_load *load, struct gate_error *error)
+{
+    int code = try_load(programs, load, true);
+
+    if (code)
+        code = try_load(programs, load, false);
     return code ? explain_load(code, error) : 0;
 }
 
@@ -174,6 +189,28 @@ static int attach(const struct bpf_program *program, enum bpf_attach_type type, 
     return code;
 }
 
+/* A trace point's link cannot be given a new program: the new one comes first, then the old one goes. */
+static int attach_exec(const struct bpf_program *program, const char *directory, struct gate_error *error)
+{
+    char path[PIN_SIZE];
+    struct bpf_link *link;
+    int code = 0;
+
+    pin_path(path, directory, "link_gate_exec");
+    if (bpf_program__fd(program) < 0) {
+        unlink(path);
+        return 0;
+    }
+    link = bpf_program__attach(program);
+    if (libbpf_get_error(link))
+        return 0; /* as if it could not be loaded */
+    unlink(path);
+    if (bpf_link__pin(link, path))
+        code = gate_fail(error, -errno, "cannot pin an eBPF link at %s: %s", path, strerror(errno));
+    bpf_link__destroy(link); /* the pin keeps it */
+    return code;
+}
+
 static int attach_all(struct gate_bpf *skeleton, const char *directory, int cgroup, struct gate_error *error)
 {
     const struct {
@@ -194,6 +231,8 @@ static int attach_all(struct gate_bpf *skeleton, const char *directory, int cgro
         code = pin_program(matches[i], directory, error);
     for (size_t i = 0; !code && i < sizeof(hooks) / sizeof(hooks[0]); i++)
         code = attach(hooks[i].program, hooks[i].type, directory, cgroup, error);
+    if (!code)
+        code = attach_exec(skeleton->progs.gate_exec, directory, error);
     return code;
 }
 
