@@ -79,7 +79,7 @@ static const struct operation operations[] = {
     {GATEHOUSE_IOCTL_SUBMIT_DECISIONS, decisions_submit, sizeof(struct gatehouse_decisions), ANY_SIZE, 0, BY_DECIDER,
      (NTSTATUS)GATEHOUSE_E_NOT_DECIDER, FALSE},
     {GATEHOUSE_IOCTL_SET_POLICY, set_policy, sizeof(struct gatehouse_policy), sizeof(struct gatehouse_policy), 0,
-     BY_DECIDER, (NTSTATUS)GATEHOUSE_E_NOT_DECIDER, FALSE},
+     BY_DECIDER | BY_OBSERVER, STATUS_SUCCESS, FALSE},
     {GATEHOUSE_IOCTL_GET_STATUS, status_get, 0, 0, sizeof(struct gatehouse_status), BY_DECIDER | BY_OBSERVER,
      STATUS_SUCCESS, FALSE},
     {GATEHOUSE_IOCTL_READ_EVENTS, events_read, 0, 0, sizeof(struct gatehouse_event), BY_OBSERVER,

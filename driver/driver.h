@@ -68,6 +68,7 @@ struct driver_state {
     struct rundown rundown; /* dispatch, DPC and work item are inside */
     uint64_t loaded_at;
     uint32_t capacity;
+    BOOLEAN hold_loopback;
     struct driver_counters counters;
 
     KSPIN_LOCK pend_lock;

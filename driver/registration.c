@@ -24,6 +24,7 @@ DEFINE_GUID(GATEHOUSE_CALLOUT_CLOSURE_V6, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c
 static UINT64 weight_callout = 0x1000;
 static UINT64 weight_program = 0x2000;
 static UINT64 weight_destination = 0x3000;
+static UINT64 weight_loopback = 0x4000;
 
 #define UNREGISTER_TRIES      200u
 #define UNREGISTER_WAIT_TICKS 100000 /* 10 ms */
@@ -126,6 +127,27 @@ static NTSTATUS add_callout(const struct callout_row *row)
     return FwpmFilterAdd0(driver_state.engine, &filter, NULL, NULL);
 }
 
+/*
+ * What asks and what answers talk over loopback: asking about that could lock itself out. It is a filter
+ * of its own, so that whoever looks at the engine sees why loopback passes.
+ */
+static NTSTATUS add_loopback(const GUID *layer)
+{
+    FWPM_FILTER_CONDITION0 condition;
+    FWPM_FILTER0 filter;
+
+    RtlZeroMemory(&condition, sizeof(condition));
+    condition.fieldKey = FWPM_CONDITION_FLAGS;
+    condition.matchType = FWP_MATCH_FLAGS_ALL_SET;
+    condition.conditionValue.type = FWP_UINT32;
+    condition.conditionValue.uint32 = FWP_CONDITION_FLAG_IS_LOOPBACK;
+    filter_init(&filter, layer, L"Gatehouse permits loopback", &weight_loopback);
+    filter.action.type = FWP_ACTION_PERMIT;
+    filter.filterCondition = &condition;
+    filter.numFilterConditions = 1;
+    return FwpmFilterAdd0(driver_state.engine, &filter, NULL, NULL);
+}
+
 static NTSTATUS add_objects(void)
 {
     NTSTATUS status = FwpmTransactionBegin0(driver_state.engine, 0);
@@ -137,6 +159,10 @@ static NTSTATUS add_objects(void)
         status = add_sublayer();
     for (ULONG i = 0; i < DRIVER_CALLOUTS && NT_SUCCESS(status); i++)
         status = add_callout(&rows[i]);
+    if (NT_SUCCESS(status) && !driver_state.hold_loopback)
+        status = add_loopback(&FWPM_LAYER_ALE_AUTH_CONNECT_V4);
+    if (NT_SUCCESS(status) && !driver_state.hold_loopback)
+        status = add_loopback(&FWPM_LAYER_ALE_AUTH_CONNECT_V6);
     if (NT_SUCCESS(status))
         return FwpmTransactionCommit0(driver_state.engine);
     (void)FwpmTransactionAbort0(driver_state.engine);

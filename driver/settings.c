@@ -18,6 +18,7 @@ static const struct setting settings[] = {
     {L"Undecided", GATEHOUSE_VERDICT_PERMIT, GATEHOUSE_VERDICT_BLOCK, GATEHOUSE_VERDICT_BLOCK},
     {L"NoDecider", GATEHOUSE_NO_DECIDER_HOLD, GATEHOUSE_NO_DECIDER_BLOCK, GATEHOUSE_NO_DECIDER_HOLD},
     {L"Capacity", 1, CAPACITY_MAX, CAPACITY_DEFAULT},
+    {L"HoldLoopback", 0, 1, 0},
 };
 #define SETTINGS RTL_NUMBER_OF(settings)
 
@@ -39,7 +40,8 @@ static void query(PUNICODE_STRING registry_path, ULONG *values)
 }
 
 _Use_decl_annotations_
-void settings_read(PUNICODE_STRING registry_path, struct gatehouse_policy *policy, uint32_t *capacity)
+void settings_read(PUNICODE_STRING registry_path, struct gatehouse_policy *policy, uint32_t *capacity,
+                   BOOLEAN *hold_loopback)
 {
     ULONG values[SETTINGS];
 
@@ -59,4 +61,5 @@ void settings_read(PUNICODE_STRING registry_path, struct gatehouse_policy *polic
     policy->no_decider = values[2];
     policy->reserved = 0;
     *capacity = values[3];
+    *hold_loopback = (BOOLEAN)values[4];
 }

@@ -6,6 +6,7 @@
  *   Undecided   1 permit, 2 block   default 2
  *   NoDecider   0 hold, 1 permit, 2 block   default 0
  *   Capacity    1 .. 4194304   default 65536
+ *   HoldLoopback  0 permit loopback by a filter, 1 hold it too   default 0
  *
  * A value that is missing or not allowed takes its default, each for itself; a trace says so.
  */
@@ -15,6 +16,7 @@
 #include "driver/driver.h"
 
 _IRQL_requires_(PASSIVE_LEVEL)
-void settings_read(PUNICODE_STRING registry_path, struct gatehouse_policy *policy, uint32_t *capacity);
+void settings_read(PUNICODE_STRING registry_path, struct gatehouse_policy *policy, uint32_t *capacity,
+                   BOOLEAN *hold_loopback);
 
 #endif

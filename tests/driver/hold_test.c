@@ -362,8 +362,34 @@ static void policy_change_keeps_flows(void **state)
 }
 
 /* What a request says, against what was connected. */
+/* Passes by a filter, of both families, without the driver's classifyFn; held like any other when asked for. */
+static void loopback_passes_unless_held(void **state)
+{
+    const struct nt_registry_dword hold = {"HoldLoopback", 1};
+    struct fixture_connection connection;
+
+    (void)state;
+    for (int held = 0; held < 2; held++) {
+        fixture_load(&hold, (size_t)held);
+        decider = fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
+        for (uint8_t ip_version = 4; ip_version <= 6; ip_version += 2) {
+            fixture_connect_to(
+                &connection, fixture_endpoint(),
+                &(struct fixture_connect){.ip_version = ip_version, .flags = FWP_CONDITION_FLAG_IS_LOOPBACK});
+            if (held)
+                assert_pended(&connection);
+            else
+                assert_decided(&connection, WFP_PERMIT);
+        }
+        assert_int_equal(fixture_status(decider).classified, held ? 2 : 0);
+        nt_file_close(decider);
+        fixture_unload();
+    }
+}
+
 static void request_content(void **state)
 {
+    const struct nt_registry_dword hold = {"HoldLoopback", 1};
     struct {
         struct gatehouse_request request;
         uint8_t path[64];
@@ -372,7 +398,7 @@ static void request_content(void **state)
     struct fixture_connection held;
 
     (void)state;
-    fixture_load(NULL, 0);
+    fixture_load(&hold, 1);
     decider = fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
     nt_set_current_process(4242, 99);
     fixture_connect_to(&held, fixture_endpoint(),
@@ -420,6 +446,7 @@ int main(void)
         cmocka_unit_test(application_gone),
         cmocka_unit_test(one_socket_two_destinations),
         cmocka_unit_test(policy_change_keeps_flows),
+        cmocka_unit_test(loopback_passes_unless_held),
         cmocka_unit_test(request_content),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

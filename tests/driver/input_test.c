@@ -100,7 +100,6 @@ static void only_the_right_role(void **state)
     (void)state;
     refuse(observer, GATEHOUSE_IOCTL_GET_REQUESTS, NULL, 0, 60000, GATEHOUSE_E_NOT_DECIDER);
     refuse(observer, GATEHOUSE_IOCTL_SUBMIT_DECISIONS, zeros, 32, 4, GATEHOUSE_E_NOT_DECIDER);
-    refuse(observer, GATEHOUSE_IOCTL_SET_POLICY, zeros, 24, 0, GATEHOUSE_E_NOT_DECIDER);
     refuse(decider, GATEHOUSE_IOCTL_READ_EVENTS, NULL, 0, 60000, GATEHOUSE_E_BAD_ROLE);
     refuse(observer, IOCTL_WFP_GET_NEXT_REQUEST, NULL, 0, 24, (uint32_t)STATUS_INVALID_DEVICE_STATE);
     refuse(decider, IOCTL_WFP_SUBMIT_DECISION, zeros, 16, 16, (uint32_t)STATUS_INVALID_DEVICE_STATE);
