@@ -120,20 +120,24 @@ int main(int argc, char **argv)
 {
     UINT32 filters = argc > 1 ? (UINT32)strtoul(argv[1], NULL, 10) : 0;
     size_t count = argc > 2 ? strtoul(argv[2], NULL, 10) : 20000;
-    double *samples = calloc(count, sizeof(*samples));
+    double *samples;
     HANDLE engine;
 
-    if (argc < 2 || count < 100 || samples == NULL) {
+    if (argc < 2 || count < 100) {
         fprintf(stderr, "usage: classify_bench FILTERS [SAMPLES], at least 100\n");
         return 2;
     }
-    if (FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine) != STATUS_SUCCESS)
+    if (FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine) != STATUS_SUCCESS ||
+        (samples = calloc(count, sizeof(*samples))) == NULL) {
+        fprintf(stderr, "classify_bench: the engine does not open, or memory is out\n");
         return 1;
+    }
     filters_add(engine, filters);
     classifies(samples, count);
     qsort(samples, count, sizeof(*samples), sample_compare);
     printf("classify %.1f %.1f\n", samples[count / 2], samples[count * 99 / 100]);
     FwpmEngineClose0(engine);
     wfp_reset();
+    free(samples);
     return 0;
 }

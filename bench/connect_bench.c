@@ -126,7 +126,7 @@ int main(int argc, char **argv)
 {
     struct net_address to;
     unsigned long count;
-    uint64_t *samples;
+    uint64_t *samples = NULL;
 
     if (argc == 3 && strcmp(argv[1], "listen") == 0)
         return bench_listen((uint16_t)strtoul(argv[2], NULL, 10));
@@ -136,5 +136,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: connect_bench tcp|udp ADDRESS PORT COUNT, or connect_bench listen PORT\n");
         return 2;
     }
-    return strcmp(argv[1], "udp") == 0 ? bench_udp(&to, samples, count) : bench_tcp(&to, samples, count);
+    int result = strcmp(argv[1], "udp") == 0 ? bench_udp(&to, samples, count) : bench_tcp(&to, samples, count);
+    free(samples);
+    return result;
 }

@@ -22,6 +22,7 @@
 #define PROGRAMS     100u
 #define GROUP        16u
 #define COLD_SUBMITS 500u
+#define HELD_MOST    4000000u
 #define OTHER_MEMORY (64u << 20)
 
 struct bench {
@@ -126,7 +127,7 @@ static void samples_tell(const char *name, double *samples, size_t count)
 
 static void bench_warm(struct bench *bench, const char *name, uint32_t submits, bool ordered)
 {
-    uint32_t groups = submits / GROUP, at[GROUP], step = ordered ? 1 : bench->held / GROUP;
+    uint32_t groups = submits / GROUP, at[GROUP] = {0}, step = ordered ? 1 : bench->held / GROUP;
     double *samples = calloc(groups, sizeof(*samples));
 
     for (uint32_t group = 0; group < groups; group++) {
@@ -169,7 +170,7 @@ int main(int argc, char **argv)
     const struct core_memory memory = {memory_allocate, memory_release, NULL};
     uint32_t submits;
 
-    if (argc != 3 || (bench.held = (uint32_t)strtoul(argv[1], NULL, 10)) < 100 ||
+    if (argc != 3 || (bench.held = (uint32_t)strtoul(argv[1], NULL, 10)) < 100 || bench.held > HELD_MOST ||
         (submits = (uint32_t)strtoul(argv[2], NULL, 10)) < 100 * GROUP) {
         fprintf(stderr, "usage: pend_table_bench HELD SUBMITS, at least 100 and %u\n", 100 * GROUP);
         return 2;

@@ -84,7 +84,7 @@ static void attempts_tell(const struct attempt *attempts, uint32_t count)
 int main(int argc, char **argv)
 {
     struct net_address address;
-    struct attempt *attempts;
+    struct attempt *attempts = NULL;
     struct rlimit files;
     uint32_t count, waiting = 0;
     int poll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -102,6 +102,7 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < count; i++) {
         if (!attempt_start(&attempts[i], &address, poll_fd, i)) {
             perror("many_connects: start");
+            free(attempts);
             return 1;
         }
         waiting += attempts[i].error == STILL_UNDER_WAY;
@@ -114,5 +115,6 @@ int main(int argc, char **argv)
     attempts_tell(attempts, count);
     while (getchar() != EOF)
         ;
+    free(attempts);
     return 0;
 }

@@ -104,7 +104,7 @@ static void senders_serve(const struct sender *senders, int count, bool connecte
 
 int main(int argc, char **argv)
 {
-    struct sender senders[MOST_DESTINATIONS];
+    struct sender senders[MOST_DESTINATIONS] = {0};
     int count = (argc - 2) / 2;
     bool right = argc >= 4 && argc % 2 == 0 && count <= MOST_DESTINATIONS;
 

@@ -160,7 +160,7 @@ def fill_table(lab, undecided):
     crowds = []
     left = capacity + beyond
     while left:
-        count = min(left, 30000)
+        count = min(left, 10000)
         crowds.append((count, lab.talker("many_connects", count, "distinct", net.MANY_V4, server.port, 60)))
         left -= count
     wait_until(lambda: decider.status().refused_full >= beyond, 60, "the count of refused")

@@ -71,7 +71,7 @@ static int device_open(const char *path)
 
 int main(int argc, char **argv)
 {
-    USER_CLASSIFY_REQUEST request;
+    USER_CLASSIFY_REQUEST request = {0};
     USER_CLASSIFY_DECISION decision;
     size_t returned;
     int device;
