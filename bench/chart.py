@@ -3,6 +3,8 @@
 import math
 from xml.sax.saxutils import escape
 
+from traffic import PLACEMENTS
+
 WIDTH, LEFT, RIGHT = 940, 330, 110
 BAR, GAP = 24, 12
 INK, FAINT, PAPER, GRID = "#1b2733", "#5b6875", "#ffffff", "#dde3e9"
@@ -92,19 +94,19 @@ def bars(drawing, entries, unit, decimals=1):
     drawing.y = bottom + 22
 
 
-def connect_bars(drawing, figures):
+def connect_bars(drawing, figures, placement, where):
     connect = figures["connect"]
-    base = connect.get("none", {}).get("p50_us")
+    base = connect.get("none", {}).get(placement, {}).get("p50_us")
     heading(
         drawing,
-        "How long connect() takes",
+        f"How long connect() takes, {where}",
         "TCP over veth, microseconds, logarithmic; bar: median, line: to the 99th percentile; × against no firewall",
     )
     entries = []
     for key in SHORT:
         if key in connect:
-            words = f" = {connect[key]['p50_us'] / base:.1f}×" if base else ""
-            entries.append((SHORT[key], connect[key]["p50_us"], connect[key]["p99_us"], COLOURS[key], words))
+            p50, p99 = connect[key][placement]["p50_us"], connect[key][placement]["p99_us"]
+            entries.append((SHORT[key], p50, p99, COLOURS[key], f" = {p50 / base:.1f}×" if base else ""))
     bars(drawing, entries, "µs")
 
 
@@ -144,7 +146,8 @@ def draw(figures, rows):
     drawing.y += 20
     words = f"{machine['processor']}, {machine['processors']} processors, Linux {machine['kernel']}, {machine['time']}"
     drawing.text(24, drawing.y, words, 12, FAINT)
-    connect_bars(drawing, figures)
+    for placement, where in PLACEMENTS.items():
+        connect_bars(drawing, figures, placement, where)
     inside_bars(drawing, figures)
     goal_lines(drawing, rows)
     return drawing.finish()

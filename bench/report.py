@@ -2,13 +2,15 @@
 """The figures as a table: what was measured, its ratios, and the goals, met or not."""
 import collections
 
+from traffic import PLACEMENTS
+
 Row = collections.namedtuple("Row", "goal measured limit unit met")
 
 
-def ratio(figures, over, under):
+def ratio(figures, over, under, placement):
     connect = figures.get("connect", {})
     if over in connect and under in connect:
-        return connect[over]["p50_us"] / connect[under]["p50_us"]
+        return connect[over][placement]["p50_us"] / connect[under][placement]["p50_us"]
     return None
 
 
@@ -22,10 +24,11 @@ def rows(figures):
     """The goals, with what was measured for each."""
     idle = figures.get("idle")
     submit = figures.get("submit", {})
-    found = [
-        row("connect() held, immediate permit / bare NFQUEUE loop, p50", ratio(figures, "held", "loop"), 2, "x"),
-        row("connect() held, immediate permit / OpenSnitch, p50", ratio(figures, "held", "opensnitch"), 0.125, "x"),
-    ]
+    found = []
+    for under, name, limit in (("loop", "bare NFQUEUE loop", 2), ("opensnitch", "OpenSnitch", 0.125)):
+        for placement, where in PLACEMENTS.items():
+            measured = ratio(figures, "held", under, placement)
+            found.append(row(f"connect() held / {name}, p50, {where}", measured, limit, "x"))
     names = {"warm": "one after the other", "ordered": "in the order they came", "cold": "other memory used between"}
     for kind, (few, many) in sorted(submit.items()):
         measured = many["p50_ns"] / few["p50_ns"]
@@ -44,21 +47,23 @@ def line(words, width=(72, 11, 11, 11, 11)):
 
 
 def connect_lines(figures):
-    base = figures["connect"].get("none", {}).get("p50_us")
-    loop = figures["connect"].get("loop", {}).get("p50_us")
-    yield line(("connect() and reset, over veth, IPv4", "p50 us", "p99 us", "/ none", "/ loop"))
-    for entry in figures["connect"].values():
-        p50 = entry["p50_us"]
-        ratios = [f"{p50 / other:.2f}" if other else "" for other in (base, loop)]
-        yield line((entry["title"], f"{p50:.1f}", f"{entry['p99_us']:.1f}", *ratios))
+    connect = figures["connect"]
+    for placement, where in PLACEMENTS.items():
+        others = [connect.get(key, {}).get(placement, {}).get("p50_us") for key in ("none", "loop")]
+        title = f"connect() and reset, over veth, IPv4; {where}"
+        yield line((title, "p50 us", "p99 us", "/ none", "/ loop"))
+        for entry in connect.values():
+            p50, p99 = entry[placement]["p50_us"], entry[placement]["p99_us"]
+            ratios = [f"{p50 / other:.2f}" if other else "" for other in others]
+            yield line((f"  {entry['title']}", f"{p50:.1f}", f"{p99:.1f}", *ratios))
     if not figures["send_decided"]:
         return
     base = figures["send_decided"].get("none", {}).get("p50_us")
-    yield line(("send() of a later datagram of a permitted flow", "", "", "", ""))
+    yield line(("send() of a later datagram of a permitted flow; all on one processor", "p50 us", "p99 us", "/ none"))
     for entry in figures["send_decided"].values():
         title = entry["title"].partition(":")[0]
         ratios = f"{entry['p50_us'] / base:.2f}" if base else ""
-        yield line((title, f"{entry['p50_us']:.2f}", f"{entry['p99_us']:.2f}", ratios))
+        yield line((f"  {title}", f"{entry['p50_us']:.2f}", f"{entry['p99_us']:.2f}", ratios))
 
 
 def inside_lines(figures):
@@ -66,11 +71,11 @@ def inside_lines(figures):
         yield line(("one submit in core/", "p50 ns", "p99 ns"))
         for kind, entries in sorted(figures["submit"].items()):
             for entry in entries:
-                yield line((f"{entry['held']:,} held, {kind}", f"{entry['p50_ns']:.0f}", f"{entry['p99_ns']:.0f}"))
+                yield line((f"  {entry['held']:,} held, {kind}", f"{entry['p50_ns']:.0f}", f"{entry['p99_ns']:.0f}"))
     if figures.get("classify"):
         yield line(("one classify in the engine", "p50 ns", "p99 ns"))
         for entry in figures["classify"]:
-            yield line((f"{entry['filters']:,} filters", f"{entry['p50_ns']:.0f}", f"{entry['p99_ns']:.0f}"))
+            yield line((f"  {entry['filters']:,} filters", f"{entry['p50_ns']:.0f}", f"{entry['p99_ns']:.0f}"))
     for key, title in (("idle", "gatehoused"), ("idle_decider", "gatehouse permit")):
         if key in figures:
             idle = figures[key]

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""connect() and send() under each variant, in rounds that take turns."""
+"""connect() and send() under each variant, in rounds that take turns.
+
+Where the scheduler puts the programs matters more than what they do: waking a program on a processor that sleeps
+costs a virtual machine tens of microseconds. So each variant is measured in each of three placements: as the system
+likes, all on one processor, and program, firewall and decider each on another one (as far as there are so many).
+"""
 import contextlib
 import json
 import os
@@ -15,6 +20,21 @@ from gatetest import device, lab, names, net, protocol
 
 PORT = 7000
 PREFIX = f"bench-{os.getpid()}-"
+
+
+FREE, ONE, APART = "free", "one", "apart"
+PLACEMENTS = {
+    FREE: "placed as the system likes",
+    ONE: "all on one processor",
+    APART: "each on another processor",
+}
+
+
+def pin(pid, processors):
+    """Puts every thread of a process on these processors."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(task), processors)
 
 
 class Variant:
@@ -41,8 +61,20 @@ class Variant:
     def tear_down(self):
         return lab.clean_up(self.prefix, self.directory)
 
-    def samples(self, kind, count):
-        command = [names.find_program("connect_bench"), kind, net.SERVER_V4, PORT, count]
+    def place(self, placement):
+        """Puts what runs where the placement says; returns the processors for the program that connects."""
+        every = sorted(os.sched_getaffinity(0))
+        place = {FREE: lambda number: every, ONE: lambda number: every[:1]}.get(
+            placement, lambda number: [every[number % len(every)]]
+        )
+        for program in self.lab.programs:
+            decides = "gatehouse-" in program.log.name
+            pin(program.pid, place(0 if "listener" in program.log.name else 2 if decides else 1))
+        return place(0)
+
+    def samples(self, kind, count, placement=FREE):
+        processors = ",".join(str(number) for number in self.place(placement))
+        command = ["taskset", "-c", processors, names.find_program("connect_bench"), kind, net.SERVER_V4, PORT, count]
         done = self.lab.run(*command, timeout=120)
         if done.returncode != 0:
             raise RuntimeError(f"{self.title}: {done.stderr.strip()}")
@@ -148,16 +180,17 @@ def start_variants(notes):
 
 
 def take_turns(variants, rounds, connects):
-    """{variant: {kind: [samples of a round]}}; the order within a round is shuffled anew."""
-    taken = {variant.key: {"tcp": [], "udp": []} for variant in variants}
+    """{variant: {placement or "udp": [samples of a round]}}; the order within a round is shuffled anew."""
+    taken = {variant.key: {kind: [] for kind in (*PLACEMENTS, "udp")} for variant in variants}
     order = random.Random(1)
     for variant in variants:
         variant.samples("tcp", max(50, connects // 10))  # warm-up, thrown away
     for _ in range(rounds):
         for variant in order.sample(variants, len(variants)):
-            taken[variant.key]["tcp"].append(variant.samples("tcp", connects))
+            for placement in PLACEMENTS:
+                taken[variant.key][placement].append(variant.samples("tcp", connects, placement))
             if variant.key in ("none", "held"):
-                taken[variant.key]["udp"].append(variant.samples("udp", connects))
+                taken[variant.key]["udp"].append(variant.samples("udp", connects, ONE))
     return taken
 
 
@@ -168,7 +201,8 @@ def measure(rounds, connects, notes):
         figures = {"connect": {}, "send_decided": {}}
         for variant in variants:
             samples = taken[variant.key]
-            figures["connect"][variant.key] = {"title": variant.title, **summary(samples["tcp"])}
+            placed = {placement: summary(samples[placement]) for placement in PLACEMENTS}
+            figures["connect"][variant.key] = {"title": variant.title, **placed}
             if samples["udp"]:
                 figures["send_decided"][variant.key] = {"title": variant.title, **summary(samples["udp"])}
         for variant in variants:

@@ -142,7 +142,7 @@ class Bench:
         (request,) = decider.requests()
         decider.decide(request, p.BLOCK)
         assert second.result()[0] != 0
-        wait_until(lambda: len(self.server.accepted) == 1, 5, "the one permitted connection")
+        self.server.expect(1)
 
 
 def check_rows(lab, rows):

@@ -172,7 +172,7 @@ def ask_yes_and_no(lab):
         tell(line.strip().splitlines()[-1][:160])
         asker.type(answer)
         assert (talker.result()[0] == 0) == permitted, answer
-    assert len(server.accepted) == 1
+    server.expect(1)
 
 
 @case(f"{ASK}; by script: always for this program and destination")

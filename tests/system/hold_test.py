@@ -118,7 +118,7 @@ def opposite_verdicts(lab):
         for talker in pair:
             error = talker.result()[0]
             assert (error == 0) == (verdicts[talker.pid] == protocol.PERMIT), (talker.pid, error, verdicts)
-    assert len(server.accepted) == 2, server.accepted
+    server.expect(2)
 
 
 @case("...unless the answer's scope says so: an answer for the program and destination covers those held and later", 60)

@@ -105,6 +105,7 @@ class Lab:
         self.client = net.Namespace(f"{prefix}c")
         self.server = net.Namespace(f"{prefix}s")
         self.started = 0
+        self.programs = []
 
     def create(self):
         self.client.create()
@@ -126,7 +127,8 @@ class Lab:
             process = (namespace or self.client).popen(
                 [str(a) for a in arguments], stdout=file, stderr=subprocess.STDOUT, **options
             )
-        return Program(process, log)
+        self.programs.append(Program(process, log))
+        return self.programs[-1]
 
     def gatehoused(self, *arguments, namespace=None, socket=None, ready=True, **options):
         """Starts gatehoused and waits for its rules to be in place."""

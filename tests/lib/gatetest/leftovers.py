@@ -10,7 +10,6 @@ import subprocess
 
 from . import names
 
-BPFFS = "/sys/fs/bpf"
 
 
 def remove_pair(namespace):
@@ -26,7 +25,8 @@ def remove_pair(namespace):
     complaints = []
     if done.returncode != 0:
         complaints.append(f"gatehoused --remove in {namespace.name}: {done.returncode} {done.stderr.strip()}")
-    complaints += [f"rule left in {namespace.name}: {rule}" for rule in namespace.rules()]
+    ours = [rule for rule in namespace.rules() if "gatehouse" in rule or names.BPFFS in rule]
+    complaints += [f"rule left in {namespace.name}: {rule}" for rule in ours]
     return complaints
 
 
@@ -35,7 +35,7 @@ def pins(cookie):
 
     An eBPF link or map lives as long as a pin or a process holds it: no pin and no process means none is left."""
     found = []
-    for path in pathlib.Path(BPFFS, "gatehouse").glob("*"):
+    for path in pathlib.Path(names.BPFFS, "gatehouse").glob("*"):
         if path.is_dir() and re.fullmatch("[0-9a-f]+", path.name) and int(path.name, 16) == cookie:
             found += [str(path), *(str(inside) for inside in sorted(path.rglob("*")))]
     return found

@@ -7,6 +7,7 @@ import os
 import pathlib
 
 PREFIX = "sys-"
+BPFFS = "/sys/fs/bpf"
 TREE = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("GATEHOUSE_BUILD", TREE / "build"))
 

@@ -81,9 +81,11 @@ class TcpServer(Server):
                 if self.greeting:
                     connection.send(self.greeting)
 
-    @property
-    def peer_ports(self):
-        return {port for _, port in self.accepted}
+    def expect(self, count):
+        """Exactly count connections arrive; a moment is given to the last, and to one too many."""
+        wait_until(lambda: len(self.accepted) >= count, 10, f"the arrival of {count} connections")
+        time.sleep(0.05)
+        assert len(self.accepted) == count, f"{count} connections expected: {self.accepted}"
 
     def stop(self):
         super().stop()
