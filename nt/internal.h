@@ -90,7 +90,7 @@ bool nt_sleep_until(const uint32_t *flag, const struct nt_deadline *deadline); /
 bool nt_work_queue(struct nt_work *work);                                      /* false: it is queued already */
 size_t nt_timer_count(void);
 void nt_timers_abandon(void); /* forgets them without touching their memory, which may be gone */
-bool nt_pump_begin(void); /* this thread pumps while it waits, until nt_pump_end(what this gave) */
+bool nt_pump_begin(void);     /* this thread pumps while it waits, until nt_pump_end(what this gave) */
 void nt_pump_end(bool before);
 
 /* ob/ */

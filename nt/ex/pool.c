@@ -231,6 +231,26 @@ uint64_t nt_pool_mark(void)
     return __atomic_load_n(&serial_now, __ATOMIC_RELAXED);
 }
 
+static ULONG kept_tags[8]; /* 0: free */
+
+void nt_pool_keep_tag(ULONG tag)
+{
+    for (size_t index = 0; index < RTL_NUMBER_OF(kept_tags); index++) {
+        ULONG found = 0;
+        if (__atomic_compare_exchange_n(&kept_tags[index], &found, tag, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+            found == tag)
+            return;
+    }
+}
+
+static bool is_kept(ULONG tag)
+{
+    size_t index = 0;
+    while (index < RTL_NUMBER_OF(kept_tags) && __atomic_load_n(&kept_tags[index], __ATOMIC_ACQUIRE) != tag)
+        index++;
+    return index < RTL_NUMBER_OF(kept_tags);
+}
+
 struct left {
     ULONG tag;
     size_t bytes, blocks;
@@ -260,7 +280,7 @@ void nt_pool_report_since(uint64_t mark)
         pthread_mutex_lock(&shard->lock);
         for (PLIST_ENTRY entry = shard->blocks.Flink; entry != &shard->blocks; entry = entry->Flink) {
             const struct header *header = CONTAINING_RECORD(entry, struct header, link);
-            if (header->serial >= mark)
+            if (header->serial >= mark && !is_kept(header->tag))
                 count_left(tags, RTL_NUMBER_OF(tags), &count, header);
         }
         pthread_mutex_unlock(&shard->lock);

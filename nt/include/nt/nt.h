@@ -145,4 +145,10 @@ BOOLEAN nt_fails(const char *routine);
 /* Pool bytes and blocks allocated now with this tag (0: all). */
 void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks);
 
+/*
+ * Says that pool with this tag belongs to a platform part (a filter engine), not to a driver: it may outlive every
+ * driver and is not "left-at-unload". At most 8 tags, each may be named again. Any thread, any IRQL.
+ */
+void nt_pool_keep_tag(ULONG tag);
+
 #endif

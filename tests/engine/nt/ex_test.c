@@ -104,6 +104,38 @@ static void pool_can_fail(void **state)
     assert_int_equal(a.Data3 >> 12, 4);
 }
 
+static PVOID kept_block;
+
+static VOID unload_nothing(PDRIVER_OBJECT driver)
+{
+    (void)driver;
+}
+
+static NTSTATUS entry_that_keeps(PDRIVER_OBJECT driver, PUNICODE_STRING path)
+{
+    (void)path;
+    kept_block = ExAllocatePool2(POOL_FLAG_NON_PAGED, 10, TAG_B);
+    driver->DriverUnload = unload_nothing;
+    return STATUS_SUCCESS;
+}
+
+/* nt.h nt_pool_keep_tag; Driver Verifier, Pool Tracking: what a driver leaves is said, a platform part's is not. */
+static void pool_of_the_platform_may_stay(void **state)
+{
+    struct nt_driver *driver = NULL;
+    (void)state;
+    assert_int_equal(nt_driver_load("keeps", entry_that_keeps, NULL, 0, &driver), STATUS_SUCCESS);
+    nt_driver_unload(driver);
+    violations_expect("left-at-unload", 1u);
+    ExFreePoolWithTag(kept_block, TAG_B);
+    nt_pool_keep_tag(TAG_B);
+    nt_pool_keep_tag(TAG_B);
+    assert_int_equal(nt_driver_load("keeps", entry_that_keeps, NULL, 0, &driver), STATUS_SUCCESS);
+    nt_driver_unload(driver);
+    violations_none();
+    ExFreePoolWithTag(kept_block, TAG_B);
+}
+
 /* wdm.h InterlockedCompareExchange and friends: old or new value as documented. */
 static void interlocked_values(void **state)
 {
@@ -126,8 +158,9 @@ static void interlocked_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        nt_test(pool_is_zeroed_and_aligned), nt_test(pool_tag_has_to_match), nt_test(pool_mistakes_are_seen),
-        nt_test(pool_obeys_the_irql),        nt_test(pool_can_fail),         nt_test(interlocked_values),
+        nt_test(pool_is_zeroed_and_aligned),    nt_test(pool_tag_has_to_match), nt_test(pool_mistakes_are_seen),
+        nt_test(pool_obeys_the_irql),           nt_test(pool_can_fail),         nt_test(interlocked_values),
+        nt_test(pool_of_the_platform_may_stay),
     };
     return cmocka_run_group_tests_name("nt ex", tests, NULL, NULL);
 }
