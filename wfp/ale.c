@@ -10,6 +10,7 @@
 #include "wfp/endpoint.h"
 #include "wfp/filter.h"
 #include "wfp/flow.h"
+#include "wfp/memory.h"
 #include "wfp/pend.h"
 #include "wfp/policy.h"
 #include "wfp/session.h"
@@ -22,6 +23,7 @@
 
 __attribute__((constructor)) static void construct(void)
 {
+    nt_pool_keep_tag(WFP_TAG);
     wfp_object_init_tables();
     wfp_session_init();
     wfp_callout_init();
@@ -200,10 +202,10 @@ static void delete_all(void)
     struct wfp_changes changes = {0};
 
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-        struct wfp_node *node;
+        struct wfp_node *next;
 
-        while ((node = wfp_table_take_any(wfp_object_table(order[i]))) != NULL) {
-            wfp_table_insert(wfp_object_table(order[i]), node);
+        for (struct wfp_node *node = wfp_table_drain(wfp_object_table(order[i])); node != NULL; node = next) {
+            next = node->next;
             wfp_transaction_remove(CONTAINING_RECORD(node, struct wfp_object, node));
         }
     }

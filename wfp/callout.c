@@ -420,11 +420,12 @@ NTSTATUS NTAPI FwpmCalloutGetByKey0(HANDLE engineHandle, const GUID *key, FWPM_C
 
 void wfp_callout_reset(void)
 {
-    struct wfp_node *node;
+    struct wfp_node *next;
 
-    while ((node = wfp_table_take_any(&slots_by_id)) != NULL) {
+    for (struct wfp_node *node = wfp_table_drain(&slots_by_id); node != NULL; node = next) {
         struct wfp_callout_slot *slot = CONTAINING_RECORD(node, struct wfp_callout_slot, by_id);
 
+        next = node->next;
         if ((atomic_load(&slot->inside) & WFP_REGISTERED) != 0) {
             nt_violate("wfp-left", "wfp_reset", "callout %u is still registered; unregister it before unloading",
                        slot->id);

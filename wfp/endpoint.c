@@ -137,21 +137,16 @@ size_t wfp_endpoint_count(void)
     return wfp_table_count(&endpoints);
 }
 
-static void any_key(struct wfp_node *node, void *context)
+static void end_endpoint(UINT64 key)
 {
-    *(UINT64 *)context = node->key;
+    struct wfp_endpoint *endpoint = take_out(key);
+
+    if (endpoint != NULL)
+        end_members(endpoint);
 }
 
 void wfp_endpoint_reset(void)
 {
-    UINT64 key = 0;
-
-    while (wfp_table_count(&endpoints) != 0) {
-        wfp_table_each(&endpoints, any_key, &key);
-        struct wfp_endpoint *endpoint = take_out(key);
-
-        if (endpoint != NULL)
-            end_members(endpoint);
-    }
+    wfp_table_end_all(&endpoints, end_endpoint);
     wfp_table_trim(&endpoints);
 }

@@ -202,10 +202,12 @@ void NTAPI FwpmFreeMemory0(void **p)
 
 void wfp_filter_enum_reset(void)
 {
-    struct wfp_node *node;
+    struct wfp_node *next;
 
     pthread_once(&once, init);
-    while ((node = wfp_table_take_any(&enumerations)) != NULL)
+    for (struct wfp_node *node = wfp_table_drain(&enumerations); node != NULL; node = next) {
+        next = node->next;
         wfp_free(CONTAINING_RECORD(node, struct enumeration, node));
+    }
     wfp_table_trim(&enumerations);
 }

@@ -177,18 +177,13 @@ size_t wfp_flow_count(void)
     return wfp_table_count(&flows);
 }
 
-static void any_key(struct wfp_node *node, void *context)
+static void end_flow(UINT64 key)
 {
-    *(UINT64 *)context = node->key;
+    wfp_flow_end(key);
 }
 
 void wfp_flow_reset(void)
 {
-    UINT64 key = 0;
-
-    while (wfp_table_count(&flows) != 0) {
-        wfp_table_each(&flows, any_key, &key);
-        wfp_flow_end(key);
-    }
+    wfp_table_end_all(&flows, end_flow);
     wfp_table_trim(&flows);
 }

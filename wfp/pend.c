@@ -95,26 +95,21 @@ size_t wfp_pend_count(void)
     return wfp_table_count(&pends);
 }
 
-static void any_key(struct wfp_node *node, void *context)
+static void end_pend(UINT64 key)
 {
-    *(UINT64 *)context = node->key;
+    struct wfp_authorization *authorization = take(key);
+
+    if (authorization == NULL)
+        return;
+    nt_violate("wfp-left", "wfp_reset", "operation %llu is still pended; complete it before unloading",
+               (unsigned long long)authorization->flow.key);
+    atomic_store(&authorization->dead, true);
+    if (atomic_fetch_sub(&authorization->outstanding, 1) == 1)
+        wfp_authorization_resume(authorization);
 }
 
 void wfp_pend_reset(void)
 {
-    UINT64 key = 0;
-
-    while (wfp_table_count(&pends) != 0) {
-        wfp_table_each(&pends, any_key, &key);
-        struct wfp_authorization *authorization = take(key);
-
-        if (authorization == NULL)
-            continue;
-        nt_violate("wfp-left", "wfp_reset", "operation %llu is still pended; complete it before unloading",
-                   (unsigned long long)authorization->flow.key);
-        atomic_store(&authorization->dead, true);
-        if (atomic_fetch_sub(&authorization->outstanding, 1) == 1)
-            wfp_authorization_resume(authorization);
-    }
+    wfp_table_end_all(&pends, end_pend);
     wfp_table_trim(&pends);
 }

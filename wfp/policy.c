@@ -104,7 +104,8 @@ struct wfp_policy *wfp_policy_build(struct wfp_live_layer *layer, struct wfp_fil
         *built = FALSE;
         return NULL;
     }
-    qsort(added, count, sizeof(added[0]), compare_links);
+    if (count != 0)
+        qsort(added, count, sizeof(added[0]), compare_links);
     for (UINT32 i = 0; i < old_count; i++) {
         if (old->filters[i]->object.deleted)
             continue;

@@ -202,19 +202,13 @@ size_t wfp_session_count(void)
     return wfp_table_count(&sessions);
 }
 
-static void first_key(struct wfp_node *node, void *context)
+static void close_session(UINT64 key)
 {
-    *(UINT64 *)context = node->key;
+    FwpmEngineClose0((HANDLE)(uintptr_t)key);
 }
 
 void wfp_session_close_all(void)
 {
-    UINT64 key;
-
-    while (wfp_table_count(&sessions) != 0) {
-        wfp_table_each(&sessions, first_key, &key);
-        if (!NT_SUCCESS(FwpmEngineClose0((HANDLE)(uintptr_t)key)))
-            break;
-    }
+    wfp_table_end_all(&sessions, close_session);
     wfp_table_trim(&sessions);
 }

@@ -156,22 +156,64 @@ struct wfp_node *wfp_table_take(struct wfp_table *table, UINT64 key)
     return node;
 }
 
-struct wfp_node *wfp_table_take_any(struct wfp_table *table)
+struct wfp_node *wfp_table_drain(struct wfp_table *table)
 {
-    struct wfp_node *node = NULL;
+    struct wfp_node *drained = NULL;
 
-    for (size_t i = 0; i < WFP_SHARDS && node == NULL; i++) {
+    for (size_t i = 0; i < WFP_SHARDS; i++) {
         struct wfp_shard *shard = &table->shards[i];
 
         pthread_mutex_lock(&shard->lock);
-        node = shard->first;
-        for (size_t j = 0; j < shard->bucket_count && node == NULL; j++)
-            node = shard->buckets[j];
-        if (node != NULL)
-            wfp_shard_remove(shard, node);
+        for (size_t j = 0; j < (shard->bucket_count == 0 ? 1 : shard->bucket_count); j++) {
+            struct wfp_node **head = shard->bucket_count == 0 ? &shard->first : &shard->buckets[j];
+
+            while (*head != NULL) {
+                struct wfp_node *node = *head;
+
+                *head = node->next;
+                node->next = drained;
+                drained = node;
+            }
+        }
+        shard->count = 0;
         pthread_mutex_unlock(&shard->lock);
     }
-    return node;
+    return drained;
+}
+
+/* The keys of one bucket at a time, on the stack: nothing to allocate. */
+static size_t bucket_keys(struct wfp_shard *shard, size_t bucket, UINT64 *keys, size_t room)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&shard->lock);
+    struct wfp_node *node = shard->bucket_count == 0       ? shard->first
+                            : bucket < shard->bucket_count ? shard->buckets[bucket]
+                                                           : NULL;
+    for (; node != NULL && count < room; node = node->next)
+        keys[count++] = node->key;
+    pthread_mutex_unlock(&shard->lock);
+    return count;
+}
+
+void wfp_table_end_all(struct wfp_table *table, void (*end)(UINT64 key))
+{
+    UINT64 keys[16];
+    size_t count;
+
+    for (size_t i = 0; i < WFP_SHARDS; i++) {
+        struct wfp_shard *shard = &table->shards[i];
+
+        for (size_t bucket = 0; bucket == 0 || bucket < shard->bucket_count; bucket++) {
+            /* What end leaves in the bucket would come again: only while it shrinks. */
+            for (size_t last = (size_t)-1; (count = bucket_keys(shard, bucket, keys, 16)) != 0; last = shard->count) {
+                if (shard->count >= last)
+                    break;
+                for (size_t k = 0; k < count; k++)
+                    end(keys[k]);
+            }
+        }
+    }
 }
 
 size_t wfp_table_count(struct wfp_table *table)

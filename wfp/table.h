@@ -52,8 +52,11 @@ void wfp_table_insert(struct wfp_table *table, struct wfp_node *node);
 void wfp_table_remove(struct wfp_table *table, struct wfp_node *node);
 struct wfp_node *wfp_table_take(struct wfp_table *table, UINT64 key);
 
-/* Any node at all, removed; NULL: the table is empty. For tearing down. */
-struct wfp_node *wfp_table_take_any(struct wfp_table *table);
+/* For tearing down: all nodes, removed and chained by next. */
+struct wfp_node *wfp_table_drain(struct wfp_table *table);
+
+/* For tearing down: calls end with each key that is in the table now; end may change the table. */
+void wfp_table_end_all(struct wfp_table *table, void (*end)(UINT64 key));
 
 size_t wfp_table_count(struct wfp_table *table);
 

@@ -33,8 +33,6 @@ static void remember(struct sample *sample, const FWPS_INCOMING_VALUES0 *values,
     sample->rights_in = out->rights;
     sample->action_in = out->actionType;
     sample->irql = KeGetCurrentIrql();
-    sample->stale_path = metadata->processPath;
-    sample->stale_values = values;
 }
 
 static void answer(FWPS_CLASSIFY_OUT0 *out, FWP_ACTION_TYPE action, BOOLEAN hard)

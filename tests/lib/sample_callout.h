@@ -13,6 +13,7 @@
 #include <fwpmk.h>
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 enum sample_act {
     SAMPLE_NOTHING, /* leaves classifyOut as it is */
@@ -50,8 +51,6 @@ struct sample {
     FWP_DIRECTION direction;
     void *layer_data;
     KIRQL irql;
-    const FWP_BYTE_BLOB *stale_path; /* kept although it must not be: tests look at what is left there */
-    const FWPS_INCOMING_VALUES0 *stale_values;
     BOOLEAN keep_context; /* FLOW_ESTABLISHED: associate a context */
 };
 
