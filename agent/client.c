@@ -76,7 +76,7 @@ enum agent_result client_call(struct client *client, const struct transport_call
 {
     _Alignas(8) uint8_t buffer[TRANSPORT_BUFFER_SIZE(CLIENT_CALL_OUTPUT_MAX)];
     struct transport_call sent = *call;
-    struct client_answer answer;
+    struct client_answer answer = {0};
     enum agent_result result;
 
     if (sent.output_size > CLIENT_CALL_OUTPUT_MAX)

@@ -10,38 +10,37 @@ static bool is_continuation(uint8_t byte)
     return (byte & 0xC0u) == 0x80u;
 }
 
+/* How many bytes a sequence that starts so has, and the least value it may encode; 0: no sequence starts so. */
+static size_t utf8_length(uint8_t first, uint32_t *least)
+{
+    *least = first < 0xE0u ? 0x80u : first < 0xF0u ? 0x800u : 0x10000u;
+    if (first < 0x80u)
+        return 1;
+    if (first < 0xC2u || first > 0xF4u)
+        return 0;
+    return first < 0xE0u ? 2 : first < 0xF0u ? 3 : 4;
+}
+
 /* Length of the well-formed sequence at bytes, or 0. */
 static size_t utf8_next(const uint8_t *bytes, size_t left, uint32_t *character)
 {
-    uint8_t first = bytes[0];
+    uint32_t least;
+    size_t length = utf8_length(bytes[0], &least);
+    uint32_t value = length < 2 ? bytes[0] : bytes[0] & (0x7Fu >> length);
 
-    if (first < 0x80u) {
-        *character = first;
-        return 1;
-    }
-    if (first >= 0xC2u && first <= 0xDFu && left >= 2 && is_continuation(bytes[1])) {
-        *character = (uint32_t)(first & 0x1Fu) << 6 | (bytes[1] & 0x3Fu);
-        return 2;
-    }
-    if (first >= 0xE0u && first <= 0xEFu && left >= 3 && is_continuation(bytes[1]) && is_continuation(bytes[2])) {
-        uint32_t value = (uint32_t)(first & 0x0Fu) << 12 | (uint32_t)(bytes[1] & 0x3Fu) << 6 | (bytes[2] & 0x3Fu);
-
-        if (value < 0x800u || (value >= 0xD800u && value <= 0xDFFFu))
-            return 0;
+    if (length == 1)
         *character = value;
-        return 3;
-    }
-    if (first >= 0xF0u && first <= 0xF4u && left >= 4 && is_continuation(bytes[1]) && is_continuation(bytes[2]) &&
-        is_continuation(bytes[3])) {
-        uint32_t value = (uint32_t)(first & 0x07u) << 18 | (uint32_t)(bytes[1] & 0x3Fu) << 12 |
-                         (uint32_t)(bytes[2] & 0x3Fu) << 6 | (bytes[3] & 0x3Fu);
-
-        if (value < 0x10000u || value > 0x10FFFFu)
+    if (length < 2 || length > left)
+        return length < 2 ? length : 0;
+    for (size_t i = 1; i < length; i++) {
+        if (!is_continuation(bytes[i]))
             return 0;
-        *character = value;
-        return 4;
+        value = value << 6 | (bytes[i] & 0x3Fu);
     }
-    return 0;
+    if (value < least || value > 0x10FFFFu || (value >= 0xD800u && value <= 0xDFFFu))
+        return 0;
+    *character = value;
+    return length;
 }
 
 static void put_unit(uint8_t *utf16, uint32_t unit)

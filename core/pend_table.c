@@ -39,6 +39,16 @@ static bool destination_matches(const struct group_link *link, const void *key)
     return entry->program == wanted->program && connection_goes_to(&entry->connection, wanted->to);
 }
 
+/*
+ * Endpoint handles are given out in rising order, so neighbours in time get neighbouring buckets: with a million held,
+ * memory that was just touched is touched again. The multiple keeps handles that are multiples of a power of two apart.
+ * The system picks these handles; what others pick, the destination, is mixed with the secret seed.
+ */
+static uint32_t local_hash(uint64_t endpoint)
+{
+    return (uint32_t)(endpoint + (endpoint >> 7) * 5u + (endpoint >> 14) * 3u);
+}
+
 static uint64_t hash_destination(uint64_t state, const struct destination *to)
 {
     uint64_t words[2];
@@ -48,14 +58,9 @@ static uint64_t hash_destination(uint64_t state, const struct destination *to)
     return hash_add(hash_add(state, words[0]), words[1]);
 }
 
-static uint32_t endpoint_hash(const struct pend_table *table, uint64_t endpoint)
-{
-    return hash_finish(hash_add(table->by_endpoint.hash.seed, endpoint));
-}
-
 static uint32_t flow_hash(const struct pend_table *table, uint64_t endpoint, const struct destination *to)
 {
-    return hash_finish(hash_destination(hash_add(table->by_flow.hash.seed, endpoint), to));
+    return local_hash(endpoint) ^ hash_finish(hash_destination(table->by_flow.hash.seed, to));
 }
 
 static uint32_t destination_hash(const struct pend_table *table, const struct program *program,
@@ -145,7 +150,7 @@ static void entry_index(struct pend_table *table, struct pend_entry *entry)
     struct destination to = connection_destination(&entry->connection);
     struct flow_key flow = {entry->connection.endpoint, &to};
 
-    group_index_insert(&table->by_endpoint, &entry->by_endpoint, endpoint_hash(table, entry->connection.endpoint),
+    group_index_insert(&table->by_endpoint, &entry->by_endpoint, local_hash(entry->connection.endpoint),
                        &entry->connection.endpoint);
     group_index_insert(&table->by_flow, &entry->by_flow, flow_hash(table, entry->connection.endpoint, &to), &flow);
 }
@@ -327,7 +332,7 @@ struct pend_entry *pend_table_covered(const struct pend_table *table, const stru
 
 uint32_t pend_table_endpoint_closed(struct pend_table *table, uint64_t endpoint, struct list_link *claimed)
 {
-    struct group_link *leader = group_index_find(&table->by_endpoint, endpoint_hash(table, endpoint), &endpoint);
+    struct group_link *leader = group_index_find(&table->by_endpoint, local_hash(endpoint), &endpoint);
     uint32_t count = 0;
 
     for (struct group_link *link = leader; link != NULL; link = group_next(leader, link)) {

@@ -82,7 +82,7 @@ static void client_keep(struct client *client, const struct gatehouse_answer *an
     late->next = NULL;
     late->size = size;
     memcpy(late->message, answer, sizeof(*answer));
-    if (answer->information)
+    if (output && answer->information)
         memcpy(late->message + sizeof(*answer), output, answer->information);
     *client->late_last = late;
     client->late_last = &late->next;

@@ -120,7 +120,6 @@ static int try_load(struct gate_programs *programs, const struct gate_load *load
 
     if (!skeleton)
         return -errno;
-    programs->skeleton = skeleton;
     bpf_program__set_autoload(skeleton->progs.gate_exec, with_exec);
     skeleton->rodata->netns_cookie = load->netns_cookie;
     skeleton->rodata->undecided_limit_ns = ((uint64_t)load->options->deadline_ms + GRACE_MS) * 1000000;
@@ -129,10 +128,10 @@ static int try_load(struct gate_programs *programs, const struct gate_load *load
     code = pin_maps(skeleton, load->directory);
     if (!code)
         code = gate_bpf__load(skeleton);
-    if (code) {
+    if (code)
         gate_bpf__destroy(skeleton);
-        programs->skeleton = NULL;
-    }
+    else
+        programs->skeleton = skeleton;
     return code;
 }
 
@@ -143,7 +142,7 @@ static int load_programs(struct gate_programs *programs, const struct gate_load 
 
     if (code)
         code = try_load(programs, load, false);
-    return code ? explain_load(code, error) : 0;
+    return programs->skeleton ? 0 : explain_load(code, error);
 }
 
 /* Puts a new program under a name that may be taken. */

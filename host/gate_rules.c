@@ -139,8 +139,10 @@ static int run(char *const arguments[], const char *input, char **text)
     if (code)
         return code;
     sigaction(SIGPIPE, &ignore, &before);
-    if (input && write(child.input, input, strlen(input)) < 0)
-        code = -errno; /* the child died early: its words say why */
+    if (input) {
+        ssize_t written = write(child.input, input, strlen(input));
+        (void)written; /* a child that died early says why in its words, collected below */
+    }
     close(child.input);
     code = collect(&child, text);
     sigaction(SIGPIPE, &before, NULL);

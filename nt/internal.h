@@ -26,6 +26,7 @@ struct nt_processor;
 struct nt_thread {
     KIRQL irql;
     bool pumps;      /* it runs timers and work items while it waits */
+    bool works;      /* runs a work item now */
     uint32_t number; /* unique and not 0; see nt_thread_number */
     uint32_t spin_locks;
     uint32_t token; /* of nt_park */

@@ -365,6 +365,7 @@ NTSTATUS nt_device_control_wait(struct nt_file *file, ULONG code, const void *in
     if (answer == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
     nt_device_control(file, code, input, input_size, output_size, answer_done, answer, &call);
+    /* answer_done gives up one of its two references, the other is ours: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     bool ended = answer_wait(answer, (uint64_t)timeout_ms * 10000u);
     if (!ended) {
         nt_call_cancel(call);

@@ -3,8 +3,9 @@
  * pump.c - runs timers and work items on the threads that the host gives.
  *
  * No thread of its own, so nothing wakes an idle host. A thread that has pumped, or that is inside
- * a load, an unload or a close while no runner runs, goes on pumping while it waits. One lock
- * guards the timer heap, the work queue and who is to be told of new work.
+ * a load, an unload or a close while no runner runs, goes on pumping while it waits. Only a work item
+ * that waits leaves other work items alone: one that wants the same lock would stand above it on the
+ * stack, and neither could go on. One lock guards the timer heap, the work queue and who is to be told of new work.
  */
 #include "nt/internal.h"
 
@@ -77,7 +78,7 @@ static bool run_round(uint64_t *next)
     struct nt_work *work = NULL;
     pthread_mutex_lock(&lock);
     bool expired = nt_timers_expire(nt_now());
-    if (!IsListEmpty(&work_queue)) {
+    if (!IsListEmpty(&work_queue) && !nt_self.works) {
         work = CONTAINING_RECORD(RemoveHeadList(&work_queue), struct nt_work, link);
         work->queued = false;
     }
@@ -87,8 +88,11 @@ static bool run_round(uint64_t *next)
     pthread_mutex_unlock(&lock);
     if (expired)
         nt_dpc_drain();
-    if (work != NULL)
+    if (work != NULL) {
+        nt_self.works = true;
         work->run(work);
+        nt_self.works = false;
+    }
     return true;
 }
 

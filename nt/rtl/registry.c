@@ -20,7 +20,7 @@ static size_t wide_length(const WCHAR *text)
 static bool is_parameters(const WCHAR *name)
 {
     static const WCHAR parameters[] = L"Parameters";
-    return nt_wide_equal(name, wide_length(name), parameters, RTL_NUMBER_OF(parameters) - 1);
+    return name != NULL && nt_wide_equal(name, wide_length(name), parameters, RTL_NUMBER_OF(parameters) - 1);
 }
 
 static NTSTATUS take_default(const RTL_QUERY_REGISTRY_TABLE *entry)

@@ -37,7 +37,7 @@ VOID RtlInitUnicodeString(PUNICODE_STRING DestinationString, PCWSTR SourceString
     NT_ENTER(RtlInitUnicodeString);
     size_t chars = 0;
     if (SourceString != NULL)
-        while (SourceString[chars] != 0 && chars < UNICODE_STRING_MAX_CHARS - 1)
+        while (chars < UNICODE_STRING_MAX_CHARS - 1 && SourceString[chars] != 0)
             chars++;
     DestinationString->Length = (USHORT)(chars * sizeof(WCHAR));
     DestinationString->MaximumLength = SourceString == NULL ? 0 : (USHORT)((chars + 1) * sizeof(WCHAR));
@@ -63,7 +63,8 @@ static NTSTATUS append(PUNICODE_STRING destination, const WCHAR *source, size_t 
 {
     if (bytes > (size_t)destination->MaximumLength - destination->Length)
         return STATUS_BUFFER_TOO_SMALL;
-    memmove((char *)destination->Buffer + destination->Length, source, bytes);
+    if (bytes != 0)
+        memmove((char *)destination->Buffer + destination->Length, source, bytes);
     destination->Length = (USHORT)(destination->Length + bytes);
     if ((size_t)destination->Length + sizeof(WCHAR) <= destination->MaximumLength)
         destination->Buffer[destination->Length / sizeof(WCHAR)] = 0;

@@ -4,6 +4,8 @@
  */
 #include "driver_fixture.h"
 
+#include "tests/lib/sample_callout.h"
+
 static struct nt_file *seed_open(void)
 {
     struct nt_caller caller = {4711, TRUE};
@@ -168,12 +170,90 @@ static void one_seed_decider_ipv4_only(void **state)
     fixture_unload();
 }
 
+/* Item 8, its end: another product pended the connection and completes it. Our callout sees a completion for which
+ * nothing is stored, and blocks, over that product's hard permit (page Filter Arbitration: a callout may veto). */
+static void completion_without_decision_blocks(void **state)
+{
+    struct sample other = {.act = SAMPLE_PEND, .verdict = FWP_ACTION_PERMIT};
+    FWPM_SUBLAYER0 sublayer = {
+        .displayData.name = (wchar_t *)L"other", .weight = 0x9000, .subLayerKey = {1, 2, 3, {4}}};
+    FWPM_CALLOUT0 callout = {.displayData.name = (wchar_t *)L"other"};
+    FWPM_FILTER0 filter = {.displayData.name = (wchar_t *)L"other", .action.type = FWP_ACTION_CALLOUT_TERMINATING};
+    struct fixture_connection connection;
+    HANDLE engine = NULL;
+
+    (void)state;
+    fixture_load(NULL, 0);
+    assert_int_equal(sample_register(&other, 3, 0), 0);
+    assert_int_equal(
+        FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, &(FWPM_SESSION0){.flags = FWPM_SESSION_FLAG_DYNAMIC}, &engine),
+        0);
+    callout.calloutKey = filter.action.calloutKey = other.key;
+    callout.applicableLayer = filter.layerKey = FWPM_LAYER_ALE_AUTH_CONNECT_V4;
+    filter.subLayerKey = sublayer.subLayerKey;
+    assert_int_equal(FwpmSubLayerAdd0(engine, &sublayer, NULL), 0);
+    assert_int_equal(FwpmCalloutAdd0(engine, &callout, NULL, NULL), 0);
+    assert_int_equal(FwpmFilterAdd0(engine, &filter, NULL, NULL), 0);
+    fixture_connect(&connection);
+    assert_pended(&connection);
+    assert_int_equal(fixture_status(NULL).held, 0); /* not ours: no right to pend */
+    FwpsCompleteOperation0((HANDLE)(uintptr_t)other.pended, NULL);
+    assert_int_equal(other.reauthorized, 1);
+    assert_decided(&connection, WFP_BLOCK);
+    assert_int_equal(FwpmEngineClose0(engine), 0);
+    assert_int_equal(sample_unregister(&other), 0);
+    fixture_unload();
+}
+
+static char traced[65536];
+
+static void on_trace(void *context, ULONG component, ULONG level, const char *text)
+{
+    (void)context;
+    (void)level;
+    if (component == DPFLTR_IHVDRIVER_ID && strlen(traced) + strlen(text) < sizeof(traced))
+        strcat(traced, text);
+}
+
+/* Items 4 and 10: notifyFn's filters and each step of a decision show in the debug output. */
+static void traces_what_happens(void **state)
+{
+    const char *const expected[] = {"filter added", "request dispatched", "decision submitted",
+                                    "decided:",     "reauthorization:",   "filter deleted",
+                                    "unloaded"};
+    static struct fixture_call get;
+    struct fixture_connection connection;
+    USER_CLASSIFY_DECISION decision = {0, 1, 0};
+    USER_CLASSIFY_REQUEST request;
+    struct nt_file *seed;
+    const char *at = traced;
+
+    (void)state;
+    nt_set_debug_sink(on_trace, NULL);
+    fixture_load(NULL, 0);
+    seed = seed_open();
+    fixture_connect(&connection);
+    fixture_start(&get, seed, IOCTL_WFP_GET_NEXT_REQUEST, sizeof(request));
+    assert_int_equal(fixture_finish(&get), 0);
+    memcpy(&request, get.buffer, sizeof(request));
+    decision.RequestId = request.RequestId;
+    assert_int_equal(fixture_control(seed, IOCTL_WFP_SUBMIT_DECISION, &decision, 16, NULL, 0, NULL), 0);
+    nt_file_close(seed);
+    fixture_unload();
+    nt_set_debug_sink(NULL, NULL);
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        at = strstr(at, expected[i]);
+        assert_non_null(at);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sets_up_and_takes_down),     cmocka_unit_test(decides_connections),
         cmocka_unit_test(process_id_only_when_there), cmocka_unit_test(flow_context_is_dropped),
-        cmocka_unit_test(one_seed_decider_ipv4_only),
+        cmocka_unit_test(one_seed_decider_ipv4_only), cmocka_unit_test(completion_without_decision_blocks),
+        cmocka_unit_test(traces_what_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

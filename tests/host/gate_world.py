@@ -233,7 +233,8 @@ def note_links():
         for name in os.listdir(place) if os.path.isdir(place) else []:
             if name.startswith("link_"):
                 shown = json.loads(sh("bpftool", "-j", "link", "show", "pinned", place + "/" + name).stdout)
-                ids.add(("link", shown["id"]))
+                # a trace point's link cannot be given a new program: a gate that adopts the others replaces it
+                ids.add(("trace" if name == "link_gate_exec" else "link", shown["id"]))
                 ids.add(("prog", shown["prog_id"]))
             elif name.startswith("xt_"):
                 shown = json.loads(sh("bpftool", "-j", "prog", "show", "pinned", place + "/" + name).stdout)

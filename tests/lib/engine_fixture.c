@@ -65,6 +65,7 @@ int engine_teardown(void **state)
     (void)state;
     nt_set_fault(NULL, NULL);
     wfp_reset();
+    sample_forget_all();
     wfp_count(&counts);
     if (counts.sessions + counts.filters + counts.sublayers + counts.callouts + counts.providers + counts.flows +
             counts.pended + counts.endpoints + counts.registered_callouts !=

@@ -209,5 +209,16 @@ NTSTATUS sample_register(struct sample *sample, unsigned version, UINT32 flags)
 
 NTSTATUS sample_unregister(struct sample *sample)
 {
-    return FwpsCalloutUnregisterById0(sample->id);
+    NTSTATUS status = FwpsCalloutUnregisterById0(sample->id);
+
+    for (int i = 0; i < SAMPLE_MAX && NT_SUCCESS(status); i++) {
+        if (samples[i] == sample)
+            samples[i] = NULL;
+    }
+    return status;
+}
+
+void sample_forget_all(void)
+{
+    memset(samples, 0, sizeof(samples));
 }

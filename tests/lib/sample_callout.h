@@ -58,6 +58,9 @@ struct sample {
 NTSTATUS sample_register(struct sample *sample, unsigned version, UINT32 flags);
 NTSTATUS sample_unregister(struct sample *sample);
 
+/* After wfp_reset, which unregisters what a test left: ids start anew, and the samples were the test's own. */
+void sample_forget_all(void);
+
 /* At most this many samples at once. */
 #define SAMPLE_MAX 64
 

@@ -352,7 +352,8 @@ FORCEINLINE VOID IoMarkIrpPending(PIRP Irp)
 
 /* Gives the routine that was set before. */
 #define IoSetCancelRoutine(irp, routine)                                                                               \
-    ((PDRIVER_CANCEL)(ULONG_PTR)InterlockedExchangePointer((PVOID volatile *)&(irp)->CancelRoutine, (ULONG_PTR)(routine)))
+    ((PDRIVER_CANCEL)(ULONG_PTR)InterlockedExchangePointer((PVOID volatile *)&(irp)->CancelRoutine,                    \
+                                                           (ULONG_PTR)(routine)))
 
 NTSTATUS IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtensionSize, PUNICODE_STRING DeviceName,
                         DEVICE_TYPE DeviceType, ULONG DeviceCharacteristics, BOOLEAN Exclusive,
