@@ -81,7 +81,7 @@ def bars(drawing, entries, unit, decimals=1):
     top, bottom = drawing.y + 4, drawing.y + 12 + len(entries) * (BAR + GAP)
     for mark in scale.marks():
         drawing.line(scale.at(mark), top, scale.at(mark), bottom)
-        drawing.text(scale.at(mark), bottom + 16, f"{mark:g} {unit}", 12, FAINT, "middle")
+        drawing.text(scale.at(mark), bottom + 16, f"{mark:,.0f} {unit}", 12, FAINT, "middle")
     y = top + 8
     for label, p50, p99, colour, words in entries:
         middle = y + BAR / 2
