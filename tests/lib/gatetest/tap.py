@@ -12,6 +12,7 @@ the case fail. A failed case prints its exception and every program's output.
         run()
 """
 import argparse
+import contextlib
 import os
 import pathlib
 import re
@@ -128,6 +129,11 @@ def _run_case(entry, number):
     os.close(writer)
     try:
         result, text = _await(pid, reader, timeout)
+    except BaseException:  # told to end in the middle of a case: nothing of it stays
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        laboratory.clean_up(prefix, directory)
+        raise
     finally:
         os.close(reader)
     logs = _logs(directory)
