@@ -352,7 +352,7 @@ void holds_complete(struct list_link *claimed)
         complete_one(entry);
 }
 
-/* Claims up to DRIVER_BATCH queued entries for policy's no-decider verdict. TRUE: there may be more. */
+/* Claims up to DRIVER_BATCH queued entries that nobody decides for policy's verdict. TRUE: there may be more. */
 static BOOLEAN claim_no_decider(struct list_link *claimed)
 {
     enum gatehouse_verdict verdict;
@@ -361,8 +361,8 @@ static BOOLEAN claim_no_decider(struct list_link *claimed)
     KIRQL irql;
 
     KeAcquireSpinLock(&driver_state.pend_lock, &irql);
-    while (count < DRIVER_BATCH && driver_state.decider == NULL && !driver_state.draining) {
-        struct pend_entry *entry = pend_table_peek(&driver_state.pends, PEND_ANY);
+    while (count < DRIVER_BATCH && !driver_state.draining) {
+        struct pend_entry *entry = pend_table_peek(&driver_state.pends, PEND_ANY & ~client_decider_versions_locked());
         if (entry == NULL || !decided_by_policy_locked(entry->connection.ip_version, &verdict, &by))
             break;
         (void)pend_table_claim(&driver_state.pends, entry, verdict, by, claimed);

@@ -59,8 +59,8 @@ void holds_endpoint_closed(uint64_t endpoint);
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void holds_complete(struct list_link *claimed);
 
-/* The decider is gone: gives everything queued the no-decider verdict, unless that is HOLD or there is a new decider.
- */
+/* The decider is gone or the policy is new: gives everything queued that the present decider is not offered the
+ * no-decider verdict, unless that is HOLD. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void holds_apply_no_decider(void);
 

