@@ -50,6 +50,9 @@ uint32_t verdict_table_count(const struct verdict_table *table);
 bool verdict_table_put(struct verdict_table *table, uint64_t endpoint, const struct destination *to,
                        enum gatehouse_verdict verdict, struct verdict_flow *evicted);
 
+/* The flow is blocked now: what was stored before does not answer for it any more. Nothing stored: harmless. */
+void verdict_table_block(struct verdict_table *table, uint64_t endpoint, const struct destination *to);
+
 /* GATEHOUSE_VERDICT_NONE: nothing stored. */
 enum gatehouse_verdict verdict_table_get(struct verdict_table *table, uint64_t endpoint, const struct destination *to);
 

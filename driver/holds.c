@@ -32,6 +32,14 @@ static void verdict_store(uint64_t endpoint, const struct destination *to, struc
     KeReleaseSpinLock(&driver_state.verdict_lock, irql);
 }
 
+/* pend_lock held: no reauthorization finds neither the entry nor this. */
+static void verdict_block_locked(uint64_t endpoint, const struct destination *to)
+{
+    KeAcquireSpinLockAtDpcLevel(&driver_state.verdict_lock);
+    verdict_table_block(&driver_state.verdicts, endpoint, to);
+    KeReleaseSpinLockFromDpcLevel(&driver_state.verdict_lock);
+}
+
 static void request_of(const struct pend_entry *entry, struct wire_request *request)
 {
     request->id = entry->slot.id;
@@ -337,7 +345,9 @@ static void complete_one(struct pend_entry *entry)
     FwpsCompleteOperation0(entry->completion, NULL);
 
     KeAcquireSpinLock(&driver_state.pend_lock, &irql);
-    if (entry->state == PEND_COMPLETING && entry->verdict == GATEHOUSE_VERDICT_PERMIT && !entry->endpoint_gone)
+    if (entry->verdict != GATEHOUSE_VERDICT_PERMIT)
+        verdict_block_locked(entry->connection.endpoint, &to);
+    else if (entry->state == PEND_COMPLETING && !entry->endpoint_gone)
         verdict_store(entry->connection.endpoint, &to, &evicted);
     pend_table_release(&driver_state.pends, entry);
     KeReleaseSpinLock(&driver_state.pend_lock, irql);

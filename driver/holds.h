@@ -7,7 +7,8 @@
  * call; it may also come later (completed while its first classify still runs, on another thread or
  * this one) or never (the endpoint died). So a PERMIT that nobody fetched goes to the verdict
  * table, where the late reauthorization finds it, and the endpoint's closure removes it. A BLOCK
- * need not be kept: a completion with nothing stored blocks.
+ * need not be kept, for a completion with nothing stored blocks; but it removes what an earlier
+ * connect of the same socket to the same place left there.
  *
  * Pages: Processing Classify Callouts Asynchronously, FwpsPendOperation0, FwpsCompleteOperation0,
  * ALE Re-authorization.

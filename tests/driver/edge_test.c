@@ -7,6 +7,7 @@
 #include "driver_fixture.h"
 
 #include <pthread.h>
+#include <time.h>
 
 #define HELD 150
 
@@ -65,11 +66,82 @@ static void policy_changes_beside_a_seed_decider(void **state)
     fixture_unload();
 }
 
+/* --- A verdict that comes while the first classify still runs --- */
+
+static _Atomic bool inside; /* the classify has offered its request and waits for the verdict */
+static _Atomic bool decided;
+static uint64_t offered_id;
+
+static void wait_for(_Atomic bool *flag)
+{
+    for (int i = 0; i < 50000 && !*flag; i++) {
+        struct timespec pause = {0, 100000};
+        nanosleep(&pause, NULL);
+    }
+    assert_true(*flag);
+}
+
+/* Runs inside park(), on the connecting thread. */
+static void offered_inside(void *context, NTSTATUS status, const void *output, size_t information)
+{
+    struct gatehouse_request request;
+
+    (void)context;
+    if (status != STATUS_SUCCESS || information < sizeof(request))
+        return;
+    memcpy(&request, output, sizeof(request));
+    offered_id = request.id;
+    inside = true;
+    wait_for(&decided);
+}
+
+static void *block_inside(void *file)
+{
+    wait_for(&inside);
+    assert_int_equal(fixture_decide(file, offered_id, GATEHOUSE_VERDICT_BLOCK, 0, 0), 0);
+    decided = true;
+    return NULL;
+}
+
+/* A socket tries again where it was permitted before and refused by the peer; this time it is blocked, so early that
+ * the reauthorization comes after the request is gone. The old permit must not answer it. */
+static void a_block_outlives_an_old_permit(void **state)
+{
+    const struct fixture_connect how = {.remote_last = 9};
+    UINT64 endpoint = fixture_endpoint();
+    struct fixture_connection first, again;
+    struct gatehouse_request request;
+    struct nt_file *decider;
+    struct nt_call *call;
+    pthread_t thread;
+
+    (void)state;
+    fixture_load(NULL, 0);
+    decider = fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
+    fixture_connect_to(&first, endpoint, &how);
+    assert_int_equal(fixture_get(decider, &request, 1), 1);
+    assert_int_equal(fixture_decide(decider, request.id, GATEHOUSE_VERDICT_PERMIT, 0, 0), 0);
+    assert_decided(&first, WFP_PERMIT);
+    wfp_ale_flow_end(first.final.flow);
+
+    inside = decided = false;
+    nt_device_control(decider, GATEHOUSE_IOCTL_GET_REQUESTS, NULL, 0, 1000, offered_inside, NULL, &call);
+    pthread_create(&thread, NULL, block_inside, decider);
+    fixture_connect_to(&again, endpoint, &how);
+    pthread_join(thread, NULL);
+    nt_call_put(call);
+    assert_decided(&again, WFP_BLOCK);
+    assert_int_equal(fixture_status(NULL).verdicts, 0);
+    nt_file_close(decider);
+    fixture_unload();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(policy_changes_while_held),
         cmocka_unit_test(policy_changes_beside_a_seed_decider),
+        cmocka_unit_test(a_block_outlives_an_old_permit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
