@@ -142,7 +142,14 @@ static void entry_free(struct pend_table *table, struct pend_entry *entry)
 
 void pend_table_abandon(struct pend_table *table, struct pend_entry *entry)
 {
+    group_index_remove(&table->by_endpoint, &entry->by_endpoint);
     entry_free(table, entry);
+}
+
+void pend_table_watch(struct pend_table *table, struct pend_entry *entry, uint64_t endpoint)
+{
+    entry->connection.endpoint = endpoint;
+    group_index_insert(&table->by_endpoint, &entry->by_endpoint, local_hash(endpoint), &endpoint);
 }
 
 static void entry_index(struct pend_table *table, struct pend_entry *entry)
@@ -150,8 +157,8 @@ static void entry_index(struct pend_table *table, struct pend_entry *entry)
     struct destination to = connection_destination(&entry->connection);
     struct flow_key flow = {entry->connection.endpoint, &to};
 
-    group_index_insert(&table->by_endpoint, &entry->by_endpoint, local_hash(entry->connection.endpoint),
-                       &entry->connection.endpoint);
+    if (!entry->by_endpoint.member)
+        pend_table_watch(table, entry, entry->connection.endpoint);
     group_index_insert(&table->by_flow, &entry->by_flow, flow_hash(table, entry->connection.endpoint, &to), &flow);
 }
 

@@ -101,6 +101,9 @@ enum pend_result pend_table_reserve(struct pend_table *table, const void *path, 
                                     struct pend_entry **entry);
 void pend_table_abandon(struct pend_table *table, struct pend_entry *entry);
 
+/* NEW: sets the connection's endpoint; from now on its closure marks the entry (endpoint_gone). */
+void pend_table_watch(struct pend_table *table, struct pend_entry *entry, uint64_t endpoint);
+
 /* NEW -> QUEUED. connection is final from here on. */
 void pend_table_park(struct pend_table *table, struct pend_entry *entry);
 

@@ -146,6 +146,11 @@ uint64_t verdict_table_set_flow(struct verdict_table *table, uint64_t endpoint, 
     return entry->slot.id;
 }
 
+bool verdict_table_has(const struct verdict_table *table, uint64_t context)
+{
+    return slot_pool_find(&table->slots, context) != NULL;
+}
+
 void verdict_table_flow_deleted(struct verdict_table *table, uint64_t context)
 {
     struct verdict_entry *entry = (struct verdict_entry *)slot_pool_find(&table->slots, context);

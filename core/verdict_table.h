@@ -60,6 +60,9 @@ enum gatehouse_verdict verdict_table_get(struct verdict_table *table, uint64_t e
 uint64_t verdict_table_set_flow(struct verdict_table *table, uint64_t endpoint, const struct destination *to,
                                 uint64_t flow, uint16_t layer);
 
+/* Is the context still that of a flow with a verdict? */
+bool verdict_table_has(const struct verdict_table *table, uint64_t context);
+
 /* The flow of this context is deleted. An old context is ignored. */
 void verdict_table_flow_deleted(struct verdict_table *table, uint64_t context);
 

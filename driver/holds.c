@@ -105,6 +105,8 @@ static struct pend_entry *reserve(struct hold_arrival *arrival, enum gatehouse_v
             DRIVER_COUNT(refused_full);
         else if (result != PEND_OK)
             DRIVER_COUNT(refused_memory);
+        else
+            pend_table_watch(&driver_state.pends, entry, arrival->connection.endpoint);
     }
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
     return entry;
@@ -119,6 +121,17 @@ static void abandon(struct pend_entry *entry, enum gatehouse_verdict *verdict, e
     *verdict = (enum gatehouse_verdict)driver_state.policy.undecided;
     *by = GATEHOUSE_BY_CANNOT_PEND;
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
+}
+
+/* pend_lock held. Did the application go, or does policy forbid to hold it now? */
+static BOOLEAN decided_before_parked_locked(const struct pend_entry *entry, enum gatehouse_verdict *verdict,
+                                            enum gatehouse_decided_by *by)
+{
+    if (!entry->endpoint_gone)
+        return decided_by_policy_locked(entry->connection.ip_version, verdict, by);
+    *verdict = GATEHOUSE_VERDICT_BLOCK;
+    *by = GATEHOUSE_BY_CANCEL;
+    return TRUE;
 }
 
 /* The operation is pended: makes it visible. Whatever changed since reserve() is decided here, at once. */
@@ -138,7 +151,7 @@ static void park(struct pend_entry *entry, const struct connection *connection)
     entry->connection.deadline = entry->connection.held_at + (uint64_t)driver_state.policy.deadline_ms * TICKS_PER_MS;
     request_of(entry, &request);
     events_record(GATEHOUSE_EVENT_HELD, GATEHOUSE_VERDICT_NONE, GATEHOUSE_BY_NONE, &request);
-    if (decided_by_policy_locked(connection->ip_version, &verdict, &by)) {
+    if (decided_before_parked_locked(entry, &verdict, &by)) {
         if (by == GATEHOUSE_BY_NO_DECIDER)
             DRIVER_COUNT(refused_no_decider);
         pend_table_park_claimed(&driver_state.pends, entry, verdict, by, &claimed);
@@ -248,6 +261,23 @@ enum hold_result holds_reauthorize(struct hold_arrival *arrival, BOOLEAN complet
     return holds_cannot_pend(arrival);
 }
 
+/* Whoever evicted the verdict meanwhile found no context to remove; then it is removed here: it would keep the callout
+ * registered for as long as the flow lives. */
+static void associate(uint64_t context, uint64_t flow, uint16_t layer, uint32_t callout_id)
+{
+    BOOLEAN associated = NT_SUCCESS(FwpsFlowAssociateContext0(flow, layer, callout_id, context));
+    BOOLEAN known;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&driver_state.verdict_lock, &irql);
+    known = verdict_table_has(&driver_state.verdicts, context);
+    if (!associated)
+        verdict_table_clear_flow(&driver_state.verdicts, context);
+    KeReleaseSpinLock(&driver_state.verdict_lock, irql);
+    if (associated && !known)
+        (void)FwpsFlowRemoveContext0(flow, layer, callout_id);
+}
+
 _Use_decl_annotations_
 void holds_flow_established(uint64_t endpoint, const struct destination *to, uint64_t flow, uint16_t layer,
                             uint32_t callout_id)
@@ -263,11 +293,8 @@ void holds_flow_established(uint64_t endpoint, const struct destination *to, uin
     KeReleaseSpinLock(&driver_state.verdict_lock, irql);
 
     remove_flow_context(&evicted);
-    if (context != 0 && !NT_SUCCESS(FwpsFlowAssociateContext0(flow, layer, callout_id, context))) {
-        KeAcquireSpinLock(&driver_state.verdict_lock, &irql);
-        verdict_table_clear_flow(&driver_state.verdicts, context);
-        KeReleaseSpinLock(&driver_state.verdict_lock, irql);
-    }
+    if (context != 0)
+        associate(context, flow, layer, callout_id);
 }
 
 _Use_decl_annotations_

@@ -136,12 +136,104 @@ static void a_block_outlives_an_old_permit(void **state)
     fixture_unload();
 }
 
+/* --- What happens inside one routine of the system: its fault point runs it --- */
+
+static const char *point;
+static void (*happening)(void);
+
+static BOOLEAN happen_once(const char *routine, void *context)
+{
+    void (*now)(void) = happening;
+
+    (void)context;
+    if (now == NULL || strcmp(routine, point) != 0)
+        return FALSE;
+    happening = NULL;
+    now();
+    return FALSE;
+}
+
+static void happens_in(const char *routine, void (*what)(void))
+{
+    point = routine;
+    happening = what;
+    nt_set_fault(happen_once, NULL);
+}
+
+static UINT64 closing;
+
+static void close_endpoint(void)
+{
+    wfp_ale_endpoint_closed(closing);
+}
+
+/* The application goes after the operation is pended and before the request is in the table: nobody is asked about
+ * it, and it does not wait for its deadline. */
+static void endpoint_closes_inside_classify(void **state)
+{
+    struct fixture_connection gone, other;
+    struct gatehouse_request requests[2];
+    struct gatehouse_status status;
+    struct nt_file *decider;
+
+    (void)state;
+    fixture_load(NULL, 0);
+    decider = fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
+    closing = fixture_endpoint();
+    happens_in("FwpsPendOperation0", close_endpoint);
+    fixture_connect_to(&gone, closing, &(struct fixture_connect){.remote_last = 1});
+    nt_set_fault(NULL, NULL);
+    assert_null(happening);
+    fixture_connect(&other);
+    assert_decided(&gone, WFP_BLOCK);
+    assert_int_equal(fixture_get(decider, requests, 2), 1);
+    assert_int_equal(requests[0].endpoint, other.endpoint);
+    status = fixture_status(decider);
+    assert_true(status.cancelled == 1 && status.held == 1 && status.pended == 2);
+    nt_file_close(decider);
+    fixture_unload();
+}
+
+static UINT64 crowd;
+
+/* One socket to 65,536 ports: as many verdicts as the table has. */
+static void evict_everything(void)
+{
+    struct fixture_connection connection;
+
+    for (uint32_t port = 1; port <= 65536; port++)
+        fixture_connect_to(&connection, crowd,
+                           &(struct fixture_connect){.remote_last = (uint8_t)(port >> 16),
+                                                     .remote_port = (uint16_t)(port == 65536 ? 1 : port)});
+}
+
+/* The verdict of a flow makes room for others between its place in the table and FwpsFlowAssociateContext0: the
+ * context must not stay, or the callout could never be unregistered (DEVICE_BUSY, page FwpsCalloutUnregisterById0). */
+static void verdict_evicted_while_its_context_is_associated(void **state)
+{
+    const struct nt_registry_dword values[] = {{"NoDecider", GATEHOUSE_NO_DECIDER_PERMIT}};
+    struct fixture_connection flow;
+
+    (void)state;
+    fixture_load(values, 1);
+    fixture_connect(&flow);
+    crowd = fixture_endpoint();
+    happens_in("ExAllocatePool2", evict_everything);
+    wfp_ale_flow_established(flow.final.flow);
+    nt_set_fault(NULL, NULL);
+    assert_null(happening);
+    wfp_ale_endpoint_closed(crowd);
+    fixture_unload(); /* checks that the callouts are gone, while the flow still lives */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(policy_changes_while_held),
         cmocka_unit_test(policy_changes_beside_a_seed_decider),
         cmocka_unit_test(a_block_outlives_an_old_permit),
+        cmocka_unit_test(endpoint_closes_inside_classify),
+        cmocka_unit_test(verdict_evicted_while_its_context_is_associated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
