@@ -75,6 +75,7 @@ struct pend_table {
     struct slot_pool slots;
     struct list_link queues[2]; /* IPv4, IPv6 */
     uint64_t sequence;
+    uint32_t fresh; /* NEW */
     uint32_t queued;
     uint32_t offered;
     struct deadline_wheel wheel;
@@ -92,7 +93,7 @@ void pend_table_cleanup(struct pend_table *table);
 
 void pend_owner_init(struct pend_owner *owner);
 
-/* How many entries are not FREE. */
+/* How many entries are not FREE; fresh of them are not held yet. */
 uint32_t pend_table_held(const struct pend_table *table);
 
 /* NEW: takes a slot and interns the path (NULL: no program). *entry only on PEND_OK. The caller fills

@@ -146,14 +146,13 @@ static void park(struct pend_entry *entry, const struct connection *connection)
 
     list_init(&claimed);
     KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    DRIVER_COUNT(pended);
     entry->connection = *connection;
     entry->connection.held_at = driver_now();
     entry->connection.deadline = entry->connection.held_at + (uint64_t)driver_state.policy.deadline_ms * TICKS_PER_MS;
     request_of(entry, &request);
     events_record(GATEHOUSE_EVENT_HELD, GATEHOUSE_VERDICT_NONE, GATEHOUSE_BY_NONE, &request);
     if (decided_before_parked_locked(entry, &verdict, &by)) {
-        if (by == GATEHOUSE_BY_NO_DECIDER)
-            DRIVER_COUNT(refused_no_decider);
         pend_table_park_claimed(&driver_state.pends, entry, verdict, by, &claimed);
     } else {
         pend_table_park(&driver_state.pends, entry);
@@ -187,7 +186,6 @@ enum hold_result holds_pend(struct hold_arrival *arrival)
         abandon(entry, &verdict, &by);
         return decide_at_once(arrival, verdict, by);
     }
-    DRIVER_COUNT(pended);
     entry->completion = completion;
     park(entry, &arrival->connection);
     return HOLD_PENDED;
@@ -323,7 +321,8 @@ void holds_endpoint_closed(uint64_t endpoint)
     holds_complete(&claimed);
 }
 
-static void count_decided(const struct pend_entry *entry)
+/* pend_lock held: pended is always what is held and what ended, whenever somebody looks. */
+static void count_decided_locked(const struct pend_entry *entry)
 {
     BOOLEAN permit = entry->verdict == GATEHOUSE_VERDICT_PERMIT;
 
@@ -346,6 +345,9 @@ static void count_decided(const struct pend_entry *entry)
     case GATEHOUSE_BY_CANCEL:
         DRIVER_COUNT(cancelled);
         break;
+    case GATEHOUSE_BY_NO_DECIDER:
+        DRIVER_COUNT(refused_no_decider);
+        break;
     default:
         break;
     }
@@ -358,7 +360,6 @@ static void complete_one(struct pend_entry *entry)
     struct wire_request request;
     KIRQL irql;
 
-    count_decided(entry);
     request_of(entry, &request);
     events_record(GATEHOUSE_EVENT_DECIDED, (enum gatehouse_verdict)entry->verdict, (enum gatehouse_decided_by)entry->by,
                   &request);
@@ -367,6 +368,8 @@ static void complete_one(struct pend_entry *entry)
 
     KeAcquireSpinLock(&driver_state.pend_lock, &irql);
     pend_table_completing(entry);
+    count_decided_locked(entry);
+    driver_state.completing++;
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
 
     FwpsCompleteOperation0(entry->completion, NULL);
@@ -376,6 +379,7 @@ static void complete_one(struct pend_entry *entry)
         verdict_block_locked(entry->connection.endpoint, &to);
     else if (entry->state == PEND_COMPLETING && !entry->endpoint_gone)
         verdict_store(entry->connection.endpoint, &to, &evicted);
+    driver_state.completing--;
     pend_table_release(&driver_state.pends, entry);
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
     remove_flow_context(&evicted);
@@ -403,7 +407,6 @@ static BOOLEAN claim_no_decider(struct list_link *claimed)
         if (entry == NULL || !decided_by_policy_locked(entry->connection.ip_version, &verdict, &by))
             break;
         (void)pend_table_claim(&driver_state.pends, entry, verdict, by, claimed);
-        DRIVER_COUNT(refused_no_decider);
         count++;
     }
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
