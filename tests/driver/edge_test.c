@@ -2,9 +2,11 @@
 /*
  * edge_test.c - orders of events that do not happen every day, made to happen: a policy that changes
  * while connections wait, a verdict while the first classify still runs, an endpoint that closes
- * inside it, a verdict table that overflows while a flow gets its context.
+ * inside it, a verdict table that overflows while a flow gets its context; and the user of a request.
  */
 #include "driver_fixture.h"
+
+#include <ntifs.h>
 
 #include <pthread.h>
 #include <time.h>
@@ -226,6 +228,66 @@ static void verdict_evicted_while_its_context_is_associated(void **state)
     fixture_unload(); /* checks that the callouts are gone, while the flow still lives */
 }
 
+/* --- Who connects --- */
+
+struct user {
+    TOKEN_ACCESS_INFORMATION token;
+    SID_AND_ATTRIBUTES_HASH hash;
+    SID_AND_ATTRIBUTES entries[2];
+    uint8_t sids[2][GATEHOUSE_SID_MAX];
+};
+
+/* S-1-22-1-... with count sub-authorities in all, as hosts on Linux name users; the second SID is a group's. */
+static FWP_BYTE_BLOB make_user(struct user *user, uint8_t count, uint32_t last)
+{
+    memset(user, 0, sizeof(*user));
+    for (int i = 0; i < 2; i++) {
+        user->sids[i][0] = 1;
+        user->sids[i][1] = count;
+        user->sids[i][7] = (uint8_t)(22 + i);
+        for (uint8_t k = 0; k < count; k++) {
+            uint32_t sub = k + 1u == count ? last : k + 1u;
+            memcpy(&user->sids[i][8 + 4 * k], &sub, sizeof(sub));
+        }
+        user->entries[i].Sid = (PSID)user->sids[i];
+    }
+    user->hash.SidCount = 2;
+    user->hash.SidAttr = user->entries;
+    user->token.SidHash = &user->hash;
+    return (FWP_BYTE_BLOB){sizeof(user->token), (uint8_t *)&user->token};
+}
+
+/* The first SID of ALE_USER_ID, whole and alone, also the longest there is (SECURITY_MAX_SID_SIZE); none: size 0. */
+static void the_user_is_in_the_request(void **state)
+{
+    const uint8_t counts[] = {1, 2, 15};
+    struct fixture_connection held[4];
+    struct gatehouse_request request;
+    struct nt_file *decider;
+    struct user user;
+    FWP_BYTE_BLOB token;
+
+    (void)state;
+    fixture_load(NULL, 0);
+    decider = fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
+    for (size_t i = 0; i < 4; i++) {
+        uint8_t expected[GATEHOUSE_SID_MAX] = {0};
+        size_t size = i == 3 ? 0 : 8u + 4u * counts[i];
+
+        if (i < 3)
+            token = make_user(&user, counts[i], 1000 + (uint32_t)i);
+        memcpy(expected, user.sids[0], size);
+        fixture_connect_to(&held[i], fixture_endpoint(),
+                           &(struct fixture_connect){.remote_last = 1, .user = i == 3 ? NULL : &token});
+        memset(user.sids, 0xEE, sizeof(user.sids)); /* the request has its own copy */
+        assert_int_equal(fixture_get(decider, &request, 1), 1);
+        assert_int_equal(request.user_sid_size, size);
+        assert_memory_equal(request.user_sid, expected, sizeof(expected));
+    }
+    nt_file_close(decider);
+    fixture_unload();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_block_outlives_an_old_permit),
         cmocka_unit_test(endpoint_closes_inside_classify),
         cmocka_unit_test(verdict_evicted_while_its_context_is_associated),
+        cmocka_unit_test(the_user_is_in_the_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
