@@ -11,7 +11,7 @@
 
 #include <time.h>
 
-#define CAPACITY    12u
+#define CAPACITY    12u  /* at most; each round has its own */
 #define CONNECTIONS 120u /* a round */
 #define ANSWERS     64u
 #define TICK        ((uint64_t)1 << 17) /* deadlines pass at multiples of this: core/deadline_wheel.h */
@@ -43,7 +43,7 @@ static struct gatehouse_status expected; /* counters only */
 static struct nt_file *decider, *observer;
 static struct fixture_call read_call;
 static bool reading; /* read_call waits */
-static uint32_t random_state;
+static uint32_t random_state, capacity;
 
 static uint32_t pick(uint32_t below)
 {
@@ -170,7 +170,7 @@ static void step_connect(void)
     } else if (decider == NULL && policy.no_decider != GATEHOUSE_NO_DECIDER_HOLD) {
         end(c, no_decider_verdict());
         expected.refused_no_decider++;
-    } else if (in_state(QUEUED) + in_state(OFFERED) - (c->state == QUEUED) >= CAPACITY) {
+    } else if (in_state(QUEUED) + in_state(OFFERED) - (c->state == QUEUED) >= capacity) {
         end(c, policy.undecided);
         expected.refused_full++;
     } else {
@@ -351,7 +351,7 @@ static void compare(void)
 
 static void round_begin(void)
 {
-    const struct nt_registry_dword values[] = {{"Capacity", CAPACITY}, {"DeadlineMs", 1000}};
+    const struct nt_registry_dword values[] = {{"Capacity", capacity = 1 + pick(CAPACITY)}, {"DeadlineMs", 1000}};
 
     fixture_load(values, 2);
     count = answer_count = 0;
