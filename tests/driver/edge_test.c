@@ -288,6 +288,61 @@ static void the_user_is_in_the_request(void **state)
     fixture_unload();
 }
 
+/* --- The longest path --- */
+
+#define LONGEST 65534u /* bytes; with its NUL the most a 16-bit count of characters names */
+
+static void connect_with_longest_path(struct fixture_connection *connection)
+{
+    static uint8_t path[LONGEST + 2];
+    FWP_BYTE_BLOB app_id = {sizeof(path), path};
+    struct wfp_ale_connect connect = {.ip_version = 4, .protocol = 6, .remote_port = 443, .app_id = &app_id};
+
+    memset(path, 'a', LONGEST);
+    connect.endpoint = fixture_endpoint();
+    connection->endpoint = connect.endpoint;
+    wfp_ale_connect(&connect, NULL, NULL, &connection->first);
+    assert_int_equal(connection->first.outcome, WFP_PENDED);
+}
+
+/* Reads too small for the first request end with SHORT_OUTPUT and lose nothing; the next read that waits gets it. What
+ * does not fit behind it comes with the read after. */
+static void longest_path_passes_whole(void **state)
+{
+    static struct fixture_call small, large;
+    struct fixture_connection held, behind;
+    struct gatehouse_request request;
+    struct nt_file *decider;
+
+    (void)state;
+    fixture_load(NULL, 0);
+    decider = fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
+    fixture_start(&small, decider, GATEHOUSE_IOCTL_GET_REQUESTS, 300);
+    fixture_start(&large, decider, GATEHOUSE_IOCTL_GET_REQUESTS, GATEHOUSE_REQUEST_MAX_SIZE);
+    connect_with_longest_path(&held);
+    assert_int_equal((uint32_t)fixture_finish(&small), GATEHOUSE_E_SHORT_OUTPUT);
+    assert_int_equal(fixture_finish(&large), STATUS_SUCCESS);
+    memcpy(&request, large.buffer, sizeof(request));
+    assert_int_equal(request.endpoint, held.endpoint);
+    assert_int_equal(request.path_size, LONGEST);
+    assert_int_equal(request.size, large.information);
+    assert_int_equal(large.buffer[sizeof(request) + LONGEST - 1], 'a');
+
+    nt_file_close(decider);
+    fixture_connect(&behind);
+    decider = fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
+    fixture_start(&large, decider, GATEHOUSE_IOCTL_GET_REQUESTS, request.size + 100);
+    assert_int_equal(fixture_finish(&large), STATUS_SUCCESS);
+    assert_int_equal(large.information, request.size);
+    assert_int_equal(fixture_get(decider, &request, 1), 1);
+    assert_int_equal(request.endpoint, behind.endpoint);
+    assert_int_equal(fixture_decide(decider, request.id, GATEHOUSE_VERDICT_PERMIT, GATEHOUSE_SCOPE_PROGRAM, 0), 0);
+    memcpy(&request, large.buffer, sizeof(request));
+    assert_int_equal(fixture_decide(decider, request.id, GATEHOUSE_VERDICT_PERMIT, GATEHOUSE_SCOPE_PROGRAM, 0), 0);
+    nt_file_close(decider);
+    fixture_unload();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +352,7 @@ int main(void)
         cmocka_unit_test(endpoint_closes_inside_classify),
         cmocka_unit_test(verdict_evicted_while_its_context_is_associated),
         cmocka_unit_test(the_user_is_in_the_request),
+        cmocka_unit_test(longest_path_passes_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
