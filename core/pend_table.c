@@ -129,6 +129,7 @@ enum pend_result pend_table_reserve(struct pend_table *table, const void *path, 
     list_init(&fresh->order);
     list_init(&fresh->by_program);
     *entry = fresh;
+    table->fresh++;
     return PEND_OK;
 }
 
@@ -142,16 +143,26 @@ static void entry_free(struct pend_table *table, struct pend_entry *entry)
 
 void pend_table_abandon(struct pend_table *table, struct pend_entry *entry)
 {
+    group_index_remove(&table->by_endpoint, &entry->by_endpoint);
+    table->fresh--;
     entry_free(table, entry);
 }
 
+void pend_table_watch(struct pend_table *table, struct pend_entry *entry, uint64_t endpoint)
+{
+    entry->connection.endpoint = endpoint;
+    group_index_insert(&table->by_endpoint, &entry->by_endpoint, local_hash(endpoint), &endpoint);
+}
+
+/* NEW no longer. */
 static void entry_index(struct pend_table *table, struct pend_entry *entry)
 {
     struct destination to = connection_destination(&entry->connection);
     struct flow_key flow = {entry->connection.endpoint, &to};
 
-    group_index_insert(&table->by_endpoint, &entry->by_endpoint, local_hash(entry->connection.endpoint),
-                       &entry->connection.endpoint);
+    table->fresh--;
+    if (!entry->by_endpoint.member)
+        pend_table_watch(table, entry, entry->connection.endpoint);
     group_index_insert(&table->by_flow, &entry->by_flow, flow_hash(table, entry->connection.endpoint, &to), &flow);
 }
 

@@ -75,6 +75,7 @@ struct pend_table {
     struct slot_pool slots;
     struct list_link queues[2]; /* IPv4, IPv6 */
     uint64_t sequence;
+    uint32_t fresh; /* NEW */
     uint32_t queued;
     uint32_t offered;
     struct deadline_wheel wheel;
@@ -92,7 +93,7 @@ void pend_table_cleanup(struct pend_table *table);
 
 void pend_owner_init(struct pend_owner *owner);
 
-/* How many entries are not FREE. */
+/* How many entries are not FREE; fresh of them are not held yet. */
 uint32_t pend_table_held(const struct pend_table *table);
 
 /* NEW: takes a slot and interns the path (NULL: no program). *entry only on PEND_OK. The caller fills
@@ -100,6 +101,9 @@ uint32_t pend_table_held(const struct pend_table *table);
 enum pend_result pend_table_reserve(struct pend_table *table, const void *path, size_t path_size,
                                     struct pend_entry **entry);
 void pend_table_abandon(struct pend_table *table, struct pend_entry *entry);
+
+/* NEW: sets the connection's endpoint; from now on its closure marks the entry (endpoint_gone). */
+void pend_table_watch(struct pend_table *table, struct pend_entry *entry, uint64_t endpoint);
 
 /* NEW -> QUEUED. connection is final from here on. */
 void pend_table_park(struct pend_table *table, struct pend_entry *entry);

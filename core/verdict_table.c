@@ -113,6 +113,17 @@ bool verdict_table_put(struct verdict_table *table, uint64_t endpoint, const str
     return true;
 }
 
+/* With a flow, the entry has to stay for its context. */
+void verdict_table_block(struct verdict_table *table, uint64_t endpoint, const struct destination *to)
+{
+    struct verdict_entry *entry = entry_find(table, endpoint, to);
+
+    if (entry != NULL && entry->flow != 0)
+        entry->verdict = GATEHOUSE_VERDICT_BLOCK;
+    else if (entry != NULL)
+        entry_remove(table, entry);
+}
+
 enum gatehouse_verdict verdict_table_get(struct verdict_table *table, uint64_t endpoint, const struct destination *to)
 {
     struct verdict_entry *entry = entry_find(table, endpoint, to);
@@ -133,6 +144,11 @@ uint64_t verdict_table_set_flow(struct verdict_table *table, uint64_t endpoint, 
     entry->flow = flow;
     entry->flow_layer = layer;
     return entry->slot.id;
+}
+
+bool verdict_table_has(const struct verdict_table *table, uint64_t context)
+{
+    return slot_pool_find(&table->slots, context) != NULL;
 }
 
 void verdict_table_flow_deleted(struct verdict_table *table, uint64_t context)

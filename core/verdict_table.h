@@ -50,12 +50,18 @@ uint32_t verdict_table_count(const struct verdict_table *table);
 bool verdict_table_put(struct verdict_table *table, uint64_t endpoint, const struct destination *to,
                        enum gatehouse_verdict verdict, struct verdict_flow *evicted);
 
+/* The flow is blocked now: what was stored before does not answer for it any more. Nothing stored: harmless. */
+void verdict_table_block(struct verdict_table *table, uint64_t endpoint, const struct destination *to);
+
 /* GATEHOUSE_VERDICT_NONE: nothing stored. */
 enum gatehouse_verdict verdict_table_get(struct verdict_table *table, uint64_t endpoint, const struct destination *to);
 
 /* Notes the flow's handle and layer. The context for it, or 0: nothing stored, or it has a flow already. */
 uint64_t verdict_table_set_flow(struct verdict_table *table, uint64_t endpoint, const struct destination *to,
                                 uint64_t flow, uint16_t layer);
+
+/* Is the context still that of a flow with a verdict? */
+bool verdict_table_has(const struct verdict_table *table, uint64_t context);
 
 /* The flow of this context is deleted. An old context is ignored. */
 void verdict_table_flow_deleted(struct verdict_table *table, uint64_t context);

@@ -81,7 +81,7 @@ static NTSTATUS delete_filters(const struct answer *answer)
     }
     if (NT_SUCCESS(status))
         status = FwpmTransactionCommit0(driver_state.engine);
-    else
+    if (!NT_SUCCESS(status))
         (void)FwpmTransactionAbort0(driver_state.engine);
     return status;
 }
@@ -171,11 +171,8 @@ void answers_cleanup(void)
     (void)KeCancelTimer(&answers->timer);
     KeFlushQueuedDpcs();
     for (struct answer *answer = answer_table_any(&answers->table); answer != NULL;
-         answer = answer_table_any(&answers->table)) {
-        if (driver_state.engine != NULL)
-            (void)delete_filters(answer);
+         answer = answer_table_any(&answers->table))
         forget(answer);
-    }
     answer_table_cleanup(&answers->table);
     if (answers->work != NULL)
         IoFreeWorkItem(answers->work);
@@ -277,8 +274,10 @@ static uint32_t remember(struct client *client, const struct gatehouse_decision 
         (void)FwpmTransactionAbort0(driver_state.engine);
         return refusal;
     }
-    if (!NT_SUCCESS(FwpmTransactionCommit0(driver_state.engine)))
+    if (!NT_SUCCESS(FwpmTransactionCommit0(driver_state.engine))) {
+        (void)FwpmTransactionAbort0(driver_state.engine); /* the request stays decided; nothing is remembered */
         return GATEHOUSE_E_ANSWERS_FULL;
+    }
     RtlCopyMemory(answer->filters, filters, sizeof(filters));
     answer->verdict = (uint8_t)verdict;
     answer->ends = decision->lifetime_ms == GATEHOUSE_LIFETIME_FOREVER

@@ -21,8 +21,9 @@
 _IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS answers_init(void);
 
-/* For unload, after the last dispatch: stops the timer, waits for the work item, forgets all. Filters that are still
- * there are deleted. Harmless after a failed or no answers_init. */
+/* For unload, after the last dispatch: stops the timer, waits for the work item, forgets all. Their filters go
+ * with the session, as one change: one by one would reauthorize every flow for each. Harmless after a failed or no
+ * answers_init. */
 _IRQL_requires_(PASSIVE_LEVEL)
 void answers_cleanup(void);
 

@@ -59,11 +59,13 @@ static NTSTATUS set_policy(struct client *client, PIRP irp, struct dispatch_io *
     if (refusal != 0)
         return (NTSTATUS)refusal;
     KeAcquireSpinLock(&driver_state.pend_lock, &irql);
-    if (driver_state.decider != client)
-        status = (NTSTATUS)GATEHOUSE_E_NOT_DECIDER;
+    if (client->gone || driver_state.draining)
+        status = (NTSTATUS)GATEHOUSE_E_STOPPING;
     else
         driver_state.policy = in;
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    if (NT_SUCCESS(status))
+        holds_apply_no_decider();
     return status;
 }
 

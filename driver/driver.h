@@ -8,7 +8,7 @@
  * Locks, outermost first. A thread that holds one takes only those below it.
  *
  *   answers.gate     event used as a mutex, PASSIVE_LEVEL; around Fwpm transactions and the answers
- *   pend_lock        pends, policy, decider, draining, clients, each client's request reads
+ *   pend_lock        pends, completing, policy, decider, draining, clients, each client's request reads
  *   verdict_lock     verdicts
  *   event_lock       ring, observers, each client's event reads
  *
@@ -73,6 +73,7 @@ struct driver_state {
 
     KSPIN_LOCK pend_lock;
     struct pend_table pends;
+    uint32_t completing; /* entries that are decided and counted, and not yet released */
     struct gatehouse_policy policy;
     struct client *decider;
     LIST_ENTRY clients;

@@ -32,6 +32,14 @@ static void verdict_store(uint64_t endpoint, const struct destination *to, struc
     KeReleaseSpinLock(&driver_state.verdict_lock, irql);
 }
 
+/* pend_lock held: no reauthorization finds neither the entry nor this. */
+static void verdict_block_locked(uint64_t endpoint, const struct destination *to)
+{
+    KeAcquireSpinLockAtDpcLevel(&driver_state.verdict_lock);
+    verdict_table_block(&driver_state.verdicts, endpoint, to);
+    KeReleaseSpinLockFromDpcLevel(&driver_state.verdict_lock);
+}
+
 static void request_of(const struct pend_entry *entry, struct wire_request *request)
 {
     request->id = entry->slot.id;
@@ -97,6 +105,8 @@ static struct pend_entry *reserve(struct hold_arrival *arrival, enum gatehouse_v
             DRIVER_COUNT(refused_full);
         else if (result != PEND_OK)
             DRIVER_COUNT(refused_memory);
+        else
+            pend_table_watch(&driver_state.pends, entry, arrival->connection.endpoint);
     }
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
     return entry;
@@ -113,6 +123,17 @@ static void abandon(struct pend_entry *entry, enum gatehouse_verdict *verdict, e
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
 }
 
+/* pend_lock held. Did the application go, or does policy forbid to hold it now? */
+static BOOLEAN decided_before_parked_locked(const struct pend_entry *entry, enum gatehouse_verdict *verdict,
+                                            enum gatehouse_decided_by *by)
+{
+    if (!entry->endpoint_gone)
+        return decided_by_policy_locked(entry->connection.ip_version, verdict, by);
+    *verdict = GATEHOUSE_VERDICT_BLOCK;
+    *by = GATEHOUSE_BY_CANCEL;
+    return TRUE;
+}
+
 /* The operation is pended: makes it visible. Whatever changed since reserve() is decided here, at once. */
 static void park(struct pend_entry *entry, const struct connection *connection)
 {
@@ -125,14 +146,13 @@ static void park(struct pend_entry *entry, const struct connection *connection)
 
     list_init(&claimed);
     KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    DRIVER_COUNT(pended);
     entry->connection = *connection;
     entry->connection.held_at = driver_now();
     entry->connection.deadline = entry->connection.held_at + (uint64_t)driver_state.policy.deadline_ms * TICKS_PER_MS;
     request_of(entry, &request);
     events_record(GATEHOUSE_EVENT_HELD, GATEHOUSE_VERDICT_NONE, GATEHOUSE_BY_NONE, &request);
-    if (decided_by_policy_locked(connection->ip_version, &verdict, &by)) {
-        if (by == GATEHOUSE_BY_NO_DECIDER)
-            DRIVER_COUNT(refused_no_decider);
+    if (decided_before_parked_locked(entry, &verdict, &by)) {
         pend_table_park_claimed(&driver_state.pends, entry, verdict, by, &claimed);
     } else {
         pend_table_park(&driver_state.pends, entry);
@@ -166,7 +186,6 @@ enum hold_result holds_pend(struct hold_arrival *arrival)
         abandon(entry, &verdict, &by);
         return decide_at_once(arrival, verdict, by);
     }
-    DRIVER_COUNT(pended);
     entry->completion = completion;
     park(entry, &arrival->connection);
     return HOLD_PENDED;
@@ -240,6 +259,23 @@ enum hold_result holds_reauthorize(struct hold_arrival *arrival, BOOLEAN complet
     return holds_cannot_pend(arrival);
 }
 
+/* Whoever evicted the verdict meanwhile found no context to remove; then it is removed here: it would keep the callout
+ * registered for as long as the flow lives. */
+static void associate(uint64_t context, uint64_t flow, uint16_t layer, uint32_t callout_id)
+{
+    BOOLEAN associated = NT_SUCCESS(FwpsFlowAssociateContext0(flow, layer, callout_id, context));
+    BOOLEAN known;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&driver_state.verdict_lock, &irql);
+    known = verdict_table_has(&driver_state.verdicts, context);
+    if (!associated)
+        verdict_table_clear_flow(&driver_state.verdicts, context);
+    KeReleaseSpinLock(&driver_state.verdict_lock, irql);
+    if (associated && !known)
+        (void)FwpsFlowRemoveContext0(flow, layer, callout_id);
+}
+
 _Use_decl_annotations_
 void holds_flow_established(uint64_t endpoint, const struct destination *to, uint64_t flow, uint16_t layer,
                             uint32_t callout_id)
@@ -255,11 +291,8 @@ void holds_flow_established(uint64_t endpoint, const struct destination *to, uin
     KeReleaseSpinLock(&driver_state.verdict_lock, irql);
 
     remove_flow_context(&evicted);
-    if (context != 0 && !NT_SUCCESS(FwpsFlowAssociateContext0(flow, layer, callout_id, context))) {
-        KeAcquireSpinLock(&driver_state.verdict_lock, &irql);
-        verdict_table_clear_flow(&driver_state.verdicts, context);
-        KeReleaseSpinLock(&driver_state.verdict_lock, irql);
-    }
+    if (context != 0)
+        associate(context, flow, layer, callout_id);
 }
 
 _Use_decl_annotations_
@@ -288,7 +321,8 @@ void holds_endpoint_closed(uint64_t endpoint)
     holds_complete(&claimed);
 }
 
-static void count_decided(const struct pend_entry *entry)
+/* pend_lock held: pended is always what is held and what ended, whenever somebody looks. */
+static void count_decided_locked(const struct pend_entry *entry)
 {
     BOOLEAN permit = entry->verdict == GATEHOUSE_VERDICT_PERMIT;
 
@@ -311,6 +345,9 @@ static void count_decided(const struct pend_entry *entry)
     case GATEHOUSE_BY_CANCEL:
         DRIVER_COUNT(cancelled);
         break;
+    case GATEHOUSE_BY_NO_DECIDER:
+        DRIVER_COUNT(refused_no_decider);
+        break;
     default:
         break;
     }
@@ -323,7 +360,6 @@ static void complete_one(struct pend_entry *entry)
     struct wire_request request;
     KIRQL irql;
 
-    count_decided(entry);
     request_of(entry, &request);
     events_record(GATEHOUSE_EVENT_DECIDED, (enum gatehouse_verdict)entry->verdict, (enum gatehouse_decided_by)entry->by,
                   &request);
@@ -332,13 +368,18 @@ static void complete_one(struct pend_entry *entry)
 
     KeAcquireSpinLock(&driver_state.pend_lock, &irql);
     pend_table_completing(entry);
+    count_decided_locked(entry);
+    driver_state.completing++;
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
 
     FwpsCompleteOperation0(entry->completion, NULL);
 
     KeAcquireSpinLock(&driver_state.pend_lock, &irql);
-    if (entry->state == PEND_COMPLETING && entry->verdict == GATEHOUSE_VERDICT_PERMIT && !entry->endpoint_gone)
+    if (entry->verdict != GATEHOUSE_VERDICT_PERMIT)
+        verdict_block_locked(entry->connection.endpoint, &to);
+    else if (entry->state == PEND_COMPLETING && !entry->endpoint_gone)
         verdict_store(entry->connection.endpoint, &to, &evicted);
+    driver_state.completing--;
     pend_table_release(&driver_state.pends, entry);
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
     remove_flow_context(&evicted);
@@ -352,7 +393,7 @@ void holds_complete(struct list_link *claimed)
         complete_one(entry);
 }
 
-/* Claims up to DRIVER_BATCH queued entries for policy's no-decider verdict. TRUE: there may be more. */
+/* Claims up to DRIVER_BATCH queued entries that nobody decides for policy's verdict. TRUE: there may be more. */
 static BOOLEAN claim_no_decider(struct list_link *claimed)
 {
     enum gatehouse_verdict verdict;
@@ -361,12 +402,11 @@ static BOOLEAN claim_no_decider(struct list_link *claimed)
     KIRQL irql;
 
     KeAcquireSpinLock(&driver_state.pend_lock, &irql);
-    while (count < DRIVER_BATCH && driver_state.decider == NULL && !driver_state.draining) {
-        struct pend_entry *entry = pend_table_peek(&driver_state.pends, PEND_ANY);
+    while (count < DRIVER_BATCH && !driver_state.draining) {
+        struct pend_entry *entry = pend_table_peek(&driver_state.pends, PEND_ANY & ~client_decider_versions_locked());
         if (entry == NULL || !decided_by_policy_locked(entry->connection.ip_version, &verdict, &by))
             break;
         (void)pend_table_claim(&driver_state.pends, entry, verdict, by, claimed);
-        DRIVER_COUNT(refused_no_decider);
         count++;
     }
     KeReleaseSpinLock(&driver_state.pend_lock, irql);

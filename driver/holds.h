@@ -7,7 +7,8 @@
  * call; it may also come later (completed while its first classify still runs, on another thread or
  * this one) or never (the endpoint died). So a PERMIT that nobody fetched goes to the verdict
  * table, where the late reauthorization finds it, and the endpoint's closure removes it. A BLOCK
- * need not be kept: a completion with nothing stored blocks.
+ * need not be kept, for a completion with nothing stored blocks; but it removes what an earlier
+ * connect of the same socket to the same place left there.
  *
  * Pages: Processing Classify Callouts Asynchronously, FwpsPendOperation0, FwpsCompleteOperation0,
  * ALE Re-authorization.
@@ -59,8 +60,8 @@ void holds_endpoint_closed(uint64_t endpoint);
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void holds_complete(struct list_link *claimed);
 
-/* The decider is gone: gives everything queued the no-decider verdict, unless that is HOLD or there is a new decider.
- */
+/* The decider is gone or the policy is new: gives everything queued that the present decider is not offered the
+ * no-decider verdict, unless that is HOLD. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void holds_apply_no_decider(void);
 

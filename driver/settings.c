@@ -23,7 +23,7 @@ static const struct setting settings[] = {
 #define SETTINGS RTL_NUMBER_OF(settings)
 
 /* Row 0 enters the subkey; the last row is the zeroed end mark. */
-static void query(PUNICODE_STRING registry_path, ULONG *values)
+static void query(PCWSTR registry_path, ULONG *values)
 {
     RTL_QUERY_REGISTRY_TABLE table[SETTINGS + 2];
 
@@ -36,7 +36,20 @@ static void query(PUNICODE_STRING registry_path, ULONG *values)
         table[i + 1].EntryContext = &values[i];
         table[i + 1].DefaultType = (REG_DWORD << RTL_QUERY_REGISTRY_TYPECHECK_SHIFT) | REG_NONE;
     }
-    (void)RtlQueryRegistryValues(RTL_REGISTRY_ABSOLUTE, registry_path->Buffer, table, NULL, NULL);
+    (void)RtlQueryRegistryValues(RTL_REGISTRY_ABSOLUTE, registry_path, table, NULL, NULL);
+}
+
+/* A UNICODE_STRING need not end with a NUL; RtlQueryRegistryValues reads up to one. No memory: the standard values. */
+static void query_counted(PUNICODE_STRING registry_path, ULONG *values)
+{
+    PWSTR path =
+        ExAllocatePool2(POOL_FLAG_NON_PAGED, registry_path->Length + sizeof(WCHAR), DRIVER_POOL_TAG); /* zeroed */
+
+    if (path == NULL)
+        return;
+    RtlCopyMemory(path, registry_path->Buffer, registry_path->Length);
+    query(path, values);
+    ExFreePoolWithTag(path, DRIVER_POOL_TAG);
 }
 
 _Use_decl_annotations_
@@ -47,7 +60,7 @@ void settings_read(PUNICODE_STRING registry_path, struct gatehouse_policy *polic
 
     for (ULONG i = 0; i < SETTINGS; i++)
         values[i] = settings[i].standard;
-    query(registry_path, values);
+    query_counted(registry_path, values);
     for (ULONG i = 0; i < SETTINGS; i++) {
         if (values[i] < settings[i].lowest || values[i] > settings[i].highest) {
             DRIVER_TRACE("setting %ws is %u, out of range; using %u\n", settings[i].name, (unsigned)values[i],

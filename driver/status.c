@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * status.c - see status.h. Each number is exact; numbers of different locks may be of moments apart.
+ * status.c - see status.h. Each number is exact. Those of held connections are of one moment: pended is the sum of the
+ * ways to end and held (without the ones never held that refused_no_decider counts too). Others may be of moments
+ * apart.
  */
 #include "driver/status.h"
 
@@ -40,12 +42,13 @@ static void fill_tables(struct gatehouse_status *out)
     KeAcquireSpinLock(&driver_state.pend_lock, &irql);
     out->policy = driver_state.policy;
     out->decider_pid = driver_state.decider == NULL ? 0 : driver_state.decider->process_id;
-    out->held = pend_table_held(&driver_state.pends);
+    out->held = pend_table_held(&driver_state.pends) - driver_state.pends.fresh - driver_state.completing;
     out->queued = driver_state.pends.queued;
     out->offered = driver_state.pends.offered;
     KeAcquireSpinLockAtDpcLevel(&driver_state.verdict_lock);
     out->verdicts = verdict_table_count(&driver_state.verdicts);
     KeReleaseSpinLockFromDpcLevel(&driver_state.verdict_lock);
+    fill_counters(out);
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
     out->observers = (uint32_t)InterlockedCompareExchange(&driver_state.observer_count, 0, 0);
     out->answers = answers_count();
@@ -64,7 +67,6 @@ NTSTATUS status_get(struct client *client, PIRP irp, struct dispatch_io *io)
     out.loaded_at = driver_state.loaded_at;
     out.capacity = driver_state.capacity;
     fill_tables(&out);
-    fill_counters(&out);
     RtlCopyMemory(io->buffer, &out, sizeof(out));
     io->information = sizeof(out);
     return STATUS_SUCCESS;

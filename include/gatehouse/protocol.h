@@ -172,15 +172,15 @@ struct gatehouse_status {
     uint64_t blocked_by_decider;
     uint64_t permitted_by_answer; /* held ones that another request's wider answer covered */
     uint64_t blocked_by_answer;
-    uint64_t expired;        /* deadline passed */
-    uint64_t cancelled;      /* the application went away */
-    uint64_t refused_full;   /* not held: table full */
-    uint64_t refused_memory; /* not held: out of memory */
-    uint64_t refused_no_decider;
-    uint64_t cannot_pend;    /* decided at once: pending was not possible */
-    uint64_t reauthorized;   /* later reauthorizations answered from a flow's verdict */
-    uint64_t requeued;       /* given back by a decider that went away */
-    uint64_t rejected_input; /* malformed or refused operations */
+    uint64_t expired;            /* deadline passed */
+    uint64_t cancelled;          /* the application went away */
+    uint64_t refused_full;       /* not held: table full */
+    uint64_t refused_memory;     /* not held: out of memory */
+    uint64_t refused_no_decider; /* nobody decides: not held, or held when that became so */
+    uint64_t cannot_pend;        /* decided at once: pending was not possible */
+    uint64_t reauthorized;       /* later reauthorizations answered from a flow's verdict */
+    uint64_t requeued;           /* given back by a decider that went away */
+    uint64_t rejected_input;     /* malformed or refused operations */
     uint64_t events_lost;
 };
 

@@ -137,8 +137,34 @@ static void random_against_array(void **state)
     assert_int_equal(memory.blocks, 0);
 }
 
+/* A block takes an unused permit away, and turns one that a flow hangs on; it makes no entry. */
+static void block_overrides(void **state)
+{
+    struct verdict_flow evicted;
+    struct destination to = {4, 6, 443, {192, 0, 2, 1}};
+    struct test_memory memory = {0};
+    struct verdict_table table;
+    uint64_t context;
+
+    (void)state;
+    test_memory_init(&memory);
+    assert_true(verdict_table_init(&table, &memory.memory, 4, 1));
+    verdict_table_block(&table, 7, &to);
+    assert_int_equal(verdict_table_count(&table), 0);
+    assert_true(verdict_table_put(&table, 7, &to, GATEHOUSE_VERDICT_PERMIT, &evicted));
+    verdict_table_block(&table, 7, &to);
+    assert_int_equal(verdict_table_get(&table, 7, &to), GATEHOUSE_VERDICT_NONE);
+    assert_true(verdict_table_put(&table, 7, &to, GATEHOUSE_VERDICT_PERMIT, &evicted));
+    context = verdict_table_set_flow(&table, 7, &to, 99, 3);
+    verdict_table_block(&table, 7, &to);
+    assert_int_equal(verdict_table_get(&table, 7, &to), GATEHOUSE_VERDICT_BLOCK);
+    verdict_table_flow_deleted(&table, context);
+    assert_int_equal(verdict_table_count(&table), 0);
+    verdict_table_cleanup(&table);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_against_array)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_against_array), cmocka_unit_test(block_overrides)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
