@@ -45,7 +45,7 @@ struct reader {
     const WCHAR *at, *end;
 };
 
-static BOOLEAN skip(struct reader *reader, const char *text)
+static BOOLEAN take(struct reader *reader, const char *text)
 {
     const WCHAR *at = reader->at;
 
@@ -60,7 +60,7 @@ static BOOLEAN skip(struct reader *reader, const char *text)
 static BOOLEAN read_rights(struct reader *reader, ACCESS_MASK *mask)
 {
     *mask = 0;
-    while (skip(reader, "G")) {
+    while (take(reader, "G")) {
         ULONG i = 0;
 
         while (i < RTL_NUMBER_OF(rights) && (reader->at == reader->end || *reader->at != rights[i].name))
@@ -91,15 +91,15 @@ static NTSTATUS build_dacl(PCUNICODE_STRING text, PACL dacl)
     struct reader reader = {text->Buffer, text->Buffer + text->Length / sizeof(WCHAR)};
     NTSTATUS status = RtlCreateAcl(dacl, (ULONG)ACL_BYTES, ACL_REVISION);
 
-    if (NT_SUCCESS(status) && !skip(&reader, "D:P"))
+    if (NT_SUCCESS(status) && !take(&reader, "D:P"))
         status = STATUS_NOT_SUPPORTED;
     while (NT_SUCCESS(status) && reader.at != reader.end) {
         ACCESS_MASK mask;
         PSID sid = NULL;
 
-        if (skip(&reader, "(A;;") && read_rights(&reader, &mask) && skip(&reader, ";;;"))
+        if (take(&reader, "(A;;") && read_rights(&reader, &mask) && take(&reader, ";;;"))
             sid = read_sid(&reader);
-        if (sid == NULL || !skip(&reader, ")"))
+        if (sid == NULL || !take(&reader, ")"))
             return STATUS_NOT_SUPPORTED;
         status = RtlAddAccessAllowedAce(dacl, ACL_REVISION, mask, sid);
     }
