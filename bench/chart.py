@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape
 
 from traffic import PLACEMENTS
 
-WIDTH, LEFT, RIGHT = 940, 330, 110
+WIDTH, LEFT, RIGHT = 940, 330, 170  # the longest figure stands behind the longest bar
 BAR, GAP = 24, 12
 INK, FAINT, PAPER, GRID = "#1b2733", "#5b6875", "#ffffff", "#dde3e9"
 COLOURS = {"none": "#9aa7b3", "loop": "#6b7c8c", "held": "#0b6e4f", "remembered": "#3a9d7a", "opensnitch": "#b5542b"}
@@ -54,7 +54,7 @@ class Scale:
 
     def __init__(self, values):
         self.low = 10 ** math.floor(math.log10(min(values)))
-        self.high = max(values) * 1.15
+        self.high = max(values) * 1.05
 
     def at(self, value):
         share = math.log10(value / self.low) / math.log10(self.high / self.low)

@@ -15,6 +15,7 @@
  */
 #include "core/pend_table.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -130,6 +131,7 @@ static void bench_warm(struct bench *bench, const char *name, uint32_t submits, 
     uint32_t groups = submits / GROUP, at[GROUP] = {0}, step = ordered ? 1 : bench->held / GROUP;
     double *samples = calloc(groups, sizeof(*samples));
 
+    assert(bench->held != 0 && samples != NULL);
     for (uint32_t group = 0; group < groups; group++) {
         uint64_t first = ordered ? (uint64_t)group * GROUP : bench_random(bench), start;
         for (uint32_t i = 0; i < GROUP; i++)
@@ -148,9 +150,10 @@ static void bench_warm(struct bench *bench, const char *name, uint32_t submits, 
 static void bench_cold(struct bench *bench)
 {
     double samples[COLD_SUBMITS];
-    volatile unsigned char *other = malloc(OTHER_MEMORY);
+    volatile unsigned char *other = calloc(1, OTHER_MEMORY);
     uint64_t start;
 
+    assert(other != NULL);
     for (uint32_t i = 0; i < COLD_SUBMITS; i++) {
         uint32_t at = (uint32_t)(bench_random(bench) % bench->held);
         for (size_t byte = 0; byte < OTHER_MEMORY; byte += 64)

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import pathlib
+import pty
 import select
 import subprocess
 import sys
@@ -131,11 +132,17 @@ def decider_pid(lab):
 
 
 class Asker:
-    """`gatehouse ask` with its input and output in the case's hands."""
+    """`gatehouse ask` with its input and output in the case's hands: pipes, or a terminal."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, terminal=False):
         command = [names.find_program("gatehouse"), "--socket", str(lab.socket), "ask"]
-        self.process = lab.client.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        ours, theirs = pty.openpty() if terminal else (None, subprocess.PIPE)
+        output = theirs if terminal else subprocess.STDOUT
+        self.process = lab.client.popen(command, stdin=theirs, stdout=theirs, stderr=output, bufsize=0)
+        if terminal:
+            os.close(theirs)
+        self.input = ours if terminal else self.process.stdin.fileno()
+        self.output = ours if terminal else self.process.stdout.fileno()
         self.text = ""
         lab.wait_decider(self.process.pid)
 
@@ -144,9 +151,9 @@ class Asker:
         until = time.monotonic() + seconds
         while what not in self.text:
             left = until - time.monotonic()
-            if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
+            if left <= 0 or not select.select([self.output], [], [], left)[0]:
                 raise AssertionError(f"no '{what}' from gatehouse ask, but: {self.text!r}")
-            data = os.read(self.process.stdout.fileno(), 4096)
+            data = os.read(self.output, 4096)
             if not data:
                 raise AssertionError(f"gatehouse ask ended: {self.text!r}")
             self.text += data.decode(errors="replace")
@@ -154,8 +161,7 @@ class Asker:
         return text
 
     def type(self, answer):
-        self.process.stdin.write(answer.encode() + b"\n")
-        self.process.stdin.flush()
+        os.write(self.input, answer.encode() + b"\n")
 
 
 @case(f"{ASK}; by script: y and n")
@@ -195,6 +201,24 @@ def ask_always(lab):
     asker.read_until(str(server.port))
     asker.type("n")
     assert other.result()[0] in REFUSED, "always is for this program"
+
+
+@case(f"{ASK}; on a terminal one key answers, but none that was typed before the question was there")
+def ask_on_a_terminal(lab):
+    server = TcpServer(lab.server)
+    lab.gatehoused()
+    asker = Asker(lab, terminal=True)
+    os.write(asker.input, b"y")
+    time.sleep(0.3)
+    for key, permitted in ((b"n", False), (b"y", True)):
+        talker = lab.connect_timer(net.SERVER_V4, server.port)
+        asker.read_until("permit?")
+        time.sleep(0.6)
+        assert not server.accepted, "a key typed ahead was taken for an answer"
+        os.write(asker.input, key)
+        assert (talker.result()[0] == 0) == permitted, key
+    asker.process.terminate()
+    assert asker.process.wait(10) in (0, -15, 143)
 
 
 @case(f"{ASK}; a program's name cannot forge a line or move the cursor")
