@@ -6,7 +6,7 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
-.PHONY: all demo check check-full bench lint install clean help deps
+.PHONY: all demo check check-full bench lint windows install clean help deps
 
 all:
 	@tools/build $(BUILD)
@@ -17,11 +17,11 @@ demo:
 	@tools/demo $(BUILD)
 
 check:
-	@tools/deps build test lint
+	@tools/deps build test lint windows
 	@tools/check
 
 check-full:
-	@tools/deps build test lint
+	@tools/deps build test lint windows
 	@tools/check --full
 
 bench:
@@ -33,6 +33,10 @@ lint:
 	@tools/deps build test lint
 	@tools/build $(BUILD)
 	@tools/lint $(BUILD)
+
+windows:
+	@tools/deps build windows
+	@tools/build-windows $(BUILD)/windows
 
 install:
 	@tools/build $(BUILD)
@@ -48,5 +52,6 @@ help:
 	@echo 'make check-full  the same with the long tests'
 	@echo 'make bench       measures, beside a bare NFQUEUE loop and OpenSnitch where it is installed (root)'
 	@echo 'make lint        format, static analysis, include direction, sizes, headers'
+	@echo 'make windows     cross build: $(BUILD)/windows/gatehouse.sys'
 	@echo 'make install     to $$(DESTDIR)$$(PREFIX), by default /usr/local'
 	@echo 'make clean       removes the build folders'

@@ -3,6 +3,8 @@
  * layout.c - asserts that the structures a driver binary sees have the Windows x64 layout.
  *
  * Facts: mingw-w64's ddk/wdm.h compiled for x86_64-w64-mingw32, and the public symbols of ntoskrnl.
+ * The same file is compiled against nt/include and, for gatehouse.sys, against mingw-w64's headers; what
+ * those have otherwise than the WDK is in layout_here.c.
  * When a structure gets into nt/include/wdm/, give it its size and its visible offsets here.
  */
 #include <ntifs.h>
@@ -51,7 +53,6 @@ AT(DRIVER_OBJECT, DriverInit, 0x58);
 AT(DRIVER_OBJECT, DriverUnload, 0x68);
 AT(DRIVER_OBJECT, MajorFunction, 0x70);
 
-SIZE(DEVICE_OBJECT, 0x150);
 AT(DEVICE_OBJECT, ReferenceCount, 0x04);
 AT(DEVICE_OBJECT, DriverObject, 0x08);
 AT(DEVICE_OBJECT, NextDevice, 0x10);
@@ -135,10 +136,8 @@ SIZE(SID_AND_ATTRIBUTES, 16);
 SIZE(SID_AND_ATTRIBUTES_HASH, 272);
 AT(SID_AND_ATTRIBUTES_HASH, Hash, 16);
 SIZE(TOKEN_PRIVILEGES, 16);
-SIZE(TOKEN_ACCESS_INFORMATION, 88);
 AT(TOKEN_ACCESS_INFORMATION, AuthenticationId, 24);
 AT(TOKEN_ACCESS_INFORMATION, TokenType, 32);
-AT(TOKEN_ACCESS_INFORMATION, PackageSid, 56);
 SIZE(SECURITY_DESCRIPTOR, 40);
 SIZE(ACL, 8);
 SIZE(RTL_QUERY_REGISTRY_TABLE, 56);

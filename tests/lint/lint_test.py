@@ -16,6 +16,7 @@ OPEN_MARK = 'TO' + 'DO'
 LONG = 'int f(int a)\n{\n' + '    a++;\n' * 90 + '    return a;\n}\n'
 SHORT = 'int f(int a)\n{\n    return a;\n}\n'
 TANGLE = 'int f(int a)\n{\n' + '    if (a == 1 && a)\n        a++;\n' * 15 + '    return a;\n}\n'
+GUARDED = HEAD + '#ifndef NTDDK_H\n#define NTDDK_H\n#endif\n'
 INCLUDE = '#include "%s"\n'
 
 # name, checker, {file: text} with the offence, {file: text} that replaces it without (None: no file), words the report must hold
@@ -65,6 +66,10 @@ CASES = [
      {'core/a.h': HEAD + '#ifndef A\n#define A\n#include <stdint.h>\nuint32_t f(void);\n#endif\n'}, ['core/a.h:2', 'alone']),
     ('header without a guard', 'headers', {'core/a.h': HEAD + 'struct a {\n    int b;\n};\n'},
      {'core/a.h': HEAD + '#ifndef A\n#define A\nstruct a {\n    int b;\n};\n#endif\n'}, ['core/a.h:2', 'alone']),
+    ('GNU extension in a source of the driver', 'headers',
+     {'driver/a.c': HEAD + '#include <ntddk.h>\n\nint f(int a);\nint f(int a)\n{\n    return a ?: 1;\n}\n',
+      'nt/include/ntddk.h': GUARDED},
+     {'driver/a.c': HEAD + '#include <ntddk.h>\n\nint f(int a);\nint f(int a)\n{\n    return a;\n}\n'}, ['driver/a.c:7']),
     ('GNU extension in a kernel-safe source', 'headers', {'core/a.c': HEAD + 'int f(int a)\n{\n    return a ?: 1;\n}\n'},
      {'core/a.c': HEAD + SHORT}, ['core/a.c:4', 'for Windows']),
 ]
