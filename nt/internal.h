@@ -132,9 +132,11 @@ struct nt_call {
     uint64_t process_id;
     void *buffer;
     size_t output_size;
-    IO_STACK_LOCATION stack;
     IRP irp;
+    IO_STACK_LOCATION stack; /* right behind its IRP, as on Windows */
 };
+_Static_assert(offsetof(struct nt_call, stack) == offsetof(struct nt_call, irp) + sizeof(IRP),
+               "the stack location follows");
 #define NT_CALL_MAGIC   0x4c4c4143u
 #define NT_CALL_CLAIMED 1
 #define NT_CALL_DONE    2

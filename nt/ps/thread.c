@@ -6,6 +6,7 @@
  * gives it back. A thread object is a dispatcher object, signaled when the thread has ended.
  * Pages: wdm.h PsCreateSystemThread, PsTerminateSystemThread, ZwClose, ObReferenceObjectByHandle.
  */
+#include "nt/foreign.h"
 #include "nt/internal.h"
 
 #include <stdlib.h>
@@ -56,7 +57,7 @@ static void *thread_main(void *argument)
     PETHREAD thread = argument;
     nt_self.object = thread;
     thread->number = nt_thread_number();
-    thread->routine(thread->context);
+    NT_CALL(thread->routine, thread->context);
     thread_ended();
     return NULL;
 }
