@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trap.c - see trap.h.
+ *
+ * The handler runs on the driver's own stack and thread, at an instruction of the driver: nothing of
+ * the C library is interrupted, so it may call nt/ like any routine that the driver calls. Lowering
+ * the IRQL runs DPCs, which may trap again: SA_NODEFER.
+ *
+ * Source: Intel SDM, "MOV - Move to/from Control Registers" (44 0F 20 /0 with REX.R is CR8).
+ */
+#define _GNU_SOURCE
+#include "pe/trap.h"
+
+#include <nt/nt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "pe/map.h"
+
+static struct sigaction before;
+
+bool pe_trap_decode(const uint8_t *code, size_t size, struct pe_cr8_move *move)
+{
+    /* REX with R set (X is ignored), 0F 20 or 22, then a register operand whose middle field is 0. */
+    if (size < 4 || (code[0] & 0xf4) != 0x44 || code[1] != 0x0f || (code[2] != 0x20 && code[2] != 0x22) ||
+        (code[3] & 0xf8) != 0xc0)
+        return false;
+    *move = (struct pe_cr8_move){code[2] == 0x22, (code[3] & 7u) | (code[0] & 1u) << 3, 4};
+    return true;
+}
+
+static greg_t *register_of(ucontext_t *context, unsigned number)
+{
+    static const int places[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+                                   REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+    return &context->uc_mcontext.gregs[places[number]];
+}
+
+static void move_cr8(ucontext_t *context, const struct pe_cr8_move *move)
+{
+    greg_t *value = register_of(context, move->number);
+    KIRQL now = KeGetCurrentIrql();
+
+    context->uc_mcontext.gregs[REG_RIP] += move->size;
+    if (!move->write)
+        *value = now;
+    else if ((uint64_t)*value > HIGH_LEVEL)
+        nt_violate("irql-invalid", "mov cr8", "writes 0x%llx to CR8", (unsigned long long)*value);
+    else if ((KIRQL)*value > now)
+        (void)KfRaiseIrql((KIRQL)*value);
+    else if ((KIRQL)*value < now)
+        KfLowerIrql((KIRQL)*value);
+}
+
+static void report(const struct pe_map *map, const ucontext_t *context, const siginfo_t *info)
+{
+    char text[256];
+    uint64_t at = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
+    uint32_t offset = (uint32_t)(at - (uintptr_t)map->memory);
+    const struct pe_section *section = pe_image_section(&map->image, offset);
+    bool has_address = info->si_code > 0 && info->si_code != SI_KERNEL;
+    int size = snprintf(text, sizeof(text), "driver %s: fault at %s+0x%X (image+0x%X), IRQL %u: %s%p\n", map->name,
+                        section == NULL ? "headers" : section->name,
+                        section == NULL ? offset : offset - section->address, offset, KeGetCurrentIrql(),
+                        has_address ? "it used address " : "a privileged instruction or a non-canonical address ",
+                        has_address ? info->si_addr : NULL);
+
+    if (size > 0) {
+        ssize_t ignored = write(STDERR_FILENO, text, (size_t)size < sizeof(text) ? (size_t)size : sizeof(text) - 1);
+        (void)ignored;
+    }
+}
+
+static void fault(int number, siginfo_t *info, void *opaque)
+{
+    ucontext_t *context = opaque;
+    const uint8_t *code = (const uint8_t *)(uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+    const struct pe_map *map = pe_map_find(code);
+    struct pe_cr8_move move;
+
+    if (map != NULL) {
+        size_t left = map->image.size - (size_t)(code - map->memory);
+        /* A fetch that failed has its own address: those bytes cannot be read. */
+        if (info->si_addr != (const void *)code && pe_trap_decode(code, left, &move)) {
+            move_cr8(context, &move);
+            return;
+        }
+        report(map, context, info);
+    }
+    /* The instruction runs again under the handler there was. */
+    (void)sigaction(number, &before, NULL);
+}
+
+static void install(void)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof(action));
+    action.sa_sigaction = fault;
+    action.sa_flags = SA_SIGINFO | SA_NODEFER;
+    sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGSEGV, &action, &before);
+}
+
+void pe_trap_install(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, install);
+}
