@@ -121,6 +121,14 @@
     ROUTINE(LONG_PTR, ObfReferenceObject, (PVOID a), (a)) \
     ROUTINE(LONG_PTR, ObfDereferenceObject, (PVOID a), (a)) \
     ROUTINE(NTSTATUS, ZwClose, (HANDLE a), (a)) \
+    ROUTINE(NTSTATUS, ObOpenObjectByPointer, (PVOID a, ULONG b, PVOID c, ACCESS_MASK d, POBJECT_TYPE e, \
+        KPROCESSOR_MODE f, PHANDLE g), (a, b, c, d, e, f, g)) \
+    ROUTINE(NTSTATUS, ZwSetSecurityObject, (HANDLE a, SECURITY_INFORMATION b, PSECURITY_DESCRIPTOR c), (a, b, c)) \
+    ROUTINE(NTSTATUS, RtlCreateAcl, (PACL a, ULONG b, ULONG c), (a, b, c)) \
+    ROUTINE(NTSTATUS, RtlAddAccessAllowedAce, (PACL a, ULONG b, ACCESS_MASK c, PSID d), (a, b, c, d)) \
+    ROUTINE(NTSTATUS, RtlCreateSecurityDescriptor, (PSECURITY_DESCRIPTOR a, ULONG b), (a, b)) \
+    ROUTINE(NTSTATUS, RtlSetDaclSecurityDescriptor, (PSECURITY_DESCRIPTOR a, BOOLEAN b, PACL c, BOOLEAN d), \
+        (a, b, c, d)) \
     VOID_ROUTINE(RtlInitUnicodeString, (PUNICODE_STRING a, PCWSTR b), (a, b)) \
     VOID_ROUTINE(RtlCopyUnicodeString, (PUNICODE_STRING a, PCUNICODE_STRING b), (a, b)) \
     ROUTINE(NTSTATUS, RtlAppendUnicodeToString, (PUNICODE_STRING a, PCWSTR b), (a, b)) \

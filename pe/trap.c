@@ -95,20 +95,19 @@ static void fault(int number, siginfo_t *info, void *opaque)
     (void)sigaction(number, &before, NULL);
 }
 
-static void install(void)
+void pe_trap_install(void)
 {
-    struct sigaction action;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct sigaction action, now;
 
     memset(&action, 0, sizeof(action));
     action.sa_sigaction = fault;
     action.sa_flags = SA_SIGINFO | SA_NODEFER;
     sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGSEGV, &action, &before);
-}
-
-void pe_trap_install(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    (void)pthread_once(&once, install);
+    pthread_mutex_lock(&lock);
+    if (sigaction(SIGSEGV, NULL, &now) == 0 && ((now.sa_flags & SA_SIGINFO) == 0 || now.sa_sigaction != fault)) {
+        before = now;
+        (void)sigaction(SIGSEGV, &action, NULL);
+    }
+    pthread_mutex_unlock(&lock);
 }

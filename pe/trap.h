@@ -23,7 +23,7 @@ struct pe_cr8_move {
 /* Pure. false: these bytes are another instruction. */
 bool pe_trap_decode(const uint8_t *code, size_t size, struct pe_cr8_move *move);
 
-/* Installs the SIGSEGV handler, once; faults outside drivers go to the handler there was. */
+/* Installs the SIGSEGV handler where it is not; other faults go to the handler there was. Each load calls it. */
 void pe_trap_install(void);
 
 #endif
