@@ -3,7 +3,7 @@
  * loader.h - runs an unmodified x86-64 Windows driver file on nt/ and wfp/.
  *
  * What a driver binary cannot have here: gs-relative accesses (the processor's block), structured
- * exception handling, reads of the shared user page, and imports that nt/ and wfp/ do not implement.
+ * exception handling, what the shared page holds besides the two times, and imports that nt/ and wfp/ do not implement.
  * Its devices are opened with nt_file_open, as those of a linked driver are.
  */
 #ifndef PE_LOADER_H

@@ -21,6 +21,12 @@
 
 #include "pe/map.h"
 
+/* The page that a Windows kernel shares with everybody: ntddk.h KUSER_SHARED_DATA. */
+#define SHARED_PAGE           0xfffff78000000000u
+#define SHARED_INTERRUPT_TIME 0x08
+#define SHARED_SYSTEM_TIME    0x14
+#define SHARED_END            0x20
+
 static struct sigaction before;
 
 bool pe_trap_decode(const uint8_t *code, size_t size, struct pe_cr8_move *move)
@@ -30,6 +36,32 @@ bool pe_trap_decode(const uint8_t *code, size_t size, struct pe_cr8_move *move)
         (code[3] & 0xf8) != 0xc0)
         return false;
     *move = (struct pe_cr8_move){code[2] == 0x22, (code[3] & 7u) | (code[0] & 1u) << 3, 4};
+    return true;
+}
+
+bool pe_trap_decode_load(const uint8_t *code, size_t size, struct pe_load *load)
+{
+    unsigned rex = 0, at = 0;
+
+    if (size < 16)
+        return false;
+    if ((code[at] & 0xf0) == 0x40)
+        rex = code[at++];
+    unsigned width = (rex & 8) != 0 ? 8 : 4;
+    if (code[at] == 0xa1) {
+        *load = (struct pe_load){0, width, at + 9};
+        return true;
+    }
+    if (code[at] != 0x8b || code[at + 1] >> 6 == 3)
+        return false;
+    unsigned mode = code[at + 1] >> 6, base = code[at + 1] & 7, length = at + 2;
+    bool absolute = mode == 0 && base == 5;
+    if (base == 4) {
+        absolute = mode == 0 && (code[at + 2] & 7) == 5;
+        length++;
+    }
+    length += mode == 1 ? 1 : mode == 2 || absolute ? 4 : 0;
+    *load = (struct pe_load){(code[at + 1] >> 3 & 7u) | (rex & 4) << 1, width, length};
     return true;
 }
 
@@ -54,6 +86,39 @@ static void move_cr8(ucontext_t *context, const struct pe_cr8_move *move)
         (void)KfRaiseIrql((KIRQL)*value);
     else if ((KIRQL)*value < now)
         KfLowerIrql((KIRQL)*value);
+}
+
+/* false: what lies at this offset of the shared page is not kept here. */
+static bool read_shared(uint64_t offset, unsigned width, uint64_t *value)
+{
+    uint8_t page[SHARED_END] = {0};
+    uint64_t interrupt_time = KeQueryInterruptTime();
+    LARGE_INTEGER system_time;
+
+    if (offset < SHARED_INTERRUPT_TIME || offset + width > sizeof(page))
+        return false;
+    KeQuerySystemTime(&system_time);
+    /* Each is the low half, the high half, and the high half again. */
+    memcpy(page + SHARED_INTERRUPT_TIME, &interrupt_time, 8);
+    memcpy(page + SHARED_INTERRUPT_TIME + 8, page + SHARED_INTERRUPT_TIME + 4, 4);
+    memcpy(page + SHARED_SYSTEM_TIME, &system_time, 8);
+    memcpy(page + SHARED_SYSTEM_TIME + 8, page + SHARED_SYSTEM_TIME + 4, 4);
+    *value = 0;
+    memcpy(value, page + offset, width);
+    return true;
+}
+
+static bool load_shared(ucontext_t *context, const uint8_t *code, size_t left, const siginfo_t *info)
+{
+    struct pe_load load;
+    uint64_t value;
+
+    if (!pe_trap_decode_load(code, left, &load) ||
+        !read_shared((uint64_t)(uintptr_t)info->si_addr - SHARED_PAGE, load.width, &value))
+        return false;
+    *register_of(context, load.number) = (greg_t)value;
+    context->uc_mcontext.gregs[REG_RIP] += load.size;
+    return true;
 }
 
 static void report(const struct pe_map *map, const ucontext_t *context, const siginfo_t *info)
@@ -89,6 +154,8 @@ static void fault(int number, siginfo_t *info, void *opaque)
             move_cr8(context, &move);
             return;
         }
+        if (load_shared(context, code, left, info))
+            return;
         report(map, context, info);
     }
     /* The instruction runs again under the handler there was. */

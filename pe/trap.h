@@ -3,8 +3,9 @@
  * trap.h - instructions of a driver binary that only a kernel may execute.
  *
  * KeGetCurrentIrql, KeRaiseIrql and KeLowerIrql are inline in a driver: they read and write CR8. In a
- * process these trap; here they become the routines of nt/. Any other fault in a driver's code is
- * told on stderr (driver, section, offset, address) and then takes its usual course.
+ * process these trap; here they become the routines of nt/. KeQueryInterruptTime and KeQuerySystemTime
+ * are inline too: they load from a page that a process does not have, and get nt/'s time. Any other fault in a driver's
+ * code is told on stderr (driver, section, offset, address) and then takes its usual course.
  */
 #ifndef PE_TRAP_H
 #define PE_TRAP_H
@@ -22,6 +23,16 @@ struct pe_cr8_move {
 
 /* Pure. false: these bytes are another instruction. */
 bool pe_trap_decode(const uint8_t *code, size_t size, struct pe_cr8_move *move);
+
+/* A load of a general register from memory. */
+struct pe_load {
+    unsigned number; /* of the register, as above */
+    unsigned width;  /* 4 or 8 bytes */
+    unsigned size;   /* of the instruction */
+};
+
+/* Pure. false: these bytes are another instruction, or fewer than 16. */
+bool pe_trap_decode_load(const uint8_t *code, size_t size, struct pe_load *load);
 
 /* Installs the SIGSEGV handler where it is not; other faults go to the handler there was. Each load calls it. */
 void pe_trap_install(void);
