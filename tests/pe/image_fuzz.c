@@ -3,8 +3,8 @@
  * image_fuzz - any bytes into the image parser, the layout and the imports.
  *
  * With clang -fsanitize=fuzzer -DIMAGE_FUZZ_LIBRARY it is a libFuzzer target; without, main replays files, and from
- * each of them every cut and changes of each byte of its headers. What must hold for any input: a refusal says why in one
- * sentence, sections ascend within the image, none is writable and executable, and memory beyond the image stays.
+ * each of them every cut and changes of each byte of its headers. What must hold for any input: a refusal says why in
+ * one sentence, sections ascend within the image, none is writable and executable, and memory beyond the image stays.
  */
 #include <stdio.h>
 #include <stdlib.h>
