@@ -27,6 +27,7 @@
 #include "host/loop.h"
 #include "host/options.h"
 #include "nt/nt.h"
+#include "pe/loader.h"
 #include "wfp/ale.h"
 
 DRIVER_INITIALIZE DriverEntry;
@@ -37,6 +38,7 @@ struct host {
     struct host_options options;
     struct loop loop;
     struct nt_driver *driver;
+    struct pe_driver *driver_file; /* instead of driver, with --driver */
     struct device_server *server;
     struct gate *gate;
     struct feed *feed;
@@ -177,6 +179,14 @@ static int host_start_driver(struct host *host)
     if (host->options.verbose)
         nt_set_debug_sink(driver_print, NULL);
     nt_set_pump_wake(pump_wake, host);
+    if (host->options.driver != NULL) {
+        struct pe_error error = {""};
+        bool loaded = pe_driver_load(host->options.driver, "Gatehouse", values, sizeof(values) / sizeof(values[0]),
+                                     &host->driver_file, &error);
+        if (!loaded)
+            log_say("%s", error.text);
+        return loaded ? 0 : -EIO;
+    }
     NTSTATUS status =
         nt_driver_load("Gatehouse", DriverEntry, values, sizeof(values) / sizeof(values[0]), &host->driver);
     if (NT_SUCCESS(status))
@@ -272,6 +282,8 @@ static void host_stop(struct host *host)
     device_server_stop(host->server);
     if (host->driver)
         nt_driver_unload(host->driver);
+    if (host->driver_file)
+        pe_driver_unload(host->driver_file);
     feed_free(host->feed);
     wfp_reset();
     nt_set_pump_wake(NULL, NULL);

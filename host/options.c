@@ -31,6 +31,7 @@ static const char usage[] =
     "  --capacity N             most connections held at once, 16 to 4194304 (default 65536)\n"
     "  --hold-loopback          hold connections over loopback too (default: they are permitted)\n"
     "  --queue N                NFQUEUE number to use, 0 to 65535 (default 4747)\n"
+    "  --driver FILE.sys        run this x86-64 Windows driver file instead of the driver that is built in\n"
     "  --remove                 take out everything gatehoused left in this namespace, and end\n"
     "  --verbose                trace what the driver and the feed do\n"
     "  --help, --version\n"
@@ -47,6 +48,7 @@ enum {
     OPTION_CAPACITY,
     OPTION_LOOPBACK,
     OPTION_QUEUE,
+    OPTION_DRIVER,
     OPTION_REMOVE,
     OPTION_VERBOSE,
     OPTION_HELP,
@@ -61,6 +63,7 @@ static const struct option long_options[] = {
     {"capacity", required_argument, NULL, OPTION_CAPACITY},
     {"hold-loopback", no_argument, NULL, OPTION_LOOPBACK},
     {"queue", required_argument, NULL, OPTION_QUEUE},
+    {"driver", required_argument, NULL, OPTION_DRIVER},
     {"remove", no_argument, NULL, OPTION_REMOVE},
     {"verbose", no_argument, NULL, OPTION_VERBOSE},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -160,6 +163,9 @@ static bool option_take(int option, struct host_options *options)
         if (!parse_number(optarg, "--queue", 0, 65535, &number))
             return false;
         options->queue = (uint16_t)number;
+        return true;
+    case OPTION_DRIVER:
+        options->driver = optarg;
         return true;
     case OPTION_LOOPBACK:
         return options->hold_loopback = true;

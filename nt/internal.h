@@ -99,6 +99,7 @@ enum nt_object_type { NT_OBJECT_PROCESS = 1, NT_OBJECT_THREAD, NT_OBJECT_FILE, N
 PVOID nt_object_new(enum nt_object_type type, size_t size, void (*destroy)(PVOID body));
 bool nt_object_is(PVOID body, enum nt_object_type type);
 LONG nt_object_references(PVOID body);
+PVOID nt_handle_object(HANDLE handle, enum nt_object_type type); /* NULL: it is none of this type */
 LONG nt_object_release(PVOID body);
 
 /* ex/ */
@@ -111,6 +112,7 @@ PDEVICE_OBJECT nt_device_open(PCUNICODE_STRING name, PUNICODE_STRING rest, ACCES
                               NTSTATUS *status);
 void nt_device_close(PDEVICE_OBJECT device);
 void nt_devices_ready(PDRIVER_OBJECT driver); /* DriverEntry ended: they may be opened */
+void nt_device_set_access(PDEVICE_OBJECT device, ACCESS_MASK administrators, ACCESS_MASK everyone);
 size_t nt_devices_open(PDRIVER_OBJECT driver);
 void nt_devices_report(PDRIVER_OBJECT driver);
 size_t nt_work_items_abandon(PDRIVER_OBJECT driver); /* how many it left */
@@ -132,9 +134,11 @@ struct nt_call {
     uint64_t process_id;
     void *buffer;
     size_t output_size;
-    IO_STACK_LOCATION stack;
     IRP irp;
+    IO_STACK_LOCATION stack; /* right behind its IRP, as on Windows */
 };
+_Static_assert(offsetof(struct nt_call, stack) == offsetof(struct nt_call, irp) + sizeof(IRP),
+               "the stack location follows");
 #define NT_CALL_MAGIC   0x4c4c4143u
 #define NT_CALL_CLAIMED 1
 #define NT_CALL_DONE    2

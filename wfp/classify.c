@@ -14,6 +14,7 @@
  * callout writes is ignored.
  */
 #include "wfp/classify.h"
+#include "nt/foreign.h"
 #include "wfp/condition.h"
 #include "wfp/flow.h"
 #include "wfp/policy.h"
@@ -96,12 +97,14 @@ static void call(const struct walk *walk, struct wfp_callout_slot *slot, const s
     const FWPS_INCOMING_VALUES0 *fixed = &walk->indication->fixed;
     const FWPS_INCOMING_METADATA_VALUES0 *metadata = &walk->indication->metadata;
 
+    FWPS_CALLOUT_CLASSIFY_FN0 classify0 = (FWPS_CALLOUT_CLASSIFY_FN0)(void (*)(void))slot->run.classifyFn;
+
     if (slot->version == 0)
-        ((FWPS_CALLOUT_CLASSIFY_FN0)(void (*)(void))slot->run.classifyFn)(
-            fixed, metadata, walk->request->layer_data, (const FWPS_FILTER0 *)(const void *)&filter->run, flow_context,
-            out);
+        NT_CALL(classify0, fixed, metadata, walk->request->layer_data, (const FWPS_FILTER0 *)(const void *)&filter->run,
+                flow_context, out);
     else
-        slot->run.classifyFn(fixed, metadata, walk->request->layer_data, NULL, &filter->run, flow_context, out);
+        NT_CALL(slot->run.classifyFn, fixed, metadata, walk->request->layer_data, NULL, &filter->run, flow_context,
+                out);
 }
 
 /* TRUE: the sublayer is decided. */

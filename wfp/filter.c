@@ -6,6 +6,7 @@
  * Pages: FWPM_FILTER0, FwpmFilterAdd0 (Windows API reference), FWPS_CALLOUT_NOTIFY_FN1 (fwpsk.h).
  */
 #include "wfp/filter.h"
+#include "nt/foreign.h"
 #include "wfp/condition.h"
 #include "wfp/filter_copy.h"
 #include "wfp/sublayer.h"
@@ -58,8 +59,8 @@ static NTSTATUS notify(struct wfp_filter *filter, FWPS_CALLOUT_NOTIFY_TYPE type)
         return STATUS_SUCCESS;
     if (type != FWPS_CALLOUT_NOTIFY_ADD_FILTER_POST_COMMIT ||
         (filter->slot->run.flags & FWP_CALLOUT_FLAG_ENABLE_COMMIT_ADD_NOTIFY) != 0)
-        status = filter->slot->run.notifyFn(
-            type, type == FWPS_CALLOUT_NOTIFY_DELETE_FILTER ? NULL : &filter->object.key, &filter->run);
+        status = NT_CALL(filter->slot->run.notifyFn, type,
+                         type == FWPS_CALLOUT_NOTIFY_DELETE_FILTER ? NULL : &filter->object.key, &filter->run);
     wfp_slot_leave(filter->slot);
     return status;
 }

@@ -8,6 +8,7 @@
  * FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0 (fwpsk.h); Associating Context with a Data Flow.
  */
 #include "wfp/flow.h"
+#include "nt/foreign.h"
 #include "wfp/endpoint.h"
 #include "wfp/memory.h"
 
@@ -51,7 +52,7 @@ struct wfp_authorization *wfp_flow_find(UINT64 id)
 
 static void delete_context(struct wfp_flow_context *context)
 {
-    context->slot->run.flowDeleteFn(context->layer_id, context->callout_id, context->value);
+    NT_CALL(context->slot->run.flowDeleteFn, context->layer_id, context->callout_id, context->value);
     atomic_fetch_sub(&context->slot->flow_contexts, 1);
     wfp_free(context);
 }

@@ -7,6 +7,7 @@
  * what was allocated since the first was loaded is left over.
  * Pages: wdm.h DRIVER_INITIALIZE, DRIVER_UNLOAD; "Writing an Unload Routine"; Driver Verifier, "Automatic Checks".
  */
+#include "nt/foreign.h"
 #include "nt/internal.h"
 
 #include <stdlib.h>
@@ -224,7 +225,7 @@ NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const str
     driver_link(created);
     bool pumps = nt_pump_begin();
     loading = created->object;
-    NTSTATUS status = entry(created->object, &created->registry_path);
+    NTSTATUS status = NT_CALL(entry, created->object, &created->registry_path);
     loading = NULL;
     check_level("DriverEntry");
     if (NT_SUCCESS(status))
@@ -250,7 +251,7 @@ void nt_driver_unload(struct nt_driver *driver)
     if (object->DriverUnload == NULL)
         nt_violate("no-unload-routine", "nt_driver_unload", "the driver cannot be unloaded");
     else
-        object->DriverUnload(object);
+        NT_CALL(object->DriverUnload, object);
     check_level("DriverUnload");
     report_left(driver, driver_unlink(driver));
     nt_pump_end(pumps);

@@ -62,6 +62,7 @@
 #define STATUS_REVISION_MISMATCH                     ((NTSTATUS)0xC0000059)
 #define STATUS_PRIVILEGE_NOT_HELD                    ((NTSTATUS)0xC0000061)
 #define STATUS_INVALID_ACL                           ((NTSTATUS)0xC0000077)
+#define STATUS_ALLOTTED_SPACE_EXCEEDED               ((NTSTATUS)0xC0000099)
 #define STATUS_INVALID_SID                           ((NTSTATUS)0xC0000078)
 #define STATUS_INVALID_SECURITY_DESCR                ((NTSTATUS)0xC0000079)
 #define STATUS_SERVER_DISABLED                       ((NTSTATUS)0xC0000080)

@@ -6,6 +6,7 @@
  * is kept in DriverContext[3] of a queued IRP (or the context there, which knows the queue).
  * Pages: wdm.h IoCsqInitialize, IoCsqInsertIrpEx, IoCsqRemoveIrp, IoCsqRemoveNextIrp; "Cancel-Safe IRP Queues".
  */
+#include "nt/foreign.h"
 #include "nt/internal.h"
 
 #define TYPE_CONTEXT 1
@@ -34,11 +35,11 @@ static VOID cancel_routine(PDEVICE_OBJECT device, PIRP irp)
     UNREFERENCED_PARAMETER(device);
     IoReleaseCancelSpinLock(irp->CancelIrql);
     PIO_CSQ csq = csq_of(irp);
-    csq->CsqAcquireLock(csq, &irql);
-    csq->CsqRemoveIrp(csq, irp);
+    NT_CALL(csq->CsqAcquireLock, csq, &irql);
+    NT_CALL(csq->CsqRemoveIrp, csq, irp);
     detach(irp);
-    csq->CsqReleaseLock(csq, irql);
-    csq->CsqCompleteCanceledIrp(csq, irp);
+    NT_CALL(csq->CsqReleaseLock, csq, irql);
+    NT_CALL(csq->CsqCompleteCanceledIrp, csq, irp);
 }
 
 NTSTATUS IoCsqInitialize(PIO_CSQ Csq, PIO_CSQ_INSERT_IRP CsqInsertIrp, PIO_CSQ_REMOVE_IRP CsqRemoveIrp,
@@ -68,9 +69,9 @@ static NTSTATUS call_insert(PIO_CSQ csq, PIRP irp, PVOID insert_context)
     if (csq->Type == TYPE_CSQ_EX) {
         PIO_CSQ_INSERT_IRP_EX insert;
         memcpy(&insert, &csq->CsqInsertIrp, sizeof insert);
-        return insert(csq, irp, insert_context);
+        return NT_CALL(insert, csq, irp, insert_context);
     }
-    csq->CsqInsertIrp(csq, irp);
+    NT_CALL(csq->CsqInsertIrp, csq, irp);
     return STATUS_SUCCESS;
 }
 
@@ -83,7 +84,7 @@ static NTSTATUS insert_irp(PIO_CSQ csq, PIRP irp, PIO_CSQ_IRP_CONTEXT context, P
         *context = (IO_CSQ_IRP_CONTEXT){TYPE_CONTEXT, irp, csq};
         irp->Tail.Overlay.DriverContext[3] = context;
     }
-    csq->CsqAcquireLock(csq, &irql);
+    NT_CALL(csq->CsqAcquireLock, csq, &irql);
     NTSTATUS status = call_insert(csq, irp, insert_context);
     if (NT_SUCCESS(status)) {
         IoMarkIrpPending(irp);
@@ -91,13 +92,13 @@ static NTSTATUS insert_irp(PIO_CSQ csq, PIRP irp, PIO_CSQ_IRP_CONTEXT context, P
         /* Cancelled meanwhile: whoever takes the routine back ends the IRP. */
         cancelled = irp->Cancel && IoSetCancelRoutine(irp, NULL) != NULL;
         if (cancelled)
-            csq->CsqRemoveIrp(csq, irp);
+            NT_CALL(csq->CsqRemoveIrp, csq, irp);
     }
     if (cancelled || !NT_SUCCESS(status))
         detach(irp);
-    csq->CsqReleaseLock(csq, irql);
+    NT_CALL(csq->CsqReleaseLock, csq, irql);
     if (cancelled)
-        csq->CsqCompleteCanceledIrp(csq, irp);
+        NT_CALL(csq->CsqCompleteCanceledIrp, csq, irp);
     return status;
 }
 
@@ -118,7 +119,7 @@ static PIRP take(PIO_CSQ csq, PIRP irp)
 {
     if (IoSetCancelRoutine(irp, NULL) == NULL)
         return NULL;
-    csq->CsqRemoveIrp(csq, irp);
+    NT_CALL(csq->CsqRemoveIrp, csq, irp);
     detach(irp);
     return irp;
 }
@@ -128,10 +129,10 @@ PIRP IoCsqRemoveIrp(PIO_CSQ Csq, PIO_CSQ_IRP_CONTEXT Context)
     NT_ENTER(IoCsqRemoveIrp);
     KIRQL irql;
     PIRP irp = NULL;
-    Csq->CsqAcquireLock(Csq, &irql);
+    NT_CALL(Csq->CsqAcquireLock, Csq, &irql);
     if (Context->Irp != NULL)
         irp = take(Csq, Context->Irp);
-    Csq->CsqReleaseLock(Csq, irql);
+    NT_CALL(Csq->CsqReleaseLock, Csq, irql);
     return irp;
 }
 
@@ -140,10 +141,10 @@ PIRP IoCsqRemoveNextIrp(PIO_CSQ Csq, PVOID PeekContext)
     NT_ENTER(IoCsqRemoveNextIrp);
     KIRQL irql;
     PIRP taken = NULL;
-    Csq->CsqAcquireLock(Csq, &irql);
-    PIRP irp = Csq->CsqPeekNextIrp(Csq, NULL, PeekContext);
+    NT_CALL(Csq->CsqAcquireLock, Csq, &irql);
+    PIRP irp = NT_CALL(Csq->CsqPeekNextIrp, Csq, NULL, PeekContext);
     while (irp != NULL && (taken = take(Csq, irp)) == NULL)
-        irp = Csq->CsqPeekNextIrp(Csq, irp, PeekContext);
-    Csq->CsqReleaseLock(Csq, irql);
+        irp = NT_CALL(Csq->CsqPeekNextIrp, Csq, irp, PeekContext);
+    NT_CALL(Csq->CsqReleaseLock, Csq, irql);
     return taken;
 }

@@ -121,6 +121,15 @@ static struct device *device_new(PDRIVER_OBJECT driver, ULONG extension, DEVICE_
     return device;
 }
 
+void nt_device_set_access(PDEVICE_OBJECT device, ACCESS_MASK administrators, ACCESS_MASK everyone)
+{
+    struct device *whole = CONTAINING_RECORD(device, struct device, object);
+    pthread_mutex_lock(&names_lock);
+    whole->administrators = administrators;
+    whole->everyone = everyone;
+    pthread_mutex_unlock(&names_lock);
+}
+
 static NTSTATUS create(PDRIVER_OBJECT driver, ULONG extension, PUNICODE_STRING name, DEVICE_TYPE type,
                        ULONG characteristics, BOOLEAN exclusive, const ACCESS_MASK access[2], PDEVICE_OBJECT *result)
 {

@@ -12,6 +12,7 @@
  * Status Values from Dispatch Routines"; "Canceling IRPs"; SDV rules PendedCompletedRequest,
  * MarkIrpPending, DoubleCompletion.
  */
+#include "nt/foreign.h"
 #include "nt/internal.h"
 #include "nt/sanitize.h"
 
@@ -150,7 +151,7 @@ static bool cancel(PIRP irp)
     }
     unsigned held = nt_self.spin_locks;
     irp->CancelIrql = irql;
-    routine(IoGetCurrentIrpStackLocation(irp)->DeviceObject, irp);
+    NT_CALL(routine, IoGetCurrentIrpStackLocation(irp)->DeviceObject, irp);
     if (nt_self.spin_locks != held - 1)
         nt_violate("cancel-lock-kept", "DRIVER_CANCEL",
                    "the cancel routine returned with %u spin locks held; it has to release the cancel spin lock",
@@ -215,7 +216,7 @@ NTSTATUS nt_call_dispatch(struct nt_call *call)
     uint64_t process_id = nt_self.process_id, process_start = nt_self.process_start;
     nt_call_reference(call);
     nt_set_current_process(call->process_id, call->process_id == process_id ? process_start : 0);
-    NTSTATUS status = routine == NULL ? invalid_request(&call->irp) : routine(device, &call->irp);
+    NTSTATUS status = routine == NULL ? invalid_request(&call->irp) : NT_CALL(routine, device, &call->irp);
     nt_set_current_process(process_id, process_start);
     if (nt_self.irql != irql)
         nt_violate("irql-changed", "DRIVER_DISPATCH", "called at IRQL %u, it returned at %u", irql, nt_self.irql);

@@ -6,6 +6,7 @@
  * Rules: work-item-queued-twice, work-item-freed-queued, irql-changed, lock-left.
  * Pages: wdm.h IoAllocateWorkItem, IoQueueWorkItem, IoQueueWorkItemEx, IoFreeWorkItem; "System Worker Threads".
  */
+#include "nt/foreign.h"
 #include "nt/internal.h"
 
 #include <stdlib.h>
@@ -28,9 +29,9 @@ static void run(struct nt_work *work)
     struct _IO_WORKITEM *item = CONTAINING_RECORD(work, struct _IO_WORKITEM, work);
     PDEVICE_OBJECT device = item->device;
     if (item->routine_ex != NULL)
-        item->routine_ex(device, item->context, item);
+        NT_CALL(item->routine_ex, device, item->context, item);
     else
-        item->routine(device, item->context);
+        NT_CALL(item->routine, device, item->context);
     if (nt_self.irql != PASSIVE_LEVEL)
         nt_violate("irql-changed", "IO_WORKITEM_ROUTINE", "the work item returned at IRQL %u", nt_self.irql);
     if (nt_self.spin_locks != 0)

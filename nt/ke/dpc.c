@@ -8,6 +8,7 @@
  * one whose thread has gone.
  * Pages: wdm.h KeInsertQueueDpc, KeRemoveQueueDpc, KeFlushQueuedDpcs; "Introduction to DPC Objects".
  */
+#include "nt/foreign.h"
 #include "nt/internal.h"
 
 #include <stdlib.h>
@@ -79,7 +80,7 @@ bool nt_dpc_enqueue(PKDPC dpc, PVOID argument1, PVOID argument2)
 
 static void run_dpc(PKDPC dpc, const KDPC *copy)
 {
-    copy->DeferredRoutine(dpc, copy->DeferredContext, copy->SystemArgument1, copy->SystemArgument2);
+    NT_CALL(copy->DeferredRoutine, dpc, copy->DeferredContext, copy->SystemArgument1, copy->SystemArgument2);
     if (nt_self.irql != DISPATCH_LEVEL)
         nt_violate("irql-changed", "KDEFERRED_ROUTINE",
                    "the DPC routine returned at another IRQL than it was called at");

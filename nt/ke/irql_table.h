@@ -109,6 +109,12 @@
     NT_ROUTINE(ObReferenceObjectByHandle, 0, 0, "wdm-obreferenceobjectbyhandle")                                       \
     NT_ROUTINE(ObfReferenceObject, 0, 2, "wdm-obfreferenceobject")                                                     \
     NT_ROUTINE(ObfDereferenceObject, 0, 2, "wdm-obdereferenceobject")                                                  \
+    NT_ROUTINE(ObOpenObjectByPointer, 0, 1, "ntifs-obopenobjectbypointer")                                             \
+    NT_ROUTINE(ZwSetSecurityObject, 0, 0, "ntifs-zwsetsecurityobject")                                                 \
+    NT_ROUTINE(RtlCreateAcl, 0, 1, "ntifs-rtlcreateacl")                                                               \
+    NT_ROUTINE(RtlAddAccessAllowedAce, 0, 1, "ntifs-rtladdaccessallowedace")                                           \
+    NT_ROUTINE(RtlCreateSecurityDescriptor, 0, 1, "wdm-rtlcreatesecuritydescriptor")                                   \
+    NT_ROUTINE(RtlSetDaclSecurityDescriptor, 0, 0, "wdm-rtlsetdaclsecuritydescriptor")                                 \
     NT_ROUTINE(ZwClose, 0, 0, "wdm-zwclose")                                                                           \
     NT_ROUTINE(RtlInitUnicodeString, 0, 15, "wdm-rtlinitunicodestring")                                                \
     NT_ROUTINE(RtlCopyUnicodeString, 0, 15, "wdm-rtlcopyunicodestring")                                                \

@@ -2,10 +2,11 @@
 /*
  * thread.c - system threads, their objects and handles.
  *
- * A handle is the thread's object with a reference of its own, tagged in the lowest bit; ZwClose
- * gives it back. A thread object is a dispatcher object, signaled when the thread has ended.
- * Pages: wdm.h PsCreateSystemThread, PsTerminateSystemThread, ZwClose, ObReferenceObjectByHandle.
+ * A handle is an object with a reference of its own, tagged in the lowest bit; ZwClose gives it back. A thread object
+ * is a dispatcher object, signaled when the thread has ended. Pages: wdm.h PsCreateSystemThread,
+ * PsTerminateSystemThread, ZwClose, ObReferenceObjectByHandle.
  */
+#include "nt/foreign.h"
 #include "nt/internal.h"
 
 #include <stdlib.h>
@@ -27,14 +28,21 @@ size_t nt_threads_left(void)
     return __atomic_load_n(&threads_running, __ATOMIC_ACQUIRE);
 }
 
-static PETHREAD handle_thread(HANDLE handle, const char *routine)
+PVOID nt_handle_object(HANDLE handle, enum nt_object_type type)
 {
     ULONG_PTR value = (ULONG_PTR)handle;
-    if ((value & HANDLE_TAG) == 0 || !nt_object_is((PVOID)(value & ~HANDLE_TAG), NT_OBJECT_THREAD)) {
+    PVOID object = (PVOID)(value & ~HANDLE_TAG);
+    return (value & HANDLE_TAG) != 0 && nt_object_is(object, type) ? object : NULL;
+}
+
+static PVOID handle_any(HANDLE handle, const char *routine, bool threads_only)
+{
+    PVOID object = nt_handle_object(handle, NT_OBJECT_THREAD);
+    if (object == NULL && !threads_only)
+        object = nt_handle_object(handle, NT_OBJECT_DEVICE);
+    if (object == NULL)
         nt_violate("handle-invalid", routine, "%p is no open handle", handle);
-        return NULL;
-    }
-    return (PETHREAD)(value & ~HANDLE_TAG);
+    return object;
 }
 
 static void thread_ended(void)
@@ -56,7 +64,7 @@ static void *thread_main(void *argument)
     PETHREAD thread = argument;
     nt_self.object = thread;
     thread->number = nt_thread_number();
-    thread->routine(thread->context);
+    NT_CALL(thread->routine, thread->context);
     thread_ended();
     return NULL;
 }
@@ -136,7 +144,7 @@ NTSTATUS ObReferenceObjectByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, POB
     UNREFERENCED_PARAMETER(DesiredAccess);
     UNREFERENCED_PARAMETER(AccessMode);
     UNREFERENCED_PARAMETER(HandleInformation);
-    PETHREAD thread = handle_thread(Handle, "ObReferenceObjectByHandle");
+    PETHREAD thread = handle_any(Handle, "ObReferenceObjectByHandle", true);
     if (thread == NULL)
         return STATUS_INVALID_HANDLE;
     if (ObjectType != NULL && ObjectType != *PsThreadType)
@@ -146,12 +154,28 @@ NTSTATUS ObReferenceObjectByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, POB
     return STATUS_SUCCESS;
 }
 
+NTSTATUS ObOpenObjectByPointer(PVOID Object, ULONG HandleAttributes, PVOID PassedAccessState, ACCESS_MASK DesiredAccess,
+                               POBJECT_TYPE ObjectType, KPROCESSOR_MODE AccessMode, PHANDLE Handle)
+{
+    NT_ENTER(ObOpenObjectByPointer);
+    UNREFERENCED_PARAMETER(HandleAttributes);
+    UNREFERENCED_PARAMETER(PassedAccessState);
+    UNREFERENCED_PARAMETER(DesiredAccess);
+    UNREFERENCED_PARAMETER(ObjectType);
+    UNREFERENCED_PARAMETER(AccessMode);
+    if (!nt_object_is(Object, NT_OBJECT_DEVICE) && !nt_object_is(Object, NT_OBJECT_THREAD))
+        return STATUS_OBJECT_TYPE_MISMATCH;
+    (void)ObfReferenceObject(Object);
+    *Handle = (HANDLE)((ULONG_PTR)Object | HANDLE_TAG);
+    return STATUS_SUCCESS;
+}
+
 NTSTATUS ZwClose(HANDLE Handle)
 {
     NT_ENTER(ZwClose);
-    PETHREAD thread = handle_thread(Handle, "ZwClose");
-    if (thread == NULL)
+    PVOID object = handle_any(Handle, "ZwClose", false);
+    if (object == NULL)
         return STATUS_INVALID_HANDLE;
-    nt_object_release(thread);
+    nt_object_release(object);
     return STATUS_SUCCESS;
 }

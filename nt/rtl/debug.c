@@ -223,6 +223,12 @@ static void print(ULONG component, ULONG level, const char *format, va_list *arg
         fputs(output.text, stderr);
 }
 
+void nt_debug_print(ULONG component, ULONG level, const char *format, va_list *arguments)
+{
+    NT_ENTER(DbgPrintEx);
+    print(component, level, format, arguments);
+}
+
 ULONG DbgPrint(PCSTR Format, ...)
 {
     NT_ENTER(DbgPrint);

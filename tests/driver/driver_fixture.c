@@ -4,9 +4,10 @@
  */
 #include "driver_fixture.h"
 
+#include "tests/driver/load.h"
+
 #include <time.h>
 
-static struct nt_driver *driver;
 static _Atomic uint64_t clock_now;
 static _Atomic uint64_t endpoints = 1000;
 static bool real_time;
@@ -26,7 +27,7 @@ NTSTATUS fixture_try_load(const struct nt_registry_dword *values, size_t count)
     real_time = false;
     clock_now = 36000000000ull;
     nt_set_clock(read_clock);
-    return nt_driver_load("gatehouse", DriverEntry, values, count, &driver);
+    return driver_load(values, count);
 }
 
 void fixture_load(const struct nt_registry_dword *values, size_t count)
@@ -39,7 +40,7 @@ void fixture_load_real_time(const struct nt_registry_dword *values, size_t count
     real_time = true;
     nt_set_clock(NULL);
     nt_runner_start();
-    assert_int_equal(nt_driver_load("gatehouse", DriverEntry, values, count, &driver), STATUS_SUCCESS);
+    assert_int_equal(driver_load(values, count), STATUS_SUCCESS);
 }
 
 static void assert_nothing_left(void)
@@ -61,7 +62,7 @@ static void assert_nothing_left(void)
 
 void fixture_unload(void)
 {
-    nt_driver_unload(driver);
+    driver_unload();
     if (real_time)
         nt_runner_stop();
     nt_set_clock(NULL);

@@ -17,6 +17,8 @@
 #ifndef NT_NT_H
 #define NT_NT_H
 
+#include <stdarg.h>
+
 #include <ntddk.h>
 
 /* --- Violations ---------------------------------------------------------------------------- */
@@ -88,6 +90,13 @@ NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const str
  * "left-at-unload". */
 void nt_driver_unload(struct nt_driver *driver);
 
+/*
+ * Says where the code of driver binaries lies, which follow Microsoft's x64 calling convention: entry,
+ * and every routine a driver gives, is called accordingly when it lies there. One range; size 0: none.
+ * Set it before the first such driver is loaded.
+ */
+void nt_set_foreign_code(const void *start, size_t size);
+
 /* --- Files and device control ---------------------------------------------------------------- */
 
 struct nt_file;
@@ -133,6 +142,9 @@ NTSTATUS nt_device_control_wait(struct nt_file *file, ULONG code, const void *in
  */
 typedef void nt_debug_sink(void *context, ULONG component, ULONG level, const char *text);
 void nt_set_debug_sink(nt_debug_sink *sink, void *context);
+
+/* DbgPrintEx with its arguments in a list, which it advances. */
+void nt_debug_print(ULONG component, ULONG level, const char *format, va_list *arguments);
 
 /* --- Faults ---------------------------------------------------------------------------------- */
 

@@ -38,6 +38,9 @@ LONG_PTR ObfDereferenceObject(PVOID Object);
 #define ObReferenceObjectWithTag(object, t)   ObfReferenceObject(object)
 #define ObDereferenceObjectWithTag(object, t) ObfDereferenceObject(object)
 
+/* Devices and threads only. */
+NTSTATUS ObOpenObjectByPointer(PVOID Object, ULONG HandleAttributes, PVOID PassedAccessState, ACCESS_MASK DesiredAccess,
+                               POBJECT_TYPE ObjectType, KPROCESSOR_MODE AccessMode, PHANDLE Handle);
 NTSTATUS ZwClose(HANDLE Handle);
 
 #endif

@@ -128,6 +128,19 @@ typedef struct _SECURITY_DESCRIPTOR {
 typedef PVOID PSECURITY_DESCRIPTOR;
 typedef ULONG SECURITY_INFORMATION, *PSECURITY_INFORMATION;
 
+#define ACL_REVISION                 2
+#define SECURITY_DESCRIPTOR_REVISION 1
+#define DACL_SECURITY_INFORMATION    4u
+
+NTSTATUS RtlCreateAcl(PACL Acl, ULONG AclLength, ULONG AclRevision);
+NTSTATUS RtlAddAccessAllowedAce(PACL Acl, ULONG AceRevision, ACCESS_MASK AccessMask, PSID Sid);
+NTSTATUS RtlCreateSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, ULONG Revision);
+NTSTATUS RtlSetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, BOOLEAN DaclPresent, PACL Dacl,
+                                      BOOLEAN DaclDefaulted);
+/* Of a device, a DACL of allow entries for SY, BA and WD. */
+NTSTATUS ZwSetSecurityObject(HANDLE Handle, SECURITY_INFORMATION SecurityInformation,
+                             PSECURITY_DESCRIPTOR SecurityDescriptor);
+
 BOOLEAN RtlValidSid(PSID Sid);
 ULONG RtlLengthSid(PSID Sid);
 ULONG RtlLengthRequiredSid(ULONG SubAuthorityCount);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * acl.c - descriptors that a driver builds itself, and their way to its device.
+ *
+ * ZwSetSecurityObject sets a DACL of allow entries on a device that no file has open: of its SIDs,
+ * administrators and everyone count, LocalSystem is the kernel's own. Anything else is refused, so that
+ * no device is more open than it says.
+ * Pages: ntifs.h RtlCreateAcl, RtlAddAccessAllowedAce, RtlCreateSecurityDescriptor (wdm.h),
+ * RtlSetDaclSecurityDescriptor (wdm.h), ObOpenObjectByPointer, ZwSetSecurityObject; winnt.h ACCESS_ALLOWED_ACE.
+ */
+#include "nt/internal.h"
+
+#include <ntifs.h>
+
+#define DACL_PRESENT 0x0004u
+
+struct ace {
+    UCHAR type, flags;
+    USHORT size;
+    ACCESS_MASK mask;
+    /* SID */
+};
+
+NTSTATUS RtlCreateAcl(PACL Acl, ULONG AclLength, ULONG AclRevision)
+{
+    NT_ENTER(RtlCreateAcl);
+    if (AclLength < sizeof *Acl)
+        return STATUS_BUFFER_TOO_SMALL;
+    if (AclRevision < ACL_REVISION || AclRevision > 4 || AclLength > MAXUSHORT)
+        return STATUS_INVALID_PARAMETER;
+    *Acl = (ACL){(UCHAR)AclRevision, 0, (USHORT)(AclLength & ~3u), 0, 0};
+    return STATUS_SUCCESS;
+}
+
+/* Where the next entry goes, or NULL when the entries there are do not fit. */
+static PUCHAR acl_end(PACL acl)
+{
+    size_t used = sizeof *acl;
+    for (USHORT index = 0; index < acl->AceCount; index++) {
+        const struct ace *ace = (const void *)((PUCHAR)acl + used);
+        if (used + sizeof *ace > acl->AclSize || ace->size < sizeof *ace || used + ace->size > acl->AclSize)
+            return NULL;
+        used += ace->size;
+    }
+    return (PUCHAR)acl + used;
+}
+
+NTSTATUS RtlAddAccessAllowedAce(PACL Acl, ULONG AceRevision, ACCESS_MASK AccessMask, PSID Sid)
+{
+    NT_ENTER(RtlAddAccessAllowedAce);
+    PUCHAR end = acl_end(Acl);
+    if (!RtlValidSid(Sid))
+        return STATUS_INVALID_SID;
+    if (AceRevision > 4)
+        return STATUS_REVISION_MISMATCH;
+    if (end == NULL)
+        return STATUS_INVALID_ACL;
+    struct ace ace = {0, 0, (USHORT)(sizeof ace + RtlLengthSid(Sid)), AccessMask};
+    if (end + ace.size > (PUCHAR)Acl + Acl->AclSize)
+        return STATUS_ALLOTTED_SPACE_EXCEEDED;
+    memcpy(end, &ace, sizeof ace);
+    memcpy(end + sizeof ace, Sid, RtlLengthSid(Sid));
+    Acl->AceCount++;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS RtlCreateSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, ULONG Revision)
+{
+    NT_ENTER(RtlCreateSecurityDescriptor);
+    if (Revision != SECURITY_DESCRIPTOR_REVISION)
+        return STATUS_UNKNOWN_REVISION;
+    *(PISECURITY_DESCRIPTOR)SecurityDescriptor = (SECURITY_DESCRIPTOR){.Revision = (UCHAR)Revision};
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS RtlSetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, BOOLEAN DaclPresent, PACL Dacl,
+                                      BOOLEAN DaclDefaulted)
+{
+    NT_ENTER(RtlSetDaclSecurityDescriptor);
+    PISECURITY_DESCRIPTOR descriptor = SecurityDescriptor;
+    UNREFERENCED_PARAMETER(DaclDefaulted);
+    if (descriptor->Revision != SECURITY_DESCRIPTOR_REVISION)
+        return STATUS_UNKNOWN_REVISION;
+    descriptor->Control = (SECURITY_DESCRIPTOR_CONTROL)(DaclPresent ? descriptor->Control | DACL_PRESENT
+                                                                    : descriptor->Control & ~DACL_PRESENT);
+    descriptor->Dacl = DaclPresent ? Dacl : NULL;
+    return STATUS_SUCCESS;
+}
+
+static bool sid_is(const SID *sid, UCHAR authority, UCHAR count, ULONG first, ULONG second)
+{
+    return sid->SubAuthorityCount == count && sid->IdentifierAuthority.Value[5] == authority &&
+           sid->SubAuthority[0] == first && (count < 2 || (&sid->SubAuthority[0])[1] == second);
+}
+
+static NTSTATUS read_dacl(PACL acl, ACCESS_MASK *administrators, ACCESS_MASK *everyone)
+{
+    PUCHAR at = (PUCHAR)(acl + 1), end = acl_end(acl);
+    *administrators = *everyone = 0;
+    if (end == NULL)
+        return STATUS_INVALID_ACL;
+    while (at != end) {
+        const struct ace *ace = (const void *)at;
+        PSID sid = at + sizeof *ace;
+        if (ace->type != 0 || ace->flags != 0)
+            return STATUS_NOT_SUPPORTED;
+        if (ace->size < sizeof *ace + sizeof(SID) || !RtlValidSid(sid) || ace->size < sizeof *ace + RtlLengthSid(sid))
+            return STATUS_INVALID_ACL;
+        if (sid_is(sid, 5, 2, SECURITY_BUILTIN_DOMAIN_RID, DOMAIN_ALIAS_RID_ADMINS))
+            *administrators |= nt_access_map(ace->mask);
+        else if (sid_is(sid, 1, 1, SECURITY_WORLD_RID, 0))
+            *everyone |= nt_access_map(ace->mask);
+        else if (!sid_is(sid, 5, 1, SECURITY_LOCAL_SYSTEM_RID, 0))
+            return STATUS_NOT_SUPPORTED;
+        at += ace->size;
+    }
+    *administrators |= *everyone;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS ZwSetSecurityObject(HANDLE Handle, SECURITY_INFORMATION SecurityInformation,
+                             PSECURITY_DESCRIPTOR SecurityDescriptor)
+{
+    NT_ENTER(ZwSetSecurityObject);
+    PISECURITY_DESCRIPTOR descriptor = SecurityDescriptor;
+    ACCESS_MASK administrators, everyone;
+    PVOID device = nt_handle_object(Handle, NT_OBJECT_DEVICE);
+    if (device == NULL)
+        return STATUS_INVALID_HANDLE;
+    if (SecurityInformation != DACL_SECURITY_INFORMATION || (descriptor->Control & DACL_PRESENT) == 0 ||
+        descriptor->Dacl == NULL)
+        return STATUS_NOT_SUPPORTED;
+    NTSTATUS status = read_dacl(descriptor->Dacl, &administrators, &everyone);
+    if (NT_SUCCESS(status))
+        nt_device_set_access(device, administrators, everyone);
+    return status;
+}

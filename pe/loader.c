@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loader.c - see loader.h.
+ */
+#include "pe/loader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pe/map.h"
+#include "pe/trap.h"
+
+struct pe_driver {
+    struct nt_driver *driver;
+    struct pe_map *map;
+};
+
+static bool read_whole(int file, void *bytes, size_t size)
+{
+    size_t done = 0;
+
+    while (done < size) {
+        ssize_t part = read(file, (char *)bytes + done, size - done);
+        if (part <= 0 && !(part < 0 && errno == EINTR))
+            return false;
+        done += part > 0 ? (size_t)part : 0;
+    }
+    return true;
+}
+
+/* NULL: error says why. Free what it gives. */
+static void *read_file(const char *path, size_t *size, struct pe_error *error)
+{
+    struct stat status;
+    void *bytes = NULL;
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (file < 0 || fstat(file, &status) != 0) {
+        snprintf(error->text, sizeof(error->text), "it cannot be read: %s.", strerror(errno));
+        goto out;
+    }
+    if (!S_ISREG(status.st_mode) || status.st_size <= 0 || (uint64_t)status.st_size > PE_FILE_MAX) {
+        snprintf(error->text, sizeof(error->text), "it is no file of 1 to %u bytes.", PE_FILE_MAX);
+        goto out;
+    }
+    *size = (size_t)status.st_size;
+    bytes = malloc(*size);
+    if (bytes == NULL || !read_whole(file, bytes, *size)) {
+        snprintf(error->text, sizeof(error->text), "it could not be read whole.");
+        free(bytes);
+        bytes = NULL;
+    }
+out:
+    if (file >= 0)
+        close(file);
+    return bytes;
+}
+
+static void name_file(struct pe_error *error, const char *path)
+{
+    struct pe_error why = *error;
+
+    snprintf(error->text, sizeof(error->text), "%.80s: %.170s", path, why.text);
+}
+
+static bool start(struct pe_driver *driver, const char *service, const struct nt_registry_dword *values,
+                  size_t value_count, struct pe_error *error)
+{
+    uintptr_t entry = (uintptr_t)driver->map->memory + driver->map->image.entry;
+
+    pe_trap_install();
+    NTSTATUS status = nt_driver_load(service, (PDRIVER_INITIALIZE)entry, values, value_count, &driver->driver);
+    if (!NT_SUCCESS(status))
+        snprintf(error->text, sizeof(error->text), "the driver did not start: DriverEntry returned 0x%08X.",
+                 (unsigned)status);
+    return NT_SUCCESS(status);
+}
+
+bool pe_driver_load(const char *path, const char *service, const struct nt_registry_dword *values, size_t value_count,
+                    struct pe_driver **driver, struct pe_error *error)
+{
+    size_t size = 0;
+    const char *name = strrchr(path, '/');
+    void *bytes = read_file(path, &size, error);
+    struct pe_driver *loaded = calloc(1, sizeof(*loaded));
+    bool good = false;
+
+    if (bytes != NULL && loaded != NULL)
+        loaded->map = pe_map_new(name == NULL ? path : name + 1, bytes, size, error);
+    else if (bytes != NULL)
+        snprintf(error->text, sizeof(error->text), "there is no memory for it.");
+    if (loaded != NULL && loaded->map != NULL) {
+        good = start(loaded, service, values, value_count, error);
+        if (!good)
+            pe_map_free(loaded->map);
+    }
+    free(bytes);
+    if (good) {
+        *driver = loaded;
+        return true;
+    }
+    free(loaded);
+    name_file(error, path);
+    return false;
+}
+
+void pe_driver_unload(struct pe_driver *driver)
+{
+    nt_driver_unload(driver->driver);
+    pe_map_free(driver->map);
+    free(driver);
+}

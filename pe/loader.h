@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loader.h - runs an unmodified x86-64 Windows driver file on nt/ and wfp/.
+ *
+ * What a driver binary cannot have here: gs-relative accesses (the processor's block), structured
+ * exception handling, what the shared page holds besides the two times, and imports that nt/ and wfp/ do not implement.
+ * Its devices are opened with nt_file_open, as those of a linked driver are.
+ */
+#ifndef PE_LOADER_H
+#define PE_LOADER_H
+
+#include <nt/nt.h>
+
+#include "pe/image.h"
+
+#define PE_FILE_MAX (64u << 20)
+
+struct pe_driver;
+
+/*
+ * Loads the file and calls its DriverEntry, as nt_driver_load does with service and values.
+ * PASSIVE_LEVEL, once at a time. false: nothing stays loaded; error names the file and says why. When
+ * imports are missing, all of them go to stderr.
+ */
+bool pe_driver_load(const char *path, const char *service, const struct nt_registry_dword *values, size_t value_count,
+                    struct pe_driver **driver, struct pe_error *error);
+
+/* nt_driver_unload, and the image is gone. */
+void pe_driver_unload(struct pe_driver *driver);
+
+#endif
