@@ -13,16 +13,6 @@
 #include <ntifs.h>
 #include <wdmsec.h>
 
-#ifndef ACL_REVISION
-#define ACL_REVISION 2
-#endif
-#ifndef SECURITY_DESCRIPTOR_REVISION
-#define SECURITY_DESCRIPTOR_REVISION 1
-#endif
-#ifndef DACL_SECURITY_INFORMATION
-#define DACL_SECURITY_INFORMATION 4
-#endif
-
 typedef struct {
     UCHAR header[4];
     ACCESS_MASK Mask;
@@ -36,13 +26,13 @@ static struct {
     NTSTATUS set_result;
 } seen;
 
-static NTSTATUS RtlCreateAcl(PACL acl, ULONG size, ULONG revision)
+NTSTATUS RtlCreateAcl(PACL acl, ULONG size, ULONG revision)
 {
     assert_true(size >= sizeof(*acl) && revision == ACL_REVISION);
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS RtlAddAccessAllowedAce(PACL acl, ULONG revision, ACCESS_MASK mask, PSID sid)
+NTSTATUS RtlAddAccessAllowedAce(PACL acl, ULONG revision, ACCESS_MASK mask, PSID sid)
 {
     (void)acl;
     (void)revision;
@@ -53,14 +43,13 @@ static NTSTATUS RtlAddAccessAllowedAce(PACL acl, ULONG revision, ACCESS_MASK mas
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS RtlCreateSecurityDescriptor(PSECURITY_DESCRIPTOR descriptor, ULONG revision)
+NTSTATUS RtlCreateSecurityDescriptor(PSECURITY_DESCRIPTOR descriptor, ULONG revision)
 {
     memset(descriptor, 0, sizeof(SECURITY_DESCRIPTOR));
     return revision == SECURITY_DESCRIPTOR_REVISION ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
 }
 
-static NTSTATUS RtlSetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR descriptor, BOOLEAN present, PACL dacl,
-                                             BOOLEAN defaulted)
+NTSTATUS RtlSetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR descriptor, BOOLEAN present, PACL dacl, BOOLEAN defaulted)
 {
     assert_true(present && !defaulted);
     ((SECURITY_DESCRIPTOR *)descriptor)->Dacl = dacl;
@@ -70,7 +59,7 @@ static NTSTATUS RtlSetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR descriptor, BO
 #define ObOpenObjectByPointer(object, flags, state, access, type, mode, handle)                                        \
     (assert_int_equal(access, WRITE_DAC), *(handle) = (HANDLE)(object), STATUS_SUCCESS)
 
-static NTSTATUS ZwSetSecurityObject(HANDLE handle, ULONG what, PSECURITY_DESCRIPTOR descriptor)
+NTSTATUS ZwSetSecurityObject(HANDLE handle, SECURITY_INFORMATION what, PSECURITY_DESCRIPTOR descriptor)
 {
     assert_int_equal(what, DACL_SECURITY_INFORMATION);
     assert_true(handle != NULL && ((SECURITY_DESCRIPTOR *)descriptor)->Dacl != NULL);
