@@ -209,10 +209,12 @@ static char traced[65536];
 
 static void on_trace(void *context, ULONG component, ULONG level, const char *text)
 {
+    size_t used = strlen(traced);
+
     (void)context;
     (void)level;
-    if (component == DPFLTR_IHVDRIVER_ID && strlen(traced) + strlen(text) < sizeof(traced))
-        strcat(traced, text);
+    if (component == DPFLTR_IHVDRIVER_ID && used + strlen(text) < sizeof(traced))
+        memcpy(traced + used, text, strlen(text) + 1);
 }
 
 /* Items 4 and 10: notifyFn's filters and each step of a decision show in the debug output. */
