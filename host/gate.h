@@ -75,7 +75,11 @@ struct gate_handlers {
 /* 0, or -errno with one clear sentence in error. */
 int gate_open(const struct gate_options *options, struct gate **gate, char *error, size_t error_size);
 
-/* Leaves the pinned programs, maps and rules in place (closed mode stands); gate_remove takes them out too. */
+/*
+ * Leaves the pinned programs, maps and rules in place (closed mode stands); gate_remove takes them out too, unless a
+ * gate is open in this namespace: -EBUSY, and nothing is removed. It also takes away the pins of namespaces that are
+ * gone.
+ */
 void gate_close(struct gate *gate);
 int gate_remove(char *error, size_t error_size);
 
