@@ -14,10 +14,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/netfilter.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +41,7 @@ struct gate {
     struct gate_images *images;
     struct ring_buffer *ring;
     int lock;
+    int control;          /* a socket to ask for the state of lo with */
     uint64_t events_lost; /* of those swept for */
     unsigned missing;     /* packets in a row whose record was gone */
     const struct gate_handlers *handlers;
@@ -169,6 +173,7 @@ int gate_open(const struct gate_options *options, struct gate **gate, char *erro
     if (!fresh)
         return gate_fail(&sentence, -ENOMEM, "out of memory");
     fresh->lock = -1;
+    fresh->control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     code = check_options(options, &sentence);
     if (!code)
         code = gate_netns_cookie(&netns_cookie, &sentence);
@@ -202,6 +207,8 @@ void gate_close(struct gate *gate)
     gate_images_free(gate->images);
     if (gate->lock >= 0)
         close(gate->lock);
+    if (gate->control >= 0)
+        close(gate->control);
     free(gate);
 }
 
@@ -412,6 +419,13 @@ int gate_destroy_socket(struct gate *gate, const struct gate_flow *flow, const u
 {
     (void)gate;
     return gate_sockets_destroy(flow, local_address, local_port);
+}
+
+bool gate_refusals_arrive(const struct gate *gate)
+{
+    struct ifreq lo = {.ifr_name = "lo"};
+
+    return ioctl(gate->control, SIOCGIFFLAGS, &lo) || lo.ifr_flags & IFF_UP;
 }
 
 int gate_count(struct gate *gate, struct gate_counts *counts)

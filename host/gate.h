@@ -121,6 +121,12 @@ int gate_new_generation(struct gate *gate);
 int gate_destroy_socket(struct gate *gate, const struct gate_flow *flow, const uint8_t local_address[16],
                         uint16_t local_port);
 
+/*
+ * A refusal is a packet that comes back over lo. False while lo is down: then the program would wait for what cannot
+ * come, and its socket has to be destroyed instead.
+ */
+bool gate_refusals_arrive(const struct gate *gate);
+
 struct gate_counts {
     uint64_t datagrams_blocked; /* from the kernel */
     uint64_t queue_dropped, queue_user_dropped;
