@@ -58,6 +58,7 @@ struct client {
 struct device_server {
     struct loop *loop;
     struct loop_source listener;
+    int spare; /* a descriptor kept for the moment when there is no other */
     struct client *clients;
     unsigned client_count;
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -357,6 +358,27 @@ static void server_accept(struct device_server *server, int fd)
     server->client_count++;
 }
 
+/*
+ * Out of descriptors, who waits at the socket would wake the loop without end: the spare one is given up for a moment
+ * to tell it no.
+ */
+static void server_refuse(struct device_server *server)
+{
+    const struct gatehouse_answer answer = {.status = (uint32_t)STATUS_INSUFFICIENT_RESOURCES};
+    int fd;
+
+    if (server->spare < 0)
+        return;
+    close(server->spare);
+    fd = accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t ignored = send(fd, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)ignored;
+        close(fd);
+    }
+    server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void listener_ready(void *context, uint32_t events)
 {
     struct device_server *server = context;
@@ -365,6 +387,8 @@ static void listener_ready(void *context, uint32_t events)
     (void)events;
     if (fd >= 0)
         server_accept(server, fd);
+    else if (errno == EMFILE || errno == ENFILE)
+        server_refuse(server);
 }
 
 /* --- Start and stop ------------------------------------------------------------------------ */
@@ -443,6 +467,7 @@ int device_server_start(struct loop *loop, const char *path, device_server_statu
     if (!made)
         goto out;
     made->loop = loop;
+    made->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (unsigned i = 0; i < READ_BATCH; i++) {
         made->pieces[i] = (struct iovec){made->messages[i], GATEHOUSE_MESSAGE_MAX};
         made->headers[i].msg_hdr = (struct msghdr){.msg_iov = &made->pieces[i], .msg_iovlen = 1};
@@ -471,6 +496,8 @@ out:
     if (made) {
         if (made->listener.fd > 0)
             close(made->listener.fd);
+        if (made->spare >= 0)
+            close(made->spare);
         free(made);
     }
     return result;
@@ -485,6 +512,8 @@ void device_server_stop(struct device_server *server)
     close(server->listener.fd);
     while (server->clients)
         client_close(server->clients);
+    if (server->spare >= 0)
+        close(server->spare);
     free(server);
 }
 

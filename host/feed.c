@@ -194,6 +194,14 @@ static void flow_release_packets(struct feed_flow *flow, bool repeat)
     flow->packet_count = 0;
 }
 
+static void flow_destroy(struct feed_flow *flow, const char *why)
+{
+    int result = gate_destroy_socket(flow->feed->gate, &flow->key, flow->local_address, flow->local_port);
+
+    if (result < 0 && result != -ENOENT)
+        log_say("a connection %s could not be ended: %s.", why, strerror(-result));
+}
+
 /* The verdict is there: store it, then let the packets meet it. */
 static void flow_settle(struct feed_flow *flow, bool permit, UINT64 wfp_flow)
 {
@@ -202,10 +210,13 @@ static void flow_settle(struct feed_flow *flow, bool permit, UINT64 wfp_flow)
     if (result < 0)
         log_say("a verdict could not be stored in the kernel: %s; its packets are dropped.", strerror(-result));
     flow_release_packets(flow, result == 0);
-    if (permit)
+    if (permit) {
         flow_live(flow, wfp_flow);
-    else
-        flow_forget(flow);
+        return;
+    }
+    if (flow->key.protocol == IPPROTO_TCP && !gate_refusals_arrive(flow->feed->gate))
+        flow_destroy(flow, "that is blocked while lo is down");
+    flow_forget(flow);
 }
 
 static void flow_done(void *context, const struct wfp_decision *decision)
@@ -275,6 +286,42 @@ static void flow_again(struct feed_flow *flow, const struct gate_packet *packet)
         flow_forget(flow);
 }
 
+/* The program went away: nothing of it may leave any more. */
+static void feed_socket_closed(void *context, uint64_t cookie)
+{
+    struct feed *feed = context;
+    struct feed_socket *sock;
+
+    HASH_FIND(hh, feed->sockets, &cookie, sizeof(cookie), sock);
+    while (sock) {
+        struct feed_flow *flow = TAILQ_FIRST(&sock->flows);
+        bool last = !TAILQ_NEXT(flow, of_socket);
+
+        flow_release_packets(flow, false);
+        flow_forget(flow);
+        if (last)
+            break;
+    }
+    wfp_ale_endpoint_closed(cookie);
+}
+
+/*
+ * A TCP socket connects once at a time: a SYN to another place or from another port says that its program has given up
+ * what it began before (connect() to AF_UNSPEC), and nothing of that may leave or be decided any more.
+ */
+static void feed_end_earlier(struct feed *feed, const struct gate_packet *packet, const struct gate_flow *key)
+{
+    struct feed_socket *sock;
+    struct feed_flow *flow;
+
+    if (packet->protocol != IPPROTO_TCP || !packet->cookie)
+        return;
+    HASH_FIND(hh, feed->sockets, &packet->cookie, sizeof(packet->cookie), sock);
+    flow = sock ? TAILQ_FIRST(&sock->flows) : NULL;
+    if (flow && (flow->local_port != packet->local_port || memcmp(&flow->key, key, sizeof(*key))))
+        feed_socket_closed(feed, packet->cookie);
+}
+
 static void feed_packet(void *context, const struct gate_packet *packet)
 {
     struct feed *feed = context;
@@ -288,6 +335,7 @@ static void feed_packet(void *context, const struct gate_packet *packet)
     key.remote_port = packet->remote_port;
     memcpy(key.remote_address, packet->remote_address, 16);
 
+    feed_end_earlier(feed, packet, &key);
     struct feed_flow *flow = flow_find(feed, &key);
     if (flow && flow->state == FLOW_PENDED) {
         flow_keep_packet(flow, packet->id);
@@ -322,25 +370,6 @@ static void feed_damaged(void *context, uint32_t id)
     feed->packets_damaged++;
 }
 
-/* The program went away: nothing of it may leave any more. */
-static void feed_socket_closed(void *context, uint64_t cookie)
-{
-    struct feed *feed = context;
-    struct feed_socket *sock;
-
-    HASH_FIND(hh, feed->sockets, &cookie, sizeof(cookie), sock);
-    while (sock) {
-        struct feed_flow *flow = TAILQ_FIRST(&sock->flows);
-        bool last = !TAILQ_NEXT(flow, of_socket);
-
-        flow_release_packets(flow, false);
-        flow_forget(flow);
-        if (last)
-            break;
-    }
-    wfp_ale_endpoint_closed(cookie);
-}
-
 /* --- Turns --------------------------------------------------------------------------------- */
 
 static const struct gate_handlers feed_handlers = {feed_packet, feed_damaged, feed_socket_closed};
@@ -373,15 +402,12 @@ static void flow_reauthorize(struct feed_flow *flow)
 {
     struct wfp_decision decision = {.outcome = WFP_BLOCK};
     BOOLEAN reauthorized = FALSE;
-    struct gate *gate = flow->feed->gate;
 
     wfp_ale_flow_packet(flow->wfp_flow, FALSE, NULL, &decision, &reauthorized);
     if (decision.outcome == WFP_PERMIT)
         return;
-    gate_decide(gate, &flow->key, false);
-    int result = gate_destroy_socket(gate, &flow->key, flow->local_address, flow->local_port);
-    if (result < 0 && result != -ENOENT)
-        log_say("a connection that the new policy blocks could not be ended: %s.", strerror(-result));
+    gate_decide(flow->feed->gate, &flow->key, false);
+    flow_destroy(flow, "that the new policy blocks");
     flow_forget(flow);
 }
 

@@ -2,9 +2,9 @@
 /*
  * gate.c - opens, closes and decides: puts the parts of the gate together.
  *
- * Order of opening: the lock of this namespace and the queue first, since they say whether another gate is here, before
- * anything is changed; then pins, programs, adopted sockets; the rules last, when all they lead to is there. A failed
- * first open takes away what it made. A failed re-open leaves what it found: closed mode stands.
+ * Order of opening: the lock on the pins, if there are any, and the queue first, since they say whether another gate is
+ * here, before anything is changed; then pins, programs, adopted sockets; the rules last, when all they lead to is
+ * there. A failed first open takes away what it made. A failed re-open leaves what it found: closed mode stands.
  *
  * Hot path, for each held packet: one read, one map lookup, one map update, one send.
  */
@@ -14,12 +14,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/netfilter.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +41,7 @@ struct gate {
     struct gate_images *images;
     struct ring_buffer *ring;
     int lock;
+    int control;          /* a socket to ask for the state of lo with */
     uint64_t events_lost; /* of those swept for */
     unsigned missing;     /* packets in a row whose record was gone */
     const struct gate_handlers *handlers;
@@ -60,21 +62,35 @@ int gate_fail(struct gate_error *error, int code, const char *format, ...)
 
 /* ---- open and close ---- */
 
-/* An abstract socket name is known to one network namespace only, and is free again when its process is gone. */
-static int take_lock(uint64_t netns_cookie, struct gate_error *error)
+/* When there are pins, they tell whether another gate runs, before anything is changed. */
+static int lock_existing(uint64_t netns_cookie, struct gate_error *error)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int length = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "gatehouse-gate-%" PRIx64, netns_cookie);
+    char directory[GATE_PIN_DIR_SIZE];
+    struct gate_host host;
+    bool made;
 
-    if (fd < 0)
-        return gate_fail(error, -errno, "cannot open a socket: %s", strerror(errno));
-    if (bind(fd, (struct sockaddr *)&address,
-             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length))) {
-        close(fd);
-        return gate_fail(error, -EBUSY, "another gatehoused already guards this network namespace");
+    if (gate_host_find(&host, NULL) || gate_pins_find(&host, netns_cookie, false, directory, &made, NULL))
+        return -ENOENT;
+    return gate_pins_lock(directory, error);
+}
+
+/* Makes what is not there. Somebody who removes pins may come between, but not for ever. */
+static int find_and_lock(struct gate *gate, const struct gate_host *host, uint64_t netns_cookie,
+                         char directory[GATE_PIN_DIR_SIZE], bool *made, struct gate_error *error)
+{
+    int code = -ENOENT;
+
+    for (int i = 0; code == -ENOENT && i < 3; i++) {
+        bool fresh = false;
+
+        code = gate_pins_find(host, netns_cookie, true, directory, &fresh, error);
+        *made = *made || fresh;
+        if (!code && gate->lock < 0) {
+            gate->lock = gate_pins_lock(directory, error);
+            code = gate->lock < 0 ? gate->lock : 0;
+        }
     }
-    return fd;
+    return code == -ENOENT ? gate_fail(error, code, "the pins of this network namespace vanish: try again") : code;
 }
 
 static int take_event(void *context, void *data, size_t size)
@@ -112,7 +128,7 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
     int code = load.cgroup < 0 ? load.cgroup : gate_host_find(&host, error);
 
     if (!code)
-        code = gate_pins_find(&host, netns_cookie, true, directory, &made, error);
+        code = find_and_lock(gate, &host, netns_cookie, directory, &made, error);
     if (!code) {
         load.host_mount_namespace = host.mount_namespace;
         code = gate_programs_open(&gate->programs, &load, &adopted, error);
@@ -120,12 +136,14 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
     if (!code && !adopted)
         code = gate_sockets_adopt(gate->programs.maps.flows, gate->programs.maps.state->generation, error);
     if (!code)
+        gate_pins_mark(directory);
+    if (!code)
         code = open_ring(gate, error);
     if (!code)
         code = gate_rules_install(directory, options->queue, options->undecided_permit, error);
     if (load.cgroup >= 0)
         close(load.cgroup);
-    if (code && made) {
+    if (code && made && gate->lock >= 0) {
         struct gate_error ignored = {0};
 
         gate_rules_remove(&ignored);
@@ -155,12 +173,13 @@ int gate_open(const struct gate_options *options, struct gate **gate, char *erro
     if (!fresh)
         return gate_fail(&sentence, -ENOMEM, "out of memory");
     fresh->lock = -1;
+    fresh->control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     code = check_options(options, &sentence);
     if (!code)
         code = gate_netns_cookie(&netns_cookie, &sentence);
     if (!code) {
-        fresh->lock = take_lock(netns_cookie, &sentence);
-        code = fresh->lock < 0 ? fresh->lock : 0;
+        fresh->lock = lock_existing(netns_cookie, &sentence);
+        code = fresh->lock < 0 && fresh->lock != -ENOENT ? fresh->lock : 0;
     }
     if (!code) {
         fresh->images = gate_images_new();
@@ -188,6 +207,8 @@ void gate_close(struct gate *gate)
     gate_images_free(gate->images);
     if (gate->lock >= 0)
         close(gate->lock);
+    if (gate->control >= 0)
+        close(gate->control);
     free(gate);
 }
 
@@ -198,7 +219,7 @@ int gate_remove(char *error, size_t error_size)
     struct gate_host host;
     uint64_t netns_cookie = 0;
     bool made;
-    int code, rules;
+    int code, rules, lock;
 
     if (error_size)
         error[0] = 0;
@@ -207,6 +228,11 @@ int gate_remove(char *error, size_t error_size)
         code = gate_host_find(&host, &sentence);
     if (code)
         return code;
+    lock = lock_existing(netns_cookie, NULL);
+    if (lock == -EBUSY)
+        return gate_fail(&sentence, lock,
+                         "a gatehoused runs in this network namespace, nothing was removed: end it (Ctrl-C or "
+                         "SIGTERM), and it takes out everything itself");
     rules = gate_rules_remove(&sentence);
     /* Without iptables nobody installed rules: only worth a word when there are pins. */
     if (rules == -ENOENT && gate_pins_find(&host, netns_cookie, false, directory, &made, &sentence) == -ENOENT) {
@@ -215,6 +241,8 @@ int gate_remove(char *error, size_t error_size)
             error[0] = 0;
     }
     code = gate_pins_remove(&host, netns_cookie, &sentence);
+    if (lock >= 0)
+        close(lock);
     return rules ? rules : code;
 }
 
@@ -391,6 +419,13 @@ int gate_destroy_socket(struct gate *gate, const struct gate_flow *flow, const u
 {
     (void)gate;
     return gate_sockets_destroy(flow, local_address, local_port);
+}
+
+bool gate_refusals_arrive(const struct gate *gate)
+{
+    struct ifreq lo = {.ifr_name = "lo"};
+
+    return ioctl(gate->control, SIOCGIFFLAGS, &lo) || lo.ifr_flags & IFF_UP;
 }
 
 int gate_count(struct gate *gate, struct gate_counts *counts)

@@ -75,7 +75,11 @@ struct gate_handlers {
 /* 0, or -errno with one clear sentence in error. */
 int gate_open(const struct gate_options *options, struct gate **gate, char *error, size_t error_size);
 
-/* Leaves the pinned programs, maps and rules in place (closed mode stands); gate_remove takes them out too. */
+/*
+ * Leaves the pinned programs, maps and rules in place (closed mode stands); gate_remove takes them out too, unless a
+ * gate is open in this namespace: -EBUSY, and nothing is removed. It also takes away the pins of namespaces that are
+ * gone.
+ */
 void gate_close(struct gate *gate);
 int gate_remove(char *error, size_t error_size);
 
@@ -116,6 +120,12 @@ int gate_new_generation(struct gate *gate);
 /* Ends a live TCP connection by its cookie, as its owner sees it: ECONNABORTED. */
 int gate_destroy_socket(struct gate *gate, const struct gate_flow *flow, const uint8_t local_address[16],
                         uint16_t local_port);
+
+/*
+ * A refusal is a packet that comes back over lo. False while lo is down: then the program would wait for what cannot
+ * come, and its socket has to be destroyed instead.
+ */
+bool gate_refusals_arrive(const struct gate *gate);
 
 struct gate_counts {
     uint64_t datagrams_blocked; /* from the kernel */

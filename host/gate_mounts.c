@@ -245,35 +245,6 @@ static void unlock_mount(int fd)
         close(fd);
 }
 
-int gate_pins_find(const struct gate_host *host, uint64_t netns_cookie, bool create, char directory[GATE_PIN_DIR_SIZE],
-                   bool *made, struct gate_error *error)
-{
-    char inside[GATE_PIN_DIR_SIZE], path[GATE_PIN_DIR_SIZE];
-    bool ignored = false, new = false;
-    int code = 0, lock;
-
-    snprintf(inside, sizeof(inside), "%s/%" PRIx64, PINS, netns_cookie);
-    host_path(path, host, inside);
-    if (!create) {
-        if (!bpffs_is_mounted(host) || access(path, F_OK))
-            return -ENOENT;
-    } else {
-        lock = lock_mount(host);
-        if (!bpffs_is_mounted(host))
-            code = mount_bpffs(host, error);
-        if (!code)
-            code = make_directory(host, PINS, &ignored, error);
-        if (!code)
-            code = make_directory(host, inside, &new, error);
-        unlock_mount(lock);
-    }
-    if (code)
-        return code;
-    memcpy(directory, path, sizeof(path));
-    *made = new;
-    return 0;
-}
-
 /* The kernel puts two files of its own into every bpffs. */
 static bool is_content(const char *name)
 {
@@ -309,6 +280,57 @@ static int remove_pins(const char *path, struct gate_error *error)
     return 0;
 }
 
+/* A gatehoused that was killed, and then its namespace: nobody else can take its pins away. */
+static void remove_dead(const struct gate_host *host)
+{
+    struct gate_error ignored = {0};
+    char pins[GATE_PIN_DIR_SIZE], path[GATE_PIN_DIR_SIZE];
+    DIR *open_directory;
+
+    host_path(pins, host, PINS);
+    open_directory = opendir(pins);
+    if (!open_directory)
+        return;
+    for (struct dirent *entry; (entry = readdir(open_directory));) {
+        if (entry->d_name[0] == '.' ||
+            (size_t)snprintf(path, sizeof(path), "%.70s/%.20s", pins, entry->d_name) >= sizeof(path))
+            continue;
+        if (gate_pins_are_dead(path))
+            remove_pins(path, &ignored);
+    }
+    closedir(open_directory);
+}
+
+int gate_pins_find(const struct gate_host *host, uint64_t netns_cookie, bool create, char directory[GATE_PIN_DIR_SIZE],
+                   bool *made, struct gate_error *error)
+{
+    char inside[GATE_PIN_DIR_SIZE], path[GATE_PIN_DIR_SIZE];
+    bool ignored = false, new = false;
+    int code = 0, lock;
+
+    snprintf(inside, sizeof(inside), "%s/%" PRIx64, PINS, netns_cookie);
+    host_path(path, host, inside);
+    if (!create) {
+        if (!bpffs_is_mounted(host) || access(path, F_OK))
+            return -ENOENT;
+    } else {
+        lock = lock_mount(host);
+        if (!bpffs_is_mounted(host))
+            code = mount_bpffs(host, error);
+        if (!code)
+            code = make_directory(host, PINS, &ignored, error);
+        if (!code)
+            code = make_directory(host, inside, &new, error);
+        remove_dead(host);
+        unlock_mount(lock);
+    }
+    if (code)
+        return code;
+    memcpy(directory, path, sizeof(path));
+    *made = new;
+    return 0;
+}
+
 /* Takes away what all gates share, when this was the last. Somebody may be in the mount: then it stays, empty. */
 static void remove_shared(const struct gate_host *host)
 {
@@ -337,6 +359,7 @@ int gate_pins_remove(const struct gate_host *host, uint64_t netns_cookie, struct
     if (bpffs_is_mounted(host)) {
         if (!gate_pins_find(host, netns_cookie, false, path, &ignored, error))
             code = remove_pins(path, error);
+        remove_dead(host);
         if (!code)
             remove_shared(host);
     }

@@ -3,6 +3,7 @@
  * gate_private.h - what the files of the gate share. gate.h is the contract for everybody else.
  *
  *   gate.c         opens, closes, decides: puts the others together
+ *   gate_alive.c   whose pins they are: a running gate's, a living namespace's
  *   gate_bpf.c     programs, maps, links and their pins
  *   gate_images.c  the path of an executable
  *   gate_mounts.c  cgroup2 and bpffs, wherever they are
@@ -64,8 +65,23 @@ int gate_host_find(struct gate_host *host, struct gate_error *error);
 int gate_pins_find(const struct gate_host *host, uint64_t netns_cookie, bool create, char directory[GATE_PIN_DIR_SIZE],
                    bool *made, struct gate_error *error);
 
-/* Removes the pins and the directory, and the mount if it is ours and empty. Nothing there is no error. */
+/*
+ * Removes the pins and the directory, and the mount if it is ours and empty. Nothing there is no error. Both this and a
+ * gate_pins_find that creates also take away the pins of namespaces that are gone.
+ */
 int gate_pins_remove(const struct gate_host *host, uint64_t netns_cookie, struct gate_error *error);
+
+/* ---- gate_alive.c ---- */
+
+/*
+ * Takes the lock of a running gate on its pins: a descriptor to close, -EBUSY when another one runs, -ENOENT (without a
+ * sentence) when the directory is not there.
+ */
+int gate_pins_lock(const char *directory, struct gate_error *error);
+
+/* Pins what lets gate_pins_are_dead tell. A kernel that cannot: then it never says so. */
+void gate_pins_mark(const char *directory);
+bool gate_pins_are_dead(const char *directory);
 
 /* ---- gate_bpf.c ---- */
 

@@ -5,6 +5,7 @@
  */
 #include "host/log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,31 @@ void log_set_verbose(bool verbose)
     verbose_on = verbose;
 }
 
-static void log_line(const char *format, va_list arguments)
+/*
+ * A reader that stopped reading must not stop the gate: a line that would have to wait is lost, and the next one that
+ * gets out says so. (A pipe that is ready takes at least 4 KiB.)
+ */
+static void write_line(int fd, const char *line, size_t size)
+{
+    static unsigned lost;
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    char note[80];
+
+    if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT)) {
+        lost++;
+        return;
+    }
+    if (lost) {
+        int length = snprintf(note, sizeof(note), "gatehoused: %u lines before this one were lost.\n", lost);
+        ssize_t noted = write(fd, note, (size_t)length);
+        (void)noted;
+        lost = 0;
+    }
+    ssize_t ignored = write(fd, line, size);
+    (void)ignored;
+}
+
+static void log_line(int fd, const char *format, va_list arguments)
 {
     static const char prefix[] = "gatehoused: ";
     char line[1024];
@@ -28,8 +53,16 @@ static void log_line(const char *format, va_list arguments)
     if (written > 0)
         size += (size_t)written < sizeof(line) - size - 1 ? (size_t)written : sizeof(line) - size - 2;
     line[size++] = '\n';
-    ssize_t ignored = write(STDERR_FILENO, line, size);
-    (void)ignored;
+    write_line(fd, line, size);
+}
+
+void log_tell(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    log_line(STDOUT_FILENO, format, arguments);
+    va_end(arguments);
 }
 
 void log_say(const char *format, ...)
@@ -37,7 +70,7 @@ void log_say(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    log_line(format, arguments);
+    log_line(STDERR_FILENO, format, arguments);
     va_end(arguments);
 }
 
@@ -48,6 +81,6 @@ void log_trace(const char *format, ...)
     if (!verbose_on)
         return;
     va_start(arguments, format);
-    log_line(format, arguments);
+    log_line(STDERR_FILENO, format, arguments);
     va_end(arguments);
 }

@@ -9,6 +9,7 @@
  * Of the driver it knows DriverEntry and nothing else: settings go in as registry values.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -310,10 +311,19 @@ static int host_remove(const struct host_options *options)
     return EXIT_ENDED;
 }
 
+/* Started without standard streams, what is opened next would take their numbers and be written to. */
+static void open_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) /* takes the lowest number: this one */
+            return;
+}
+
 int main(int argc, char **argv)
 {
     static struct host host;
 
+    open_standard_streams();
     switch (options_parse(argc, argv, &host.options)) {
     case OPTIONS_DONE:
         return EXIT_ENDED;
@@ -334,8 +344,7 @@ int main(int argc, char **argv)
         host_stop(&host);
         return EXIT_NO_START;
     }
-    printf("gatehoused: ready; deciders connect at %s\n", host.options.socket_path);
-    fflush(stdout);
+    log_tell("ready; deciders connect at %s", host.options.socket_path);
     host_run(&host);
     host_stop(&host);
     return host.failed ? EXIT_FAILED : EXIT_ENDED;

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 """A gatehoused acts on the namespace it is started in, on no other, and goes without a trace."""
 import pathlib
+import socket
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from gatetest import decide, device, leftovers, names, net, protocol  # noqa: E402
-from gatetest.servers import TcpServer  # noqa: E402
+from gatetest.servers import TcpServer, wait_until  # noqa: E402
 from gatetest.tap import case, run, tell  # noqa: E402
 
 ONLY_HERE = "It acts only on the network namespace it is started in"
@@ -131,18 +132,54 @@ def remove_nothing(lab):
     assert done.returncode == 0, (done.returncode, done.stderr)
 
 
-@case(f"{NOTHING_LEFT}: not while gatehoused runs: refused, or it ends first")
+@case(f"{NOTHING_LEFT}: not while gatehoused runs there: refused, and that one goes on")
 def remove_while_running(lab):
-    program = lab.gatehoused()
+    server = TcpServer(lab.server)
+    lab.gatehoused("--no-decider", "block")
+    rules, pinned = lab.client.rules(), leftovers.pins(lab.client.cookie)
     done = lab.client.run([names.find_program("gatehoused"), "--remove"], timeout=20)
-    time.sleep(0.2)
-    running = program.process.poll() is None
-    tell(f"--remove beside a running gatehoused: exit code {done.returncode}, {done.stderr.strip() or 'no word'}")
-    if done.returncode == 0:
-        assert not lab.client.rules(), "it said it removed everything, but rules are there"
-    else:
-        assert running and lab.client.rules(), "it refused, so the running one must go on"
-        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.returncode != 0 and "a gatehoused runs in this network namespace" in done.stderr, done
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert lab.client.rules() == rules and leftovers.pins(lab.client.cookie) == pinned
+    assert lab.connect_timer(net.SERVER_V4, server.port).result()[0] != 0, "it does not guard any more"
+
+
+@case(f"{NOTHING_LEFT}: of a namespace that is gone, by the next gatehoused or --remove elsewhere")
+def pins_of_dead_namespaces(lab):
+    gatehoused = names.find_program("gatehoused")
+    for how in ("start", "remove"):
+        gone = lab.namespace("x")
+        alive = lab.namespace("y")
+        cookies = []
+        for namespace in (gone, alive):
+            cookies.append(namespace.cookie)
+            lab.gatehoused(namespace=namespace, socket=lab.directory / f"{namespace.name}.sock").kill()
+            assert leftovers.pins(cookies[-1]), "no pins to begin with"
+        net.remove(gone.name)
+
+        def swept():
+            if how == "start":
+                lab.gatehoused().stop()
+            else:
+                lab.client.run([gatehoused, "--remove"], timeout=20)
+            return not leftovers.pins(cookies[0])
+
+        wait_until(swept, 10, f"the end of the dead namespace's pins by {how}")  # the kernel ends a namespace later
+        assert leftovers.pins(cookies[1]), "pins of a living namespace were taken away"
+        assert alive.run([gatehoused, "--remove"], timeout=20).returncode == 0
+        net.remove(alive.name)
+
+
+@case(f"{NOTHING_LEFT}: no user can pretend to be a running gatehoused")
+def nobody_takes_the_lock(lab):
+    path = f"/sys/fs/bpf/gatehouse/{lab.client.cookie:x}"
+    lab.gatehoused().kill()
+    look = [sys.executable, "-c", "import os,sys;os.setuid(65534);os.open(sys.argv[1],os.O_RDONLY)", path]
+    done = lab.client.run(look, timeout=20)
+    assert done.returncode != 0 and "PermissionError" in done.stderr, done.stderr
+    with lab.client.entered(), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as squatter:
+        squatter.bind(f"\0gatehouse-gate-{lab.client.cookie:x}")
+        lab.gatehoused().stop()
 
 
 @case("other people's rules in the same table stay", timeout=60)

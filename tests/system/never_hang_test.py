@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Never hang: whoever dies, whenever, each connection ends, the right way and in bounded time."""
+import ctypes
 import errno
+import fcntl
 import os
 import pathlib
+import resource
+import select
 import signal
 import socket
+import struct
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from gatetest import decide, device, net, protocol  # noqa: E402
+from gatetest import decide, device, names, net, protocol  # noqa: E402
 from gatetest.servers import Ear, TcpServer, UdpServer, wait_until  # noqa: E402
 from gatetest.tap import case, run, tell  # noqa: E402
 
@@ -312,6 +318,75 @@ def many_killed(lab):
     wait_until(lambda: decider.status().cancelled == 2000, 20, "the count of cancelled")
     wait_until(lambda: decider.platform().packets_held == 0, 10, "an empty queue")
     assert decider.status().held == 0 and not ear.heard(protocol=6), decider.status()
+
+
+@case(f"{GONE}: it gave up the connect() and began another on the same socket")
+def connects_anew(lab):
+    server = TcpServer(lab.server)
+    lab.gatehoused()
+    decider = lab.decider()
+    disconnect = ctypes.CDLL(None, use_errno=True).connect
+    with lab.client.socket() as stream:
+        stream.setblocking(False)
+        for count, port in enumerate((7001, server.port, server.port), 1):
+            disconnect(stream.fileno(), struct.pack("H14x", socket.AF_UNSPEC), 16)
+            assert stream.connect_ex((net.SERVER_V4, port)) == errno.EINPROGRESS
+            last = decider.collect(1)[0]
+            assert last.local_port == stream.getsockname()[1], (last, stream.getsockname())
+            assert decider.status().held == 1 and decider.status().cancelled == count - 1, decider.status()
+        decider.decide(last, protocol.PERMIT)
+        server.expect(1)
+
+
+@case("Block quickly: also while lo is down, which takes the way of a refusal")
+def refused_without_lo(lab):
+    server = TcpServer(lab.server)
+    net.ip("-n", lab.client.name, "link", "set", "lo", "down")
+    lab.gatehoused("--no-decider", "block")
+    for address in (net.SERVER_V4, net.SERVER_V6, f"::ffff:{net.SERVER_V4}"):
+        talker = lab.connect_timer(address, server.port)
+        assert select.select([talker.process.stdout], [], [], 5)[0], f"connect() to {address} hangs"
+        error, microseconds, _, _ = talker.result()
+        assert error == errno.ECONNABORTED and microseconds < 900e3, (error, microseconds)
+
+
+@case("Never hang: a reader of gatehoused's words that stopped reading")
+def words_unread(lab):
+    server = TcpServer(lab.server)
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    command = [names.find_program("gatehoused"), "--verbose", "--no-decider", "permit", "--socket", str(lab.socket)]
+    program = lab.client.popen(command, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer)
+    os.close(writer)
+    wait_until(lambda: len(lab.client.rules()) >= 12, 10, "the rules")
+    for _ in range(60):
+        talker = lab.connect_timer(net.SERVER_V4, server.port)
+        assert select.select([talker.process.stdout], [], [], 5)[0], "gatehoused waits for its reader"
+        assert talker.result()[0] == 0
+        talker.close()
+    program.terminate()
+    assert program.wait(10) == 0
+    os.close(reader)
+
+
+@case("Never hang: more clients than gatehoused has descriptors for")
+def few_descriptors(lab):
+    server = TcpServer(lab.server)
+    program = lab.gatehoused(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40)))
+    clients = [device.Device(lab.socket) for _ in range(50)]
+
+    def ticks():
+        with open(f"/proc/{program.pid}/stat", encoding="ascii") as file:
+            return sum(int(word) for word in file.read().rsplit(")", 1)[1].split()[11:13])
+
+    wait_until(lambda: select.select([clients[-1].socket], [], [], 0)[0], 5, "the refusal of the last client")
+    before = ticks()
+    time.sleep(1)
+    assert ticks() - before < 30, f"{ticks() - before} of 100 ticks spent on nothing"
+    for client in clients:
+        client.close()
+    with decide.permitting(lab):
+        assert lab.connect_timer(net.SERVER_V4, server.port).result()[0] == 0
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from gatetest import leftovers, names, net, protocol  # noqa: E402
 from gatetest.lab import as_user, with_file  # noqa: E402
-from gatetest.servers import TcpServer  # noqa: E402
+from gatetest.servers import TcpServer, wait_until  # noqa: E402
 from gatetest.tap import case, run, tell  # noqa: E402
 
 START = "Start or fail with one clear sentence when a kernel feature, a right or a tool is missing, naming it"
@@ -210,6 +210,23 @@ def makes_directory(lab):
     path = lab.directory / "new" / "device.sock"
     lab.gatehoused(socket=path)
     assert path.is_socket() and not os.stat(path.parent).st_mode & 0o022, oct(os.stat(path.parent).st_mode)
+
+
+@case("without standard streams nothing else takes their numbers")
+def no_standard_streams(lab):
+    server = TcpServer(lab.server)
+    closed = ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-']
+    command = [*closed, names.find_program("gatehoused"), "--socket", str(lab.socket)]
+    program = lab.client.popen(command)
+    wait_until(lambda: len(lab.client.rules()) >= 12, 10, "the rules")
+    decider = lab.client.popen([*closed, names.find_program("gatehouse"), "--socket", str(lab.socket), "permit"])
+    lab.wait_decider(decider.pid)
+    for process in (program, decider):
+        assert [os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in range(3)] == ["/dev/null"] * 3
+    assert lab.connect_timer(net.SERVER_V4, server.port).result()[0] == 0
+    for process in (decider, program):
+        process.terminate()
+        assert process.wait(10) == 0
 
 
 if __name__ == "__main__":
