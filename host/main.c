@@ -142,6 +142,7 @@ static int host_start_loop(struct host *host)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP); /* its terminal was closed: end as asked, do not leave the gate shut */
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     host->timer_due = NT_NEVER;
@@ -222,7 +223,7 @@ static int host_start_gate(struct host *host)
         .queue = host->options.queue,
         .undecided_permit = host->options.undecided == 1,
         .deadline_ms = host->options.deadline_ms,
-        .queue_length = host->options.capacity < 65536 ? 131072 : host->options.capacity * 2,
+        .queue_length = 65536, /* as much as the kernel takes: the driver's bound, which is counted, comes first */
     };
     int result = gate_open(&options, &host->gate, error, sizeof(error));
 

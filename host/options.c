@@ -20,6 +20,9 @@
 #include "host/gate.h"
 #include "host/log.h"
 
+/* The kernel keeps at most 65,536 packets in a queue; some of the room is for a flow's second datagrams. */
+#define CAPACITY_MAX 64000
+
 static const char usage[] =
     "usage: gatehoused [options]\n"
     "Holds every new TCP and UDP connection that leaves this network namespace until it is decided.\n"
@@ -28,7 +31,7 @@ static const char usage[] =
     "  --deadline SECONDS       how long a connection is held at most, 0.1 to 120 (default 60)\n"
     "  --undecided VERDICT      what it gets then: block (default) or permit\n"
     "  --no-decider MODE        while nobody decides: hold (default, until the deadline), block or permit\n"
-    "  --capacity N             most connections held at once, 16 to 4194304 (default 65536)\n"
+    "  --capacity N             most connections held at once, 16 to 64000 (default 60000)\n"
     "  --hold-loopback          hold connections over loopback too (default: they are permitted)\n"
     "  --queue N                NFQUEUE number to use, 0 to 65535 (default 4747)\n"
     "  --driver FILE.sys        run this x86-64 Windows driver file instead of the driver that is built in\n"
@@ -36,7 +39,7 @@ static const char usage[] =
     "  --verbose                trace what the driver and the feed do\n"
     "  --help, --version\n"
     "\n"
-    "It ends on SIGINT or SIGTERM and then removes its rules. When it is killed instead, decided\n"
+    "It ends on SIGINT, SIGTERM or SIGHUP and then removes its rules. When it is killed instead, decided\n"
     "connections go on, and undecided ones get the --undecided verdict until it is started again.\n"
     "Exit status: 0 ended as asked, 1 bad usage, 2 could not start, 3 stopped by a failure.\n";
 
@@ -155,7 +158,7 @@ static bool option_take(int option, struct host_options *options)
     case OPTION_NO_DECIDER:
         return parse_word(optarg, "--no-decider", modes, "block, permit or hold", &options->no_decider);
     case OPTION_CAPACITY:
-        if (!parse_number(optarg, "--capacity", 16, 4194304, &number))
+        if (!parse_number(optarg, "--capacity", 16, CAPACITY_MAX, &number))
             return false;
         options->capacity = (uint32_t)number;
         return true;
@@ -187,7 +190,7 @@ enum options_result options_parse(int argc, char **argv, struct host_options *op
         .deadline_ms = 60000,
         .undecided = GATEHOUSE_VERDICT_BLOCK,
         .no_decider = GATEHOUSE_NO_DECIDER_HOLD,
-        .capacity = 65536,
+        .capacity = 60000,
         .queue = GATE_QUEUE_DEFAULT,
     };
     opterr = 0;
