@@ -318,7 +318,7 @@ static void feed_end_earlier(struct feed *feed, const struct gate_packet *packet
         return;
     HASH_FIND(hh, feed->sockets, &packet->cookie, sizeof(packet->cookie), sock);
     flow = sock ? TAILQ_FIRST(&sock->flows) : NULL;
-    if (flow && (flow->local_port != packet->local_port || memcmp(&flow->key, key, sizeof(*key))))
+    if (flow && (flow->local_port != packet->local_port || flow != flow_find(feed, key)))
         feed_socket_closed(feed, packet->cookie);
 }
 

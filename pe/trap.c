@@ -95,7 +95,7 @@ static bool read_shared(uint64_t offset, unsigned width, uint64_t *value)
     uint64_t interrupt_time = KeQueryInterruptTime();
     LARGE_INTEGER system_time;
 
-    if (offset < SHARED_INTERRUPT_TIME || offset + width > sizeof(page))
+    if (offset < SHARED_INTERRUPT_TIME || width > sizeof(page) || offset > sizeof(page) - width)
         return false;
     KeQuerySystemTime(&system_time);
     /* Each is the low half, the high half, and the high half again. */
@@ -104,7 +104,8 @@ static bool read_shared(uint64_t offset, unsigned width, uint64_t *value)
     memcpy(page + SHARED_SYSTEM_TIME, &system_time, 8);
     memcpy(page + SHARED_SYSTEM_TIME + 8, page + SHARED_SYSTEM_TIME + 4, 4);
     *value = 0;
-    memcpy(value, page + offset, width);
+    for (unsigned i = 0; i < width; i++)
+        *value |= (uint64_t)page[offset + i] << (8 * i);
     return true;
 }
 
