@@ -147,7 +147,7 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
         struct gate_error ignored = {0};
 
         gate_rules_remove(&ignored);
-        gate_pins_remove(&host, netns_cookie, &ignored);
+        gate_pins_remove(&host, netns_cookie, &gate->lock, &ignored);
     }
     return code;
 }
@@ -240,7 +240,7 @@ int gate_remove(char *error, size_t error_size)
         if (error_size)
             error[0] = 0;
     }
-    code = gate_pins_remove(&host, netns_cookie, &sentence);
+    code = gate_pins_remove(&host, netns_cookie, &lock, &sentence);
     if (lock >= 0)
         close(lock);
     return rules ? rules : code;

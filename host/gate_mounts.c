@@ -350,7 +350,7 @@ static void remove_shared(const struct gate_host *host)
         change_mount(host, false);
 }
 
-int gate_pins_remove(const struct gate_host *host, uint64_t netns_cookie, struct gate_error *error)
+int gate_pins_remove(const struct gate_host *host, uint64_t netns_cookie, int *pins_lock, struct gate_error *error)
 {
     char path[GATE_PIN_DIR_SIZE];
     bool ignored;
@@ -360,6 +360,9 @@ int gate_pins_remove(const struct gate_host *host, uint64_t netns_cookie, struct
         if (!gate_pins_find(host, netns_cookie, false, path, &ignored, error))
             code = remove_pins(path, error);
         remove_dead(host);
+        if (*pins_lock >= 0)
+            close(*pins_lock); /* it is open in the mount, which could not go then */
+        *pins_lock = -1;
         if (!code)
             remove_shared(host);
     }

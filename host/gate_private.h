@@ -66,10 +66,11 @@ int gate_pins_find(const struct gate_host *host, uint64_t netns_cookie, bool cre
                    bool *made, struct gate_error *error);
 
 /*
- * Removes the pins and the directory, and the mount if it is ours and empty. Nothing there is no error. Both this and a
+ * Removes the pins and the directory, closes *pins_lock (then -1), and removes the mount if it is ours and empty, for
+ * which the lock may not be open. Nothing there is no error. Both this and a
  * gate_pins_find that creates also take away the pins of namespaces that are gone.
  */
-int gate_pins_remove(const struct gate_host *host, uint64_t netns_cookie, struct gate_error *error);
+int gate_pins_remove(const struct gate_host *host, uint64_t netns_cookie, int *pins_lock, struct gate_error *error);
 
 /* ---- gate_alive.c ---- */
 
