@@ -66,6 +66,20 @@ static void arm(uint64_t earliest)
     (void)KeSetTimer(&driver_state.answers.timer, driver_due_time(when), &driver_state.answers.dpc);
 }
 
+/* Gate taken, a transaction open. A filter that is gone already is no failure. */
+static NTSTATUS delete_filters_in_transaction(const struct answer *answer)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+
+    for (uint32_t i = 0; i < ANSWER_FILTERS && NT_SUCCESS(status); i++) {
+        if (answer->filters[i] != 0)
+            status = FwpmFilterDeleteById0(driver_state.engine, answer->filters[i]);
+        if (status == STATUS_FWP_FILTER_NOT_FOUND)
+            status = STATUS_SUCCESS;
+    }
+    return status;
+}
+
 /* Gate taken, no transaction open. */
 static NTSTATUS delete_filters(const struct answer *answer)
 {
@@ -73,12 +87,7 @@ static NTSTATUS delete_filters(const struct answer *answer)
 
     if (!NT_SUCCESS(status))
         return status;
-    for (uint32_t i = 0; i < ANSWER_FILTERS && NT_SUCCESS(status); i++) {
-        if (answer->filters[i] != 0)
-            status = FwpmFilterDeleteById0(driver_state.engine, answer->filters[i]);
-        if (status == STATUS_FWP_FILTER_NOT_FOUND)
-            status = STATUS_SUCCESS;
-    }
+    status = delete_filters_in_transaction(answer);
     if (NT_SUCCESS(status))
         status = FwpmTransactionCommit0(driver_state.engine);
     if (!NT_SUCCESS(status))
@@ -257,12 +266,7 @@ static uint32_t remember(struct client *client, const struct gatehouse_decision 
 
     if (!NT_SUCCESS(status))
         return refusal;
-    for (uint32_t i = 0; i < ANSWER_FILTERS && NT_SUCCESS(status); i++) {
-        if (answer->filters[i] != 0)
-            status = FwpmFilterDeleteById0(driver_state.engine, answer->filters[i]);
-        if (status == STATUS_FWP_FILTER_NOT_FOUND)
-            status = STATUS_SUCCESS;
-    }
+    status = delete_filters_in_transaction(answer);
     if (NT_SUCCESS(status))
         status = add_filters(subject, verdict, filters);
     if (NT_SUCCESS(status)) {

@@ -203,13 +203,18 @@ static void flow_destroy(struct feed_flow *flow, const char *why)
 }
 
 /* The verdict is there: store it, then let the packets meet it. */
-static void flow_settle(struct feed_flow *flow, bool permit, UINT64 wfp_flow)
+static void flow_apply(struct feed_flow *flow, bool permit)
 {
     int result = gate_decide(flow->feed->gate, &flow->key, permit);
 
     if (result < 0)
         log_say("a verdict could not be stored in the kernel: %s; its packets are dropped.", strerror(-result));
     flow_release_packets(flow, result == 0);
+}
+
+static void flow_settle(struct feed_flow *flow, bool permit, UINT64 wfp_flow)
+{
+    flow_apply(flow, permit);
     if (permit) {
         flow_live(flow, wfp_flow);
         return;
@@ -279,10 +284,8 @@ static void flow_again(struct feed_flow *flow, const struct gate_packet *packet)
 
     wfp_ale_flow_packet(flow->wfp_flow, FALSE, NULL, &decision, &reauthorized);
     flow_keep_packet(flow, packet->id);
-    bool permit = decision.outcome == WFP_PERMIT;
-    int result = gate_decide(flow->feed->gate, &flow->key, permit);
-    flow_release_packets(flow, result == 0);
-    if (!permit)
+    flow_apply(flow, decision.outcome == WFP_PERMIT);
+    if (decision.outcome != WFP_PERMIT)
         flow_forget(flow);
 }
 
@@ -406,7 +409,7 @@ static void flow_reauthorize(struct feed_flow *flow)
     wfp_ale_flow_packet(flow->wfp_flow, FALSE, NULL, &decision, &reauthorized);
     if (decision.outcome == WFP_PERMIT)
         return;
-    gate_decide(flow->feed->gate, &flow->key, false);
+    flow_apply(flow, false);
     flow_destroy(flow, "that the new policy blocks");
     flow_forget(flow);
 }

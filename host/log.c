@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log.c - lines to stderr. A line is built whole and written at once, so that lines of several
- * programs on one terminal do not mix. A failed write is nothing gatehoused could do better about.
+ * log.c - lines to stderr, and what was asked for to stdout. A line is built whole and written at once, so that lines
+ * of several programs on one terminal do not mix. A failed write is nothing gatehoused could do better about.
  */
 #include "host/log.h"
 

@@ -21,6 +21,7 @@
 
 #include <ntddk.h>
 
+#include "gatehouse/protocol.h"
 #include "host/device_server.h"
 #include "host/feed.h"
 #include "host/gate.h"
@@ -221,7 +222,7 @@ static int host_start_gate(struct host *host)
     char error[512] = "";
     struct gate_options options = {
         .queue = host->options.queue,
-        .undecided_permit = host->options.undecided == 1,
+        .undecided_permit = host->options.undecided == GATEHOUSE_VERDICT_PERMIT,
         .deadline_ms = host->options.deadline_ms,
         .queue_length = 65536, /* as much as the kernel takes: the driver's bound, which is counted, comes first */
     };
@@ -300,11 +301,10 @@ static void host_stop(struct host *host)
     loop_close(&host->loop);
 }
 
-static int host_remove(const struct host_options *options)
+static int host_remove(void)
 {
     char error[512] = "";
 
-    (void)options;
     if (gate_remove(error, sizeof(error)) < 0) {
         log_say("%s", error);
         return EXIT_FAILED;
@@ -339,7 +339,7 @@ int main(int argc, char **argv)
         return EXIT_NO_START;
     }
     if (host.options.remove)
-        return host_remove(&host.options);
+        return host_remove();
     is_host_thread = true;
     if (host_start(&host)) {
         host_stop(&host);
