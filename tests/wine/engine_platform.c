@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine_platform.c - what wfp/ asks of nt/ (nt/nt.h) and of the C library, over Wine's kernel.
+ *
+ * Wine calls no entry point of a native file that is loaded as an import. The engine prepares itself in
+ * nt_require_irql, with which every routine that a driver may call first begins (FwpmEngineOpen0,
+ * FwpsCalloutRegister*).
+ */
+#include "tests/wine/engine_platform.h"
+
+#include "nt/foreign.h"
+#include "tests/wine/engine_device.h"
+#include "tests/wine/include/pthread.h"
+#include "windows/start.h"
+
+#include <nt/nt.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define HEAP_TAG 'HpfW'
+
+/* Every driver here is a Windows binary, as the engine is. */
+uintptr_t nt_foreign_start, nt_foreign_size;
+
+static volatile LONG violations;
+static char first_violation[240];
+
+/* The linker's: -1, constructors, 0. */
+extern void (*const __CTOR_LIST__[])(void);
+
+static void start(void)
+{
+    pool_start();
+    for (size_t i = 1; __CTOR_LIST__[i] != NULL; i++)
+        __CTOR_LIST__[i]();
+    if (!NT_SUCCESS(engine_device_create()))
+        nt_violate("engine-start", "IoCreateDriver", "the engine's own device could not be made");
+}
+
+void nt_require_irql(const char *routine, KIRQL lowest, KIRQL highest)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    KIRQL irql = KeGetCurrentIrql();
+
+    pthread_once(&once, start);
+    if (irql < lowest || irql > highest)
+        nt_violate(irql < lowest ? "irql-too-low" : "irql-too-high", routine, "called at IRQL %u", irql);
+}
+
+void nt_violate(const char *rule, const char *routine, const char *format, ...)
+{
+    char detail[160];
+    char text[240];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)_vsnprintf(detail, sizeof(detail) - 1, format, arguments);
+    va_end(arguments);
+    detail[sizeof(detail) - 1] = 0;
+    (void)_snprintf(text, sizeof(text) - 1, "%s: %s: %s", rule, routine, detail);
+    text[sizeof(text) - 1] = 0;
+    DbgPrint("engine: violation %s\n", text);
+    if (InterlockedIncrement(&violations) == 1)
+        RtlCopyMemory(first_violation, text, sizeof(text));
+}
+
+UINT32 engine_violations(char *text, size_t size)
+{
+    RtlCopyMemory(text, first_violation, size < sizeof(first_violation) ? size : sizeof(first_violation));
+    return (UINT32)violations;
+}
+
+/* Wine keeps no count and no process per thread, and nothing here makes routines fail. */
+unsigned nt_spin_locks_held(void)
+{
+    return 0;
+}
+
+void nt_set_current_process(uint64_t process_id, uint64_t start)
+{
+    (void)process_id;
+    (void)start;
+}
+
+BOOLEAN nt_fails(const char *routine)
+{
+    (void)routine;
+    return FALSE;
+}
+
+void nt_pool_keep_tag(ULONG tag)
+{
+    (void)tag;
+}
+
+void *calloc(size_t count, size_t size)
+{
+    void *memory = ExAllocatePoolWithTag(NonPagedPoolNx, count * size, HEAP_TAG);
+
+    if (memory != NULL)
+        RtlZeroMemory(memory, count * size);
+    return memory;
+}
+
+void free(void *memory)
+{
+    ExFreePoolWithTag(memory, HEAP_TAG);
+}
