@@ -5,8 +5,10 @@
  *   connect ENDPOINT PID ADDRESS PORT PROGRAM   a TCP connect; ADDRESS is IPv4 or IPv6; PID 0: this process, -: none
  *   established|out|in|end FLOW                 the flow's first packet, next packet, its end
  *   close ENDPOINT                              the socket is closed
- *   policy                                      a filter comes and goes
+ *   filter VERSION permit|block PORT            somebody else's filter; PORT 0: any
+ *   unfilter ID                                 it goes
  *   state                                       what the engine holds
+ *   violation                                   the next rule that was broken
  *
  * One line answers each: the command, then "ENDPOINT OUTCOME FLOW OPERATION" or "failed CODE". A pended
  * operation that ends writes "ended ENDPOINT OUTCOME FLOW OPERATION" whenever it does. Ends at end of file.
@@ -104,9 +106,35 @@ static BOOL do_state(void)
     if (!control(ENGINE_IOCTL_STATE, NULL, 0, &state, sizeof(state)))
         return FALSE;
     printf("state sessions=%u providers=%u sublayers=%u callouts=%u filters=%u registered=%u flows=%u pended=%u "
-           "endpoints=%u violations=%u %s\n",
+           "endpoints=%u violations=%u\n",
            state.sessions, state.providers, state.sublayers, state.callouts, state.filters, state.registered_callouts,
-           state.flows, state.pended, state.endpoints, state.violations, state.violation);
+           state.flows, state.pended, state.endpoints, state.violations);
+    fflush(stdout);
+    return TRUE;
+}
+
+static BOOL do_violation(void)
+{
+    struct engine_violation violation;
+
+    if (!control(ENGINE_IOCTL_VIOLATION, NULL, 0, &violation, sizeof(violation)))
+        return FALSE;
+    printf("violation %s\n", violation.text);
+    fflush(stdout);
+    return TRUE;
+}
+
+static BOOL do_filter(char **words)
+{
+    struct engine_filter filter = {.ip_version = (uint8_t)strtoul(words[1], NULL, 10),
+                                   .block = strcmp(words[2], "block") == 0,
+                                   .remote_port = (uint16_t)strtoul(words[3], NULL, 10)};
+    uint64_t id;
+
+    filter.has_port = filter.remote_port != 0;
+    if (!control(ENGINE_IOCTL_FILTER_ADD, &filter, sizeof(filter), &id, sizeof(id)))
+        return FALSE;
+    printf("filter %" PRIu64 "\n", id);
     fflush(stdout);
     return TRUE;
 }
@@ -134,8 +162,14 @@ static BOOL run(char **words, int count)
         if (count == 2 && strcmp(words[0], steps[step]) == 0)
             return do_flow(words, step);
     }
-    if (count == 1 && strcmp(words[0], "policy") == 0) {
-        if (!control(ENGINE_IOCTL_CHANGE_POLICY, NULL, 0, NULL, 0))
+    if (count == 1 && strcmp(words[0], "violation") == 0)
+        return do_violation();
+    if (count == 4 && strcmp(words[0], "filter") == 0)
+        return do_filter(words);
+    if (count == 2 && strcmp(words[0], "unfilter") == 0) {
+        uint64_t id = strtoull(words[1], NULL, 10);
+
+        if (!control(ENGINE_IOCTL_FILTER_DELETE, &id, sizeof(id), NULL, 0))
             return FALSE;
     } else if (count == 2 && strcmp(words[0], "close") == 0) {
         decision.endpoint = strtoull(words[1], NULL, 10);

@@ -30,8 +30,10 @@
 #define ENGINE_IOCTL_NEXT_END        ENGINE_CTL(0x901) /* out: engine_decision of a pended operation that ended. Waits. */
 #define ENGINE_IOCTL_FLOW            ENGINE_CTL(0x902) /* in: engine_flow; out: engine_decision */
 #define ENGINE_IOCTL_ENDPOINT_CLOSED ENGINE_CTL(0x903) /* in: uint64_t endpoint */
-#define ENGINE_IOCTL_CHANGE_POLICY   ENGINE_CTL(0x904) /* adds and deletes a filter at both connect layers */
-#define ENGINE_IOCTL_STATE           ENGINE_CTL(0x905) /* out: engine_state */
+#define ENGINE_IOCTL_FILTER_ADD      ENGINE_CTL(0x904) /* in: engine_filter; out: uint64_t filter id */
+#define ENGINE_IOCTL_FILTER_DELETE   ENGINE_CTL(0x905) /* in: uint64_t filter id */
+#define ENGINE_IOCTL_STATE           ENGINE_CTL(0x906) /* out: engine_state */
+#define ENGINE_IOCTL_VIOLATION       ENGINE_CTL(0x907) /* out: engine_violation, the next one; empty: none */
 
 #define ENGINE_SID_MAX    68u
 #define ENGINE_APP_ID_MAX 512u
@@ -85,15 +87,30 @@ struct engine_flow {
     uint32_t reserved;
 };
 
-/* wfp_count's figures, and the rules of the platform that were broken since the engine was loaded. */
+/* A filter that somebody else adds at ALE_AUTH_CONNECT_V4 or _V6, in the universal sublayer. Every flow is then
+ * authorized again with its next packet. It stays until it is deleted. */
+struct engine_filter {
+    uint8_t ip_version;
+    uint8_t block; /* else it permits */
+    uint8_t has_port;
+    uint8_t reserved;
+    uint16_t remote_port; /* met only by it, if has_port */
+    uint16_t reserved2;
+};
+
+/* wfp_count's figures. */
 struct engine_state {
     uint32_t sessions, providers, sublayers, callouts, filters, registered_callouts, flows, pended, endpoints;
-    uint32_t violations;
-    char violation[240]; /* the first one, in words */
+    uint32_t violations; /* since the engine was loaded */
+};
+
+/* A rule of the platform that the driver broke. The 16 latest are kept until they are read. */
+struct engine_violation {
+    char text[240]; /* "rule: routine: one sentence" */
 };
 
 _Static_assert(sizeof(struct engine_connect) == 1176, "the same layout for the driver and for its callers");
 _Static_assert(sizeof(struct engine_decision) == 40, "the same layout for the driver and for its callers");
-_Static_assert(sizeof(struct engine_state) == 280, "the same layout for the driver and for its callers");
+_Static_assert(sizeof(struct engine_state) == 40, "the same layout for the driver and for its callers");
 
 #endif

@@ -273,28 +273,41 @@ static NTSTATUS close_endpoint(struct program *program, UINT64 endpoint)
     return STATUS_SUCCESS;
 }
 
-/* A filter that meets nothing comes and goes: every flow is authorized again with its next packet. */
-static NTSTATUS change_policy(void)
+/* The session owns nothing: filters outlive it. */
+static NTSTATUS add_filter(const struct engine_filter *in, UINT64 *id)
 {
-    static const GUID *const layers[] = {&FWPM_LAYER_ALE_AUTH_CONNECT_V4, &FWPM_LAYER_ALE_AUTH_CONNECT_V6};
     FWPM_FILTER_CONDITION0 condition = {.fieldKey = FWPM_CONDITION_IP_REMOTE_PORT, .matchType = FWP_MATCH_EQUAL};
-    FWPM_FILTER0 filter = {.displayData = {.name = (wchar_t *)L"engine_device"}, .numFilterConditions = 1};
-    HANDLE engine = NULL;
+    FWPM_FILTER0 filter = {.displayData = {.name = (wchar_t *)L"engine_device"}};
+    UINT64 added = 0;
+    HANDLE engine;
+    NTSTATUS status;
+
+    if (in->ip_version != 4 && in->ip_version != 6)
+        return STATUS_INVALID_PARAMETER;
+    condition.conditionValue.type = FWP_UINT16;
+    condition.conditionValue.uint16 = in->remote_port;
+    filter.layerKey = in->ip_version == 6 ? FWPM_LAYER_ALE_AUTH_CONNECT_V6 : FWPM_LAYER_ALE_AUTH_CONNECT_V4;
+    filter.filterCondition = &condition;
+    filter.numFilterConditions = in->has_port ? 1 : 0;
+    filter.action.type = in->block ? FWP_ACTION_BLOCK : FWP_ACTION_PERMIT;
+    status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = FwpmFilterAdd0(engine, &filter, NULL, &added);
+    (void)FwpmEngineClose0(engine);
+    *id = added;
+    return status;
+}
+
+static NTSTATUS delete_filter(UINT64 id)
+{
+    HANDLE engine;
     NTSTATUS status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine);
 
-    condition.conditionValue.type = FWP_UINT16;
-    filter.filterCondition = &condition;
-    filter.action.type = FWP_ACTION_PERMIT;
-    for (size_t i = 0; i < RTL_NUMBER_OF(layers) && NT_SUCCESS(status); i++) {
-        UINT64 id = 0;
-
-        filter.layerKey = *layers[i];
-        status = FwpmFilterAdd0(engine, &filter, NULL, &id);
-        if (NT_SUCCESS(status))
-            status = FwpmFilterDeleteById0(engine, id);
-    }
-    if (engine != NULL)
-        (void)FwpmEngineClose0(engine);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = FwpmFilterDeleteById0(engine, id);
+    (void)FwpmEngineClose0(engine);
     return status;
 }
 
@@ -313,7 +326,7 @@ static void read_state(struct engine_state *out)
     out->flows = (UINT32)counts.flows;
     out->pended = (UINT32)counts.pended;
     out->endpoints = (UINT32)counts.endpoints;
-    out->violations = engine_violations(out->violation, sizeof(out->violation));
+    out->violations = engine_violations();
 }
 
 struct sizes {
@@ -325,8 +338,10 @@ static const struct sizes sizes[] = {
     {ENGINE_IOCTL_NEXT_END, 0, sizeof(struct engine_decision)},
     {ENGINE_IOCTL_FLOW, sizeof(struct engine_flow), sizeof(struct engine_decision)},
     {ENGINE_IOCTL_ENDPOINT_CLOSED, sizeof(UINT64), 0},
-    {ENGINE_IOCTL_CHANGE_POLICY, 0, 0},
+    {ENGINE_IOCTL_FILTER_ADD, sizeof(struct engine_filter), sizeof(UINT64)},
+    {ENGINE_IOCTL_FILTER_DELETE, sizeof(UINT64), 0},
     {ENGINE_IOCTL_STATE, 0, sizeof(struct engine_state)},
+    {ENGINE_IOCTL_VIOLATION, 0, sizeof(struct engine_violation)},
 };
 
 static const struct sizes *find(const IO_STACK_LOCATION *stack)
@@ -358,11 +373,17 @@ static void stack_do(PIRP irp)
     case ENGINE_IOCTL_ENDPOINT_CLOSED:
         status = close_endpoint(program, *(const UINT64 *)buffer);
         break;
-    case ENGINE_IOCTL_CHANGE_POLICY:
-        status = change_policy();
+    case ENGINE_IOCTL_FILTER_ADD:
+        status = add_filter(buffer, buffer);
+        break;
+    case ENGINE_IOCTL_FILTER_DELETE:
+        status = delete_filter(*(const UINT64 *)buffer);
+        break;
+    case ENGINE_IOCTL_STATE:
+        read_state(buffer);
         break;
     default:
-        read_state(buffer);
+        engine_next_violation(((struct engine_violation *)buffer)->text, sizeof(struct engine_violation));
         break;
     }
     irp_complete(irp, status, NT_SUCCESS(status) ? known->output : 0);

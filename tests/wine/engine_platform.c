@@ -23,8 +23,10 @@
 /* Every driver here is a Windows binary, as the engine is. */
 uintptr_t nt_foreign_start, nt_foreign_size;
 
-static volatile LONG violations;
-static char first_violation[240];
+#define VIOLATIONS_KEPT 16
+static pthread_mutex_t violations_lock = PTHREAD_MUTEX_INITIALIZER;
+static UINT32 violations, violations_read;   /* violations_lock */
+static char violation[VIOLATIONS_KEPT][240]; /* violations_lock */
 
 /* The linker's: -1, constructors, 0. */
 extern void (*const __CTOR_LIST__[])(void);
@@ -61,14 +63,30 @@ void nt_violate(const char *rule, const char *routine, const char *format, ...)
     (void)_snprintf(text, sizeof(text) - 1, "%s: %s: %s", rule, routine, detail);
     text[sizeof(text) - 1] = 0;
     DbgPrint("engine: violation %s\n", text);
-    if (InterlockedIncrement(&violations) == 1)
-        RtlCopyMemory(first_violation, text, sizeof(text));
+    pthread_mutex_lock(&violations_lock);
+    RtlCopyMemory(violation[violations++ % VIOLATIONS_KEPT], text, sizeof(text));
+    if (violations - violations_read > VIOLATIONS_KEPT)
+        violations_read = violations - VIOLATIONS_KEPT;
+    pthread_mutex_unlock(&violations_lock);
 }
 
-UINT32 engine_violations(char *text, size_t size)
+UINT32 engine_violations(void)
 {
-    RtlCopyMemory(text, first_violation, size < sizeof(first_violation) ? size : sizeof(first_violation));
-    return (UINT32)violations;
+    return violations;
+}
+
+void engine_next_violation(char *text, size_t size)
+{
+    const char *next = "";
+
+    pthread_mutex_lock(&violations_lock);
+    if (violations_read != violations)
+        next = violation[violations_read++ % VIOLATIONS_KEPT];
+    for (size_t i = 0; i < size; i++) {
+        text[i] = *next;
+        next += *next != 0;
+    }
+    pthread_mutex_unlock(&violations_lock);
 }
 
 /* Wine keeps no count and no process per thread, and nothing here makes routines fail. */

@@ -7,7 +7,10 @@
 
 #include <ntddk.h>
 
-/* How many; text gets the first one. */
-UINT32 engine_violations(char *text, size_t size);
+/* How many since the start. */
+UINT32 engine_violations(void);
+
+/* The oldest of the latest 16 that was not asked for yet, with its NUL; empty: none. */
+void engine_next_violation(char *text, size_t size);
 
 #endif
