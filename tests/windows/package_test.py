@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """package_test SOURCE BUILD VERSION - what a Windows user and Visual Studio are given (TAP).
 
-The zip: the built files byte for byte, the same bytes whatever the files' times. The projects: well-formed, every source
+The zip: the built files byte for byte, the same bytes whatever the files' times. The page on
+Windows: its traces. The projects: well-formed, every source
 there once, and just those that the cross build compiled for the same file, as its compile_commands.json says (the tool that
 writes them asks meson otherwise). They are not built: there is no Visual Studio here.
 """
@@ -104,7 +105,21 @@ def project_cases():
     yield 'tools/visual-studio would write the same', code == 0, words
 
 
+def trace_cases():
+    """The traces that docs/windows.md shows are the driver's."""
+    forms = set()
+    for name in os.listdir(os.path.join(SOURCE, 'driver')):
+        if name.endswith('.c'):
+            forms |= set(re.findall(r'DRIVER_TRACE\("([^"]*)\\n"', read(SOURCE, 'driver', name).decode()))
+    patterns = [re.sub(r'%(llu|u|08x|ws)', lambda found: {'llu': r'\d+', 'u': r'\d+', '08x': '[0-9a-f]{8}', 'ws': r'\w+'}[found[1]],
+                       re.escape(form)) for form in forms]
+    shown = re.findall(r'^\| `gatehouse: ([^`]*)` \|', read(SOURCE, 'docs/windows.md').decode(), re.MULTILINE)
+    unknown = [line for line in shown if not any(re.fullmatch(pattern, line) for pattern in patterns)]
+    yield 'docs/windows.md shows traces that the driver writes', len(shown) >= 8 and not unknown, str(unknown or shown)
+
+
 def cases():
+    yield from trace_cases()
     code, words = run(os.path.join(SOURCE, 'tools/build-windows'), FOLDER)
     yield 'built', code == 0, words
     if code != 0:
