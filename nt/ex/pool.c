@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool.c - tagged pool on malloc, so that ASan sees every overrun.
+ * pool.c - tagged pool on malloc, so that ASan sees every overrun; large blocks in huge pages (large_block.h).
  *
  * A header before each block holds tag, size and links; blocks are linked in one of a few lists by
  * the allocating thread, so threads rarely meet. Freed blocks wait in a small ring, poisoned for
@@ -9,6 +9,7 @@
  * Pages: wdm.h ExAllocatePool2, ExAllocatePoolWithTag, ExFreePoolWithTag; "Automatic Checks" of
  * Driver Verifier.
  */
+#include "nt/ex/large_block.h"
 #include "nt/internal.h"
 #include "nt/sanitize.h"
 
@@ -16,11 +17,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAGIC_LIVE   0x4c4f4f50454c4956ull
-#define MAGIC_FREED  0x4c4f4f5044454552ull
-#define SHARDS       32
-#define RING         256
-#define RING_LARGEST 2048
+#define MAGIC_LIVE    0x4c4f4f50454c4956ull
+#define MAGIC_FREED   0x4c4f4f5044454552ull
+#define SHARDS        32
+#define RING          256
+#define RING_LARGEST  2048
+#define LARGEST_SMALL 32768u
 
 struct header {
     uint64_t magic;
@@ -74,9 +76,28 @@ static struct header *header_of(void *block)
     return (struct header *)block - 1;
 }
 
+/* From 32 KiB on, as a driver's tables ask for them. Under ASan malloc does it, which tells who allocated. */
+static bool is_large(size_t size)
+{
+    return !NT_SANITIZED && size >= LARGEST_SMALL && size <= (LARGE_BLOCK_PAGES - 1u) * PAGE_SIZE;
+}
+
+static size_t large_pages(size_t size)
+{
+    return (size + PAGE_SIZE - 1) / PAGE_SIZE + 1u; /* the header has a page of its own */
+}
+
 /* Large blocks are page-aligned, as on NT; calloc leaves their zeroes to the kernel. */
 static struct header *get_memory(size_t size, bool zero)
 {
+    if (is_large(size)) {
+        char *base = large_block_get(large_pages(size), zero);
+        if (base == NULL)
+            return NULL;
+        struct header *header = (struct header *)(void *)(base + PAGE_SIZE) - 1;
+        header->base = base;
+        return header;
+    }
     if (size > SIZE_MAX / 2)
         return NULL;
     if (size < PAGE_SIZE) {
@@ -102,6 +123,10 @@ static void release_memory(struct header *header, size_t size)
     if (size <= RING_LARGEST) {
         NT_POISON(header + 1, size);
         nt_quarantine(base);
+        return;
+    }
+    if (is_large(size)) {
+        large_block_put(base, large_pages(size));
         return;
     }
     if (size >= PAGE_SIZE)
