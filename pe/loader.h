@@ -15,6 +15,9 @@
 
 #define PE_FILE_MAX (64u << 20)
 
+/* For nt_special_pool_start: 128 MiB of addresses, and half the mappings that a process may have by default. */
+#define PE_SPECIAL_POOL_PAGES 32768u
+
 struct pe_driver;
 
 /*
