@@ -56,8 +56,9 @@ static bool bind(struct pe_map *map, struct pe_error *error)
     if (!pe_image_bind(&map->image, map->memory, import, &missing, error))
         return false;
     if (missing.count != 0)
-        snprintf(error->text, sizeof(error->text), "it needs %u routines that are not implemented here: %.180s%s.",
-                 missing.count, missing.names, strlen(missing.names) > 180 ? "..." : "");
+        snprintf(error->text, sizeof(error->text), "it needs %u routine%s not implemented here: %.180s%s.",
+                 missing.count, missing.count == 1 ? " that is" : "s that are", missing.names,
+                 strlen(missing.names) > 180 ? "..." : "");
     return missing.count == 0;
 }
 
