@@ -3,7 +3,7 @@
  * options.c - reads gatehoused's command line. A value that is not exactly right is refused with
  * the value, what was wanted, and the range; nothing is guessed.
  *
- * When you add an option, also add it to the usage text, docs/gatehoused.md and the start tests.
+ * When you add an option, also add it to the usage text, README.md and the start tests.
  */
 #include "host/options.h"
 

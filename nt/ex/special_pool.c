@@ -10,13 +10,18 @@
  * taken again in turn, so that it stays out of use as long as the arena allows. What it was stays
  * known until then, for the report.
  *
+ * The system buffer of a device control comes from here too: tag IoSB, "allocated at" the dispatch routine it is for,
+ * gone when its IRP is completed.
+ *
  * One lock guards the spans. The fault handler takes none: what it reads is kept for pages nobody takes.
  * Pages: "Special Pool" of Driver Verifier; wdm.h ExAllocatePool2.
  */
 #define _GNU_SOURCE
 #include "nt/ex/pool.h"
+#include "nt/foreign.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #define PATTERN   0xa5
@@ -237,6 +242,30 @@ void nt_special_give(struct nt_pool_header *header, const char *routine)
     /* Mapping anew gives the memory back and takes the access in one call. */
     (void)mmap(start, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     give_pages(span);
+}
+
+void *nt_system_buffer_new(size_t size, PDRIVER_DISPATCH dispatch)
+{
+    if (!NT_IS_FOREIGN(dispatch))
+        return malloc(size);
+    const void *caller_before = caller;
+    caller = (const void *)(uintptr_t)dispatch;
+    struct nt_pool_header *header = nt_special_take(size, false);
+    caller = caller_before;
+    if (header == NULL)
+        return malloc(size);
+    header->size = size;
+    header->tag = 'BSoI';
+    return nt_special_block(header);
+}
+
+void nt_system_buffer_free(void *buffer)
+{
+    struct nt_pool_header *header = buffer != NULL && nt_special_holds(buffer) ? nt_special_find(buffer) : NULL;
+    if (header != NULL)
+        nt_special_give(header, "IoCompleteRequest");
+    else
+        free(buffer);
 }
 
 bool nt_special_pool_explain(const void *address, char *text, size_t size)

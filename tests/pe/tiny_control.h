@@ -29,6 +29,8 @@ struct tiny_spoil {
     unsigned char paged_pool, unused;
 };
 
+#define TINY_BUFFER TINY_CODE(13) /* 0: writes a byte behind its system buffer; 1: into it after completion */
+
 #define TINY_CALLOUT_KEY                                                                                               \
     {                                                                                                                  \
         0x7a11ed00u, 0x1111, 0x4222,                                                                                   \

@@ -269,6 +269,19 @@ static NTSTATUS spoil(PIRP irp)
     return complete(irp, STATUS_SUCCESS, 2);
 }
 
+static NTSTATUS spoil_buffer(PIRP irp, ULONG size)
+{
+    volatile UCHAR *buffer = irp->AssociatedIrp.SystemBuffer;
+    UCHAR how = buffer[0];
+
+    if (how == 0)
+        buffer[size] = 1;
+    complete(irp, STATUS_SUCCESS, 0);
+    if (how == 1)
+        buffer[0] = 2;
+    return STATUS_SUCCESS;
+}
+
 static VOID NTAPI on_classify(const void *values, const UCHAR *metadata, void *data, const void *context,
                               const void *filter, UINT64 flow_context, classify_out *out)
 {
@@ -328,6 +341,8 @@ static NTSTATUS control(PDEVICE_OBJECT object, PIRP irp)
         return run_thread(irp);
     case TINY_FIND:
         return find_routine(irp);
+    case TINY_BUFFER:
+        return spoil_buffer(irp, size);
     case TINY_SPOIL:
         return spoil(irp);
     default:

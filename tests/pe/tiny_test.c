@@ -298,6 +298,25 @@ static void misuse_of_pool_is_told(void **state)
     assert_true(nt_special_pool_start(PE_SPECIAL_POOL_PAGES, FALSE));
 }
 
+static void misuse_of_a_system_buffer_is_told(void **state)
+{
+    UCHAR input[32] = {0};
+    char text[8192] = "";
+
+    (void)state;
+    int status = in_child(TINY_BUFFER, input, 32, text, sizeof(text));
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    assert_non_null(
+        strstr(text, "pool overrun: byte 32 of a block of 32 bytes with tag 'IoSB', allocated at tiny.sys+0x"));
+    status = in_child(TINY_BUFFER, input, 31, text, sizeof(text));
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_non_null(strstr(text, "pool-overrun in IoCompleteRequest"));
+    input[0] = 1;
+    status = in_child(TINY_BUFFER, input, 32, text, sizeof(text));
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    assert_non_null(strstr(text, "pool use after free: byte 0 of a block of 32 bytes with tag 'IoSB'"));
+}
+
 static void good_use_of_special_pool_is_silent(void **state)
 {
     (void)state;
@@ -347,6 +366,7 @@ int main(int count, char **arguments)
         RUN(the_callout_pends_and_completes),
         RUN(a_fault_in_the_driver_is_told),
         RUN(misuse_of_pool_is_told),
+        RUN(misuse_of_a_system_buffer_is_told),
         RUN(good_use_of_special_pool_is_silent),
         cmocka_unit_test(missing_imports_are_all_named),
         RUN(it_loads_again_after_an_unload),

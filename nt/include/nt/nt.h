@@ -169,11 +169,11 @@ void nt_pool_keep_tag(ULONG tag);
 
 /*
  * Special pool: from now on each allocation for which nt_pool_called_from named a caller lies between
- * inaccessible pages and ends at one (underrun: begins at one), and is inaccessible after it was freed for as long as
- * the address space lasts: pages in all, set by the first call. When they are used up, allocations come from the
- * ordinary pool, which is told once as a debug message. What is written where access does not fault is found
- * when the block is freed: violations "pool-overrun", "pool-underrun". false: there is no address space. Call it before
- * the first driver is loaded.
+ * inaccessible pages and ends at one, and so does each system buffer for a driver binary (underrun: begins at one), and
+ * is inaccessible after it was freed for as long as the address space lasts: pages in all, set by the first call. When
+ * they are used up, allocations come from the ordinary pool, which is told once as a debug message. What is written
+ * where access does not fault is found when the block is freed: violations "pool-overrun", "pool-underrun". false:
+ * there is no address space. Call it before the first driver is loaded.
  */
 bool nt_special_pool_start(size_t pages, BOOLEAN underrun);
 void nt_special_pool_stop(void); /* for new allocations */
