@@ -27,6 +27,8 @@
 #define READS_MAX   2u
 #define BATCHES     6u
 #define OUTPUT_SIZE ((uint32_t)GATEHOUSE_REQUEST_MAX_SIZE)
+/* Of a submit that is a read too: enough for dozens of requests. Whoever needs more room is read with OUTPUT_SIZE. */
+#define BOTH_SIZE 16384u
 /* The smallest request is a bare header. */
 #define BATCH_MAX (OUTPUT_SIZE / sizeof(struct gatehouse_request))
 
@@ -101,7 +103,7 @@ static struct transport_call submit_call(const struct decide *decide, const stru
     uint32_t input_size = (uint32_t)(sizeof(batch->submit.head) + count * sizeof(batch->submit.list[0]));
 
     if (decide->settings->quiet)
-        return (struct transport_call){GATEHOUSE_IOCTL_SUBMIT_AND_GET, 0, &batch->submit, input_size, OUTPUT_SIZE};
+        return (struct transport_call){GATEHOUSE_IOCTL_SUBMIT_AND_GET, 0, &batch->submit, input_size, BOTH_SIZE};
     return (struct transport_call){GATEHOUSE_IOCTL_SUBMIT_DECISIONS, 0, &batch->submit, input_size,
                                    count * (uint32_t)sizeof(uint32_t)};
 }

@@ -148,7 +148,7 @@ struct gatehouse_decision {
  * alone. It also does so when it could not wait (too many reads), and when the next request does not fit; then
  * GET_REQUESTS tells which. Otherwise it waits as GET_REQUESTS does, and by then each decision has taken effect.
  */
-#define GATEHOUSE_STATUSES_SIZE(count) (((count) * 4u + 7u) & ~7u)
+#define GATEHOUSE_STATUSES_SIZE(count) (((count)*4u + 7u) & ~7u)
 
 /* SET_POLICY: in and (in GET_STATUS) out. All fields or none take effect. */
 #define GATEHOUSE_DEADLINE_MIN_MS 100u
