@@ -46,6 +46,7 @@ static uint32_t status_at(uint32_t index)
     return status;
 }
 
+/* What a test leaves held is completed by teardown: so it may not lie on a stack. */
 /* A connection in the decider's hands. */
 static uint64_t hold(struct fixture_connection *held)
 {
@@ -60,7 +61,7 @@ static uint64_t hold(struct fixture_connection *held)
 /* The verdict counts at once; the answer comes with the next connection: status, padding, request. */
 static void waits_for_the_next(void **state)
 {
-    struct fixture_connection first, second;
+    static struct fixture_connection first, second;
     struct gatehouse_request request;
     uint64_t id = hold(&first);
 
@@ -82,7 +83,7 @@ static void waits_for_the_next(void **state)
 /* Three statuses take 16 bytes; what is there already comes at once, as many as fit, and the rest stays. */
 static void takes_what_is_there(void **state)
 {
-    struct fixture_connection held[3], later[3];
+    static struct fixture_connection held[3], later[3];
     struct gatehouse_request request, left[3];
     uint64_t ids[3];
 
@@ -108,7 +109,7 @@ static void takes_what_is_there(void **state)
 /* A refused decision is told at once, though a connection waits that could come with it. */
 static void a_refusal_does_not_wait(void **state)
 {
-    struct fixture_connection held, later;
+    static struct fixture_connection held, later;
     struct gatehouse_request request;
     uint64_t ids[2] = {hold(&held), 999999};
     uint64_t refused = fixture_status(NULL).rejected_input;
@@ -133,7 +134,7 @@ static void a_refusal_does_not_wait(void **state)
 static void too_small_for_the_next(void **state)
 {
     static struct fixture_call large;
-    struct fixture_connection held, later;
+    static struct fixture_connection held, later;
     struct gatehouse_request request;
     uint64_t refused = fixture_status(NULL).rejected_input;
     uint64_t id = hold(&held);
@@ -160,7 +161,7 @@ static void too_small_for_the_next(void **state)
 /* Cancelled, and at the end of its handle: CANCELLED, and what it decided stays decided. */
 static void ends_like_a_read(void **state)
 {
-    struct fixture_connection held[2];
+    static struct fixture_connection held[2];
     uint64_t id = hold(&held[0]);
 
     (void)state;
@@ -183,7 +184,7 @@ static void ends_like_a_read(void **state)
 static void the_seventeenth(void **state)
 {
     static struct fixture_call gets[16];
-    struct fixture_connection held;
+    static struct fixture_connection held;
     uint64_t id = hold(&held);
 
     (void)state;
