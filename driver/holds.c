@@ -161,12 +161,8 @@ static void park(struct pend_entry *entry, const struct connection *connection)
     }
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
 
-    if (ready != NULL) {
-        BOOLEAN too_small = !NT_SUCCESS(ready->IoStatus.Status);
-        IoCompleteRequest(ready, IO_NO_INCREMENT);
-        if (too_small)
-            requests_pump();
-    }
+    if (ready != NULL)
+        requests_complete(ready);
     events_deliver();
     holds_complete(&claimed);
 }

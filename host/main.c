@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,14 +58,24 @@ static void host_fail(struct host *host, const char *what, int result)
     host->failed = host->stop = true;
 }
 
-static void gate_ready(void *context, uint32_t events)
+static void gate_read(struct host *host, bool ends)
 {
-    struct host *host = context;
-    int result = feed_read(host->feed);
+    int result = feed_read(host->feed, ends);
 
-    (void)events;
     if (result < 0)
         host_fail(host, "the packet queue cannot be read", result);
+}
+
+static void queue_ready(void *context, uint32_t events)
+{
+    (void)events;
+    gate_read(context, false);
+}
+
+static void ends_ready(void *context, uint32_t events)
+{
+    (void)events;
+    gate_read(context, true);
 }
 
 static void signals_ready(void *context, uint32_t events)
@@ -245,9 +256,9 @@ static int host_start_gate(struct host *host)
     host->feed = feed_new(host->gate);
     result = host->feed ? 0 : -ENOMEM;
     if (!result)
-        result = host_watch(host, &host->queue, gate_queue_fd(host->gate), gate_ready);
+        result = host_watch(host, &host->queue, gate_queue_fd(host->gate), queue_ready);
     if (!result)
-        result = host_watch(host, &host->events, gate_events_fd(host->gate), gate_ready);
+        result = host_watch(host, &host->events, gate_events_fd(host->gate), ends_ready);
     if (result)
         log_say("cannot watch the packet queue: %s.", strerror(-result));
     return result;
@@ -279,6 +290,7 @@ static void host_run(struct host *host)
         int result = loop_turn(&host->loop, !more && !host->pump_wanted);
         if (result < 0)
             host_fail(host, "waiting for events failed", result);
+        device_server_look(host->server);
     }
 }
 
@@ -335,6 +347,7 @@ int main(int argc, char **argv)
     static struct host host;
 
     open_standard_streams();
+    mallopt(M_MXFAST, 0); /* else each buffer of a call, being large, would make malloc tidy up its fast bins first */
     switch (options_parse(argc, argv, &host.options)) {
     case OPTIONS_DONE:
         return EXIT_ENDED;
