@@ -6,12 +6,15 @@
 
 #include "driver/registration.h"
 
+#include "gatehouse/objects.h"
+
 #include "driver/callout.h"
 #include "driver/holds.h"
 
+static const GUID provider_key = GATEHOUSE_KEY_PROVIDER;
+static const GUID sublayer_key = GATEHOUSE_KEY_SUBLAYER;
+
 /* Ours: made at random, never reused. */
-DEFINE_GUID(GATEHOUSE_PROVIDER, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x01);
-DEFINE_GUID(GATEHOUSE_SUBLAYER, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x02);
 DEFINE_GUID(GATEHOUSE_CALLOUT_CONNECT_V4, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x10);
 DEFINE_GUID(GATEHOUSE_CALLOUT_CONNECT_V6, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x11);
 DEFINE_GUID(GATEHOUSE_CALLOUT_FLOW_V4, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x12);
@@ -19,12 +22,10 @@ DEFINE_GUID(GATEHOUSE_CALLOUT_FLOW_V6, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0
 DEFINE_GUID(GATEHOUSE_CALLOUT_CLOSURE_V4, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x14);
 DEFINE_GUID(GATEHOUSE_CALLOUT_CLOSURE_V6, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x15);
 
-#define SUBLAYER_WEIGHT 0x7000u
-
-static UINT64 weight_callout = 0x1000;
-static UINT64 weight_program = 0x2000;
-static UINT64 weight_destination = 0x3000;
-static UINT64 weight_loopback = 0x4000;
+static UINT64 weight_callout = GATEHOUSE_WEIGHT_CALLOUT;
+static UINT64 weight_program = GATEHOUSE_WEIGHT_PROGRAM;
+static UINT64 weight_destination = GATEHOUSE_WEIGHT_DESTINATION;
+static UINT64 weight_loopback = GATEHOUSE_WEIGHT_LOOPBACK;
 
 #define UNREGISTER_TRIES      200u
 #define UNREGISTER_WAIT_TICKS 100000 /* 10 ms */
@@ -71,16 +72,22 @@ static NTSTATUS register_callouts(void)
     return status;
 }
 
+/* Where `gatehouse install` ran, provider and sublayer are there for good, and ours join them. */
+static NTSTATUS there_or(NTSTATUS status)
+{
+    return status == STATUS_FWP_ALREADY_EXISTS ? STATUS_SUCCESS : status;
+}
+
 static NTSTATUS add_provider(void)
 {
     FWPM_PROVIDER0 provider;
 
     RtlZeroMemory(&provider, sizeof(provider));
-    provider.providerKey = GATEHOUSE_PROVIDER;
+    provider.providerKey = provider_key;
     provider.displayData.name = (wchar_t *)L"Gatehouse";
     provider.displayData.description = (wchar_t *)L"Holds new connections until they are decided";
-    provider.serviceName = (wchar_t *)L"gatehouse";
-    return FwpmProviderAdd0(driver_state.engine, &provider, NULL);
+    provider.serviceName = (wchar_t *)GATEHOUSE_SERVICE;
+    return there_or(FwpmProviderAdd0(driver_state.engine, &provider, NULL));
 }
 
 static NTSTATUS add_sublayer(void)
@@ -88,20 +95,20 @@ static NTSTATUS add_sublayer(void)
     FWPM_SUBLAYER0 sublayer;
 
     RtlZeroMemory(&sublayer, sizeof(sublayer));
-    sublayer.subLayerKey = GATEHOUSE_SUBLAYER;
+    sublayer.subLayerKey = sublayer_key;
     sublayer.displayData.name = (wchar_t *)L"Gatehouse";
-    sublayer.providerKey = (GUID *)&GATEHOUSE_PROVIDER;
-    sublayer.weight = SUBLAYER_WEIGHT;
-    return FwpmSubLayerAdd0(driver_state.engine, &sublayer, NULL);
+    sublayer.providerKey = (GUID *)&provider_key;
+    sublayer.weight = GATEHOUSE_SUBLAYER_WEIGHT;
+    return there_or(FwpmSubLayerAdd0(driver_state.engine, &sublayer, NULL));
 }
 
 static void filter_init(FWPM_FILTER0 *filter, const GUID *layer, const wchar_t *name, UINT64 *weight)
 {
     RtlZeroMemory(filter, sizeof(*filter));
     filter->displayData.name = (wchar_t *)name;
-    filter->providerKey = (GUID *)&GATEHOUSE_PROVIDER;
+    filter->providerKey = (GUID *)&provider_key;
     filter->layerKey = *layer;
-    filter->subLayerKey = GATEHOUSE_SUBLAYER;
+    filter->subLayerKey = sublayer_key;
     filter->weight.type = FWP_UINT64;
     filter->weight.uint64 = weight;
 }
@@ -115,7 +122,7 @@ static NTSTATUS add_callout(const struct callout_row *row)
     RtlZeroMemory(&callout, sizeof(callout));
     callout.calloutKey = *row->key;
     callout.displayData.name = (wchar_t *)row->name;
-    callout.providerKey = (GUID *)&GATEHOUSE_PROVIDER;
+    callout.providerKey = (GUID *)&provider_key;
     callout.applicableLayer = *row->layer;
     status = FwpmCalloutAdd0(driver_state.engine, &callout, NULL, NULL);
     if (!NT_SUCCESS(status))
