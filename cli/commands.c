@@ -15,6 +15,7 @@
 #include "agent/session.h"
 #include "agent/show.h"
 #include "agent/transport.h"
+#include "cli/filter_command.h"
 
 void command_say(const char *sentence)
 {
@@ -193,6 +194,8 @@ enum agent_result command_run(const struct options *options, struct problem *pro
         return watch_run(socket_path(options), options->json, print_event, problem);
     case OPTIONS_POLICY:
         return policy(options, problem);
+    case OPTIONS_FILTER:
+        return filter_command_run(options, socket_path(options), problem);
     default:
         return problem_set(problem, AGENT_USAGE, "a command is missing: see 'gatehouse --help'.");
     }

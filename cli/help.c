@@ -26,6 +26,7 @@ static const char *const texts[] = {
     "  status           show the policy, who decides, and the counters\n"
     "  watch            show events as they happen\n"
     "  policy           show or set what happens to connections that nobody decides\n"
+    "  filter           add, list or remove filters that decide without asking\n"
     "\n"
     "options:\n" COMMON "  --version        the program's version\n"
     "\n"
@@ -93,6 +94,29 @@ static const char *const texts[] = {
     "  --undecided block|permit          its verdict when the deadline passes\n"
     "  --no-decider block|permit|hold    what happens while nobody decides\n"
     "  --json           the policy as one JSON object\n" COMMON,
+    "usage: gatehouse filter add permit|block [OPTIONS]\n"
+    "       gatehouse filter list [--all] [--json]\n"
+    "       gatehouse filter remove ID...|--all\n"
+    "\n"
+    "Filters decide in the filter engine itself: before the driver, without asking, also while nobody decides.\n"
+    "add prints the id of each filter: one for IPv4, one for IPv6. They stay until " WORDS_ENGINE " ends; rules that\n"
+    "stay longer are yet to come. A new block also ends connections that live. list shows what add added, in the\n"
+    "order of deciding; remove removes nothing else.\n"
+    "\n"
+    "options of add; what is not given matches anything:\n"
+    "  --program PATH          the program: " WORDS_EXCEPT "\n"
+    "  --to ADDRESS[/PREFIX]   the destination, IPv4 or IPv6\n"
+    "  --port N[-M]            the destination's port, or ports; of tcp and udp\n"
+    "  --proto tcp|udp         the protocol\n"
+    "  --v4, --v6              only one of the two\n"
+    "  --weight N              1 to 15, 8 if not given: the heavier filter decides; of one weight, the narrower\n"
+    "  --name TEXT             what list calls it\n"
+    "options of list:\n"
+    "  --all            the filters of the driver and of others too; a star marks those of add\n"
+    "  --json           one JSON object a line\n"
+    "options of remove:\n"
+    "  --all            everything that add added\n"
+    "and of all:\n" COMMON,
 };
 
 const char *help_text(enum options_command command)

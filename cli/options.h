@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "agent/filter_wish.h"
 #include "agent/result.h"
 #include "agent/watch.h"
 
@@ -20,7 +21,8 @@ enum options_command {
     OPTIONS_ASK,
     OPTIONS_STATUS,
     OPTIONS_WATCH,
-    OPTIONS_POLICY
+    OPTIONS_POLICY,
+    OPTIONS_FILTER
 };
 
 struct options {
@@ -32,6 +34,10 @@ struct options {
     const char **except; /* into argv; owned array */
     unsigned except_count;
     struct watch_change policy;
+    struct filter_words filter;
+    bool all;           /* filter */
+    const char **words; /* filter: what follows it; into argv; owned array */
+    unsigned word_count;
 };
 
 /* AGENT_USAGE with a sentence. On success the caller frees with options_cleanup. argv must live as long. */

@@ -15,5 +15,7 @@
 #define WORDS_EXCEPT    "paths of their executables, from C:\\ on"
 #define WORDS_RESOLVERS "the name servers of this machine's network adapters"
 #define WORDS_STOPPED   "Ctrl-C, Ctrl-Break or the console's closing"
+/* What the filter engine lives in. */
+#define WORDS_ENGINE "Windows' filter engine"
 
 #endif
