@@ -254,6 +254,18 @@ static int compare(const void *one, const void *other)
     return order != 0 ? order : (a->filterId > b->filterId) - (a->filterId < b->filterId);
 }
 
+/* The class, and the rest as a hexadecimal fraction: as long as it must be, and in the order that it is read in. */
+static void show_weight(struct text *text, uint64_t weight)
+{
+    unsigned digits = 1;
+
+    for (unsigned i = 1; i <= 15; i++)
+        if (weight >> (60 - 4 * i) & 0xF)
+            digits = i;
+    text_add_format(text, "%u.%0*llx", (unsigned)(weight >> 60), (int)digits,
+                    (unsigned long long)((weight & 0xFFFFFFFFFFFFFFFull) >> (60 - 4 * digits)));
+}
+
 /* One cell of the table. */
 static void show_cell(struct text *text, const struct filter_shown *shown, unsigned column)
 {
@@ -268,8 +280,7 @@ static void show_cell(struct text *text, const struct filter_shown *shown, unsig
         text_add(text, action_name(shown->filter->action.type));
         break;
     case 3:
-        text_add_format(text, "%u.%015llx", (unsigned)(weight_of(shown->filter) >> 60),
-                        (unsigned long long)(weight_of(shown->filter) & 0xFFFFFFFFFFFFFFFull));
+        show_weight(text, weight_of(shown->filter));
         break;
     case 4:
         show_conditions(text, shown->filter);
