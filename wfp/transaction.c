@@ -251,7 +251,9 @@ NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *cha
 
     if (!NT_SUCCESS(status))
         return status;
-    if (wfp_gate_owned(session)) {
+    if (session->aborted) {
+        status = STATUS_FWP_TXN_ABORTED;
+    } else if (wfp_gate_owned(session)) {
         status = session->read_only ? STATUS_FWP_INCOMPATIBLE_TXN : change(session, context);
     } else {
         status = change(session, context);
@@ -271,7 +273,7 @@ NTSTATUS wfp_transaction_read(const char *routine, HANDLE engine, wfp_change *re
     NTSTATUS status = wfp_gate_enter(routine, engine, &session);
 
     if (NT_SUCCESS(status)) {
-        status = read(session, context);
+        status = session->aborted ? STATUS_FWP_TXN_ABORTED : read(session, context);
         wfp_gate_leave(session);
     }
     return status;
@@ -286,6 +288,8 @@ NTSTATUS NTAPI FwpmTransactionBegin0(HANDLE engineHandle, UINT32 flags)
         return status;
     if ((flags & ~(UINT32)FWPM_TXN_READ_ONLY) != 0) {
         status = STATUS_FWP_INVALID_FLAGS;
+    } else if (session->aborted) {
+        status = STATUS_FWP_TXN_ABORTED;
     } else if (wfp_gate_owned(session)) {
         status = STATUS_FWP_TXN_IN_PROGRESS;
     } else {
@@ -304,7 +308,10 @@ static NTSTATUS end(const char *routine, HANDLE engine, BOOLEAN commit)
 
     if (!NT_SUCCESS(status))
         return status;
-    if (!wfp_gate_owned(session)) {
+    if (session->aborted) {
+        session->aborted = FALSE;
+        status = commit ? STATUS_FWP_TXN_ABORTED : STATUS_SUCCESS;
+    } else if (!wfp_gate_owned(session)) {
         status = STATUS_FWP_NO_TXN_IN_PROGRESS;
     } else {
         if (commit)
