@@ -72,13 +72,14 @@ static NTSTATUS register_callouts(void)
     return status;
 }
 
-/* Where `gatehouse install` ran, provider and sublayer are there for good, and ours join them. */
-static NTSTATUS there_or(NTSTATUS status)
+/* *added only if it was us: where `gatehouse install` or `gatehouse filter add` ran, ours join what is there. */
+static NTSTATUS there_or(NTSTATUS status, BOOLEAN *added)
 {
+    *added = NT_SUCCESS(status);
     return status == STATUS_FWP_ALREADY_EXISTS ? STATUS_SUCCESS : status;
 }
 
-static NTSTATUS add_provider(void)
+static NTSTATUS add_provider(HANDLE engine)
 {
     FWPM_PROVIDER0 provider;
 
@@ -87,10 +88,10 @@ static NTSTATUS add_provider(void)
     provider.displayData.name = (wchar_t *)L"Gatehouse";
     provider.displayData.description = (wchar_t *)L"Holds new connections until they are decided";
     provider.serviceName = (wchar_t *)GATEHOUSE_SERVICE;
-    return there_or(FwpmProviderAdd0(driver_state.engine, &provider, NULL));
+    return there_or(FwpmProviderAdd0(engine, &provider, NULL), &driver_state.added_provider);
 }
 
-static NTSTATUS add_sublayer(void)
+static NTSTATUS add_sublayer(HANDLE engine)
 {
     FWPM_SUBLAYER0 sublayer;
 
@@ -99,7 +100,44 @@ static NTSTATUS add_sublayer(void)
     sublayer.displayData.name = (wchar_t *)L"Gatehouse";
     sublayer.providerKey = (GUID *)&provider_key;
     sublayer.weight = GATEHOUSE_SUBLAYER_WEIGHT;
-    return there_or(FwpmSubLayerAdd0(driver_state.engine, &sublayer, NULL));
+    return there_or(FwpmSubLayerAdd0(engine, &sublayer, NULL), &driver_state.added_sublayer);
+}
+
+/*
+ * Provider and sublayer are no dynamic objects: a filter that outlives our session (`gatehouse filter add`) could not
+ * be in the sublayer of one (page Object Management, lifetimes), and outside of it could not come before the callout
+ * filter.
+ */
+static NTSTATUS add_shared(void)
+{
+    HANDLE engine = NULL;
+    NTSTATUS status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = add_provider(engine);
+    if (NT_SUCCESS(status))
+        status = add_sublayer(engine);
+    (void)FwpmEngineClose0(engine);
+    return status;
+}
+
+/* What others still use stays (STATUS_FWP_IN_USE), and is joined at the next start. */
+static void remove_shared(void)
+{
+    HANDLE engine = NULL;
+
+    if (!driver_state.added_provider && !driver_state.added_sublayer)
+        return;
+    if (!NT_SUCCESS(FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine)))
+        return;
+    if (driver_state.added_sublayer)
+        (void)FwpmSubLayerDeleteByKey0(engine, &sublayer_key);
+    if (driver_state.added_provider)
+        (void)FwpmProviderDeleteByKey0(engine, &provider_key);
+    driver_state.added_sublayer = FALSE;
+    driver_state.added_provider = FALSE;
+    (void)FwpmEngineClose0(engine);
 }
 
 static void filter_init(FWPM_FILTER0 *filter, const GUID *layer, const wchar_t *name, UINT64 *weight)
@@ -161,9 +199,6 @@ static NTSTATUS add_objects(void)
 
     if (!NT_SUCCESS(status))
         return status;
-    status = add_provider();
-    if (NT_SUCCESS(status))
-        status = add_sublayer();
     for (ULONG i = 0; i < DRIVER_CALLOUTS && NT_SUCCESS(status); i++)
         status = add_callout(&rows[i]);
     if (NT_SUCCESS(status) && !driver_state.hold_loopback)
@@ -187,6 +222,8 @@ NTSTATUS registration_start(void)
     session.flags = FWPM_SESSION_FLAG_DYNAMIC;
     if (NT_SUCCESS(status))
         status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, &session, &driver_state.engine);
+    if (NT_SUCCESS(status))
+        status = add_shared();
     if (NT_SUCCESS(status))
         status = add_objects();
     if (!NT_SUCCESS(status))
@@ -212,7 +249,7 @@ static NTSTATUS unregister(UINT32 id)
     return status;
 }
 
-/* Closing the dynamic session deletes its filters, then callouts, sublayer and provider, as one change. */
+/* Closing the dynamic session deletes its filters, then callouts, as one change. */
 _Use_decl_annotations_
 NTSTATUS registration_stop(void)
 {
@@ -222,6 +259,7 @@ NTSTATUS registration_stop(void)
         (void)FwpmEngineClose0(driver_state.engine);
         driver_state.engine = NULL;
     }
+    remove_shared();
     for (ULONG i = 0; i < DRIVER_CALLOUTS; i++) {
         if (driver_state.callout_ids[i] != 0) {
             NTSTATUS one = unregister(driver_state.callout_ids[i]);

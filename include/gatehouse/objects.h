@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * objects.h - Gatehouse's names in the filter engine, for the two that add objects there: the driver, while it runs
- * (driver/registration.c), and `gatehouse install`, for good (agent/install_objects.c).
+ * objects.h - Gatehouse's names in the filter engine, for those that add objects there: the driver, while it runs
+ * (driver/registration.c), `gatehouse install`, for good (agent/install_objects.c), and `gatehouse filter add`, until
+ * the engine ends (agent/filter_engine.c).
  *
- * Both use one provider and one sublayer. Inside a sublayer the first filter that permits or blocks ends it (page
+ * All use one provider and one sublayer. Inside a sublayer the first filter that permits or blocks ends it (page
  * Filter Arbitration), so weight alone says who decides:
  *
+ *   GATEHOUSE_CLASS_*             `gatehouse filter add`: a weight class (FWP_UINT8), above every number below
  *   GATEHOUSE_WEIGHT_ALWAYS       installed: DHCP and neighbour discovery pass, whoever decides the rest
  *   GATEHOUSE_WEIGHT_LOOPBACK     the driver: loopback passes
  *   GATEHOUSE_WEIGHT_DESTINATION  the driver: answers for a program and a destination
@@ -32,6 +34,15 @@
  * twins. */
 
 #define GATEHOUSE_SUBLAYER_WEIGHT 0x7000u
+
+/* What `gatehouse filter add` marks its filters with (providerData): it lists and removes those only. */
+#define GATEHOUSE_FILTER_MARK      "gatehouse filter"
+#define GATEHOUSE_FILTER_MARK_SIZE 16u
+
+/* Class 0 could fall below the callout filter, which leaves nothing to decide. */
+#define GATEHOUSE_CLASS_MIN     1u
+#define GATEHOUSE_CLASS_DEFAULT 8u
+#define GATEHOUSE_CLASS_MAX     15u
 
 #define GATEHOUSE_WEIGHT_ALWAYS      0x5000u
 #define GATEHOUSE_WEIGHT_LOOPBACK    0x4000u
