@@ -2,9 +2,9 @@
 /*
  * install_test.c - the objects of `gatehouse install` beside the driver's own, on our engine: who decides when.
  *
- * The oracle is pages Filter Arbitration, Object Management and WFP Operation (win32 desktop-src/FWP). install_objects.c
- * is the file that gatehouse.exe has, called through the kernel's routines of the same names. The engine is one whose
- * BFE runs; for the time before that, the boot-time filters are added again as plain ones, alone.
+ * The oracle is pages Filter Arbitration, Object Management and WFP Operation (win32 desktop-src/FWP).
+ * install_objects.c is the file that gatehouse.exe has, called through the kernel's routines of the same names. The
+ * engine is one whose BFE runs; for the time before that, the boot-time filters are added again as plain ones, alone.
  */
 #include "tests/driver/driver_fixture.h"
 
