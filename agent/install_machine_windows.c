@@ -87,15 +87,32 @@ static const struct advice advices[] = {
     {RPC_S_SERVER_UNAVAILABLE, "start the service BFE (Base Filtering Engine) and try again"},
 };
 
+/* NULL: none is known. */
+static const char *find_advice(uint32_t error)
+{
+    for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++)
+        if (advices[i].error == error)
+            return advices[i].text;
+    return NULL;
+}
+
+enum agent_result machine_engine_problem(struct problem *problem, const char *what, uint32_t error)
+{
+    const char *advice = find_advice(error);
+
+    if (advice == NULL && (error & 0xFFFF0000u) == 0x80320000u)
+        advice = "look at 'netsh wfp show state', and try again";
+    else if (advice == NULL)
+        advice = "see that the service BFE (Base Filtering Engine) runs, and try again";
+    return machine_problem(problem, what, error, advice);
+}
+
 enum agent_result machine_problem(struct problem *problem, const char *what, uint32_t error, const char *advice)
 {
     char words[WIDE_ERROR_MAX];
 
-    for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]) && advice == NULL; i++)
-        if (advices[i].error == error)
-            advice = advices[i].text;
-    if (advice == NULL && (error & 0xFFFF0000u) == 0x80320000u)
-        advice = "see 'netsh wfp show state', and try again";
+    if (advice == NULL)
+        advice = find_advice(error);
     return problem_set(problem, AGENT_FAILED, "%s failed: %s (%s%lx): %s.", what, wide_error(error, words),
                        error < 0x10000u ? "error 0x" : "0x", (unsigned long)error,
                        advice == NULL ? "put that right and try again" : advice);

@@ -16,5 +16,7 @@ enum agent_result machine_check_windows(struct problem *problem);
 
 /* "WHAT failed: REASON (NUMBER): ADVICE". advice NULL: what is best known for this number. */
 enum agent_result machine_problem(struct problem *problem, const char *what, uint32_t error, const char *advice);
+/* The same for calls of the filter engine. */
+enum agent_result machine_engine_problem(struct problem *problem, const char *what, uint32_t error);
 
 #endif

@@ -113,7 +113,7 @@ static enum agent_result look(struct install *install)
         return failed(install, "reading the driver's settings", error);
     error = install_objects_read(&install->objects, &what);
     if (error != 0)
-        return failed(install, what, error);
+        return machine_engine_problem(install->problem, what, error);
     if (!choose(install))
         return problem_set(
             install->problem, AGENT_USAGE,
@@ -302,7 +302,10 @@ static enum agent_result perform(struct install *install)
 
         if (error == 0)
             continue;
-        failed(install, steps[i].perform == objects_do ? objects_what : steps[i].what, error);
+        if (steps[i].perform == objects_do)
+            machine_engine_problem(install->problem, objects_what, error);
+        else
+            failed(install, steps[i].what, error);
         tell(install, i, "FAILED");
         for (size_t later = i + 1; later < STEPS; later++)
             tell(install, later, "not reached");

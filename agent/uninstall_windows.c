@@ -25,6 +25,7 @@ struct uninstall {
     enum agent_result result;
     struct driver_file file;
     struct service_state service;
+    bool settings_there;
 };
 
 /* Keeps the first failure's sentence. */
@@ -76,8 +77,8 @@ static void remove_objects(struct uninstall *uninstall)
                           : gone(found.mode != INSTALL_NONE || found.filters != 0),
                left ? "provider and sublayer stay while the driver is loaded"
                     : "provider, sublayer and all their filters");
-    if (error != 0)
-        fail(uninstall, what, error, NULL);
+    if (error != 0 && uninstall->result == AGENT_OK)
+        uninstall->result = machine_engine_problem(uninstall->problem, what, error);
     else if (left)
         fail(uninstall, "deleting the sublayer", (uint32_t)FWP_E_IN_USE,
              "the driver is still loaded; restart Windows and run 'gatehouse uninstall' again");
@@ -102,10 +103,10 @@ static void remove_service(struct uninstall *uninstall)
 static void remove_settings(struct uninstall *uninstall)
 {
     struct service_state now;
-    bool there = driver_settings_left();
+    bool there = uninstall->settings_there;
     uint32_t error = 0;
 
-    if (!uninstall->dry_run && there && service_read(&now) == 0 && !now.exists)
+    if (!uninstall->dry_run && driver_settings_left() && service_read(&now) == 0 && !now.exists)
         error = driver_settings_remove();
     report_add(uninstall->report, "settings", there ? "there" : "absent", error != 0 ? "NOT REMOVED" : gone(there),
                "the service's registry key");
@@ -147,6 +148,7 @@ enum agent_result uninstall_run(bool dry_run, struct report *report, struct prob
         error = service_read(&uninstall.service);
     if (error != 0)
         return machine_problem(problem, "looking for what is installed", error, NULL);
+    uninstall.settings_there = driver_settings_left();
     remove_driver(&uninstall);
     remove_objects(&uninstall);
     remove_service(&uninstall);
