@@ -70,7 +70,7 @@ struct clock_date clock_date_local(uint64_t wall)
     SYSTEMTIME utc = {0}, local;
 
     FileTimeToSystemTime(&time, &utc);
-    if (!SystemTimeToTzSpecificLocalTimeEx(NULL, &utc, &local))
+    if (!SystemTimeToTzSpecificLocalTime(NULL, &utc, &local))
         local = utc;
     return to_date(&local);
 }
