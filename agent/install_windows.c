@@ -32,7 +32,7 @@ struct install {
     struct install_found objects;
     /* What shall be. */
     enum install_mode mode;
-    bool automatic, stop, start, write_service;
+    bool automatic, stop, start, change_service;
 };
 
 static const char *const mode_names[] = {"none", "open", "closed"};
@@ -119,8 +119,8 @@ static enum agent_result look(struct install *install)
             install->problem, AGENT_USAGE,
             "the closed mode needs a driver that starts with Windows: leave '--starts demand' away, or add "
             "--open.");
-    install->write_service = !install->service.exists || install->service.automatic != install->automatic ||
-                             !path_ends(install->service.path, install->file.target);
+    install->change_service = !install->service.exists || install->service.automatic != install->automatic ||
+                              !path_ends(install->service.path, install->file.target);
     return AGENT_OK;
 }
 
@@ -146,17 +146,16 @@ static uint32_t file_undo(struct install *install)
     return driver_file_undo(&install->file);
 }
 
+/* Also when it is as it shall be: a service that is marked for deletion looks the same and refuses. */
 static uint32_t service_do(struct install *install)
 {
-    return install->write_service ? service_write(install->file.target, install->automatic) : 0;
+    return service_write(install->file.target, install->automatic);
 }
 
 static uint32_t service_undo(struct install *install)
 {
     bool later;
 
-    if (!install->write_service)
-        return 0;
     if (!install->service.exists)
         return service_delete(&later);
     return service_write(install->service.path, install->service.automatic);
@@ -251,7 +250,7 @@ static void report_plan(struct install *install)
 
     report_file(install);
     report_add(install->report, "service", install->service.exists ? "there" : "absent",
-               !install->write_service   ? "unchanged"
+               !install->change_service  ? "unchanged"
                : install->service.exists ? "changed"
                                          : "created",
                install->automatic ? "gatehouse, starts with Windows, after BFE" : "gatehouse, starts on demand");

@@ -3,8 +3,9 @@
  * fwpuclnt_double.c - a fwpuclnt.dll that only remembers: what `gatehouse install` adds is kept in a file, so that the
  * next program finds it, and the n-th call can be told to fail.
  *
- * GATEHOUSE_FWP_FILE: where the objects are. GATEHOUSE_FWP_FAIL: the number of the call that fails, from 1. It knows one
- * session and one transaction, keys and references; who decides a connection is proved elsewhere (tests/driver/install).
+ * GATEHOUSE_FWP_FILE: where the objects are. GATEHOUSE_FWP_FAIL: the number of the call that fails, from 1. It knows
+ * one session and one transaction, keys and references; who decides a connection is proved elsewhere
+ * (tests/driver/install).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -266,7 +267,7 @@ DWORD WINAPI FwpmFilterEnum0(HANDLE engine, HANDLE listing, UINT32 wanted, FWPM_
         FWPM_FILTER0 *pointers[OBJECTS_MAX];
         FWPM_FILTER0 filters[OBJECTS_MAX];
         GUID providers[OBJECTS_MAX];
-    } *block;
+    } * block;
 
     (void)engine;
     (void)listing;
