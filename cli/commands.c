@@ -16,6 +16,7 @@
 #include "agent/session.h"
 #include "agent/show.h"
 #include "agent/transport.h"
+#include "cli/filter_command.h"
 
 void command_say(const char *sentence)
 {
@@ -215,6 +216,8 @@ enum agent_result command_run(const struct options *options, struct problem *pro
         return watch_run(socket_path(options), options->json, print_event, problem);
     case OPTIONS_POLICY:
         return policy(options, problem);
+    case OPTIONS_FILTER:
+        return filter_command_run(options, socket_path(options), problem);
     case OPTIONS_INSTALL:
     case OPTIONS_UNINSTALL:
         return install(options, problem);

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "agent/filter_wish.h"
 #include "agent/result.h"
 #include "agent/install.h"
 
@@ -21,6 +22,7 @@ enum options_command {
     OPTIONS_STATUS,
     OPTIONS_WATCH,
     OPTIONS_POLICY,
+    OPTIONS_FILTER,
     OPTIONS_INSTALL,
     OPTIONS_UNINSTALL
 };
@@ -35,6 +37,10 @@ struct options {
     unsigned except_count;
     struct watch_change policy;      /* policy, install */
     struct install_settings install; /* but for its policy */
+    struct filter_words filter;
+    bool all;           /* filter */
+    const char **words; /* filter: what follows it; into argv; owned array */
+    unsigned word_count;
 };
 
 /* AGENT_USAGE with a sentence. On success the caller frees with options_cleanup. argv must live as long. */
