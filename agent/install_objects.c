@@ -248,16 +248,11 @@ static uint32_t visit_ours(HANDLE engine, bool change, uint32_t *count, const ch
     return error;
 }
 
-/* Sublayer and provider go last: what is referred to cannot be deleted. */
-static uint32_t remove_all(HANDLE engine, bool *left, const char **what)
+/* What is referred to cannot be deleted: *left then, and no error. */
+static uint32_t remove_shared(HANDLE engine, bool *left, const char **what)
 {
-    uint32_t count;
-    uint32_t error = remove_rows(engine, what);
+    uint32_t error;
 
-    if (error == 0)
-        error = visit_ours(engine, true, &count, what);
-    if (error != 0)
-        return error;
     *what = "deleting the sublayer";
     error = (uint32_t)FwpmSubLayerDeleteByKey0(engine, &sublayer_key);
     if (error == 0 || error == (uint32_t)FWP_E_SUBLAYER_NOT_FOUND) {
@@ -266,6 +261,21 @@ static uint32_t remove_all(HANDLE engine, bool *left, const char **what)
     }
     *left = error == (uint32_t)FWP_E_IN_USE || error == (uint32_t)FWP_E_WRONG_SESSION;
     return *left || error == (uint32_t)FWP_E_PROVIDER_NOT_FOUND ? 0 : error;
+}
+
+static uint32_t change(HANDLE engine, enum install_mode mode, bool *left, const char **what)
+{
+    uint32_t count;
+    uint32_t error = remove_rows(engine, what);
+
+    if (error == 0 && mode == INSTALL_NONE)
+        error = visit_ours(engine, true, &count, what);
+    /* Sublayer and provider of a driver that came without an installation are not there for good: ours replace them. */
+    if (error == 0)
+        error = remove_shared(engine, left, what);
+    if (error == 0 && mode != INSTALL_NONE)
+        error = add_mode(engine, mode, what);
+    return error;
 }
 
 static uint32_t open_engine(HANDLE *engine, const char **what)
@@ -291,13 +301,7 @@ uint32_t install_objects_set(enum install_mode mode, bool *left, const char **wh
     error = (uint32_t)FwpmTransactionBegin0(engine, 0);
     if (error != 0)
         goto out;
-    if (mode == INSTALL_NONE) {
-        error = remove_all(engine, &remains, what);
-    } else {
-        error = remove_rows(engine, what);
-        if (error == 0)
-            error = add_mode(engine, mode, what);
-    }
+    error = change(engine, mode, &remains, what);
     if (error == 0) {
         *what = "committing the change";
         error = (uint32_t)FwpmTransactionCommit0(engine);
@@ -305,7 +309,7 @@ uint32_t install_objects_set(enum install_mode mode, bool *left, const char **wh
         (void)FwpmTransactionAbort0(engine);
     }
     if (error == 0)
-        *left = remains;
+        *left = remains && mode == INSTALL_NONE;
 out:
     (void)FwpmEngineClose0(engine);
     return error;

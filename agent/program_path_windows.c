@@ -67,12 +67,12 @@ static DWORD name_of(const wchar_t *path, DWORD kind, wchar_t name[PROGRAM_PATH_
     return error;
 }
 
-/* The last backslash of path's first count characters that is not the drive's or the share's own; 0: none. */
+/* Where the last backslash of path's first count characters is, but for the two that a share begins with; 0: none. */
 static size_t cut(const wchar_t *path, size_t count)
 {
-    while (count > 3 && path[count - 1] != L'\\')
+    while (count > 2 && path[count - 1] != L'\\')
         count--;
-    return count > 3 ? count - 1 : 0;
+    return count > 2 ? count - 1 : 0;
 }
 
 /* The deepest part of paths->written that can be opened, then the rest as written. */

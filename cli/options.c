@@ -25,7 +25,8 @@ struct option {
     enum agent_result (*read)(struct reader *reader, const char *value);
 };
 
-static const char *const command_names[] = {"", "permit", "block", "ask", "status", "watch", "policy", "filter"};
+static const char *const command_names[] = {"",      "permit", "block",  "ask",     "status",
+                                            "watch", "policy", "filter", "install", "uninstall"};
 
 const char *options_command_name(enum options_command command)
 {
@@ -196,6 +197,45 @@ static enum agent_result read_no_decider(struct reader *reader, const char *valu
     return AGENT_OK;
 }
 
+static enum agent_result read_closed(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->install.closed = INSTALL_YES;
+    return AGENT_OK;
+}
+
+static enum agent_result read_open(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->install.closed = INSTALL_NO;
+    return AGENT_OK;
+}
+
+static enum agent_result read_start(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->install.start = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_starts(struct reader *reader, const char *value)
+{
+    if (strcmp(value, "auto") == 0)
+        reader->options->install.automatic = INSTALL_YES;
+    else if (strcmp(value, "demand") == 0)
+        reader->options->install.automatic = INSTALL_NO;
+    else
+        return problem_set(reader->problem, AGENT_USAGE, "--starts takes auto or demand, not '%.100s'.", value);
+    return AGENT_OK;
+}
+
+static enum agent_result read_dry_run(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->install.dry_run = true;
+    return AGENT_OK;
+}
+
 #define FOR(command) (1u << OPTIONS_##command)
 #define DECIDERS     (FOR(PERMIT) | FOR(BLOCK))
 
@@ -208,10 +248,11 @@ static const struct option table[] = {
     {"--quiet", DECIDERS, false, read_quiet},
     {"--no-lookups", FOR(BLOCK), false, read_no_lookups},
     {"--once", DECIDERS | FOR(ASK), false, read_once},
-    {"--json", DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY) | FOR(FILTER), false, read_json},
-    {"--deadline", FOR(POLICY), true, read_deadline},
-    {"--undecided", FOR(POLICY), true, read_undecided},
-    {"--no-decider", FOR(POLICY), true, read_no_decider},
+    {"--json", DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY) | FOR(FILTER) | FOR(INSTALL) | FOR(UNINSTALL), false,
+     read_json},
+    {"--deadline", FOR(POLICY) | FOR(INSTALL), true, read_deadline},
+    {"--undecided", FOR(POLICY) | FOR(INSTALL), true, read_undecided},
+    {"--no-decider", FOR(POLICY) | FOR(INSTALL), true, read_no_decider},
     {"--all", FOR(FILTER), false, read_all},
     {"--program", FOR(FILTER), true, read_filter_program},
     {"--to", FOR(FILTER), true, read_filter_to},
@@ -221,6 +262,11 @@ static const struct option table[] = {
     {"--name", FOR(FILTER), true, read_filter_name},
     {"--v4", FOR(FILTER), false, read_filter_v4},
     {"--v6", FOR(FILTER), false, read_filter_v6},
+    {"--closed", FOR(INSTALL), false, read_closed},
+    {"--open", FOR(INSTALL), false, read_open},
+    {"--start", FOR(INSTALL), false, read_start},
+    {"--starts", FOR(INSTALL), true, read_starts},
+    {"--dry-run", FOR(INSTALL) | FOR(UNINSTALL), false, read_dry_run},
 };
 
 static const struct option *find_option(struct reader *reader, const char *argument)

@@ -12,7 +12,7 @@
 
 #include "agent/filter_wish.h"
 #include "agent/result.h"
-#include "agent/watch.h"
+#include "agent/install.h"
 
 enum options_command {
     OPTIONS_NONE,
@@ -22,7 +22,9 @@ enum options_command {
     OPTIONS_STATUS,
     OPTIONS_WATCH,
     OPTIONS_POLICY,
-    OPTIONS_FILTER
+    OPTIONS_FILTER,
+    OPTIONS_INSTALL,
+    OPTIONS_UNINSTALL
 };
 
 struct options {
@@ -33,7 +35,8 @@ struct options {
     bool no_lookups;     /* block: name servers too */
     const char **except; /* into argv; owned array */
     unsigned except_count;
-    struct watch_change policy;
+    struct watch_change policy;      /* policy, install */
+    struct install_settings install; /* but for its policy */
     struct filter_words filter;
     bool all;           /* filter */
     const char **words; /* filter: what follows it; into argv; owned array */

@@ -17,5 +17,8 @@
 #define WORDS_STOPPED   "Ctrl-C or a signal"
 /* What the filter engine lives in. */
 #define WORDS_ENGINE "gatehoused"
+/* Two lines of the commands' list, where there is something to install. */
+#define WORDS_INSTALL_COMMANDS ""
+#define WORDS_INSTALL_FAILED   ""
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * install_test.c - the objects of `gatehouse install` beside the driver's own, on our engine: who decides when.
  *
- * The oracle is pages Filter Arbitration, Object Management and WFP Operation (win32 desktop-src/FWP). install_objects.c
- * is the file that gatehouse.exe has, called through the kernel's routines of the same names. The engine is one whose
- * BFE runs; for the time before that, the boot-time filters are added again as plain ones, alone.
+ * The oracle is pages Filter Arbitration, Object Management and WFP Operation (win32 desktop-src/FWP).
+ * install_objects.c is the file that gatehouse.exe has, called through the kernel's routines of the same names. The
+ * engine is one whose BFE runs; for the time before that, the boot-time filters are added again as plain ones, alone.
  */
 #include "tests/driver/driver_fixture.h"
 
@@ -426,6 +426,25 @@ static void refuses_beside_a_driver_that_came_first(void **state)
     fixture_unload();
 }
 
+/* Provider and sublayer that nobody uses and that end with the engine are made again, for good. */
+static void replaces_what_would_not_stay(void **state)
+{
+    static wchar_t name[] = L"short";
+    FWPM_PROVIDER0 only = {.providerKey = provider, .displayData.name = name};
+    FWPM_SUBLAYER0 layer = {.subLayerKey = sublayer, .displayData.name = name, .providerKey = (GUID *)&provider};
+    HANDLE session;
+
+    (void)state;
+    assert_int_equal(FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &session), 0);
+    assert_int_equal(FwpmProviderAdd0(session, &only, NULL), 0);
+    assert_int_equal(FwpmSubLayerAdd0(session, &layer, NULL), 0);
+    assert_int_equal(FwpmEngineClose0(session), 0);
+    assert_int_equal(set(INSTALL_CLOSED), 0);
+    assert_int_equal(found().mode, INSTALL_CLOSED);
+    assert_closed();
+    assert_int_equal(set(INSTALL_NONE), 0);
+}
+
 /* --- Each allocation failing --- */
 
 static _Atomic long fail_at;
@@ -488,6 +507,7 @@ int main(void)
         cmocka_unit_test_teardown(removes_what_is_half_there, finish),
         cmocka_unit_test_teardown(a_loaded_driver_keeps_the_sublayer, finish),
         cmocka_unit_test_teardown(refuses_beside_a_driver_that_came_first, finish),
+        cmocka_unit_test_teardown(replaces_what_would_not_stay, finish),
         cmocka_unit_test_teardown(a_failure_changes_nothing, finish),
     };
 
