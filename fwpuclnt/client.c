@@ -25,21 +25,28 @@ void fwpm_use_channel(const struct fwpm_channel *channel)
 
 /* --- Blocks -------------------------------------------------------------------------------- */
 
-union block {
-    union block *next;
-    UINT64 alignment[2];
+/* In front of what is handed out, whose alignment it keeps. */
+struct block {
+    struct block *next;
+    UINT64 alignment;
+    UINT8 memory[];
 };
+
+static struct block *block_of(void *memory)
+{
+    return (struct block *)((UINT8 *)memory - sizeof(struct block));
+}
 
 void *block_new(size_t size)
 {
-    union block *block = calloc(1, sizeof(*block) + size);
+    struct block *block = calloc(1, sizeof(*block) + size);
 
-    return block == NULL ? NULL : block + 1;
+    return block == NULL ? NULL : block->memory;
 }
 
 void block_chain(void *block, void *last)
 {
-    union block *head = (union block *)block - 1, *tail = (union block *)last - 1;
+    struct block *head = block_of(block), *tail = block_of(last);
 
     tail->next = head->next;
     head->next = tail;
@@ -49,7 +56,7 @@ void WINAPI FwpmFreeMemory0(void **p)
 {
     if (p == NULL || *p == NULL)
         return;
-    for (union block *block = (union block *)*p - 1, *next; block != NULL; block = next) {
+    for (struct block *block = block_of(*p), *next; block != NULL; block = next) {
         next = block->next;
         free(block);
     }

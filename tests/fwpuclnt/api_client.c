@@ -5,12 +5,13 @@
 #include <fwpmu.h>
 
 #include "tests/fwpuclnt/api.h"
+#include "tests/fwpuclnt/api_rows.h"
 
 #define API(name, routine, parameters, arguments)                                                                      \
     static UINT32 call_##name parameters                                                                               \
     {                                                                                                                  \
         return (UINT32)(routine arguments);                                                                            \
     }
-#include "tests/fwpuclnt/api_rows.h"
+API_ROWS
 
 const struct api api_client = {API_FIELDS.free_memory = FwpmFreeMemory0};

@@ -5,6 +5,7 @@
 #include <fwpmk.h>
 
 #include "tests/fwpuclnt/api.h"
+#include "tests/fwpuclnt/api_rows.h"
 
 /* Pages: WFP Error Codes; System Error Codes. */
 static UINT32 translate(NTSTATUS status)
@@ -31,6 +32,6 @@ static UINT32 translate(NTSTATUS status)
     {                                                                                                                  \
         return translate(routine arguments);                                                                           \
     }
-#include "tests/fwpuclnt/api_rows.h"
+API_ROWS
 
 const struct api api_kernel = {API_FIELDS.free_memory = FwpmFreeMemory0};
