@@ -37,11 +37,14 @@ static struct block *block_of(void *memory)
     return (struct block *)((UINT8 *)memory - sizeof(struct block));
 }
 
+static void *memory_of(struct block *block)
+{
+    return block == NULL ? NULL : block->memory;
+}
+
 void *block_new(size_t size)
 {
-    struct block *block = calloc(1, sizeof(*block) + size);
-
-    return block == NULL ? NULL : block->memory;
+    return memory_of(calloc(1, sizeof(struct block) + size));
 }
 
 void block_chain(void *block, void *last)
