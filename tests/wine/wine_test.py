@@ -371,8 +371,9 @@ def stops(test):
     assert decider.ask('get') == ['ok']
     endpoints += [test.connect(stack, port=port)[0] for port in range(21, 31)]
     decider.wait('got')
-    while decider.ask('get') == ['ok'] and test.status()['queued'] != 0:
-        pass
+    while test.status()['queued'] != 0:
+        assert decider.ask('get') == ['ok']
+    assert decider.ask('get') == ['ok']  # one that waits
     test.stop_driver()
     for endpoint in endpoints:
         test.ended(stack, endpoint, 'block')
