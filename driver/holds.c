@@ -367,7 +367,7 @@ static void complete_one(struct pend_entry *entry)
                  (unsigned)entry->by);
 
     KeAcquireSpinLock(&driver_state.pend_lock, &irql);
-    pend_table_completing(entry);
+    pend_table_completing(&driver_state.pends, entry);
     count_decided_locked(entry);
     driver_state.completing++;
     KeReleaseSpinLock(&driver_state.pend_lock, irql);

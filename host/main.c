@@ -171,6 +171,22 @@ static void driver_print(void *context, ULONG component, ULONG level, const char
     log_trace("driver: %.*s", (int)size, text);
 }
 
+static int host_start_driver_file(struct host *host, const struct nt_registry_dword *values, size_t value_count)
+{
+    struct pe_error error = {""};
+
+    if (host->options.special_pool && !nt_special_pool_start(PE_SPECIAL_POOL_PAGES, FALSE)) {
+        log_say("there is no address space for the special pool; start it without --special-pool.");
+        return -ENOMEM;
+    }
+    if (!pe_driver_load(host->options.driver, "Gatehouse", values, value_count, &host->driver_file, &error)) {
+        log_say("%s", error.text);
+        return -EIO;
+    }
+    log_tell("runs the driver file %s%s", host->options.driver, host->options.special_pool ? " on special pool" : "");
+    return 0;
+}
+
 static int host_start_driver(struct host *host)
 {
     struct nt_registry_dword values[] = {
@@ -182,14 +198,8 @@ static int host_start_driver(struct host *host)
     if (host->options.verbose)
         nt_set_debug_sink(driver_print, NULL);
     nt_set_pump_wake(pump_wake, host);
-    if (host->options.driver != NULL) {
-        struct pe_error error = {""};
-        bool loaded = pe_driver_load(host->options.driver, "Gatehouse", values, sizeof(values) / sizeof(values[0]),
-                                     &host->driver_file, &error);
-        if (!loaded)
-            log_say("%s", error.text);
-        return loaded ? 0 : -EIO;
-    }
+    if (host->options.driver != NULL)
+        return host_start_driver_file(host, values, sizeof(values) / sizeof(values[0]));
     NTSTATUS status =
         nt_driver_load("Gatehouse", DriverEntry, values, sizeof(values) / sizeof(values[0]), &host->driver);
     if (NT_SUCCESS(status))
