@@ -8,7 +8,7 @@ DESTDIR ?=
 # demo: a Windows driver file to run instead of the driver that is built in
 DRIVER  ?=
 
-.PHONY: all demo check check-full bench lint windows install clean help deps
+.PHONY: all demo check check-full check-wine bench lint windows install clean help deps
 
 all:
 	@tools/build $(BUILD)
@@ -26,12 +26,19 @@ endif
 
 check:
 	@tools/deps build test lint windows
+	@tools/deps wine || echo 'Going on without Wine: what needs it is skipped.'
 	@tools/build-windows $(BUILD)/windows || true # what does not build there, the tests of suite windows report
 	@tools/check
 
 check-full:
 	@tools/deps build test lint windows
+	@tools/deps wine || echo 'Going on without Wine: what needs it is skipped.'
 	@tools/check --full
+
+check-wine:
+	@tools/deps build test windows
+	@tools/deps wine || echo 'Going on without Wine: what needs it is skipped.'
+	@tools/check --only plain --only wine
 
 bench:
 	@tools/deps build bench
@@ -60,6 +67,7 @@ help:
 	@echo '                 DRIVER=$(BUILD)/windows/gatehouse.sys: the same with the Windows driver file'
 	@echo 'make check       lint, all tests, the library tests again under sanitizers (root)'
 	@echo 'make check-full  the same with the long tests'
+	@echo 'make check-wine  the Windows driver and program together under Wine'
 	@echo 'make bench       measures, beside a bare NFQUEUE loop and OpenSnitch where it is installed (root)'
 	@echo 'make lint        format, static analysis, include direction, sizes, headers'
 	@echo 'make windows     cross build: $(BUILD)/windows/ gets gatehouse.sys, gatehouse.exe, the INF and a zip of them'

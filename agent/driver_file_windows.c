@@ -7,7 +7,6 @@
 #include "agent/driver_file_windows.h"
 
 #include <string.h>
-#include <wchar.h>
 
 #include <windows.h>
 
@@ -19,12 +18,12 @@
 /* False: too long. */
 static bool join(wchar_t *path, const wchar_t *folder, const wchar_t *name)
 {
-    size_t length = wcslen(folder);
+    size_t length = (size_t)lstrlenW(folder);
 
-    if (length + wcslen(name) + 8 >= DRIVER_FILE_PATH_MAX) /* room for .new too */
+    if (length + (size_t)lstrlenW(name) + 8 >= DRIVER_FILE_PATH_MAX) /* room for .new too */
         return false;
-    wcscpy(path, folder);
-    wcscpy(path + length, name);
+    lstrcpyW(path, folder);
+    lstrcpyW(path + length, name);
     return true;
 }
 
@@ -35,8 +34,8 @@ static bool is_there(const wchar_t *path)
 
 static void beside(const struct driver_file *file, const wchar_t *ending, wchar_t path[DRIVER_FILE_PATH_MAX])
 {
-    wcscpy(path, file->target);
-    wcscat(path, ending);
+    lstrcpyW(path, file->target);
+    lstrcatW(path, ending);
 }
 
 /* The whole file; the caller frees with HeapFree. NULL: GetLastError() says why. */
@@ -83,15 +82,13 @@ uint32_t driver_file_find(struct driver_file *file)
 {
     wchar_t folder[DRIVER_FILE_PATH_MAX], path[DRIVER_FILE_PATH_MAX];
     DWORD length = GetModuleFileNameW(NULL, folder, DRIVER_FILE_PATH_MAX);
-    wchar_t *slash;
 
     memset(file, 0, sizeof(*file));
     if (length == 0 || length >= DRIVER_FILE_PATH_MAX)
         return length == 0 ? GetLastError() : ERROR_FILENAME_EXCED_RANGE;
-    slash = wcsrchr(folder, L'\\');
-    if (slash == NULL)
-        return ERROR_BAD_PATHNAME;
-    slash[1] = L'\0';
+    while (length > 0 && folder[length - 1] != L'\\')
+        length--;
+    folder[length] = L'\0';
     if (!join(file->source, folder, NAME))
         return ERROR_FILENAME_EXCED_RANGE;
     length = GetSystemDirectoryW(folder, DRIVER_FILE_PATH_MAX);

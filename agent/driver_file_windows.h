@@ -9,6 +9,7 @@
 #define AGENT_DRIVER_FILE_WINDOWS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define DRIVER_FILE_PATH_MAX 520

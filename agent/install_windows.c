@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <wchar.h>
 
 #include <windows.h>
 
@@ -89,9 +88,9 @@ static bool choose(struct install *install)
 
 static bool path_ends(const wchar_t *path, const wchar_t *ending)
 {
-    size_t length = wcslen(path), tail = wcslen(ending);
+    int length = lstrlenW(path), tail = lstrlenW(ending);
 
-    return length >= tail && _wcsicmp(path + length - tail, ending) == 0;
+    return length >= tail && lstrcmpiW(path + length - tail, ending) == 0;
 }
 
 static enum agent_result look(struct install *install)

@@ -7,7 +7,6 @@
 #include "agent/service_windows.h"
 
 #include <string.h>
-#include <wchar.h>
 
 #include <windows.h>
 
@@ -62,7 +61,7 @@ uint32_t service_read(struct service_state *state)
         state->running = status.dwCurrentState != SERVICE_STOPPED;
         state->automatic = buffer.config.dwStartType == SERVICE_AUTO_START;
         if (buffer.config.lpBinaryPathName != NULL)
-            wcsncpy(state->path, buffer.config.lpBinaryPathName, SERVICE_PATH_MAX - 1);
+            lstrcpynW(state->path, buffer.config.lpBinaryPathName, SERVICE_PATH_MAX);
     } else if (error == 0) {
         error = GetLastError();
     }

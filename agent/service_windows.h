@@ -14,6 +14,7 @@
 #define AGENT_SERVICE_WINDOWS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SERVICE_PATH_MAX 520

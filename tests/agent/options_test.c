@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "agent/person.h"
+#include "agent/report.h"
 #include "cli/options.h"
 
 #define ARGUMENTS_MAX 20
@@ -37,6 +38,63 @@ static struct options good(const char *line)
     if (read_line(line, &options, &problem) != AGENT_OK)
         fail_msg("'%s': %s", line, problem.sentence);
     return options;
+}
+
+static void test_install(void **state)
+{
+    static const char *const bad[] = {"install --starts never", "install --starts", "uninstall --closed",
+                                      "status --dry-run",       "install file",     "install --deadline 0"};
+    struct options options = good("install --closed --starts=auto --deadline 5 --no-decider block --json");
+
+    (void)state;
+    assert_int_equal(options.command, OPTIONS_INSTALL);
+    assert_int_equal(options.install.closed, INSTALL_YES);
+    assert_int_equal(options.install.automatic, INSTALL_YES);
+    assert_true(!options.install.start && !options.install.dry_run && options.json);
+    assert_true(options.policy.set_deadline && options.policy.deadline_ms == 5000 && !options.policy.set_undecided);
+    options_cleanup(&options);
+    options = good("install --dry-run --open --start --starts demand");
+    assert_int_equal(options.install.closed, INSTALL_NO);
+    assert_int_equal(options.install.automatic, INSTALL_NO);
+    assert_true(options.install.start && options.install.dry_run);
+    options_cleanup(&options);
+    options = good("uninstall");
+    assert_int_equal(options.install.closed, INSTALL_KEEP);
+    options_cleanup(&options);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct problem problem = {0};
+
+        assert_int_equal(read_line(bad[i], &options, &problem), AGENT_USAGE);
+        assert_true(problem.sentence[0] != '\0');
+    }
+}
+
+/* Columns as wide as their widest cell; a row that nothing was done to keeps saying so. */
+static void test_report(void **state)
+{
+    static struct report report;
+    struct text text = {0};
+
+    (void)state;
+    report_add(&report, "file", "absent", "copied", "C:\\a");
+    report_add(&report, "service", "there", "unchanged", "b");
+    report_change(&report, "file", "put back");
+    report_change(&report, "service", "put back");
+    report_change(&report, "none", "x");
+    report_show(&report, &text);
+    assert_string_equal(text_string(&text), "STEP     WAS     IS         WHAT\n"
+                                            "file     absent  put back   C:\\a\n"
+                                            "service  there   unchanged  b\n");
+    text_clear(&text);
+    report.dry_run = true;
+    report_show_json(&report, &text);
+    assert_string_equal(text_string(&text),
+                        "{\"step\":\"file\",\"was\":\"absent\",\"would_be\":\"put back\",\"what\":\"C:\\\\a\"}\n"
+                        "{\"step\":\"service\",\"was\":\"there\",\"would_be\":\"unchanged\",\"what\":\"b\"}\n");
+    for (unsigned i = 0; i < REPORT_ROWS_MAX + 3; i++)
+        report_add(&report, "more", "", "", "");
+    assert_int_equal(report.count, REPORT_ROWS_MAX);
+    text_free(&text);
 }
 
 static void test_good(void **state)
@@ -188,8 +246,9 @@ static void test_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),      cmocka_unit_test(test_bad),  cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_long_line), cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_good), cmocka_unit_test(test_install), cmocka_unit_test(test_report),
+        cmocka_unit_test(test_bad),  cmocka_unit_test(test_lines),   cmocka_unit_test(test_long_line),
+        cmocka_unit_test(test_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

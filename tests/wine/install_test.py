@@ -25,7 +25,7 @@ PARTS = os.path.join(WINDOWS, 'meson/tests/wine')
 KEY = r'HKLM\System\CurrentControlSet\Services\gatehouse'
 OBJECT_SIZE = 44  # struct object of fwpuclnt_double.c
 CASES = []
-CASE_SECONDS = 180
+CASE_SECONDS = 240
 
 
 def case(function):
@@ -95,14 +95,14 @@ class Machine:
         kinds = [(row[0], int.from_bytes(row[36:40], 'little')) for row in rows]
         return tuple(kinds.count(kind) for kind in ((0, 1), (1, 1), (2, 1), (2, 2)))
 
-    def service(self):
+    def service(self, registry=None):
         """(start type, state), or None"""
         code, text = self.world.run('sc', 'query', 'gatehouse')
         if 'STATE' not in text:
             assert code != 0, text
             return None
-        start = {'0x2': 'AUTO_START', '0x3': 'DEMAND_START'}.get((self.registry() or {}).get('Start'), 'OTHER')
-        return start, text.split('STATE', 1)[1].split()[2]
+        start = (self.registry() if registry is None else registry)['Start']
+        return {'0x2': 'AUTO_START', '0x3': 'DEMAND_START'}.get(start, start), text.split('STATE', 1)[1].split()[2]
 
     def registry(self):
         """Name: value of everything below the service's key; None if there is no key."""
@@ -117,7 +117,8 @@ class Machine:
                 for path in self.drivers.glob('gatehouse*')}
 
     def parts(self):
-        return self.objects(), self.service(), self.registry(), self.files()
+        registry = self.registry()
+        return self.objects(), self.service(registry), registry, self.files()
 
     def hold(self, what):
         program = self.world.start('holder.exe', what)
