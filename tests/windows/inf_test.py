@@ -125,7 +125,20 @@ def check_strings(s):
     yield all(strings.values()), 'an empty string'
 
 
-RULES = [check_version, check_sections, check_files, check_service, check_settings, check_strings]
+def check_program(s):
+    """'gatehouse install' makes the service without the INF (agent/service_windows.c): it has to be the same service."""
+    path = os.path.join(SOURCE, 'agent/service_windows.c')
+    if not os.path.exists(path):
+        return
+    with open(path, encoding='utf-8') as file:
+        ours = dict(re.findall(r'^#define (DISPLAY_NAME|DESCRIPTION|DEPENDS_ON)\s+L"([^"\\]*)', file.read(), re.MULTILINE))
+    strings = dict(s.get('strings', []))
+    inf = {'DISPLAY_NAME': strings.get('service'), 'DESCRIPTION': strings.get('description'),
+           'DEPENDS_ON': dict(s.get('service', [])).get('dependencies')}
+    yield ours == inf, f'gatehouse install makes {ours}, the INF {inf}'
+
+
+RULES = [check_version, check_sections, check_files, check_service, check_settings, check_strings, check_program]
 
 
 def inspect(text):

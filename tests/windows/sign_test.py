@@ -116,6 +116,8 @@ def cases():
         code, words = run(SIGN, '--test', os.path.join(SOURCE, 'windows/keys'), signed)
         yield 'no key in the source tree', code == 1 and 'must not be committed' in words and \
             not os.path.exists(os.path.join(SOURCE, 'windows/keys')), words
+        code, words = run(SIGN, '--certificate', signed, '--key', os.path.join(keys, 'gatehouse-test.key'), signed)
+        yield 'a certificate that is none', code == 1 and 'is no certificate' in words, words
         code, words = run(SIGN)
         yield 'without words: the usage', code == 2 and words.startswith('usage:'), words
         left = [name for name in os.listdir(scratch) if name.startswith('.sign')]
