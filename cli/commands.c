@@ -21,6 +21,7 @@
 void command_say(const char *sentence)
 {
     fprintf(stderr, "gatehouse: %s\n", sentence);
+    fflush(stderr);
 }
 
 static const char *socket_path(const struct options *options)

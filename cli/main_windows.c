@@ -33,12 +33,15 @@ static void set_console(void)
         atexit(restore_console);
 }
 
+/* Without a buffer of its own a console would get a character of several bytes byte by byte, and show none of them. */
 static void open_stream(FILE *stream, const char *mode)
 {
     FILE *opened = _fileno(stream) < 0 ? freopen("NUL", mode, stream) : stream;
 
-    if (opened != NULL)
-        (void)_setmode(_fileno(opened), _O_BINARY);
+    if (opened == NULL)
+        return;
+    (void)_setmode(_fileno(opened), _O_BINARY);
+    setvbuf(opened, NULL, _IOFBF, BUFSIZ);
 }
 
 /* NULL when an argument is not Unicode, or memory is short. Ends in a NULL, as argv does. */

@@ -202,10 +202,40 @@ static void never_waits_for_a_reader(void)
     CHECK(done == -1);
 }
 
-int main(void)
+/* On a console. The other side types "y", then Ctrl-Z and "n", each once it has seen a line. */
+static void hears_keys(void)
+{
+    struct wait wait = {.input = WAIT_INPUT_READ};
+    char text[16];
+
+    CHECK(terminal_has_keys() && terminal_has_screen());
+    CHECK(terminal_open(&problem) == AGENT_OK);
+    wait_any(&wait, 100);
+    CHECK(!wait.input_ready && terminal_read(text, sizeof(text)) == -1);
+    printf("type\n");
+    fflush(stdout);
+    wait_any(&wait, 10000);
+    CHECK(wait.input_ready && terminal_read(text, sizeof(text)) == 1 && text[0] == 'y');
+    printf("again\n");
+    fflush(stdout);
+    wait_any(&wait, 10000);
+    CHECK(wait.input_ready && terminal_read(text, 3) == 1 && text[0] == 0x04);
+    wait_any(&wait, 10000);
+    CHECK(wait.input_ready);
+    terminal_discard();
+    wait_any(&wait, 100);
+    CHECK(!wait.input_ready);
+    terminal_close();
+}
+
+int main(int count, char **arguments)
 {
     if (stop_install(&problem) != AGENT_OK)
         return 2;
+    if (count > 1 && strcmp(arguments[1], "console") == 0) {
+        hears_keys();
+        return case_end();
+    }
     tells_times();
     names_local_users_alone();
     names_this_machines_users();

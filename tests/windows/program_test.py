@@ -5,11 +5,17 @@
 And so do the parts of agent/ that only Windows has: transport_windows_test.c, platform_windows_test.c. With the driver it
 is tested in tests/wine. Prints TAP; skipped without Wine or the cross compiler.
 """
+import fcntl
 import os
 import re
+import select
 import shutil
+import struct
 import subprocess
 import sys
+import termios
+import time
+import tty
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'wine'))
@@ -107,16 +113,43 @@ def other_cases(world):
         yield 'output that goes nowhere is a failure', run.code == 6 and 'cannot write the output' in run.words, run.told
 
 
+def results(name, text, code):
+    """A C program's cases as one case here."""
+    lines = text.replace('\r', '').splitlines()
+    plan = next((int(line[3:]) for line in lines if line.startswith('1..')), 0)
+    told = [line for line in lines if line.startswith(('ok ', 'not ok '))]
+    return (f'{name}: {plan} checks', plan == len(told) > 0 and code == 0 and all(line.startswith('ok') for line in told),
+            '\n'.join(line for line in lines if not line.startswith('ok')))
+
+
 def test_cases(world):
-    """The C programs, each case of theirs as one here."""
     for name in TESTS:
         argv = [world.wine, str(world.prefix / 'drive_c' / name)]
         done = subprocess.run(argv, env=world.environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
-        lines = done.stderr.decode(errors='replace').replace('\r', '').splitlines()
-        plan = next((int(line[3:]) for line in lines if line.startswith('1..')), 0)
-        results = [line for line in lines if line.startswith(('ok ', 'not ok '))]
-        yield f'{name}: {plan} checks', plan == len(results) > 0 and done.returncode == 0 and \
-            all(line.startswith('ok') for line in results), '\n'.join(line for line in lines if not line.startswith('ok'))
+        yield results(name, done.stderr.decode(errors='replace'), done.returncode)
+
+
+def console_cases(world):
+    """Keys, on a pseudoterminal that Wine makes a console of."""
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 25, 80, 0, 0))
+    program = subprocess.Popen([world.wine, str(world.prefix / 'drive_c' / TESTS[1]), 'console'], start_new_session=True,
+                               env={**world.environment, 'TERM': 'xterm'}, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE)
+    try:
+        for word, keys in ((b'type', b'y'), (b'again', b'\x1an')):
+            seen, end = b'', time.monotonic() + 10
+            while word not in re.sub(rb'\x1b\[[?0-9;]*[A-Za-z]', b'', seen) and time.monotonic() < end:
+                if select.select([ours], [], [], 0.1)[0]:
+                    seen += os.read(ours, 4096)
+            os.write(ours, keys)
+        _, words = program.communicate(timeout=30)
+        yield results('keys on a console', words.decode(errors='replace'), program.returncode)
+    finally:
+        program.kill()
+        program.wait(10)
+        os.close(ours)
+        os.close(theirs)
 
 
 def cases():
@@ -126,7 +159,7 @@ def cases():
         return
     world = World([os.path.join(WINDOWS, 'gatehouse.exe'), *(os.path.join(PARTS, name) for name in TESTS)])
     try:
-        for part in help_cases, line_cases, other_cases, test_cases:
+        for part in help_cases, line_cases, other_cases, test_cases, console_cases:
             yield from part(world)
     finally:
         left = world.close()
