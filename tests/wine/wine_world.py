@@ -47,8 +47,8 @@ def until(condition, what, seconds=SECONDS):
 
 
 def end_with_parent():
-    """For preexec_fn: even if this process is killed, Wine's server ends, and with it all that runs on it."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    """For preexec_fn: even if this process is killed, Wine's server ends all that runs on it, and itself."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 class Program:
@@ -177,7 +177,7 @@ class World:
         server = find(['wineserver', '/usr/lib/wine/wineserver64', '/usr/lib/wine/wineserver'], "Wine's server")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='gatehouse-wine-'))
         self.prefix = self.folder / 'prefix'
-        self.programs, self.server, self.socket = [], None, None
+        self.programs, self.server = [], None
         self.environment = {'WINEPREFIX': str(self.prefix), 'WINEDEBUG': '-all', 'WINEARCH': 'win64',
                             'WINESERVER': server, 'WINEDLLOVERRIDES': 'mscoree,mshtml,winemenubuilder.exe=',
                             'PATH': os.environ['PATH'], 'HOME': str(self.folder), 'LC_ALL': 'C.UTF-8'}
@@ -205,11 +205,10 @@ class World:
 
     def _start_server(self, server, log):
         """Before any program, which would start one of its own that outlives this process."""
-        status = os.stat(self.prefix)
-        self.socket = pathlib.Path(f'/tmp/.wine-{os.getuid()}/server-{status.st_dev:x}-{status.st_ino:x}/socket')
         self.server = subprocess.Popen([server, '--foreground', '--persistent'], env=self.environment, stdout=log,
                                        stderr=log, start_new_session=True, preexec_fn=end_with_parent)
-        until(self.socket.exists, "Wine's server is there")
+        until(lambda: subprocess.run([server, '-k0'], env=self.environment, timeout=SECONDS, check=False).returncode == 0,
+              "Wine's server is there")
 
     def _end_server(self):
         if self.server is not None:
@@ -276,6 +275,19 @@ class World:
                 pass
         return found
 
+    def sockets(self):
+        """Where Wine's server had its socket. Debian's puts a folder for each prefix into /tmp, and its name into the
+        prefix; others have one for each user."""
+        if not self.prefix.exists():
+            return []
+        status = os.stat(self.prefix)
+        folders = [f'/tmp/.wine-{os.getuid()}/server-{status.st_dev:x}-{status.st_ino:x}']
+        note = self.prefix / 'wineserver'
+        if note.exists():
+            name = note.read_text(errors='replace').strip()
+            folders += [f'/tmp/{name}'] if re.fullmatch(r'wine-\w{6}', name) else []
+        return folders
+
     def close(self):
         """Ends and removes everything; gives what was still there after Wine's own end."""
         self.end_programs()
@@ -287,7 +299,7 @@ class World:
         for process in self.processes():
             stubborn.append(process)
             os.kill(process, signal.SIGKILL)
-        if self.socket is not None:
-            shutil.rmtree(self.socket.parent, ignore_errors=True)
+        for folder in self.sockets():
+            shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         return stubborn
