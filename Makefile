@@ -5,6 +5,8 @@
 BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
+# demo: a Windows driver file to run instead of the driver that is built in
+DRIVER  ?=
 
 .PHONY: all demo check check-full check-wine bench lint windows install clean help deps
 
@@ -14,7 +16,13 @@ all:
 demo:
 	@tools/deps build demo
 	@tools/build $(BUILD)
-	@tools/demo $(BUILD)
+ifneq ($(DRIVER),)
+ifeq ($(abspath $(DRIVER)),$(abspath $(BUILD)/windows/gatehouse.sys))
+	@tools/deps build windows
+	@tools/build-windows $(BUILD)/windows
+endif
+endif
+	@tools/demo $(BUILD) $(if $(DRIVER),--driver '$(DRIVER)')
 
 check:
 	@tools/deps build test lint windows
@@ -56,11 +64,12 @@ clean:
 help:
 	@echo 'make             build $(BUILD)/gatehoused and $(BUILD)/gatehouse'
 	@echo 'make demo        real programs connect in namespaces of their own: held, permitted, blocked (root)'
+	@echo '                 DRIVER=$(BUILD)/windows/gatehouse.sys: the same with the Windows driver file'
 	@echo 'make check       lint, all tests, the library tests again under sanitizers (root)'
 	@echo 'make check-full  the same with the long tests'
 	@echo 'make check-wine  the Windows driver and program together under Wine'
 	@echo 'make bench       measures, beside a bare NFQUEUE loop and OpenSnitch where it is installed (root)'
 	@echo 'make lint        format, static analysis, include direction, sizes, headers'
-	@echo 'make windows     cross build: $(BUILD)/windows/gatehouse.sys'
+	@echo 'make windows     cross build: $(BUILD)/windows/ gets gatehouse.sys, gatehouse.exe, the INF and a zip of them'
 	@echo 'make install     to $$(DESTDIR)$$(PREFIX), by default /usr/local'
 	@echo 'make clean       removes the build folders'

@@ -5,6 +5,9 @@
  * A batch is one answer of GET_REQUESTS together with the decisions made from it. It lives until the
  * driver has said which decisions counted, because only then its lines can be printed truthfully.
  * Batches come from a fixed pool; while the pool is short, reads wait until a submit is answered.
+ *
+ * When no lines are wanted, decisions go out with SUBMIT_AND_GET, which is the next read as well: nobody waits for
+ * their statuses. With lines they go out alone, for a line must not wait for the next connection.
  */
 #include "agent/decide.h"
 
@@ -25,6 +28,8 @@
 #define READS_MAX   2u
 #define BATCHES     6u
 #define OUTPUT_SIZE ((uint32_t)GATEHOUSE_REQUEST_MAX_SIZE)
+/* Of a submit that is a read too: enough for dozens of requests. Whoever needs more room is read with OUTPUT_SIZE. */
+#define BOTH_SIZE 16384u
 /* The smallest request is a bare header. */
 #define BATCH_MAX (OUTPUT_SIZE / sizeof(struct gatehouse_request))
 
@@ -93,6 +98,17 @@ static struct transport_call read_call(void)
     return (struct transport_call){.code = GATEHOUSE_IOCTL_GET_REQUESTS, .output_size = OUTPUT_SIZE};
 }
 
+static struct transport_call submit_call(const struct decide *decide, const struct batch *batch)
+{
+    uint32_t count = batch->submit.head.count;
+    uint32_t input_size = (uint32_t)(sizeof(batch->submit.head) + count * sizeof(batch->submit.list[0]));
+
+    if (decide->settings->quiet)
+        return (struct transport_call){GATEHOUSE_IOCTL_SUBMIT_AND_GET, 0, &batch->submit, input_size, BOTH_SIZE};
+    return (struct transport_call){GATEHOUSE_IOCTL_SUBMIT_DECISIONS, 0, &batch->submit, input_size,
+                                   count * (uint32_t)sizeof(uint32_t)};
+}
+
 /* Fills in the batch's decisions from its requests. */
 static enum agent_result make_decisions(const struct decide *decide, struct batch *batch, struct problem *problem)
 {
@@ -113,34 +129,58 @@ static enum agent_result make_decisions(const struct decide *decide, struct batc
     return AGENT_OK;
 }
 
-static enum agent_result on_requests(struct decide *decide, struct batch *batch, const struct client_answer *answer,
-                                     struct problem *problem)
+/* Decides the requests that came, and reads on. */
+static enum agent_result decide_batch(struct decide *decide, struct batch *batch, const uint8_t *requests,
+                                      uint32_t size, struct problem *problem)
 {
     struct transport_call calls[2];
     unsigned count = 1;
     enum agent_result result;
 
     decide->reads--;
-    if (answer->status != STATUS_TEXT_SUCCESS)
-        return client_explain(answer->status, problem);
-    batch->requests = answer->output;
-    batch->requests_size = answer->size;
+    batch->requests = requests;
+    batch->requests_size = size;
     result = make_decisions(decide, batch, problem);
     if (result != AGENT_OK)
         return result;
-    calls[0] = (struct transport_call){
-        .code = GATEHOUSE_IOCTL_SUBMIT_DECISIONS,
-        .input = &batch->submit,
-        .input_size = (uint32_t)(sizeof(batch->submit.head) + batch->submit.head.count * sizeof(batch->submit.list[0])),
-        .output_size = batch->submit.head.count * (uint32_t)sizeof(uint32_t)};
+    calls[0] = submit_call(decide, batch);
     /* This batch is taken now; one of the free ones must stay free to receive with. */
-    if (count_free(decide) > decide->reads + 2) {
+    if (calls[0].code == GATEHOUSE_IOCTL_SUBMIT_AND_GET) {
+        decide->reads++;
+    } else if (count_free(decide) > decide->reads + 2) {
         calls[count++] = read_call();
         decide->reads++;
     }
     result = client_send(&decide->client, calls, count, problem);
     batch->submit_tag = calls[0].tag;
     return result;
+}
+
+static enum agent_result on_requests(struct decide *decide, struct batch *batch, const struct client_answer *answer,
+                                     struct problem *problem)
+{
+    if (answer->status != STATUS_TEXT_SUCCESS)
+        return client_explain(answer->status, problem);
+    return decide_batch(decide, batch, answer->output, answer->size, problem);
+}
+
+/* Statuses, and then requests unless a decision came too late or the call could not wait. */
+static enum agent_result on_both(struct decide *decide, struct batch *batch, const struct client_answer *answer,
+                                 struct problem *problem)
+{
+    struct batch *before = find_batch(decide, answer->tag);
+    struct transport_call call = read_call();
+    uint32_t begun;
+
+    if (answer->status != STATUS_TEXT_SUCCESS)
+        return client_explain(answer->status, problem);
+    begun = before == NULL ? 0 : GATEHOUSE_STATUSES_SIZE(before->submit.head.count);
+    if (before == NULL || answer->size < begun)
+        return problem_set(problem, AGENT_LOST, "gatehoused answers decisions with a wrong size.");
+    before->submit_tag = 0;
+    if (answer->size > begun)
+        return decide_batch(decide, batch, answer->output + begun, answer->size - begun, problem);
+    return client_send(&decide->client, &call, 1, problem);
 }
 
 static void print_batch(struct decide *decide, const struct batch *batch, const uint8_t *statuses)
@@ -184,11 +224,21 @@ static enum agent_result on_submitted(struct decide *decide, const struct client
     return client_send(&decide->client, &call, 1, problem);
 }
 
+static enum agent_result on_answer(struct decide *decide, struct batch *batch, const struct client_answer *answer,
+                                   struct problem *problem)
+{
+    if (answer->code == GATEHOUSE_IOCTL_GET_REQUESTS)
+        return on_requests(decide, batch, answer, problem);
+    if (answer->code == GATEHOUSE_IOCTL_SUBMIT_AND_GET)
+        return on_both(decide, batch, answer, problem);
+    return on_submitted(decide, answer, problem);
+}
+
 /* Waits for the next answer; while lines wait to be read by somebody, for that too. */
 static enum agent_result receive(struct decide *decide, struct batch *batch, struct client_answer *answer,
                                  struct problem *problem)
 {
-    bool submitted = count_free(decide) < BATCHES;
+    bool submitted = !decide->settings->quiet && count_free(decide) < BATCHES;
 
     while (output_is_waiting(&decide->output) && !submitted) {
         struct wait wait = {.transports = {decide->client.transport}, .output = true};
@@ -214,16 +264,14 @@ static enum agent_result loop(struct decide *decide, struct problem *problem)
         result = receive(decide, batch, &answer, problem);
         if (stop_requested())
             return AGENT_STOPPED;
-        if (result == AGENT_TIMEOUT && count_free(decide) < BATCHES)
+        if (result == AGENT_TIMEOUT && !decide->settings->quiet && count_free(decide) < BATCHES)
             return problem_set(problem, AGENT_LOST,
                                WORDS_PEER " does not take decisions for %d seconds: " WORDS_LOOK ".",
                                TRANSPORT_DEADLINE_MS / 1000);
         if (result == AGENT_TIMEOUT)
             result = AGENT_OK;
-        else if (result == AGENT_OK && answer.code == GATEHOUSE_IOCTL_GET_REQUESTS)
-            result = on_requests(decide, batch, &answer, problem);
         else if (result == AGENT_OK)
-            result = on_submitted(decide, &answer, problem);
+            result = on_answer(decide, batch, &answer, problem);
     }
     return result;
 }

@@ -2,10 +2,10 @@
 /*
  * decide.h - the resident decider that decides by rules alone: permit, block, and their exceptions.
  *
- * A program's connect() waits while this runs. So a batch costs two system calls, receive and send; two reads
- * are under way, so that the next request needs no round trip first; nothing is allocated; and lines
- * are written only after the answers went out, and never waited for. While nothing happens it sleeps in
- * one receive without a timeout.
+ * A program's connect() waits while this runs. So a batch costs two system calls, receive and send (with lines a third
+ * and fourth, for their statuses); two reads are under way, so that the next request needs no round trip first; nothing
+ * is allocated; and lines are written only after the answers went out, and never waited for. While nothing happens it
+ * sleeps in one receive without a timeout.
  */
 #ifndef AGENT_DECIDE_H
 #define AGENT_DECIDE_H

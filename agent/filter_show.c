@@ -95,7 +95,7 @@ static void show_utf16(struct text *text, const uint8_t *utf16, size_t size)
         bytes[count] = '\0';
         show_written_path(text, bytes);
     } else {
-        text_add_format(text, "(%zu bytes)", size);
+        text_add_format(text, "(%u bytes)", (unsigned)size);
     }
 }
 

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,13 @@
 
 #include "agent/stop_unix.h"
 
+#define APART_MAX       4u
+#define APART_PAUSE_MAX 4096u
+
 struct transport {
     int socket;
+    unsigned apart; /* answers in a row from another processor than ours */
+    unsigned limit; /* this many, and we move there; grows with each move and falls when one lasted */
 };
 
 const char *transport_default_path(void)
@@ -87,6 +93,7 @@ enum agent_result transport_open(struct transport **transport, const char *path,
         goto out;
     }
     opened->socket = descriptor;
+    opened->limit = APART_MAX;
     *transport = opened;
     return AGENT_OK;
 out:
@@ -140,6 +147,8 @@ enum agent_result transport_send(struct transport *transport, const struct trans
         messages[i].msg_hdr.msg_iov = parts[i];
         messages[i].msg_hdr.msg_iovlen = calls[i].input_size == 0 ? 1 : 2;
     }
+    if (count == 1 && sendmsg(transport->socket, &messages[0].msg_hdr, MSG_NOSIGNAL) >= 0)
+        return AGENT_OK;
     while (sent < count) {
         int done = sendmmsg(transport->socket, messages + sent, count - sent, MSG_NOSIGNAL);
 
@@ -176,8 +185,36 @@ static bool wait_readable(int descriptor, int timeout_ms)
     return ready > 0 && list[0].revents != 0;
 }
 
-static enum agent_result unframe(const uint8_t *buffer, size_t capacity, size_t got, struct transport_answer *answer,
-                                 struct problem *problem)
+/*
+ * Waking a program on a processor that sleeps can cost more than all the rest of a held connect(), and the scheduler
+ * leaves a program on the sleeping processor where it ran last. gatehoused waits for our answer anyway, so we go where
+ * it runs: by allowing ourselves that processor only, for a moment. Afterwards the scheduler is as free as before.
+ */
+static void stay_near(struct transport *transport, uint32_t processor)
+{
+    cpu_set_t before, there;
+    int here = sched_getcpu();
+
+    if (processor == 0 || here < 0 || processor > CPU_SETSIZE || processor - 1 == (uint32_t)here) {
+        if (transport->apart == 0 && transport->limit > APART_MAX)
+            transport->limit--;
+        transport->apart = 0;
+        return;
+    }
+    if (++transport->apart < transport->limit)
+        return;
+    transport->apart = 0;
+    transport->limit = transport->limit * 2 > APART_PAUSE_MAX ? APART_PAUSE_MAX : transport->limit * 2;
+    if (sched_getaffinity(0, sizeof(before), &before) != 0 || !CPU_ISSET(processor - 1, &before))
+        return;
+    CPU_ZERO(&there);
+    CPU_SET(processor - 1, &there);
+    if (sched_setaffinity(0, sizeof(there), &there) == 0)
+        sched_setaffinity(0, sizeof(before), &before);
+}
+
+static enum agent_result unframe(struct transport *transport, const uint8_t *buffer, size_t capacity, size_t got,
+                                 struct transport_answer *answer, struct problem *problem)
 {
     struct gatehouse_answer header;
 
@@ -186,6 +223,7 @@ static enum agent_result unframe(const uint8_t *buffer, size_t capacity, size_t 
     memcpy(&header, buffer, sizeof(header));
     if (header.information != got - sizeof(header))
         return problem_set(problem, AGENT_LOST, "gatehoused sent a message whose size does not fit.");
+    stay_near(transport, header.processor);
     *answer = (struct transport_answer){header.tag, header.status, buffer + sizeof(header), header.information};
     return AGENT_OK;
 }
@@ -199,7 +237,7 @@ enum agent_result transport_receive(struct transport *transport, void *buffer, s
     if (got == -EAGAIN && timeout_ms > 0 && wait_readable(transport->socket, timeout_ms))
         got = receive_once(transport->socket, buffer, capacity, flags);
     if (got > 0)
-        return unframe(buffer, capacity, (size_t)got, answer, problem);
+        return unframe(transport, buffer, capacity, (size_t)got, answer, problem);
     if (got == -EAGAIN || got == -EINTR)
         return AGENT_TIMEOUT;
     return lost(problem);

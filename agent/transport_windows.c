@@ -28,11 +28,11 @@
 #define PREFIX       "\\\\.\\"
 #define PATH_MAX_16  260u
 
-#define STATUS_PENDING_HERE   0x00000103u
-#define STATUS_NO_SUCH_DEVICE 0xC0000010u /* STATUS_INVALID_DEVICE_REQUEST: no such operation */
-#define STATUS_NO_SUCH_CALL   0xC0000225u /* STATUS_NOT_FOUND */
-#define CUSTOMER_BIT          0x20000000u /* such a status comes through GetLastError() unchanged */
-#define FACILITY_WIN32_ERROR  0xC0070000u
+#define STATUS_PENDING_HERE  0x00000103u
+#define STATUS_NO_OPERATION  0xC0000010u /* STATUS_INVALID_DEVICE_REQUEST */
+#define STATUS_NO_CALL       0xC0000225u /* STATUS_NOT_FOUND */
+#define CUSTOMER_BIT         0x20000000u /* such a status comes through GetLastError() unchanged */
+#define FACILITY_WIN32_ERROR 0xC0070000u
 
 struct slot {
     OVERLAPPED overlapped; /* Internal: the NTSTATUS; InternalHigh: the output's size */
@@ -107,7 +107,11 @@ out:
 
 static uint32_t slot_status(const struct slot *slot)
 {
-    return (uint32_t)__atomic_load_n(&slot->overlapped.Internal, __ATOMIC_ACQUIRE);
+    ULONG_PTR status = *(const volatile ULONG_PTR *)&slot->overlapped.Internal;
+
+    /* Windows writes it after InternalHigh and the output. */
+    atomic_thread_fence(memory_order_acquire);
+    return (uint32_t)status;
 }
 
 static bool slot_is_done(const struct slot *slot)
@@ -217,7 +221,7 @@ static uint32_t status_of_error(DWORD error)
 static void end_slot(struct transport *transport, struct slot *slot, uint32_t status)
 {
     slot->overlapped.InternalHigh = 0;
-    __atomic_store_n(&slot->overlapped.Internal, status, __ATOMIC_RELEASE);
+    slot->overlapped.Internal = status;
     SetEvent(transport->event);
 }
 
@@ -231,7 +235,7 @@ static uint32_t cancel_call(struct transport *transport, const struct transport_
     if (tag != 0)
         slot = find_slot(transport, tag);
     if (slot == NULL || !CancelIoEx(transport->device, &slot->overlapped))
-        return STATUS_NO_SUCH_CALL;
+        return STATUS_NO_CALL;
     return STATUS_TEXT_SUCCESS;
 }
 
@@ -266,7 +270,7 @@ static enum agent_result send_one(struct transport *transport, const struct tran
     slot->overlapped.hEvent = transport->event;
     slot->tag = call->tag;
     if (call->code == GATEHOUSE_CALL_CANCEL || call->code == GATEHOUSE_CALL_PLATFORM_STATUS) {
-        end_slot(transport, slot, call->code == GATEHOUSE_CALL_CANCEL ? local : STATUS_NO_SUCH_DEVICE);
+        end_slot(transport, slot, call->code == GATEHOUSE_CALL_CANCEL ? local : STATUS_NO_OPERATION);
         return AGENT_OK;
     }
     if (DeviceIoControl(transport->device, call->code, (void *)(uintptr_t)call->input, call->input_size,

@@ -8,12 +8,13 @@ from traffic import PLACEMENTS
 WIDTH, LEFT, RIGHT = 940, 330, 170  # the longest figure stands behind the longest bar
 BAR, GAP = 24, 12
 INK, FAINT, PAPER, GRID = "#1b2733", "#5b6875", "#ffffff", "#dde3e9"
-COLOURS = {"none": "#9aa7b3", "loop": "#6b7c8c", "held": "#0b6e4f", "remembered": "#3a9d7a", "opensnitch": "#b5542b"}
+COLOURS = {"none": "#9aa7b3", "loop": "#6b7c8c", "held": "#0b6e4f", "file": "#4f8f2f", "remembered": "#3a9d7a", "opensnitch": "#b5542b"}
 SHORT = {
     "none": "no firewall",
     "loop": "bare NFQUEUE loop in C",
     "remembered": "gatehoused, remembered answer",
     "held": "gatehoused, held and permitted",
+    "file": "gatehouse.sys, held and permitted",
     "opensnitch": "OpenSnitch, default allow",
 }
 

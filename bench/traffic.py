@@ -100,6 +100,19 @@ class Gatehouse(Variant):
         self.lab.gatehouse_decides("permit", "--quiet")
 
 
+class DriverFile(Variant):
+    """The same with the driver as the file that Windows loads, on the loader of driver files."""
+
+    key, title = "file", "gatehoused --driver gatehouse.sys: the same"
+
+    def start(self):
+        file = names.BUILD / "windows/gatehouse.sys"
+        if not file.exists():
+            raise names.Missing(f"{file} is not built (make windows)")
+        self.lab.gatehoused("--driver", file)
+        self.lab.gatehouse_decides("permit", "--quiet")
+
+
 class Remembered(Variant):
     key, title = "remembered", "gatehoused: permitted by a remembered answer"
 
@@ -165,7 +178,7 @@ def summary(rounds):
 
 def start_variants(notes):
     variants = []
-    for number, kind in enumerate((Variant, EchoLoop, Gatehouse, Remembered, OpenSnitch)):
+    for number, kind in enumerate((Variant, EchoLoop, Gatehouse, DriverFile, Remembered, OpenSnitch)):
         variant = kind(number)
         try:
             variants.append(variant.set_up())
@@ -206,7 +219,7 @@ def measure(rounds, connects, notes):
             if samples["udp"]:
                 figures["send_decided"][variant.key] = {"title": variant.title, **summary(samples["udp"])}
         for variant in variants:
-            if variant.key in ("held", "remembered"):
+            if variant.key in ("held", "file", "remembered"):
                 with contextlib.suppress(OSError), device.observer(variant.lab.socket) as watcher:
                     figures["connect"][variant.key]["pended"] = watcher.status().pended
         return figures

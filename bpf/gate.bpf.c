@@ -290,7 +290,8 @@ static __always_inline void own_stream(const struct gate_flow_key *flow, struct 
     struct gate_flow_key own = {.cookie = flow->cookie};
     struct gate_owner_state *old = bpf_map_lookup_elem(&gate_owners, &own);
 
-    bpf_map_delete_elem(&gate_flows, flow);
+    if (bpf_map_lookup_elem(&gate_flows, flow)) /* cheaper than to delete what is not there, as usual */
+        bpf_map_delete_elem(&gate_flows, flow);
     if (old && old->pended) {
         struct gate_flow_key key = *flow;
 

@@ -5,7 +5,7 @@
  */
 #include "core/hash_index.h"
 
-#define SEGMENT_SHIFT 9u
+#define SEGMENT_SHIFT 12u
 #define SEGMENT_SIZE  (1u << SEGMENT_SHIFT)
 #define SEGMENT_BYTES (SEGMENT_SIZE * sizeof(struct hash_node *))
 

@@ -4,7 +4,7 @@
  *
  * Why this way: tables here grow to a million entries inside classify, at DISPATCH_LEVEL, under a
  * spin lock. Doubling and rehashing would stop every connection for milliseconds; splitting one
- * bucket for each insert costs the same always. Buckets live in segments of 4 KiB, so there is no
+ * bucket for each insert costs the same always. Buckets live in segments of 32 KiB, so there is no
  * large allocation. When a segment cannot be had, the index does not grow: chains get longer and
  * inserting still succeeds.
  *

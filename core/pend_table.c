@@ -74,7 +74,7 @@ bool pend_table_init(struct pend_table *table, const struct core_memory *memory,
     memset(table, 0, sizeof(*table));
     list_init(&table->queues[0]);
     list_init(&table->queues[1]);
-    if (slot_pool_init(&table->slots, memory, (sizeof(struct pend_entry) + 15u) & ~15u, capacity) &&
+    if (slot_pool_init(&table->slots, memory, (sizeof(struct pend_entry) + 63u) & ~63u, capacity) &&
         deadline_wheel_init(&table->wheel, memory) &&
         group_index_init(&table->by_endpoint, memory, capacity, seed, endpoint_matches) &&
         group_index_init(&table->by_flow, memory, capacity, seed + 1u, flow_matches) &&
@@ -126,7 +126,7 @@ enum pend_result pend_table_reserve(struct pend_table *table, const void *path, 
     }
     fresh->program = program;
     fresh->state = PEND_NEW;
-    list_init(&fresh->order);
+    list_init(&fresh->slot.list);
     list_init(&fresh->by_program);
     *entry = fresh;
     table->fresh++;
@@ -179,7 +179,7 @@ void pend_table_park(struct pend_table *table, struct pend_entry *entry)
     }
     deadline_wheel_insert(&table->wheel, &entry->due, entry->connection.held_at, entry->connection.deadline);
     entry->sequence = table->sequence++;
-    list_insert_last(&table->queues[entry->connection.ip_version == 6], &entry->order);
+    list_insert_last(&table->queues[entry->connection.ip_version == 6], &entry->slot.list);
     entry->state = PEND_QUEUED;
     table->queued++;
 }
@@ -191,7 +191,7 @@ struct pend_entry *pend_table_peek(const struct pend_table *table, uint32_t vers
     for (uint32_t i = 0; i < 2; i++) {
         struct list_link *link = (versions & (1u << i)) != 0 ? list_first(&table->queues[i]) : NULL;
         if (link != NULL) {
-            struct pend_entry *entry = core_container(link, struct pend_entry, order);
+            struct pend_entry *entry = core_container(link, struct pend_entry, slot.list);
             if (best == NULL || entry->sequence < best->sequence)
                 best = entry;
         }
@@ -201,8 +201,8 @@ struct pend_entry *pend_table_peek(const struct pend_table *table, uint32_t vers
 
 void pend_table_offer(struct pend_table *table, struct pend_entry *entry, struct pend_owner *owner)
 {
-    list_remove(&entry->order);
-    list_insert_last(&owner->offered, &entry->order);
+    list_remove(&entry->slot.list);
+    list_insert_last(&owner->offered, &entry->slot.list);
     owner->count++;
     entry->owner = owner;
     entry->state = PEND_OFFERED;
@@ -217,9 +217,9 @@ uint32_t pend_table_give_back(struct pend_table *table, struct pend_owner *owner
     uint32_t moved = 0;
 
     for (; moved < limit && owner->count != 0; moved++) {
-        struct pend_entry *entry = core_container(list_last(&owner->offered), struct pend_entry, order);
-        list_remove(&entry->order);
-        list_insert_first(&table->queues[entry->connection.ip_version == 6], &entry->order);
+        struct pend_entry *entry = core_container(list_last(&owner->offered), struct pend_entry, slot.list);
+        list_remove(&entry->slot.list);
+        list_insert_first(&table->queues[entry->connection.ip_version == 6], &entry->slot.list);
         entry->connection.flags |= GATEHOUSE_REQUEST_REOFFERED;
         entry->owner = NULL;
         entry->state = PEND_QUEUED;
@@ -251,7 +251,7 @@ static void entry_claim(struct pend_entry *entry, enum gatehouse_verdict verdict
     entry->state = PEND_CLAIMED;
     entry->verdict = (uint8_t)verdict;
     entry->by = (uint8_t)by;
-    list_insert_last(claimed, &entry->order);
+    list_insert_last(claimed, &entry->slot.list);
 }
 
 bool pend_table_claim(struct pend_table *table, struct pend_entry *entry, enum gatehouse_verdict verdict,
@@ -266,7 +266,7 @@ bool pend_table_claim(struct pend_table *table, struct pend_entry *entry, enum g
     } else {
         return false;
     }
-    list_remove(&entry->order);
+    list_remove(&entry->slot.list);
     deadline_wheel_remove(&table->wheel, &entry->due);
     group_index_remove(&table->by_destination, &entry->by_destination);
     list_remove(&entry->by_program);
@@ -288,19 +288,29 @@ struct pend_entry *pend_claimed_take(struct list_link *claimed)
     if (link == NULL)
         return NULL;
     list_remove(link);
-    return core_container(link, struct pend_entry, order);
+    return core_container(link, struct pend_entry, slot.list);
 }
 
-void pend_table_completing(struct pend_entry *entry)
+void pend_table_completing(struct pend_table *table, struct pend_entry *entry)
 {
+    table->completing = entry;
     entry->state = PEND_COMPLETING;
+}
+
+/* Completing an operation runs its reauthorization at once, so it is most often the newest one: its group needs no
+ * search. Else NULL or the group's leader. */
+static struct group_link *completing_flow(struct pend_table *table, const struct flow_key *key)
+{
+    if (table->completing != NULL && flow_matches(&table->completing->by_flow, key))
+        return &table->completing->by_flow;
+    return group_index_find(&table->by_flow, flow_hash(table, key->endpoint, key->to), key);
 }
 
 struct pend_entry *pend_table_reauthorize(struct pend_table *table, uint64_t endpoint, const struct destination *to,
                                           enum gatehouse_verdict *verdict)
 {
     struct flow_key key = {endpoint, to};
-    struct group_link *leader = group_index_find(&table->by_flow, flow_hash(table, endpoint, to), &key);
+    struct group_link *leader = completing_flow(table, &key);
     struct pend_entry *found = NULL;
 
     for (struct group_link *link = leader; link != NULL; link = group_next(leader, link)) {
@@ -323,6 +333,8 @@ struct pend_entry *pend_table_reauthorize(struct pend_table *table, uint64_t end
 
 void pend_table_release(struct pend_table *table, struct pend_entry *entry)
 {
+    if (table->completing == entry)
+        table->completing = NULL;
     group_index_remove(&table->by_flow, &entry->by_flow);
     group_index_remove(&table->by_endpoint, &entry->by_endpoint);
     entry_free(table, entry);

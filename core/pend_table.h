@@ -52,9 +52,12 @@ struct pend_owner {
     uint32_t count;
 };
 
+/* Laid out by who touches what: a neighbour in the lists (queue, program, wheel) only the first 64 bytes, a neighbour
+ * in an index only that index's link. With very many entries each line touched is a read of main memory. */
 struct pend_entry {
-    struct slot_header slot;
-    struct list_link order; /* the queue's, the owner's, or after claiming the caller's */
+    struct slot_header slot; /* its list: free, and while in use the queue, the owner, after claiming the caller's */
+    struct list_link by_program;
+    struct deadline_link due;
     struct pend_owner *owner;
     uint64_t sequence;
     void *completion;        /* the caller's: completes the operation */
@@ -63,11 +66,9 @@ struct pend_entry {
     uint8_t verdict;         /* enum gatehouse_verdict, from CLAIMED on */
     uint8_t by;              /* enum gatehouse_decided_by, from CLAIMED on */
     bool endpoint_gone;      /* no reauthorization will come */
-    struct deadline_link due;
-    struct list_link by_program;
-    struct group_link by_endpoint;
-    struct group_link by_flow;
     struct group_link by_destination;
+    struct group_link by_flow;
+    struct group_link by_endpoint;
     struct connection connection;
 };
 
@@ -75,7 +76,9 @@ struct pend_table {
     struct slot_pool slots;
     struct list_link queues[2]; /* IPv4, IPv6 */
     uint64_t sequence;
-    uint32_t fresh; /* NEW */
+    struct pend_entry
+        *completing; /* the newest COMPLETING one, until it is released; most often the next to be asked for */
+    uint32_t fresh;  /* NEW */
     uint32_t queued;
     uint32_t offered;
     struct deadline_wheel wheel;
@@ -133,7 +136,7 @@ void pend_table_park_claimed(struct pend_table *table, struct pend_entry *entry,
 struct pend_entry *pend_claimed_take(struct list_link *claimed);
 
 /* CLAIMED -> COMPLETING: the operation is completed next. */
-void pend_table_completing(struct pend_entry *entry);
+void pend_table_completing(struct pend_table *table, struct pend_entry *entry);
 
 /*
  * A reauthorization for completion has come: the entry of this endpoint and destination that is

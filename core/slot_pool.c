@@ -60,7 +60,7 @@ static bool chunk_add(struct slot_pool *pool)
     for (uint32_t i = 0; i < CHUNK_SLOTS; i++) {
         struct slot_header *slot = slot_at(pool, first + i);
         slot->number = first + i;
-        list_insert_last(&pool->free, &slot->free);
+        list_insert_last(&pool->free, &slot->list);
     }
     return true;
 }
@@ -70,8 +70,8 @@ struct slot_header *slot_pool_take(struct slot_pool *pool)
     if (slot_pool_is_full(pool) || (list_is_empty(&pool->free) && !chunk_add(pool)))
         return NULL;
 
-    struct slot_header *slot = core_container(list_first(&pool->free), struct slot_header, free);
-    list_remove(&slot->free);
+    struct slot_header *slot = core_container(list_first(&pool->free), struct slot_header, list);
+    list_remove(&slot->list);
     memset((uint8_t *)slot + sizeof(*slot), 0, pool->slot_size - sizeof(*slot));
     slot->generation++;
     if (slot->generation == 0)
@@ -84,7 +84,7 @@ struct slot_header *slot_pool_take(struct slot_pool *pool)
 void slot_pool_give(struct slot_pool *pool, struct slot_header *slot)
 {
     slot->id = 0;
-    list_insert_last(&pool->free, &slot->free);
+    list_insert_last(&pool->free, &slot->list);
     pool->used--;
 }
 

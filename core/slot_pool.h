@@ -18,7 +18,7 @@ struct slot_header {
     uint64_t id; /* 0 while free */
     uint32_t generation;
     uint32_t number;
-    struct list_link free; /* in the queue of free slots; the slot's own while in use */
+    struct list_link list; /* the queue of free slots; the user's while in use */
 };
 
 struct slot_pool {

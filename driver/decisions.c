@@ -7,6 +7,7 @@
 #include "core/wire_decode.h"
 #include "driver/answers.h"
 #include "driver/holds.h"
+#include "driver/requests.h"
 
 uint32_t decisions_refusal(enum pend_result result)
 {
@@ -50,32 +51,60 @@ static uint32_t decide(struct client *client, uint64_t id, enum gatehouse_verdic
     return refusal;
 }
 
-/* The status of decision i takes the place of input that was read already: 4 * (i + 1) <= 8 + 24 * i. */
+/* Returns how many were refused. The status of decision i takes the place of input that was read already:
+ * 4 * (i + 1) <= 8 + 24 * i. */
+static uint32_t submit(struct client *client, void *buffer, uint32_t count)
+{
+    uint32_t *statuses = buffer;
+    uint32_t refused = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct gatehouse_decision decision;
+        uint32_t refusal = wire_decode_decision(buffer, i, &decision);
+
+        if (refusal == 0 && decision.scope == GATEHOUSE_SCOPE_CONNECTION)
+            refusal = decide(client, decision.id, (enum gatehouse_verdict)decision.verdict);
+        else if (refusal == 0)
+            refusal = answers_decide(client, &decision);
+        if (refusal != 0) {
+            DRIVER_COUNT(rejected_input);
+            refused++;
+        }
+        statuses[i] = refusal;
+    }
+    return refused;
+}
+
 NTSTATUS decisions_submit(struct client *client, PIRP irp, struct dispatch_io *io)
 {
-    uint32_t *statuses = io->buffer;
     uint32_t count;
     uint32_t refusal = wire_decode_decisions(io->buffer, io->input_size, &count);
 
     UNREFERENCED_PARAMETER(irp);
     if (refusal != 0)
         return (NTSTATUS)refusal;
-    if (io->output_size < count * sizeof(*statuses))
+    if (io->output_size < count * sizeof(uint32_t))
         return (NTSTATUS)GATEHOUSE_E_SHORT_OUTPUT;
-    for (uint32_t i = 0; i < count; i++) {
-        struct gatehouse_decision decision;
-
-        refusal = wire_decode_decision(io->buffer, i, &decision);
-        if (refusal == 0 && decision.scope == GATEHOUSE_SCOPE_CONNECTION)
-            refusal = decide(client, decision.id, (enum gatehouse_verdict)decision.verdict);
-        else if (refusal == 0)
-            refusal = answers_decide(client, &decision);
-        if (refusal != 0)
-            DRIVER_COUNT(rejected_input);
-        statuses[i] = refusal;
-    }
-    io->information = count * sizeof(*statuses);
+    (void)submit(client, io->buffer, count);
+    io->information = count * sizeof(uint32_t);
     return STATUS_SUCCESS;
+}
+
+NTSTATUS decisions_submit_and_get(struct client *client, PIRP irp, struct dispatch_io *io)
+{
+    uint32_t count, size;
+    uint32_t refusal = wire_decode_decisions(io->buffer, io->input_size, &count);
+
+    if (refusal != 0)
+        return (NTSTATUS)refusal;
+    size = GATEHOUSE_STATUSES_SIZE(count);
+    if (io->output_size < size + sizeof(struct gatehouse_request))
+        return (NTSTATUS)GATEHOUSE_E_SHORT_OUTPUT;
+    refusal = submit(client, io->buffer, count);
+    if (count % 2 != 0)
+        ((uint32_t *)io->buffer)[count] = 0;
+    io->information = size;
+    return refusal != 0 ? STATUS_SUCCESS : requests_get_after(client, irp, io, size);
 }
 
 static NTSTATUS seed_status(uint32_t refusal)

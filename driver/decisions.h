@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * decisions.h - SUBMIT_DECISIONS and the article's SUBMIT_DECISION.
+ * decisions.h - SUBMIT_DECISIONS, SUBMIT_AND_GET and the article's SUBMIT_DECISION.
  *
  * Each decision of a batch stands for itself and has its own status. A decision with a scope wider
  * than the connection becomes a filter first (answers.h) and also decides every other held
@@ -12,6 +12,7 @@
 #include "driver/dispatch.h"
 
 dispatch_handler decisions_submit;
+dispatch_handler decisions_submit_and_get;
 dispatch_handler decisions_submit_seed;
 
 /* pend_lock held. Claims id for the client's verdict; 0 or the GATEHOUSE_E_* why not. */

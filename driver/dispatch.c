@@ -80,6 +80,8 @@ static const struct operation operations[] = {
      (NTSTATUS)GATEHOUSE_E_NOT_DECIDER, FALSE},
     {GATEHOUSE_IOCTL_SUBMIT_DECISIONS, decisions_submit, sizeof(struct gatehouse_decisions), ANY_SIZE, 0, BY_DECIDER,
      (NTSTATUS)GATEHOUSE_E_NOT_DECIDER, FALSE},
+    {GATEHOUSE_IOCTL_SUBMIT_AND_GET, decisions_submit_and_get, sizeof(struct gatehouse_decisions), ANY_SIZE, 0,
+     BY_DECIDER, (NTSTATUS)GATEHOUSE_E_NOT_DECIDER, FALSE},
     {GATEHOUSE_IOCTL_SET_POLICY, set_policy, sizeof(struct gatehouse_policy), sizeof(struct gatehouse_policy), 0,
      BY_DECIDER | BY_OBSERVER, STATUS_SUCCESS, FALSE},
     {GATEHOUSE_IOCTL_GET_STATUS, status_get, 0, 0, sizeof(struct gatehouse_status), BY_DECIDER | BY_OBSERVER,

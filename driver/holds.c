@@ -161,12 +161,8 @@ static void park(struct pend_entry *entry, const struct connection *connection)
     }
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
 
-    if (ready != NULL) {
-        BOOLEAN too_small = !NT_SUCCESS(ready->IoStatus.Status);
-        IoCompleteRequest(ready, IO_NO_INCREMENT);
-        if (too_small)
-            requests_pump();
-    }
+    if (ready != NULL)
+        requests_complete(ready);
     events_deliver();
     holds_complete(&claimed);
 }
@@ -367,7 +363,7 @@ static void complete_one(struct pend_entry *entry)
                  (unsigned)entry->by);
 
     KeAcquireSpinLock(&driver_state.pend_lock, &irql);
-    pend_table_completing(entry);
+    pend_table_completing(&driver_state.pends, entry);
     count_decided_locked(entry);
     driver_state.completing++;
     KeReleaseSpinLock(&driver_state.pend_lock, irql);

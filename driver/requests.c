@@ -4,6 +4,17 @@
  */
 #include "driver/requests.h"
 
+/* How many bytes of output were there before any request. irp_queue has the other two contexts. */
+static void begun_set(PIRP irp, ULONG begun)
+{
+    irp->Tail.Overlay.DriverContext[2] = (PVOID)(ULONG_PTR)begun;
+}
+
+static ULONG begun_of(PIRP irp)
+{
+    return (ULONG)(ULONG_PTR)irp->Tail.Overlay.DriverContext[2];
+}
+
 static struct wire_request request_of(const struct pend_entry *entry)
 {
     struct wire_request request = {entry->slot.id, &entry->connection, NULL, 0};
@@ -33,7 +44,7 @@ static void fill_batch(struct client *client, PIRP irp)
 {
     ULONG room = IoGetCurrentIrpStackLocation(irp)->Parameters.DeviceIoControl.OutputBufferLength;
     uint8_t *out = irp->AssociatedIrp.SystemBuffer;
-    ULONG used = 0;
+    ULONG used = begun_of(irp);
 
     for (;;) {
         struct pend_entry *entry = pend_table_peek(&driver_state.pends, PEND_ANY);
@@ -49,7 +60,7 @@ static void fill_batch(struct client *client, PIRP irp)
         DRIVER_TRACE("request dispatched: id=%llu pid=%llu\n", (unsigned long long)request.id,
                      (unsigned long long)entry->connection.process_id);
     }
-    if (used == 0)
+    if (used == 0) /* nothing fits; statuses that were there before would still be an answer */
         DRIVER_COUNT(rejected_input);
     irp->IoStatus.Status = used == 0 ? (NTSTATUS)GATEHOUSE_E_SHORT_OUTPUT : STATUS_SUCCESS;
     irp->IoStatus.Information = used;
@@ -93,9 +104,20 @@ void requests_pump(void)
     }
 }
 
-/* pend_lock held; the client decides. Answers now or parks. *parked: the IRP is no longer the caller's. */
-static NTSTATUS serve_locked(struct client *client, PIRP irp, struct dispatch_io *io)
+_Use_decl_annotations_
+void requests_complete(PIRP irp)
 {
+    BOOLEAN empty = irp->IoStatus.Information <= begun_of(irp);
+
+    IoCompleteRequest(irp, IO_NO_INCREMENT);
+    if (empty)
+        requests_pump();
+}
+
+/* pend_lock held; the client decides. Answers now or parks. *parked: the IRP is no longer the caller's. */
+static NTSTATUS serve_locked(struct client *client, PIRP irp, struct dispatch_io *io, ULONG begun)
+{
+    begun_set(irp, begun);
     if (client->request_reads.count == 0 &&
         pend_table_peek(&driver_state.pends, client_decider_versions_locked()) != NULL) {
         fill(client, irp);
@@ -103,6 +125,8 @@ static NTSTATUS serve_locked(struct client *client, PIRP irp, struct dispatch_io
         io->counted = !NT_SUCCESS(irp->IoStatus.Status);
         return irp->IoStatus.Status;
     }
+    if (client->request_reads.count >= DRIVER_READS_MAX && begun != 0)
+        return STATUS_SUCCESS;
     if (client->request_reads.count >= DRIVER_READS_MAX)
         return client->role == CLIENT_SEED ? STATUS_DEVICE_BUSY : (NTSTATUS)GATEHOUSE_E_TOO_MANY_READS;
     io->parked = irp_queue_park(&client->request_reads, irp);
@@ -110,7 +134,7 @@ static NTSTATUS serve_locked(struct client *client, PIRP irp, struct dispatch_io
     return STATUS_CANCELLED;
 }
 
-NTSTATUS requests_get(struct client *client, PIRP irp, struct dispatch_io *io)
+NTSTATUS requests_get_after(struct client *client, PIRP irp, struct dispatch_io *io, ULONG begun)
 {
     NTSTATUS status;
     KIRQL irql;
@@ -121,9 +145,16 @@ NTSTATUS requests_get(struct client *client, PIRP irp, struct dispatch_io *io)
     else if (driver_state.decider != client)
         status = (NTSTATUS)GATEHOUSE_E_NOT_DECIDER;
     else
-        status = serve_locked(client, irp, io);
+        status = serve_locked(client, irp, io, begun);
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    if (!NT_SUCCESS(status))
+        io->information = 0;
     return status;
+}
+
+NTSTATUS requests_get(struct client *client, PIRP irp, struct dispatch_io *io)
+{
+    return requests_get_after(client, irp, io, 0);
 }
 
 NTSTATUS requests_get_seed(struct client *client, PIRP irp, struct dispatch_io *io)
@@ -137,7 +168,7 @@ NTSTATUS requests_get_seed(struct client *client, PIRP irp, struct dispatch_io *
     } else {
         status = client_become_seed_locked(client);
         if (NT_SUCCESS(status))
-            status = serve_locked(client, irp, io);
+            status = serve_locked(client, irp, io, 0);
     }
     KeReleaseSpinLock(&driver_state.pend_lock, irql);
     return status;

@@ -25,21 +25,31 @@ void fwpm_use_channel(const struct fwpm_channel *channel)
 
 /* --- Blocks -------------------------------------------------------------------------------- */
 
-union block {
-    union block *next;
-    UINT64 alignment[2];
+/* In front of what is handed out, whose alignment it keeps. */
+struct block {
+    struct block *next;
+    UINT64 alignment;
+    UINT8 memory[];
 };
+
+static struct block *block_of(void *memory)
+{
+    return (struct block *)((UINT8 *)memory - sizeof(struct block));
+}
+
+static void *memory_of(struct block *block)
+{
+    return block == NULL ? NULL : block->memory;
+}
 
 void *block_new(size_t size)
 {
-    union block *block = calloc(1, sizeof(*block) + size);
-
-    return block == NULL ? NULL : block + 1;
+    return memory_of(calloc(1, sizeof(struct block) + size));
 }
 
 void block_chain(void *block, void *last)
 {
-    union block *head = (union block *)block - 1, *tail = (union block *)last - 1;
+    struct block *head = block_of(block), *tail = block_of(last);
 
     tail->next = head->next;
     head->next = tail;
@@ -49,7 +59,7 @@ void WINAPI FwpmFreeMemory0(void **p)
 {
     if (p == NULL || *p == NULL)
         return;
-    for (union block *block = (union block *)*p - 1, *next; block != NULL; block = next) {
+    for (struct block *block = block_of(*p), *next; block != NULL; block = next) {
         next = block->next;
         free(block);
     }
@@ -62,13 +72,10 @@ static const struct {
     UINT32 status;
     DWORD error;
 } errors[] = {
-    {0, ERROR_SUCCESS},
-    {WIRE_MALFORMED, ERROR_INVALID_PARAMETER},
-    {WIRE_REVISION, ERROR_REVISION_MISMATCH},
-    {WIRE_NO_MEMORY, ERROR_NOT_ENOUGH_MEMORY},
-    {0xC0000008u, ERROR_INVALID_HANDLE},
-    {0xC0000022u, ERROR_ACCESS_DENIED},
-    {0xC0000023u, ERROR_INSUFFICIENT_BUFFER},
+    {0xC0000079u, ERROR_INVALID_SECURITY_DESCR}, {0, ERROR_SUCCESS},
+    {WIRE_MALFORMED, ERROR_INVALID_PARAMETER},   {WIRE_REVISION, ERROR_REVISION_MISMATCH},
+    {WIRE_NO_MEMORY, ERROR_NOT_ENOUGH_MEMORY},   {0xC0000008u, ERROR_INVALID_HANDLE},
+    {0xC0000022u, ERROR_ACCESS_DENIED},          {0xC0000023u, ERROR_INSUFFICIENT_BUFFER},
 };
 
 static DWORD error_of(UINT32 status)

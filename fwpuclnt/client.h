@@ -14,7 +14,7 @@
 struct fwpm_channel {
     void *context;
     /* Carries input, and the answer of at most capacity bytes back. Not ERROR_SUCCESS: the call's own result then. */
-    DWORD (*call)
+    DWORD(*call)
     (void *context, const void *input, UINT32 input_size, void *output, UINT32 capacity, UINT32 *output_size);
     /* Another program's transaction is open: time to let pass before the next try. */
     void (*pause)(void *context, UINT32 milliseconds);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +19,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <ntddk.h>
 
 #include "fwpuclnt/server.h"
 #include "fwpuclnt/wire.h"
+#include "gatehouse/protocol.h"
 #include "gatehouse/status.h"
 #include "host/log.h"
 #include "nt/nt.h"
@@ -31,14 +34,22 @@
 
 #define DEVICE_NAME "\\\\.\\Gatehouse"
 #define CLIENTS_MAX 64u
-#define READ_BATCH  4u /* a decider sends its answer and its next read together */
 #define GROUP_NAME  "gatehouse"
+
+/*
+ * A decider that decides by rules answers an offer within microseconds. To sleep meanwhile and be woken on another
+ * processor can cost more than that, so for a moment this thread does not sleep after an offer. When no answer came in
+ * that time, as with a person or a decider that waits for this very processor, it sleeps after the next offer, then
+ * after the next two, four, at most REST_MAX. It never stays awake without an offer.
+ */
+#define AWAKE_NS 60000u
+#define REST_MAX 256u
 
 struct call {
     struct client *client;
     struct nt_call *nt_call;
     uint32_t tag;
-    bool busy, done;
+    bool busy, done, gets_requests;
 };
 
 /* An answer that the socket would not take yet. */
@@ -65,13 +76,15 @@ struct device_server {
     int spare; /* a descriptor kept for the moment when there is no other */
     struct client *clients;
     unsigned client_count;
+    struct client *offered; /* whose call for requests was answered last; NULL: it was looked after, or is gone */
+    struct client *heard;   /* who sent the latest message */
+    unsigned rest;          /* so many offers are not waited for awake, because waiting was no use */
+    unsigned rest_next;
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     device_server_status *status;
     void *status_context;
     struct fwpm_server *management;
-    struct mmsghdr headers[READ_BATCH];
-    struct iovec pieces[READ_BATCH];
-    uint8_t messages[READ_BATCH][GATEHOUSE_MESSAGE_MAX];
+    uint8_t message[GATEHOUSE_MESSAGE_MAX];
     uint8_t management_answer[WIRE_ANSWER_MAX];
 };
 
@@ -98,7 +111,8 @@ static void client_keep(struct client *client, const struct gatehouse_answer *an
 
 static void client_answer(struct client *client, uint32_t tag, uint32_t status, const void *output, size_t size)
 {
-    struct gatehouse_answer answer = {.tag = tag, .status = status, .information = (uint32_t)size};
+    struct gatehouse_answer answer = {
+        .tag = tag, .status = status, .information = (uint32_t)size, .processor = (uint32_t)sched_getcpu() + 1};
     struct iovec parts[2] = {{&answer, sizeof(answer)}, {(void *)(uintptr_t)output, size}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = size ? 2 : 1};
 
@@ -140,6 +154,8 @@ static void call_done(void *context, NTSTATUS status, const void *output, size_t
     struct call *call = context;
 
     call->done = true;
+    if (call->gets_requests && NT_SUCCESS(status))
+        call->client->server->offered = call->client;
     client_answer(call->client, call->tag, (uint32_t)status, output, information);
 }
 
@@ -221,6 +237,8 @@ static void client_control(struct client *client, const struct gatehouse_call *h
         return;
     }
     *call = (struct call){.client = client, .tag = header->tag, .busy = true};
+    call->gets_requests =
+        header->code == GATEHOUSE_IOCTL_GET_REQUESTS || header->code == GATEHOUSE_IOCTL_SUBMIT_AND_GET;
     nt_device_control(client->file, header->code, input, input_size, header->output_size, call_done, call,
                       &call->nt_call);
     call_release(call);
@@ -286,25 +304,33 @@ static void client_close(struct client *client)
             break;
         }
     }
+    if (server->offered == client)
+        server->offered = NULL;
+    if (server->heard == client)
+        server->heard = NULL;
     server->client_count--;
     free(client);
 }
 
-static void client_read(struct client *client)
+/*
+ * One message: a decider's answer and its next read are one. What is left comes again in the next turn. False: there
+ * was none. The client may be gone afterwards.
+ */
+static bool client_read(struct client *client)
 {
     struct device_server *server = client->server;
-    int count = recvmmsg(client->source.fd, server->headers, READ_BATCH, MSG_DONTWAIT, NULL);
+    ssize_t size = recv(client->source.fd, server->message, sizeof(server->message), MSG_DONTWAIT | MSG_TRUNC);
 
-    if (count < 0 && errno != EAGAIN && errno != EINTR)
+    if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (size <= 0) { /* end of file; an empty message looks the same and is no call either */
         client_close(client);
-    for (int i = 0; i < count; i++) {
-        const struct mmsghdr *header = &server->headers[i];
-        if (header->msg_len == 0) { /* end of file; an empty message looks the same and is no call either */
-            client_close(client);
-            return;
-        }
-        client_message(client, server->messages[i], header->msg_len, header->msg_hdr.msg_flags & MSG_TRUNC);
+        return true;
     }
+    server->heard = client;
+    bool cut = (size_t)size > sizeof(server->message);
+    client_message(client, server->message, cut ? sizeof(server->message) : (size_t)size, cut);
+    return true;
 }
 
 static void client_ready(void *context, uint32_t events)
@@ -523,10 +549,6 @@ int device_server_start(struct loop *loop, const char *path, device_server_statu
         goto out;
     made->loop = loop;
     made->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    for (unsigned i = 0; i < READ_BATCH; i++) {
-        made->pieces[i] = (struct iovec){made->messages[i], GATEHOUSE_MESSAGE_MAX};
-        made->headers[i].msg_hdr = (struct msghdr){.msg_iov = &made->pieces[i], .msg_iovlen = 1};
-    }
     made->status = status;
     made->status_context = context;
     snprintf(made->path, sizeof(made->path), "%s", path);
@@ -575,6 +597,46 @@ void device_server_stop(struct device_server *server)
     if (server->spare >= 0)
         close(server->spare);
     free(server);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Turns without sleeping until the client sent something, something else came, or the time is up. */
+static void stay_awake(struct device_server *server, const struct client *client)
+{
+    uint64_t end = now_ns() + AWAKE_NS;
+
+    server->heard = NULL;
+    do {
+        if (loop_turn(server->loop, false))
+            break;
+    } while (now_ns() < end);
+    if (server->heard == client)
+        server->rest_next = 0;
+    else
+        server->rest_next = server->rest_next ? server->rest_next * 2 : 1;
+    if (server->rest_next > REST_MAX)
+        server->rest_next = REST_MAX;
+    server->rest = server->rest_next;
+}
+
+void device_server_look(struct device_server *server)
+{
+    struct client *client = server->offered;
+
+    server->offered = NULL;
+    if (!client || client->closing || client->late_first || client_read(client))
+        return;
+    if (server->rest)
+        server->rest--;
+    else
+        stay_awake(server, client);
 }
 
 uint64_t device_server_tidy(struct device_server *server)

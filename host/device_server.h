@@ -29,6 +29,12 @@ int device_server_start(struct loop *loop, const char *path, device_server_statu
 /* Closes every client's handle (cleanup, close), then the socket, and unlinks it. NULL is allowed. */
 void device_server_stop(struct device_server *server);
 
+/*
+ * Reads what a client sends back at once after it was given requests, and waits a moment for it, without sleeping, when
+ * that was of use lately. Once after each turn of the loop. It may turn the loop itself.
+ */
+void device_server_look(struct device_server *server);
+
 /* Releases what ended calls held; once a turn. Returns when to be called again at the latest (as nt_pump does). */
 uint64_t device_server_tidy(struct device_server *server);
 

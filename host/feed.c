@@ -27,6 +27,7 @@
 #include "wfp/ale.h"
 
 #define FEED_BATCH  64u
+#define FEED_ENDS   16u /* packets after which the ends of sockets are looked at without being told of any */
 #define REAUTH_STEP 256u
 
 enum flow_state { FLOW_NEW, FLOW_PENDED, FLOW_LIVE };
@@ -58,6 +59,7 @@ struct feed {
     struct gate *gate;
     struct feed_flow *flows;
     struct feed_socket *sockets;
+    unsigned since_ends; /* packets */
     TAILQ_HEAD(live_flows, feed_flow) live;
     size_t live_count;
     size_t fresh_count;
@@ -377,14 +379,17 @@ static void feed_damaged(void *context, uint32_t id)
 
 static const struct gate_handlers feed_handlers = {feed_packet, feed_damaged, feed_socket_closed};
 
-int feed_read(struct feed *feed)
+int feed_read(struct feed *feed, bool ends)
 {
     int count = gate_read_queue(feed->gate, FEED_BATCH, &feed_handlers, feed);
 
     if (count < 0)
         return count;
-    if ((unsigned)count < FEED_BATCH)
+    feed->since_ends += (unsigned)count;
+    if ((unsigned)count < FEED_BATCH && (ends || feed->since_ends >= FEED_ENDS)) {
+        feed->since_ends = 0;
         count = gate_read_events(feed->gate, &feed_handlers, feed);
+    }
     return count < 0 ? count : 0;
 }
 

@@ -26,8 +26,12 @@ struct feed *feed_new(struct gate *gate);
 /* Drops what is still held. The driver must be unloaded by then: nothing may complete later. */
 void feed_free(struct feed *feed);
 
-/* Brings what the kernel has: a bounded batch of packets, then events once no packet is left. 0 or -errno. */
-int feed_read(struct feed *feed);
+/*
+ * Brings what the kernel has: a bounded batch of packets, then events once no packet is left. ends: the gate says that
+ * there are events; otherwise they are left for later, some packets long, for a program waits for its packet's verdict
+ * and nobody for the end of a socket with nothing held. 0 or -errno.
+ */
+int feed_read(struct feed *feed, bool ends);
 
 /* Work left for after the turn: established flows, reauthorization of live ones. True: there is more. */
 bool feed_tidy(struct feed *feed);

@@ -226,7 +226,7 @@ static int install_family(const struct family *family, const char *directory, ui
              "%s"
              "-A " CHAIN " -m bpf --object-pinned %s/xt_permit -j RETURN\n"
              "-A " CHAIN " -p tcp -m bpf --object-pinned %s/xt_block -j REJECT --reject-with tcp-reset\n"
-             "-A " CHAIN " -m bpf --object-pinned %s/xt_block -j REJECT --reject-with %s\n"
+             "-A " CHAIN " -p udp -m bpf --object-pinned %s/xt_block -j REJECT --reject-with %s\n"
              "-A " CHAIN " -m bpf --object-pinned %s/xt_pend -j NFQUEUE --queue-num %u%s\n"
              "-I OUTPUT 1 -p udp -j " CHAIN "\n"
              "-I OUTPUT 1 -p tcp -m tcp --syn -j " CHAIN "\n"

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,14 +58,24 @@ static void host_fail(struct host *host, const char *what, int result)
     host->failed = host->stop = true;
 }
 
-static void gate_ready(void *context, uint32_t events)
+static void gate_read(struct host *host, bool ends)
 {
-    struct host *host = context;
-    int result = feed_read(host->feed);
+    int result = feed_read(host->feed, ends);
 
-    (void)events;
     if (result < 0)
         host_fail(host, "the packet queue cannot be read", result);
+}
+
+static void queue_ready(void *context, uint32_t events)
+{
+    (void)events;
+    gate_read(context, false);
+}
+
+static void ends_ready(void *context, uint32_t events)
+{
+    (void)events;
+    gate_read(context, true);
 }
 
 static void signals_ready(void *context, uint32_t events)
@@ -171,6 +182,22 @@ static void driver_print(void *context, ULONG component, ULONG level, const char
     log_trace("driver: %.*s", (int)size, text);
 }
 
+static int host_start_driver_file(struct host *host, const struct nt_registry_dword *values, size_t value_count)
+{
+    struct pe_error error = {""};
+
+    if (host->options.special_pool && !nt_special_pool_start(PE_SPECIAL_POOL_PAGES, FALSE)) {
+        log_say("there is no address space for the special pool; start it without --special-pool.");
+        return -ENOMEM;
+    }
+    if (!pe_driver_load(host->options.driver, "Gatehouse", values, value_count, &host->driver_file, &error)) {
+        log_say("%s", error.text);
+        return -EIO;
+    }
+    log_tell("runs the driver file %s%s", host->options.driver, host->options.special_pool ? " on special pool" : "");
+    return 0;
+}
+
 static int host_start_driver(struct host *host)
 {
     struct nt_registry_dword values[] = {
@@ -182,14 +209,8 @@ static int host_start_driver(struct host *host)
     if (host->options.verbose)
         nt_set_debug_sink(driver_print, NULL);
     nt_set_pump_wake(pump_wake, host);
-    if (host->options.driver != NULL) {
-        struct pe_error error = {""};
-        bool loaded = pe_driver_load(host->options.driver, "Gatehouse", values, sizeof(values) / sizeof(values[0]),
-                                     &host->driver_file, &error);
-        if (!loaded)
-            log_say("%s", error.text);
-        return loaded ? 0 : -EIO;
-    }
+    if (host->options.driver != NULL)
+        return host_start_driver_file(host, values, sizeof(values) / sizeof(values[0]));
     NTSTATUS status =
         nt_driver_load("Gatehouse", DriverEntry, values, sizeof(values) / sizeof(values[0]), &host->driver);
     if (NT_SUCCESS(status))
@@ -235,9 +256,9 @@ static int host_start_gate(struct host *host)
     host->feed = feed_new(host->gate);
     result = host->feed ? 0 : -ENOMEM;
     if (!result)
-        result = host_watch(host, &host->queue, gate_queue_fd(host->gate), gate_ready);
+        result = host_watch(host, &host->queue, gate_queue_fd(host->gate), queue_ready);
     if (!result)
-        result = host_watch(host, &host->events, gate_events_fd(host->gate), gate_ready);
+        result = host_watch(host, &host->events, gate_events_fd(host->gate), ends_ready);
     if (result)
         log_say("cannot watch the packet queue: %s.", strerror(-result));
     return result;
@@ -269,6 +290,7 @@ static void host_run(struct host *host)
         int result = loop_turn(&host->loop, !more && !host->pump_wanted);
         if (result < 0)
             host_fail(host, "waiting for events failed", result);
+        device_server_look(host->server);
     }
 }
 
@@ -325,6 +347,7 @@ int main(int argc, char **argv)
     static struct host host;
 
     open_standard_streams();
+    mallopt(M_MXFAST, 0); /* else each buffer of a call, being large, would make malloc tidy up its fast bins first */
     switch (options_parse(argc, argv, &host.options)) {
     case OPTIONS_DONE:
         return EXIT_ENDED;

@@ -3,7 +3,7 @@
  * options.c - reads gatehoused's command line. A value that is not exactly right is refused with
  * the value, what was wanted, and the range; nothing is guessed.
  *
- * When you add an option, also add it to the usage text, docs/gatehoused.md and the start tests.
+ * When you add an option, also add it to the usage text, README.md and the start tests.
  */
 #include "host/options.h"
 
@@ -35,6 +35,8 @@ static const char usage[] =
     "  --hold-loopback          hold connections over loopback too (default: they are permitted)\n"
     "  --queue N                NFQUEUE number to use, 0 to 65535 (default 4747)\n"
     "  --driver FILE.sys        run this x86-64 Windows driver file instead of the driver that is built in\n"
+    "  --special-pool           with --driver: catch every access beyond its pool blocks, or to freed ones, as it\n"
+    "                           happens; gatehoused then ends with what, where and which block (slower)\n"
     "  --remove                 take out everything gatehoused left in this namespace, and end\n"
     "  --verbose                trace what the driver and the feed do\n"
     "  --help, --version\n"
@@ -52,6 +54,7 @@ enum {
     OPTION_LOOPBACK,
     OPTION_QUEUE,
     OPTION_DRIVER,
+    OPTION_SPECIAL_POOL,
     OPTION_REMOVE,
     OPTION_VERBOSE,
     OPTION_HELP,
@@ -67,6 +70,7 @@ static const struct option long_options[] = {
     {"hold-loopback", no_argument, NULL, OPTION_LOOPBACK},
     {"queue", required_argument, NULL, OPTION_QUEUE},
     {"driver", required_argument, NULL, OPTION_DRIVER},
+    {"special-pool", no_argument, NULL, OPTION_SPECIAL_POOL},
     {"remove", no_argument, NULL, OPTION_REMOVE},
     {"verbose", no_argument, NULL, OPTION_VERBOSE},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -170,6 +174,8 @@ static bool option_take(int option, struct host_options *options)
     case OPTION_DRIVER:
         options->driver = optarg;
         return true;
+    case OPTION_SPECIAL_POOL:
+        return options->special_pool = true;
     case OPTION_LOOPBACK:
         return options->hold_loopback = true;
     case OPTION_REMOVE:
@@ -206,6 +212,10 @@ enum options_result options_parse(int argc, char **argv, struct host_options *op
     }
     if (optind < argc) {
         log_say("\"%s\" is no option; \"gatehoused --help\" lists them.", argv[optind]);
+        return OPTIONS_BAD;
+    }
+    if (options->special_pool && options->driver == NULL) {
+        log_say("--special-pool is for a driver file: give it with --driver FILE.sys.");
         return OPTIONS_BAD;
     }
     return OPTIONS_RUN;

@@ -12,6 +12,7 @@
 struct host_options {
     char socket_path[108]; /* absolute */
     const char *driver;    /* a Windows driver file to run; NULL: the driver that is linked in */
+    bool special_pool;     /* for that file: each of its allocations between inaccessible pages */
     uint32_t deadline_ms;
     uint32_t undecided;  /* enum gatehouse_verdict */
     uint32_t no_decider; /* enum gatehouse_no_decider */

@@ -106,6 +106,13 @@ LONG nt_object_release(PVOID body);
 uint64_t nt_pool_mark(void);              /* blocks allocated from now on ... */
 void nt_pool_report_since(uint64_t mark); /* ... and still there are reported as left-at-unload */
 void nt_quarantine(void *block);          /* frees it some time later */
+/* A system buffer for this dispatch routine: for a driver binary from special pool while that is on. NULL: no memory.
+ */
+void *nt_system_buffer_new(size_t size, PDRIVER_DISPATCH dispatch);
+void nt_system_buffer_free(void *buffer); /* or NULL */
+
+/* host/foreign.c */
+const char *nt_name_code(const void *address, char *text, size_t size); /* gives text back */
 
 /* io/ */
 PDEVICE_OBJECT nt_device_open(PCUNICODE_STRING name, PUNICODE_STRING rest, ACCESS_MASK access, BOOLEAN administrator,

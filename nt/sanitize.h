@@ -15,10 +15,12 @@
 #endif
 
 #ifdef NT_ASAN
+#define NT_SANITIZED 1
 #include <sanitizer/asan_interface.h>
 #define NT_POISON(address, size)   ASAN_POISON_MEMORY_REGION((address), (size))
 #define NT_UNPOISON(address, size) ASAN_UNPOISON_MEMORY_REGION((address), (size))
 #else
+#define NT_SANITIZED               0
 #define NT_POISON(address, size)   ((void)(address), (void)(size))
 #define NT_UNPOISON(address, size) ((void)(address), (void)(size))
 #endif

@@ -105,8 +105,10 @@ static bool check_machine(unsigned machine, struct pe_error *error)
 
 static bool parse_file_header(const struct view *file, struct headers *headers, struct pe_error *error)
 {
-    if (!within(file, 0, 64) || get(file, 0, 2) != 0x5a4d)
+    if (!within(file, 0, 2) || get(file, 0, 2) != 0x5a4d)
         return refuse(error, "it is not a Windows program file: it does not begin with an MZ header.");
+    if (!within(file, 0, 64))
+        return refuse(error, "it is truncated within its MZ header.");
     uint64_t at = get32(file, 60);
     if (!within(file, at, 24))
         return refuse(error, "it is truncated: its PE header would begin at byte %llu.", (unsigned long long)at);
@@ -161,6 +163,8 @@ static bool parse_directories(const struct view *file, const struct headers *hea
     if ((uint64_t)image->imports.address + image->imports.size > image->size ||
         (uint64_t)image->relocations.address + image->relocations.size > image->size)
         return refuse(error, "it is damaged: its import or relocation table lies outside the image.");
+    if (image->imports.size == 0)
+        return refuse(error, "it imports nothing: it is packed, or it is no driver.");
     return true;
 }
 

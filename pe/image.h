@@ -47,7 +47,7 @@ struct pe_image {
 };
 
 struct pe_error {
-    char text[256]; /* one sentence without the file's name */
+    char text[512]; /* one sentence without the file's name */
 };
 
 /* true: *image is set. false: *image is unchanged, error says why. */

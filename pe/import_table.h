@@ -6,6 +6,7 @@
  * (parameters), (arguments)) for the others. imports.c makes a thunk of each row; a row that differs
  * from the routine's prototype does not compile. Included by imports.c alone.
  *
+ * PE_POOL: those of ntoskrnl that learn where they are called from (nt/nt.h, special pool).
  * When nt/ or wfp/ gets a routine, add its row here. Variable arguments, data and C routines are in imports.c.
  */
 #ifndef PE_IMPORT_TABLE_H
@@ -63,12 +64,6 @@
     ROUTINE(LARGE_INTEGER, KeQueryPerformanceCounter, (PLARGE_INTEGER a), (a)) \
     ROUTINE(ULONG, KeQueryTimeIncrement, (void), ()) \
     VOID_ROUTINE(KeBugCheckEx, (ULONG a, ULONG_PTR b, ULONG_PTR c, ULONG_PTR d, ULONG_PTR e), (a, b, c, d, e)) \
-    ROUTINE(PVOID, ExAllocatePool2, (POOL_FLAGS a, SIZE_T b, ULONG c), (a, b, c)) \
-    ROUTINE(PVOID, ExAllocatePoolWithTag, (POOL_TYPE a, SIZE_T b, ULONG c), (a, b, c)) \
-    ROUTINE(PVOID, ExAllocatePoolZero, (POOL_TYPE a, SIZE_T b, ULONG c), (a, b, c)) \
-    ROUTINE(PVOID, ExAllocatePoolUninitialized, (POOL_TYPE a, SIZE_T b, ULONG c), (a, b, c)) \
-    VOID_ROUTINE(ExFreePoolWithTag, (PVOID a, ULONG b), (a, b)) \
-    VOID_ROUTINE(ExFreePool, (PVOID a), (a)) \
     VOID_ROUTINE(ExInitializeRundownProtection, (PEX_RUNDOWN_REF a), (a)) \
     VOID_ROUTINE(ExReInitializeRundownProtection, (PEX_RUNDOWN_REF a), (a)) \
     ROUTINE(BOOLEAN, ExAcquireRundownProtection, (PEX_RUNDOWN_REF a), (a)) \
@@ -145,6 +140,14 @@
     ROUTINE(NTSTATUS, RtlQueryRegistryValues, (ULONG a, PCWSTR b, PRTL_QUERY_REGISTRY_TABLE c, PVOID d, \
         PVOID e), (a, b, c, d, e)) \
     ROUTINE(NTSTATUS, RtlCheckRegistryKey, (ULONG a, PWSTR b), (a, b))
+
+#define PE_POOL(ROUTINE, VOID_ROUTINE) \
+    ROUTINE(PVOID, ExAllocatePool2, (POOL_FLAGS a, SIZE_T b, ULONG c), (a, b, c)) \
+    ROUTINE(PVOID, ExAllocatePoolWithTag, (POOL_TYPE a, SIZE_T b, ULONG c), (a, b, c)) \
+    ROUTINE(PVOID, ExAllocatePoolZero, (POOL_TYPE a, SIZE_T b, ULONG c), (a, b, c)) \
+    ROUTINE(PVOID, ExAllocatePoolUninitialized, (POOL_TYPE a, SIZE_T b, ULONG c), (a, b, c)) \
+    VOID_ROUTINE(ExFreePoolWithTag, (PVOID a, ULONG b), (a, b)) \
+    VOID_ROUTINE(ExFreePool, (PVOID a), (a))
 
 #define PE_FWPKCLNT(ROUTINE, VOID_ROUTINE) \
     ROUTINE(NTSTATUS, FwpmCalloutAdd0, (HANDLE a, const FWPM_CALLOUT0 *b, PSECURITY_DESCRIPTOR c, UINT32 *d), \

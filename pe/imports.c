@@ -41,7 +41,25 @@
     {                                                                                                                  \
         name arguments;                                                                                                \
     }
+#define MAKE_POOL(result, name, parameters, arguments)                                                                 \
+    SAME(name, result, parameters)                                                                                     \
+    static MS result pe_##name parameters                                                                              \
+    {                                                                                                                  \
+        nt_pool_called_from(__builtin_return_address(0));                                                              \
+        result given = name arguments;                                                                                 \
+        nt_pool_called_from(NULL);                                                                                     \
+        return given;                                                                                                  \
+    }
+#define MAKE_POOL_VOID(name, parameters, arguments)                                                                    \
+    SAME(name, void, parameters)                                                                                       \
+    static MS void pe_##name parameters                                                                                \
+    {                                                                                                                  \
+        nt_pool_called_from(__builtin_return_address(0));                                                              \
+        name arguments;                                                                                                \
+        nt_pool_called_from(NULL);                                                                                     \
+    }
 PE_NTOSKRNL(MAKE, MAKE_VOID)
+PE_POOL(MAKE_POOL, MAKE_POOL_VOID)
 PE_FWPKCLNT(MAKE, MAKE_VOID)
 
 /* --- Variable arguments -------------------------------------------------------------------- */
@@ -120,15 +138,18 @@ static MS void pe_RtlFillMemory(void *to, size_t size, int byte)
 
 /* --- The table ----------------------------------------------------------------------------- */
 
+/* Only what the kernel and the HAL export is found so, says its page. */
 static MS PVOID pe_MmGetSystemRoutineAddress(PUNICODE_STRING routine)
 {
     char name[128] = "";
     size_t chars = routine->Length / sizeof(WCHAR);
 
-    for (size_t index = 0; index < chars && chars < sizeof(name); index++)
+    nt_require_irql("MmGetSystemRoutineAddress", PASSIVE_LEVEL, PASSIVE_LEVEL);
+    if (chars >= sizeof(name))
+        return NULL;
+    for (size_t index = 0; index < chars; index++)
         name[index] = routine->Buffer[index] < 128 ? (char)routine->Buffer[index] : '?';
-    uint64_t found = pe_import_find("ntoskrnl.exe", name);
-    return (PVOID)(found != 0 ? found : pe_import_find("fwpkclnt.sys", name));
+    return (PVOID)pe_import_find("ntoskrnl.exe", name);
 }
 
 struct row {
@@ -141,12 +162,12 @@ struct row {
 #define ROW_VOID(name, parameters, arguments)    ROW_NAMED(#name, pe_##name)
 
 static const struct row ntoskrnl[] = {
-    PE_NTOSKRNL(ROW, ROW_VOID) ROW_NAMED("DbgPrint", pe_DbgPrint) ROW_NAMED("DbgPrintEx", pe_DbgPrintEx)
-        ROW_NAMED("vDbgPrintEx", pe_vDbgPrintEx) ROW_NAMED("MmGetSystemRoutineAddress", pe_MmGetSystemRoutineAddress)
-            ROW_NAMED("memcpy", pe_memcpy) ROW_NAMED("memmove", pe_memcpy) ROW_NAMED("memset", pe_memset)
-                ROW_NAMED("memcmp", pe_memcmp) ROW_NAMED("RtlCopyMemory", pe_memcpy)
-                    ROW_NAMED("RtlMoveMemory", pe_memcpy) ROW_NAMED("RtlZeroMemory", pe_RtlZeroMemory)
-                        ROW_NAMED("RtlFillMemory", pe_RtlFillMemory)};
+    PE_NTOSKRNL(ROW, ROW_VOID) PE_POOL(ROW, ROW_VOID) ROW_NAMED("DbgPrint", pe_DbgPrint)
+        ROW_NAMED("DbgPrintEx", pe_DbgPrintEx) ROW_NAMED("vDbgPrintEx", pe_vDbgPrintEx)
+            ROW_NAMED("MmGetSystemRoutineAddress", pe_MmGetSystemRoutineAddress) ROW_NAMED("memcpy", pe_memcpy)
+                ROW_NAMED("memmove", pe_memcpy) ROW_NAMED("memset", pe_memset) ROW_NAMED("memcmp", pe_memcmp)
+                    ROW_NAMED("RtlCopyMemory", pe_memcpy) ROW_NAMED("RtlMoveMemory", pe_memcpy)
+                        ROW_NAMED("RtlZeroMemory", pe_RtlZeroMemory) ROW_NAMED("RtlFillMemory", pe_RtlFillMemory)};
 
 static const struct row fwpkclnt[] = {PE_FWPKCLNT(ROW, ROW_VOID)};
 

@@ -44,8 +44,14 @@ static void *read_file(const char *path, size_t *size, struct pe_error *error)
         snprintf(error->text, sizeof(error->text), "it cannot be read: %s.", strerror(errno));
         goto out;
     }
-    if (!S_ISREG(status.st_mode) || status.st_size <= 0 || (uint64_t)status.st_size > PE_FILE_MAX) {
-        snprintf(error->text, sizeof(error->text), "it is no file of 1 to %u bytes.", PE_FILE_MAX);
+    if (!S_ISREG(status.st_mode)) {
+        snprintf(error->text, sizeof(error->text), "it is %s, not a file.",
+                 S_ISDIR(status.st_mode) ? "a directory" : "a device, a pipe or a socket");
+        goto out;
+    }
+    if (status.st_size <= 0 || (uint64_t)status.st_size > PE_FILE_MAX) {
+        snprintf(error->text, sizeof(error->text), "it has %lld bytes; a driver file has from 1 to %u.",
+                 (long long)status.st_size, PE_FILE_MAX);
         goto out;
     }
     *size = (size_t)status.st_size;
@@ -65,7 +71,7 @@ static void name_file(struct pe_error *error, const char *path)
 {
     struct pe_error why = *error;
 
-    snprintf(error->text, sizeof(error->text), "%.80s: %.170s", path, why.text);
+    snprintf(error->text, sizeof(error->text), "%.200s: %.300s", path, why.text);
 }
 
 static bool start(struct pe_driver *driver, const char *service, const struct nt_registry_dword *values,

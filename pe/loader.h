@@ -15,12 +15,15 @@
 
 #define PE_FILE_MAX (64u << 20)
 
+/* For nt_special_pool_start: 128 MiB of addresses, and half the mappings that a process may have by default. */
+#define PE_SPECIAL_POOL_PAGES 32768u
+
 struct pe_driver;
 
 /*
  * Loads the file and calls its DriverEntry, as nt_driver_load does with service and values.
  * PASSIVE_LEVEL, once at a time. false: nothing stays loaded; error names the file and says why. When
- * imports are missing, all of them go to stderr.
+ * imports are missing, all of them go to stderr, one a line.
  */
 bool pe_driver_load(const char *path, const char *service, const struct nt_registry_dword *values, size_t value_count,
                     struct pe_driver **driver, struct pe_error *error);

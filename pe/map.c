@@ -56,8 +56,9 @@ static bool bind(struct pe_map *map, struct pe_error *error)
     if (!pe_image_bind(&map->image, map->memory, import, &missing, error))
         return false;
     if (missing.count != 0)
-        snprintf(error->text, sizeof(error->text), "it needs %u routines that are not implemented here: %.180s%s.",
-                 missing.count, missing.names, strlen(missing.names) > 180 ? "..." : "");
+        snprintf(error->text, sizeof(error->text), "it needs %u routine%s not implemented here: %.180s%s.",
+                 missing.count, missing.count == 1 ? " that is" : "s that are", missing.names,
+                 strlen(missing.names) > 180 ? "..." : "");
     return missing.count == 0;
 }
 
@@ -85,6 +86,7 @@ static bool arena_reserve(struct pe_error *error)
         return false;
     }
     arena = memory;
+    nt_set_code_namer(pe_map_name);
     nt_set_foreign_code(arena, SLOT_SIZE * PE_MAPS_MAX);
     return true;
 }
@@ -146,4 +148,13 @@ const struct pe_map *pe_map_find(const void *address)
         if (maps[index].used && (uintptr_t)address - (uintptr_t)maps[index].memory < maps[index].image.size)
             return &maps[index];
     return NULL;
+}
+
+bool pe_map_name(const void *address, char *text, size_t size)
+{
+    const struct pe_map *map = pe_map_find(address);
+
+    if (map != NULL)
+        snprintf(text, size, "%s+0x%zX", map->name, (size_t)((const uint8_t *)address - map->memory));
+    return map != NULL;
 }

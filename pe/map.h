@@ -28,4 +28,7 @@ void pe_map_free(struct pe_map *map);
 /* The map whose image holds this address, or NULL. Callable from a signal handler. */
 const struct pe_map *pe_map_find(const void *address);
 
+/* "x.sys+0x1234" of an address in an image; false: it is in none. Callable from a signal handler. */
+bool pe_map_name(const void *address, char *text, size_t size);
+
 #endif

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -122,23 +123,72 @@ static bool load_shared(ucontext_t *context, const uint8_t *code, size_t left, c
     return true;
 }
 
+static bool has_address(const siginfo_t *info)
+{
+    return info->si_code > 0 && info->si_code != SI_KERNEL;
+}
+
+static void say(const char *text, int size, size_t room)
+{
+    if (size > 0) {
+        ssize_t ignored = write(STDERR_FILENO, text, (size_t)size < room ? (size_t)size : room - 1);
+        (void)ignored;
+    }
+}
+
+/*
+ * Where the driver called what faulted: the first word on the stack that points into a driver's code.
+ * The stack's end is not known, so it is read by a call that fails instead of faulting.
+ */
+static const uint8_t *find_caller(const ucontext_t *context)
+{
+    const uint8_t *words[512];
+    uintptr_t at = (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+
+    for (unsigned round = 0; round < 16; round++) {
+        uintptr_t end = (at + sizeof(words)) & ~(uintptr_t)(sizeof(words) - 1);
+        struct iovec local = {words, end - at}, remote = {(void *)at, end - at};
+        if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != (ssize_t)(end - at))
+            return NULL;
+        for (size_t index = 0; index < (end - at) / sizeof(words[0]); index++) {
+            const struct pe_map *map = pe_map_find(words[index]);
+            const struct pe_section *section =
+                map == NULL ? NULL : pe_image_section(&map->image, (uint32_t)(words[index] - map->memory));
+            if (section != NULL && section->executable)
+                return words[index];
+        }
+        at = end;
+    }
+    return NULL;
+}
+
+/* A fault that the special pool explains, in the driver's code or in a routine that the driver called. */
+static void report_pool(const uint8_t *code, const char *why, const ucontext_t *context, const siginfo_t *info)
+{
+    char text[768], name[96];
+    const uint8_t *driver = pe_map_find(code) != NULL ? code : find_caller(context);
+    bool writes = (context->uc_mcontext.gregs[REG_ERR] & 2) != 0;
+    int size = snprintf(text, sizeof(text), "driver %s%s %s %p at IRQL %u: %s\n",
+                        driver != NULL && pe_map_name(driver, name, sizeof(name)) ? name : "(place unknown)",
+                        driver == code ? "" : ", in a routine that it called,", writes ? "writes to" : "reads from",
+                        info->si_addr, KeGetCurrentIrql(), why);
+
+    say(text, size, sizeof(text));
+}
+
 static void report(const struct pe_map *map, const ucontext_t *context, const siginfo_t *info)
 {
     char text[256];
     uint64_t at = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
     uint32_t offset = (uint32_t)(at - (uintptr_t)map->memory);
     const struct pe_section *section = pe_image_section(&map->image, offset);
-    bool has_address = info->si_code > 0 && info->si_code != SI_KERNEL;
     int size = snprintf(text, sizeof(text), "driver %s: fault at %s+0x%X (image+0x%X), IRQL %u: %s%p\n", map->name,
                         section == NULL ? "headers" : section->name,
                         section == NULL ? offset : offset - section->address, offset, KeGetCurrentIrql(),
-                        has_address ? "it used address " : "a privileged instruction or a non-canonical address ",
-                        has_address ? info->si_addr : NULL);
+                        has_address(info) ? "it used address " : "a privileged instruction or a non-canonical address ",
+                        has_address(info) ? info->si_addr : NULL);
 
-    if (size > 0) {
-        ssize_t ignored = write(STDERR_FILENO, text, (size_t)size < sizeof(text) ? (size_t)size : sizeof(text) - 1);
-        (void)ignored;
-    }
+    say(text, size, sizeof(text));
 }
 
 static void fault(int number, siginfo_t *info, void *opaque)
@@ -147,8 +197,11 @@ static void fault(int number, siginfo_t *info, void *opaque)
     const uint8_t *code = (const uint8_t *)(uintptr_t)context->uc_mcontext.gregs[REG_RIP];
     const struct pe_map *map = pe_map_find(code);
     struct pe_cr8_move move;
+    char why[512];
 
-    if (map != NULL) {
+    if (has_address(info) && nt_special_pool_explain(info->si_addr, why, sizeof(why))) {
+        report_pool(code, why, context, info);
+    } else if (map != NULL) {
         size_t left = map->image.size - (size_t)(code - map->memory);
         /* A fetch that failed has its own address: those bytes cannot be read. */
         if (info->si_addr != (const void *)code && pe_trap_decode(code, left, &move)) {

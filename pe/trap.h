@@ -5,7 +5,9 @@
  * KeGetCurrentIrql, KeRaiseIrql and KeLowerIrql are inline in a driver: they read and write CR8. In a
  * process these trap; here they become the routines of nt/. KeQueryInterruptTime and KeQuerySystemTime
  * are inline too: they load from a page that a process does not have, and get nt/'s time. Any other fault in a driver's
- * code is told on stderr (driver, section, offset, address) and then takes its usual course.
+ * code is told on stderr (driver, section, offset, address), and so is one that the special pool explains, also
+ * in a routine that the driver called (where it called from, what it did to which block). Then it takes its usual
+ * course.
  */
 #ifndef PE_TRAP_H
 #define PE_TRAP_H

@@ -32,8 +32,8 @@ struct wfp_session {
 
 void wfp_session_init(void);
 
-/* PASSIVE_LEVEL. On success the gate is held; *session is the handle's. STATUS_INVALID_HANDLE, STATUS_FWP_TIMEOUT. Whoever
- * works in it looks at session->aborted first. */
+/* PASSIVE_LEVEL. On success the gate is held; *session is the handle's. STATUS_INVALID_HANDLE, STATUS_FWP_TIMEOUT.
+ * Whoever works in it looks at session->aborted first. */
 NTSTATUS wfp_gate_enter(const char *routine, HANDLE engine, struct wfp_session **session);
 void wfp_gate_leave(struct wfp_session *session);
 

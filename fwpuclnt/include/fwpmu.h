@@ -27,17 +27,18 @@
 
 typedef void SEC_WINNT_AUTH_IDENTITY_W;
 
-#define ERROR_SUCCESS             0L
-#define ERROR_ACCESS_DENIED       5L
-#define ERROR_INVALID_HANDLE      6L
-#define ERROR_NOT_ENOUGH_MEMORY   8L
-#define ERROR_GEN_FAILURE         31L
-#define ERROR_NOT_SUPPORTED       50L
-#define ERROR_INVALID_PARAMETER   87L
-#define ERROR_INSUFFICIENT_BUFFER 122L
-#define ERROR_REVISION_MISMATCH   1306L
-#define RPC_S_SERVER_UNAVAILABLE  1722L
-#define RPC_S_CALL_FAILED         1726L
+#define ERROR_SUCCESS                0L
+#define ERROR_ACCESS_DENIED          5L
+#define ERROR_INVALID_HANDLE         6L
+#define ERROR_NOT_ENOUGH_MEMORY      8L
+#define ERROR_GEN_FAILURE            31L
+#define ERROR_NOT_SUPPORTED          50L
+#define ERROR_INVALID_PARAMETER      87L
+#define ERROR_INSUFFICIENT_BUFFER    122L
+#define ERROR_REVISION_MISMATCH      1306L
+#define ERROR_INVALID_SECURITY_DESCR 1338L
+#define RPC_S_SERVER_UNAVAILABLE     1722L
+#define RPC_S_CALL_FAILED            1726L
 
 /* serverName and authIdentity must be NULL. RPC_S_SERVER_UNAVAILABLE: nobody to call. */
 DWORD WINAPI FwpmEngineOpen0(const wchar_t *serverName, UINT32 authnService, SEC_WINNT_AUTH_IDENTITY_W *authIdentity,

@@ -60,6 +60,7 @@ typedef struct _USER_CLASSIFY_DECISION {
 #define GATEHOUSE_IOCTL_SET_POLICY       GATEHOUSE_CTL(0x813, GATEHOUSE_WRITE_ACCESS)
 #define GATEHOUSE_IOCTL_GET_STATUS       GATEHOUSE_CTL(0x814, GATEHOUSE_READ_ACCESS)
 #define GATEHOUSE_IOCTL_READ_EVENTS      GATEHOUSE_CTL(0x815, GATEHOUSE_READ_ACCESS)
+#define GATEHOUSE_IOCTL_SUBMIT_AND_GET   GATEHOUSE_CTL(0x816, GATEHOUSE_READ_ACCESS | GATEHOUSE_WRITE_ACCESS)
 
 enum gatehouse_role { GATEHOUSE_ROLE_DECIDER = 1, GATEHOUSE_ROLE_OBSERVER = 2 };
 
@@ -138,6 +139,16 @@ struct gatehouse_decision {
     uint32_t lifetime_ms; /* of a remembered answer; must be 0 for SCOPE_CONNECTION */
     uint32_t reserved;
 };
+
+/*
+ * SUBMIT_AND_GET: SUBMIT_DECISIONS and then GET_REQUESTS in one call, so that an answered connection costs its decider
+ * one call. In as SUBMIT_DECISIONS; out, the statuses padded with zeros to 8 bytes, then requests, as many as fit.
+ *
+ * It never waits while a status says something: when a decision is refused it returns at once with the statuses
+ * alone. It also does so when it could not wait (too many reads), and when the next request does not fit; then
+ * GET_REQUESTS tells which. Otherwise it waits as GET_REQUESTS does, and by then each decision has taken effect.
+ */
+#define GATEHOUSE_STATUSES_SIZE(count) (((count)*4u + 7u) & ~7u)
 
 /* SET_POLICY: in and (in GET_STATUS) out. All fields or none take effect. */
 #define GATEHOUSE_DEADLINE_MIN_MS 100u

@@ -34,7 +34,7 @@ struct gatehouse_answer {
     uint32_t tag;
     uint32_t status;      /* NTSTATUS */
     uint32_t information; /* bytes of output that follow */
-    uint32_t reserved;    /* 0 */
+    uint32_t processor;   /* a hint: 1 + the processor gatehoused answers on; 0: not said */
 };
 
 /* What the Linux side counts outside the driver. Counters grow from gatehoused's start. */

@@ -1,39 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool.c - tagged pool on malloc, so that ASan sees every overrun.
+ * pool.c - tagged pool on malloc, so that ASan sees every overrun; large blocks in huge pages (large_block.h).
  *
  * A header before each block holds tag, size and links; blocks are linked in one of a few lists by
  * the allocating thread, so threads rarely meet. Freed blocks wait in a small ring, poisoned for
- * ASan: a second free is then recognised in every build.
+ * ASan: a second free is then recognised in every build. Blocks of drivers that are binaries may come from
+ * the special pool instead (special_pool.c), with their header elsewhere.
  * Rules: pool-tag-mismatch, pool-double-free, pool-not-allocated, pool-zero-size, pool-tag-zero.
  * Pages: wdm.h ExAllocatePool2, ExAllocatePoolWithTag, ExFreePoolWithTag; "Automatic Checks" of
  * Driver Verifier.
  */
-#include "nt/internal.h"
+#include "nt/ex/large_block.h"
+#include "nt/ex/pool.h"
 #include "nt/sanitize.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAGIC_LIVE   0x4c4f4f50454c4956ull
-#define MAGIC_FREED  0x4c4f4f5044454552ull
-#define SHARDS       32
-#define RING         256
-#define RING_LARGEST 2048
+#define MAGIC_LIVE    0x4c4f4f50454c4956ull
+#define MAGIC_FREED   0x4c4f4f5044454552ull
+#define SHARDS        32
+#define RING          256
+#define RING_LARGEST  2048
+#define LARGEST_SMALL 32768u
 
-struct header {
-    uint64_t magic;
-    LIST_ENTRY link;
-    uint64_t serial;
-    size_t size;
-    void *base; /* what malloc gave */
-    ULONG tag;
-    uint16_t shard;
-    bool paged;
-    uint64_t reserved;
-};
-_Static_assert(sizeof(struct header) == 64, "a block stays aligned behind its header");
+_Static_assert(sizeof(struct nt_pool_header) == 64, "a block stays aligned behind its header");
 
 static struct shard {
     DECLSPEC_ALIGN(64) pthread_mutex_t lock;
@@ -59,7 +51,7 @@ void nt_quarantine(void *block)
     free(oldest);
 }
 
-static const char *tag_text(ULONG tag, char text[5])
+const char *nt_pool_tag_text(ULONG tag, char text[5])
 {
     for (int index = 0; index < 4; index++) {
         int byte = (int)(tag >> (8 * index) & 0xff);
@@ -69,39 +61,68 @@ static const char *tag_text(ULONG tag, char text[5])
     return text;
 }
 
-static struct header *header_of(void *block)
+/* NULL: a place in the special pool where no block begins. */
+static struct nt_pool_header *header_of(void *block)
 {
-    return (struct header *)block - 1;
+    return nt_special_holds(block) ? nt_special_find(block) : (struct nt_pool_header *)block - 1;
+}
+
+/* From 32 KiB on, as a driver's tables ask for them. Under ASan malloc does it, which tells who allocated. */
+static bool is_large(size_t size)
+{
+    return !NT_SANITIZED && size >= LARGEST_SMALL && size <= (LARGE_BLOCK_PAGES - 1u) * PAGE_SIZE;
+}
+
+static size_t large_pages(size_t size)
+{
+    return (size + PAGE_SIZE - 1) / PAGE_SIZE + 1u; /* the header has a page of its own */
 }
 
 /* Large blocks are page-aligned, as on NT; calloc leaves their zeroes to the kernel. */
-static struct header *get_memory(size_t size, bool zero)
+static struct nt_pool_header *get_memory(size_t size, bool zero)
 {
+    if (is_large(size)) {
+        char *base = large_block_get(large_pages(size), zero);
+        if (base == NULL)
+            return NULL;
+        struct nt_pool_header *header = (struct nt_pool_header *)(void *)(base + PAGE_SIZE) - 1;
+        header->base = base;
+        return header;
+    }
     if (size > SIZE_MAX / 2)
         return NULL;
     if (size < PAGE_SIZE) {
-        char *base = zero ? calloc(1, sizeof(struct header) + size) : malloc(sizeof(struct header) + size);
+        char *base =
+            zero ? calloc(1, sizeof(struct nt_pool_header) + size) : malloc(sizeof(struct nt_pool_header) + size);
         if (base != NULL)
-            ((struct header *)(void *)base)->base = base;
-        return (struct header *)(void *)base;
+            ((struct nt_pool_header *)(void *)base)->base = base;
+        return (struct nt_pool_header *)(void *)base;
     }
     size_t whole = size + 2 * (size_t)PAGE_SIZE;
     char *base = zero ? calloc(1, whole) : malloc(whole);
     if (base == NULL)
         return NULL;
-    uintptr_t block = ((uintptr_t)base + sizeof(struct header) + PAGE_SIZE - 1) & ~(uintptr_t)(PAGE_SIZE - 1);
-    struct header *header = (struct header *)block - 1;
+    uintptr_t block = ((uintptr_t)base + sizeof(struct nt_pool_header) + PAGE_SIZE - 1) & ~(uintptr_t)(PAGE_SIZE - 1);
+    struct nt_pool_header *header = (struct nt_pool_header *)block - 1;
     header->base = base;
     NT_POISON((char *)block + size, (size_t)(base + whole - ((char *)block + size)));
     return header;
 }
 
-static void release_memory(struct header *header, size_t size)
+static void release_memory(struct nt_pool_header *header, size_t size, const char *routine)
 {
     void *base = header->base;
+    if (base == NULL) {
+        nt_special_give(header, routine);
+        return;
+    }
     if (size <= RING_LARGEST) {
         NT_POISON(header + 1, size);
         nt_quarantine(base);
+        return;
+    }
+    if (is_large(size)) {
+        large_block_put(base, large_pages(size));
         return;
     }
     if (size >= PAGE_SIZE)
@@ -120,7 +141,9 @@ static PVOID allocate(size_t size, ULONG tag, bool paged, bool zero, const char 
         nt_violate("pool-zero-size", routine, "zero bytes are asked for");
     if (nt_fails(routine))
         return NULL;
-    struct header *header = get_memory(size, zero);
+    struct nt_pool_header *header = nt_special_take(size, zero);
+    if (header == NULL)
+        header = get_memory(size, zero);
     if (header == NULL)
         return NULL;
     pthread_once(&shards_once, make_shards);
@@ -134,7 +157,7 @@ static PVOID allocate(size_t size, ULONG tag, bool paged, bool zero, const char 
     pthread_mutex_lock(&shard->lock);
     InsertTailList(&shard->blocks, &header->link);
     pthread_mutex_unlock(&shard->lock);
-    return header + 1;
+    return header->base == NULL ? nt_special_block(header) : header + 1;
 }
 
 PVOID ExAllocatePool2(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag)
@@ -168,6 +191,19 @@ PVOID ExAllocatePoolZero(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
     return allocate(NumberOfBytes, Tag, (PoolType & PagedPool) != 0, true, "ExAllocatePoolZero");
 }
 
+/* magic is what the header held instead of MAGIC_LIVE. */
+static void report_bad_free(PVOID block, const struct nt_pool_header *header, uint64_t magic, const char *routine)
+{
+    char text[320];
+    if (header == NULL || magic != MAGIC_FREED)
+        nt_violate("pool-not-allocated", routine, "%p was not allocated from pool", block);
+    else if (nt_special_holds(block))
+        nt_violate("pool-double-free", routine, "%p was freed before: %s", block,
+                   nt_special_tell(header, text, sizeof text));
+    else
+        nt_violate("pool-double-free", routine, "%p was freed before", block);
+}
+
 static void release(PVOID block, ULONG tag, bool check_tag, const char *routine)
 {
     char had[5], given[5];
@@ -175,23 +211,23 @@ static void release(PVOID block, ULONG tag, bool check_tag, const char *routine)
         nt_violate("pool-not-allocated", routine, "NULL is freed");
         return;
     }
-    struct header *header = header_of(block);
+    struct nt_pool_header *header = header_of(block);
     uint64_t magic = MAGIC_LIVE;
-    if (!__atomic_compare_exchange_n(&header->magic, &magic, MAGIC_FREED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-        nt_violate(magic == MAGIC_FREED ? "pool-double-free" : "pool-not-allocated", routine,
-                   magic == MAGIC_FREED ? "%p was freed before" : "%p was not allocated from pool", block);
+    if (header == NULL ||
+        !__atomic_compare_exchange_n(&header->magic, &magic, MAGIC_FREED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        report_bad_free(block, header, magic, routine);
         return;
     }
     if (check_tag && header->tag != tag)
         nt_violate("pool-tag-mismatch", routine, "%p was allocated with tag '%s', not '%s'", block,
-                   tag_text(header->tag, had), tag_text(tag, given));
+                   nt_pool_tag_text(header->tag, had), nt_pool_tag_text(tag, given));
     if (header->paged && nt_self.irql > APC_LEVEL)
         nt_violate("irql-too-high", routine, "paged pool may be freed at IRQL %u at most", APC_LEVEL);
     struct shard *shard = &shards[header->shard];
     pthread_mutex_lock(&shard->lock);
     RemoveEntryList(&header->link);
     pthread_mutex_unlock(&shard->lock);
-    release_memory(header, header->size);
+    release_memory(header, header->size, routine);
 }
 
 VOID ExFreePoolWithTag(PVOID P, ULONG Tag)
@@ -214,7 +250,7 @@ void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks)
         struct shard *shard = &shards[index];
         pthread_mutex_lock(&shard->lock);
         for (PLIST_ENTRY entry = shard->blocks.Flink; entry != &shard->blocks; entry = entry->Flink) {
-            const struct header *header = CONTAINING_RECORD(entry, struct header, link);
+            const struct nt_pool_header *header = CONTAINING_RECORD(entry, struct nt_pool_header, link);
             if (tag == 0 || header->tag == tag) {
                 byte_sum += header->size;
                 block_sum++;
@@ -256,7 +292,7 @@ struct left {
     size_t bytes, blocks;
 };
 
-static void count_left(struct left *tags, size_t room, size_t *count, const struct header *header)
+static void count_left(struct left *tags, size_t room, size_t *count, const struct nt_pool_header *header)
 {
     size_t index = 0;
     while (index < *count && tags[index].tag != header->tag)
@@ -279,7 +315,7 @@ void nt_pool_report_since(uint64_t mark)
         struct shard *shard = &shards[index];
         pthread_mutex_lock(&shard->lock);
         for (PLIST_ENTRY entry = shard->blocks.Flink; entry != &shard->blocks; entry = entry->Flink) {
-            const struct header *header = CONTAINING_RECORD(entry, struct header, link);
+            const struct nt_pool_header *header = CONTAINING_RECORD(entry, struct nt_pool_header, link);
             if (header->serial >= mark && !is_kept(header->tag))
                 count_left(tags, RTL_NUMBER_OF(tags), &count, header);
         }
@@ -288,6 +324,6 @@ void nt_pool_report_since(uint64_t mark)
     for (size_t index = 0; index < count; index++) {
         char text[5];
         nt_violate("left-at-unload", "DriverUnload", "pool tag '%s': %zu blocks, %zu bytes",
-                   tag_text(tags[index].tag, text), tags[index].blocks, tags[index].bytes);
+                   nt_pool_tag_text(tags[index].tag, text), tags[index].blocks, tags[index].bytes);
     }
 }

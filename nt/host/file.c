@@ -293,7 +293,8 @@ static bool fill_buffer(struct nt_call *call, const void *input, size_t input_si
     call->output_size = output_size;
     if (size == 0)
         return true;
-    call->buffer = malloc(size);
+    call->buffer =
+        nt_system_buffer_new(size, call->stack.DeviceObject->DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL]);
     if (call->buffer == NULL)
         return false;
     if (input_size != 0)
@@ -314,7 +315,7 @@ static void file_add(struct nt_file *file, struct nt_call *call)
 static void end_at_once(struct nt_call *call, nt_call_done *done, void *context, NTSTATUS status)
 {
     __atomic_fetch_or(&call->state, NT_CALL_CLAIMED | NT_CALL_DONE, __ATOMIC_RELEASE);
-    free(call->buffer);
+    nt_system_buffer_free(call->buffer);
     call->buffer = NULL;
     done(context, status, NULL, 0);
     nt_call_put(call);

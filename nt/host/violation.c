@@ -5,6 +5,7 @@
  * The default prints and aborts. A handler of a test may record and return, or longjmp out: nothing
  * here holds a lock while it runs.
  */
+#include "nt/foreign.h"
 #include "nt/internal.h"
 
 #include <execinfo.h>
@@ -24,9 +25,14 @@ void nt_set_violation_handler(nt_violation_handler *handler)
 static void report_and_abort(const struct nt_violation *violation)
 {
     void *frames[48];
+    char place[96];
     fprintf(stderr, "nt: violation %s in %s at IRQL %u: %s\n", violation->rule, violation->routine, violation->irql,
             violation->detail);
-    backtrace_symbols_fd(frames, backtrace(frames, (int)RTL_NUMBER_OF(frames)), 2);
+    int count = backtrace(frames, (int)RTL_NUMBER_OF(frames));
+    /* The unwinder ends at the code of a driver binary. */
+    if (count > 0 && NT_IS_FOREIGN(frames[count - 1]))
+        fprintf(stderr, "nt: called from %s\n", nt_name_code(frames[count - 1], place, sizeof place));
+    backtrace_symbols_fd(frames, count, 2);
     abort();
 }
 

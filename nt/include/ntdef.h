@@ -155,9 +155,11 @@ typedef struct _OBJECT_ATTRIBUTES {
     PVOID SecurityQualityOfService;
 } OBJECT_ATTRIBUTES, *POBJECT_ATTRIBUTES;
 
-#define OBJ_INHERIT          0x00000002
-#define OBJ_CASE_INSENSITIVE 0x00000040
-#define OBJ_KERNEL_HANDLE    0x00000200
+#define OBJ_INHERIT            0x00000002
+#define OBJ_EXCLUSIVE          0x00000020
+#define OBJ_CASE_INSENSITIVE   0x00000040
+#define OBJ_KERNEL_HANDLE      0x00000200
+#define OBJ_FORCE_ACCESS_CHECK 0x00000400
 #define InitializeObjectAttributes(attributes, name, flags, root, descriptor)                                          \
     (*(attributes) = (OBJECT_ATTRIBUTES){sizeof(OBJECT_ATTRIBUTES), (root), (name), (flags), (descriptor), NULL})
 

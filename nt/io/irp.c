@@ -131,7 +131,7 @@ VOID IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
     if (call->done != NULL)
         call->done(call->context, status, NT_ERROR(status) ? NULL : call->buffer,
                    call->stack.MajorFunction == IRP_MJ_DEVICE_CONTROL && call->output_size == 0 ? 0 : information);
-    free(call->buffer);
+    nt_system_buffer_free(call->buffer);
     call->buffer = NULL;
     if (file != NULL)
         nt_file_call_ended(file, call);

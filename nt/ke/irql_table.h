@@ -10,6 +10,9 @@
  * KeWaitForSingleObject (only a zero timeout at DISPATCH_LEVEL), KeSetEvent and KeReleaseSemaphore
  * (Wait), pool (paged only up to APC_LEVEL), DbgPrint (wide strings at PASSIVE_LEVEL only).
  *
+ * Where pages differ: KeReleaseSpinLockFromDpcLevel has DISPATCH_LEVEL, but what it releases may be acquired
+ * above, says KeAcquireSpinLockAtDpcLevel. PsGetCurrentProcess has no page; it is another name of IoGetCurrentProcess.
+ *
  * When you add a routine: its row here, its prototype in nt/include/wdm/, NT_ENTER at its top, and
  * a contract test.
  */
@@ -27,7 +30,7 @@
     NT_ROUTINE(KeReleaseSpinLock, 2, 2, "wdm-kereleasespinlock")                                                       \
     NT_ROUTINE(KeAcquireSpinLockAtDpcLevel, 2, 15, "wdm-keacquirespinlockatdpclevel")                                  \
     NT_ROUTINE(KeReleaseSpinLockFromDpcLevel, 2, 15, "wdm-kereleasespinlockfromdpclevel")                              \
-    NT_ROUTINE(KeTryToAcquireSpinLockAtDpcLevel, 2, 15, "wdm-ketrytoacquirespinlockatdpclevel")                        \
+    NT_ROUTINE(KeTryToAcquireSpinLockAtDpcLevel, 2, 2, "wdm-ketrytoacquirespinlockatdpclevel")                         \
     NT_ROUTINE(KeAcquireInStackQueuedSpinLock, 0, 2, "wdm-keacquireinstackqueuedspinlock")                             \
     NT_ROUTINE(KeReleaseInStackQueuedSpinLock, 2, 2, "wdm-kereleaseinstackqueuedspinlock")                             \
     NT_ROUTINE(KeAcquireInStackQueuedSpinLockAtDpcLevel, 2, 15, "wdm-keacquireinstackqueuedspinlockatdpclevel")        \
@@ -58,7 +61,7 @@
     NT_ROUTINE(KeQueryInterruptTimePrecise, 0, 15, "wdm-kequeryinterrupttimeprecise")                                  \
     NT_ROUTINE(KeQueryUnbiasedInterruptTime, 0, 15, "wdm-kequeryunbiasedinterrupttime")                                \
     NT_ROUTINE(KeQuerySystemTimePrecise, 0, 15, "wdm-kequerysystemtimeprecise")                                        \
-    NT_ROUTINE(KeQuerySystemTime, 0, 15, "wdm-kequerysystemtime-r1")                                                   \
+    NT_ROUTINE(KeQuerySystemTime, 0, 15, "wdm-kequerysystemtime~r1")                                                   \
     NT_ROUTINE(KeQueryPerformanceCounter, 0, 15, "ntifs-kequeryperformancecounter")                                    \
     NT_ROUTINE(KeQueryTimeIncrement, 0, 15, "wdm-kequerytimeincrement")                                                \
     NT_ROUTINE(KeBugCheckEx, 0, 15, "wdm-kebugcheckex")                                                                \
@@ -99,7 +102,7 @@
     NT_ROUTINE(IoCsqInsertIrpEx, 0, 2, "wdm-iocsqinsertirpex")                                                         \
     NT_ROUTINE(IoCsqRemoveIrp, 0, 2, "wdm-iocsqremoveirp")                                                             \
     NT_ROUTINE(IoCsqRemoveNextIrp, 0, 2, "wdm-iocsqremovenextirp")                                                     \
-    NT_ROUTINE(PsGetCurrentProcess, 0, 15, "ntddk-psgetcurrentprocess")                                                \
+    NT_ROUTINE(PsGetCurrentProcess, 0, 15, "wdm-iogetcurrentprocess")                                                  \
     NT_ROUTINE(PsGetCurrentProcessId, 0, 15, "ntddk-psgetcurrentprocessid")                                            \
     NT_ROUTINE(PsGetCurrentThreadId, 0, 15, "ntddk-psgetcurrentthreadid")                                              \
     NT_ROUTINE(PsGetProcessId, 0, 15, "ntddk-psgetprocessid")                                                          \
@@ -113,7 +116,7 @@
     NT_ROUTINE(ZwSetSecurityObject, 0, 0, "ntifs-zwsetsecurityobject")                                                 \
     NT_ROUTINE(RtlCreateAcl, 0, 1, "ntifs-rtlcreateacl")                                                               \
     NT_ROUTINE(RtlAddAccessAllowedAce, 0, 1, "ntifs-rtladdaccessallowedace")                                           \
-    NT_ROUTINE(RtlCreateSecurityDescriptor, 0, 1, "wdm-rtlcreatesecuritydescriptor")                                   \
+    NT_ROUTINE(RtlCreateSecurityDescriptor, 0, 0, "wdm-rtlcreatesecuritydescriptor")                                   \
     NT_ROUTINE(RtlSetDaclSecurityDescriptor, 0, 0, "wdm-rtlsetdaclsecuritydescriptor")                                 \
     NT_ROUTINE(ZwClose, 0, 0, "wdm-zwclose")                                                                           \
     NT_ROUTINE(RtlInitUnicodeString, 0, 15, "wdm-rtlinitunicodestring")                                                \

@@ -158,13 +158,19 @@ NTSTATUS ObOpenObjectByPointer(PVOID Object, ULONG HandleAttributes, PVOID Passe
                                POBJECT_TYPE ObjectType, KPROCESSOR_MODE AccessMode, PHANDLE Handle)
 {
     NT_ENTER(ObOpenObjectByPointer);
-    UNREFERENCED_PARAMETER(HandleAttributes);
+    static const ULONG known = OBJ_INHERIT | OBJ_EXCLUSIVE | OBJ_KERNEL_HANDLE | OBJ_FORCE_ACCESS_CHECK;
     UNREFERENCED_PARAMETER(PassedAccessState);
     UNREFERENCED_PARAMETER(DesiredAccess);
-    UNREFERENCED_PARAMETER(ObjectType);
-    UNREFERENCED_PARAMETER(AccessMode);
-    if (!nt_object_is(Object, NT_OBJECT_DEVICE) && !nt_object_is(Object, NT_OBJECT_THREAD))
+    if ((HandleAttributes & ~known) != 0 ||
+        (HandleAttributes & (OBJ_INHERIT | OBJ_EXCLUSIVE)) == (OBJ_INHERIT | OBJ_EXCLUSIVE))
+        return STATUS_INVALID_PARAMETER;
+    bool thread = nt_object_is(Object, NT_OBJECT_THREAD);
+    /* Of the two kinds that have handles here, user mode may name the type of threads. */
+    if ((!thread && !nt_object_is(Object, NT_OBJECT_DEVICE)) || (ObjectType == NULL && AccessMode != KernelMode) ||
+        (ObjectType != NULL && (!thread || ObjectType != *PsThreadType)))
         return STATUS_OBJECT_TYPE_MISMATCH;
+    if (nt_fails("ObOpenObjectByPointer"))
+        return STATUS_INSUFFICIENT_RESOURCES;
     (void)ObfReferenceObject(Object);
     *Handle = (HANDLE)((ULONG_PTR)Object | HANDLE_TAG);
     return STATUS_SUCCESS;

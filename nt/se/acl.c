@@ -4,7 +4,7 @@
  *
  * ZwSetSecurityObject sets a DACL of allow entries on a device that no file has open: of its SIDs,
  * administrators and everyone count, LocalSystem is the kernel's own. Anything else is refused, so that
- * no device is more open than it says.
+ * no device is more open than it says. A handle keeps no access here: one without WRITE_DAC is not told.
  * Pages: ntifs.h RtlCreateAcl, RtlAddAccessAllowedAce, RtlCreateSecurityDescriptor (wdm.h),
  * RtlSetDaclSecurityDescriptor (wdm.h), ObOpenObjectByPointer, ZwSetSecurityObject; winnt.h ACCESS_ALLOWED_ACE.
  */
@@ -12,7 +12,12 @@
 
 #include <ntifs.h>
 
-#define DACL_PRESENT 0x0004u
+/* SECURITY_DESCRIPTOR_CONTROL */
+#define DACL_PRESENT   0x0004u
+#define DACL_DEFAULTED 0x0008u
+#define SELF_RELATIVE  0x8000u
+
+#define ACL_REVISION_DS 4
 
 struct ace {
     UCHAR type, flags;
@@ -26,16 +31,18 @@ NTSTATUS RtlCreateAcl(PACL Acl, ULONG AclLength, ULONG AclRevision)
     NT_ENTER(RtlCreateAcl);
     if (AclLength < sizeof *Acl)
         return STATUS_BUFFER_TOO_SMALL;
-    if (AclRevision < ACL_REVISION || AclRevision > 4 || AclLength > MAXUSHORT)
+    if (AclRevision < ACL_REVISION || AclRevision > ACL_REVISION_DS || AclLength > MAXUSHORT)
         return STATUS_INVALID_PARAMETER;
     *Acl = (ACL){(UCHAR)AclRevision, 0, (USHORT)(AclLength & ~3u), 0, 0};
     return STATUS_SUCCESS;
 }
 
-/* Where the next entry goes, or NULL when the entries there are do not fit. */
+/* Where the next entry goes, or NULL when it is no ACL or the entries there are do not fit. */
 static PUCHAR acl_end(PACL acl)
 {
     size_t used = sizeof *acl;
+    if (acl->AclRevision < ACL_REVISION || acl->AclRevision > ACL_REVISION_DS || acl->AclSize < used)
+        return NULL;
     for (USHORT index = 0; index < acl->AceCount; index++) {
         const struct ace *ace = (const void *)((PUCHAR)acl + used);
         if (used + sizeof *ace > acl->AclSize || ace->size < sizeof *ace || used + ace->size > acl->AclSize)
@@ -51,7 +58,7 @@ NTSTATUS RtlAddAccessAllowedAce(PACL Acl, ULONG AceRevision, ACCESS_MASK AccessM
     PUCHAR end = acl_end(Acl);
     if (!RtlValidSid(Sid))
         return STATUS_INVALID_SID;
-    if (AceRevision > 4)
+    if (AceRevision < ACL_REVISION || AceRevision > ACL_REVISION_DS)
         return STATUS_REVISION_MISMATCH;
     if (end == NULL)
         return STATUS_INVALID_ACL;
@@ -78,12 +85,16 @@ NTSTATUS RtlSetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, B
 {
     NT_ENTER(RtlSetDaclSecurityDescriptor);
     PISECURITY_DESCRIPTOR descriptor = SecurityDescriptor;
-    UNREFERENCED_PARAMETER(DaclDefaulted);
     if (descriptor->Revision != SECURITY_DESCRIPTOR_REVISION)
         return STATUS_UNKNOWN_REVISION;
-    descriptor->Control = (SECURITY_DESCRIPTOR_CONTROL)(DaclPresent ? descriptor->Control | DACL_PRESENT
-                                                                    : descriptor->Control & ~DACL_PRESENT);
-    descriptor->Dacl = DaclPresent ? Dacl : NULL;
+    if ((descriptor->Control & SELF_RELATIVE) != 0)
+        return STATUS_INVALID_SECURITY_DESCR;
+    descriptor->Control &= (SECURITY_DESCRIPTOR_CONTROL)~DACL_PRESENT;
+    if (DaclPresent) {
+        descriptor->Control &= (SECURITY_DESCRIPTOR_CONTROL)~DACL_DEFAULTED;
+        descriptor->Control |= (SECURITY_DESCRIPTOR_CONTROL)(DACL_PRESENT | (DaclDefaulted ? DACL_DEFAULTED : 0));
+        descriptor->Dacl = Dacl;
+    }
     return STATUS_SUCCESS;
 }
 
@@ -104,7 +115,11 @@ static NTSTATUS read_dacl(PACL acl, ACCESS_MASK *administrators, ACCESS_MASK *ev
         PSID sid = at + sizeof *ace;
         if (ace->type != 0 || ace->flags != 0)
             return STATUS_NOT_SUPPORTED;
-        if (ace->size < sizeof *ace + sizeof(SID) || !RtlValidSid(sid) || ace->size < sizeof *ace + RtlLengthSid(sid))
+        if (ace->size < sizeof *ace + sizeof(SID))
+            return STATUS_INVALID_ACL;
+        if (!RtlValidSid(sid))
+            return STATUS_INVALID_SID;
+        if (ace->size < sizeof *ace + RtlLengthSid(sid))
             return STATUS_INVALID_ACL;
         if (sid_is(sid, 5, 2, SECURITY_BUILTIN_DOMAIN_RID, DOMAIN_ALIAS_RID_ADMINS))
             *administrators |= nt_access_map(ace->mask);
@@ -126,9 +141,15 @@ NTSTATUS ZwSetSecurityObject(HANDLE Handle, SECURITY_INFORMATION SecurityInforma
     ACCESS_MASK administrators, everyone;
     PVOID device = nt_handle_object(Handle, NT_OBJECT_DEVICE);
     if (device == NULL)
-        return STATUS_INVALID_HANDLE;
+        return nt_handle_object(Handle, NT_OBJECT_THREAD) != NULL ? STATUS_OBJECT_TYPE_MISMATCH : STATUS_INVALID_HANDLE;
+    if (descriptor == NULL)
+        return STATUS_ACCESS_VIOLATION;
+    if (descriptor->Revision != SECURITY_DESCRIPTOR_REVISION)
+        return STATUS_UNKNOWN_REVISION;
+    if (nt_fails("ZwSetSecurityObject"))
+        return STATUS_INSUFFICIENT_RESOURCES;
     if (SecurityInformation != DACL_SECURITY_INFORMATION || (descriptor->Control & DACL_PRESENT) == 0 ||
-        descriptor->Dacl == NULL)
+        (descriptor->Control & SELF_RELATIVE) != 0 || descriptor->Dacl == NULL)
         return STATUS_NOT_SUPPORTED;
     NTSTATUS status = read_dacl(descriptor->Dacl, &administrators, &everyone);
     if (NT_SUCCESS(status))

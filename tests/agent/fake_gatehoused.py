@@ -18,6 +18,7 @@ SUBMIT = (0x22 << 16) | (2 << 14) | (0x812 << 2)
 SET_POLICY = (0x22 << 16) | (2 << 14) | (0x813 << 2)
 GET_STATUS = (0x22 << 16) | (1 << 14) | (0x814 << 2)
 READ_EVENTS = (0x22 << 16) | (1 << 14) | (0x815 << 2)
+SUBMIT_AND_GET = (0x22 << 16) | (3 << 14) | (0x816 << 2)
 PLATFORM = 0xFFFFFFFE
 
 DECIDER, OBSERVER = 1, 2
@@ -89,6 +90,7 @@ class Client:
     def __init__(self, sock):
         self.sock = sock
         self.sock.settimeout(DEADLINE)
+        self.both = []  # (tag, statuses) of SUBMIT_AND_GETs that wait for an offer
         self.waiting = []  # (code, tag, size, input) that were received and not yet taken
 
     def receive(self):
@@ -99,14 +101,14 @@ class Client:
         assert tag != 0 and reserved == 0
         return code, tag, size, message[16:]
 
-    def take(self, code):
-        """The next call of that kind; others wait."""
+    def take(self, *codes):
+        """The next call of these kinds; others wait."""
         for i, call in enumerate(self.waiting):
-            if call[0] == code:
+            if call[0] in codes:
                 return self.waiting.pop(i)
         while True:
             call = self.receive()
-            if call[0] == code:
+            if call[0] in codes:
                 return call
             self.waiting.append(call)
 
@@ -124,22 +126,37 @@ class Client:
         return got_role
 
     def offer(self, *records):
+        """Answers a SUBMIT_AND_GET whose decisions were taken, while there is one, or a GET_REQUESTS."""
+        if self.both:
+            tag, begun = self.both.pop(0)
+            self.answer(tag, begun + b''.join(records))
+            return
         code, tag, size, body = self.take(GET_REQUESTS)
         assert body == b'' and size >= 65712
         self.answer(tag, b''.join(records))
 
-    def decisions(self, statuses=None):
-        """Takes one SUBMIT and answers it; a list of (id, verdict, scope, lifetime)."""
-        code, tag, size, body = self.take(SUBMIT)
+    def decisions(self, statuses=None, alone=False):
+        """
+        Takes one SUBMIT and answers it, or one SUBMIT_AND_GET, which is answered now when a status is no success or it
+        has to come alone, else by an offer; a list of (id, verdict, scope, lifetime).
+        """
+        code, tag, size, body = self.take(SUBMIT, SUBMIT_AND_GET)
         version, count = struct.unpack_from('<II', body)
         assert version == 1 and len(body) == 8 + 24 * count and size >= 4 * count
+        assert code == SUBMIT or size >= (4 * count + 7 & ~7) + 176
         found = []
         for i in range(count):
             identifier, verdict, scope, lifetime, reserved = struct.unpack_from('<QIIII', body, 8 + 24 * i)
             assert reserved == 0
             found.append((identifier, verdict, scope, lifetime))
         codes = statuses if statuses is not None else [0] * count
-        self.answer(tag, struct.pack('<%dI' % len(codes), *codes))
+        answer = struct.pack('<%dI' % len(codes), *codes)
+        if code == SUBMIT_AND_GET:
+            answer += b'\0' * (-len(answer) % 8)
+            if not any(codes) and not alone:
+                self.both.append((tag, answer))
+                return found
+        self.answer(tag, answer)
         return found
 
     def tell(self, *events):

@@ -14,7 +14,7 @@
 #include "agent/person.h"
 #include "cli/options.h"
 
-#define ARGUMENTS_MAX 16
+#define ARGUMENTS_MAX 20
 
 /* Splits at spaces; line must stay. */
 static enum agent_result read_line(const char *line, struct options *options, struct problem *problem)
@@ -64,6 +64,16 @@ static void test_good(void **state)
     assert_int_equal(options.policy.deadline_ms, 120000);
     assert_false(options.policy.set_undecided);
     options_cleanup(&options);
+    options = good("filter add block --program /p --to 192.0.2.1 --port 1-2 --proto tcp --weight 9 --name n --v4");
+    assert_true(options.command == OPTIONS_FILTER && options.word_count == 2 && options.filter.v4 &&
+                !options.filter.v6);
+    assert_string_equal(options.words[1], "block");
+    assert_string_equal(options.filter.program, "/p");
+    assert_string_equal(options.filter.protocol, "tcp");
+    options_cleanup(&options);
+    options = good("filter remove 12 13 --socket /s");
+    assert_true(options.word_count == 3 && !options.all);
+    options_cleanup(&options);
     options = good("ask --help");
     assert_true(options.help && options.command == OPTIONS_ASK);
     options_cleanup(&options);
@@ -98,6 +108,10 @@ static void test_bad(void **state)
                                         "policy --deadline 99999999999999999999",
                                         "policy --undecided hold",
                                         "policy --no-decider maybe",
+                                        "filter add --to",
+                                        "filter list --all=1",
+                                        "permit --program /p",
+                                        "filter --quiet",
                                         "permit -x",
                                         "permit --excep /a",
                                         "watch --once"};

@@ -109,12 +109,18 @@ static void call_done(void *context, NTSTATUS status, const void *output, size_t
     atomic_fetch_add(&call->done, 1);
 }
 
-void fixture_start(struct fixture_call *call, struct nt_file *file, uint32_t code, size_t output_size)
+void fixture_start_with(struct fixture_call *call, struct nt_file *file, uint32_t code, const void *input,
+                        size_t input_size, size_t output_size)
 {
     call->done = 0;
     call->information = 0;
     call->status = STATUS_PENDING;
-    nt_device_control(file, code, NULL, 0, output_size, call_done, call, &call->call);
+    nt_device_control(file, code, input, input_size, output_size, call_done, call, &call->call);
+}
+
+void fixture_start(struct fixture_call *call, struct nt_file *file, uint32_t code, size_t output_size)
+{
+    fixture_start_with(call, file, code, NULL, 0, output_size);
 }
 
 NTSTATUS fixture_finish(struct fixture_call *call)

@@ -54,6 +54,8 @@ struct fixture_call {
     uint8_t buffer[70000];
 };
 void fixture_start(struct fixture_call *call, struct nt_file *file, uint32_t code, size_t output_size);
+void fixture_start_with(struct fixture_call *call, struct nt_file *file, uint32_t code, const void *input,
+                        size_t input_size, size_t output_size);
 /* Waits up to five seconds for done, then puts the call. */
 NTSTATUS fixture_finish(struct fixture_call *call);
 void fixture_cancel(struct fixture_call *call);

@@ -88,6 +88,7 @@ static void nothing_without_hello(void **state)
     (void)state;
     refuse(fresh, GATEHOUSE_IOCTL_GET_REQUESTS, NULL, 0, 60000, GATEHOUSE_E_NO_HELLO);
     refuse(fresh, GATEHOUSE_IOCTL_SUBMIT_DECISIONS, zeros, 32, 4, GATEHOUSE_E_NO_HELLO);
+    refuse(fresh, GATEHOUSE_IOCTL_SUBMIT_AND_GET, zeros, 32, 60000, GATEHOUSE_E_NO_HELLO);
     refuse(fresh, GATEHOUSE_IOCTL_SET_POLICY, zeros, 24, 0, GATEHOUSE_E_NO_HELLO);
     refuse(fresh, GATEHOUSE_IOCTL_GET_STATUS, NULL, 0, 216, GATEHOUSE_E_NO_HELLO);
     refuse(fresh, GATEHOUSE_IOCTL_READ_EVENTS, NULL, 0, 60000, GATEHOUSE_E_NO_HELLO);
@@ -100,6 +101,7 @@ static void only_the_right_role(void **state)
     (void)state;
     refuse(observer, GATEHOUSE_IOCTL_GET_REQUESTS, NULL, 0, 60000, GATEHOUSE_E_NOT_DECIDER);
     refuse(observer, GATEHOUSE_IOCTL_SUBMIT_DECISIONS, zeros, 32, 4, GATEHOUSE_E_NOT_DECIDER);
+    refuse(observer, GATEHOUSE_IOCTL_SUBMIT_AND_GET, zeros, 32, 60000, GATEHOUSE_E_NOT_DECIDER);
     refuse(decider, GATEHOUSE_IOCTL_READ_EVENTS, NULL, 0, 60000, GATEHOUSE_E_BAD_ROLE);
     refuse(observer, IOCTL_WFP_GET_NEXT_REQUEST, NULL, 0, 24, (uint32_t)STATUS_INVALID_DEVICE_STATE);
     refuse(decider, IOCTL_WFP_SUBMIT_DECISION, zeros, 16, 16, (uint32_t)STATUS_INVALID_DEVICE_STATE);
@@ -156,28 +158,34 @@ static void policy_input(void **state)
     assert_true(now.deadline_ms == 1000 && now.undecided == 1 && now.no_decider == 2);
 }
 
-static void decisions_input(void **state)
+/* room: least output that two decisions need. */
+static void refuse_decisions(uint32_t code, size_t room)
 {
     uint8_t bytes[8 + 24 * 2 + 8] = {0};
     struct gatehouse_decisions header = {1, 2};
 
-    (void)state;
     memcpy(bytes, &header, sizeof(header));
     for (size_t size = 0; size <= sizeof(bytes); size++) {
         if (size != 56)
-            refuse(decider, GATEHOUSE_IOCTL_SUBMIT_DECISIONS, bytes, size, 8,
-                   size < 56 ? GATEHOUSE_E_SHORT_INPUT : GATEHOUSE_E_LONG_INPUT);
+            refuse(decider, code, bytes, size, room, size < 56 ? GATEHOUSE_E_SHORT_INPUT : GATEHOUSE_E_LONG_INPUT);
     }
-    for (size_t room = 0; room < 8; room++)
-        refuse(decider, GATEHOUSE_IOCTL_SUBMIT_DECISIONS, bytes, 56, room, GATEHOUSE_E_SHORT_OUTPUT);
+    for (size_t less = 0; less < room; less++)
+        refuse(decider, code, bytes, 56, less, GATEHOUSE_E_SHORT_OUTPUT);
     for (int i = 0; i < 4; i++) {
         header.count = (const uint32_t[]){0, 1025, 0x0AAAAAABu, 0xFFFFFFFFu}[i];
         memcpy(bytes, &header, sizeof(header));
-        refuse(decider, GATEHOUSE_IOCTL_SUBMIT_DECISIONS, bytes, 56, 8, GATEHOUSE_E_BAD_COUNT);
+        refuse(decider, code, bytes, 56, room, GATEHOUSE_E_BAD_COUNT);
     }
     header = (struct gatehouse_decisions){9, 2};
     memcpy(bytes, &header, sizeof(header));
-    refuse(decider, GATEHOUSE_IOCTL_SUBMIT_DECISIONS, bytes, 56, 8, GATEHOUSE_E_BAD_VERSION);
+    refuse(decider, code, bytes, 56, room, GATEHOUSE_E_BAD_VERSION);
+}
+
+static void decisions_input(void **state)
+{
+    (void)state;
+    refuse_decisions(GATEHOUSE_IOCTL_SUBMIT_DECISIONS, 8);
+    refuse_decisions(GATEHOUSE_IOCTL_SUBMIT_AND_GET, 8 + 176);
 }
 
 /* One decision with this status; the connection stays held, nothing but the count of refusals moves. */

@@ -74,10 +74,34 @@ static void unload_with_everything_outstanding(void **state)
 static _Atomic long fail_at;
 static _Atomic bool failed;
 
+static char routines[32][40]; /* that were asked whether they fail */
+
+static void note_routine(const char *routine)
+{
+    size_t i = 0;
+
+    while (i < 32 && routines[i][0] != '\0' && strcmp(routines[i], routine) != 0)
+        i++;
+    if (i < 32)
+        snprintf(routines[i], sizeof(routines[i]), "%s", routine);
+}
+
+/* Says how many calls failed, one a round, and of which routines: through a driver file they are the same, but for
+ * those that a library of Windows makes of others. */
+static void tell_failures(const char *what, long calls)
+{
+    printf("# %s: %ld calls failed in turn, of", what, calls);
+    for (size_t i = 0; i < 32 && routines[i][0] != '\0'; i++)
+        printf(" %s", routines[i]);
+    printf("\n");
+    memset(routines, 0, sizeof(routines));
+    assert_true(calls > 0);
+}
+
 static BOOLEAN fail_nth(const char *routine, void *context)
 {
-    (void)routine;
     (void)context;
+    note_routine(routine);
     if (fail_at < 0 || atomic_fetch_sub(&fail_at, 1) != 0)
         return FALSE;
     failed = true;
@@ -100,8 +124,10 @@ static void load_survives_each_failure(void **state)
             fixture_unload();
         else
             assert_true(failed);
-        if (!failed)
+        if (!failed) {
+            tell_failures("load", n);
             break;
+        }
         assert_true(n < 500);
     }
 }
@@ -154,8 +180,10 @@ static void work_survives_each_failure(void **state)
         nt_file_close(observer);
         nt_file_close(decider);
         fixture_unload();
-        if (!failed)
+        if (!failed) {
+            tell_failures("work", n);
             break;
+        }
         assert_true(n < 500);
     }
 }
@@ -178,8 +206,10 @@ static void open_survives_each_failure(void **state)
         assert_true(NT_SUCCESS(status) || status == STATUS_INSUFFICIENT_RESOURCES);
         if (NT_SUCCESS(status))
             nt_file_close(file);
-        if (!failed)
+        if (!failed) {
+            tell_failures("open", n);
             break;
+        }
         assert_true(n < 100);
     }
     fixture_unload();

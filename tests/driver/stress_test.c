@@ -63,11 +63,15 @@ static void *connector(void *argument)
     return NULL;
 }
 
+static uint32_t verdict_of(const struct gatehouse_request *request)
+{
+    return request->endpoint % 2 ? GATEHOUSE_VERDICT_PERMIT : GATEHOUSE_VERDICT_BLOCK;
+}
+
 static void decide_one(struct nt_file *file, const struct gatehouse_request *request, uint32_t *random)
 {
-    uint32_t verdict = request->endpoint % 2 ? GATEHOUSE_VERDICT_PERMIT : GATEHOUSE_VERDICT_BLOCK;
     uint32_t scope = next_random(random) % 60 == 0 ? 1 : 0;
-    uint32_t status = fixture_decide(file, request->id, verdict, scope, scope == 0 ? 0 : 20);
+    uint32_t status = fixture_decide(file, request->id, verdict_of(request), scope, scope == 0 ? 0 : 20);
 
     if (status != 0 && status != GATEHOUSE_E_UNKNOWN_ID && status != GATEHOUSE_E_ALREADY_DECIDED)
         atomic_fetch_add(&wrong, 1);
@@ -82,9 +86,20 @@ static void *decider(void *argument)
     (void)argument;
     while (!stop) {
         struct nt_file *file = fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
+        uint64_t last = 0;
+        uint32_t last_verdict = 0;
         for (unsigned round = next_random(&random) % 60; round != 0 && !stop; round--) {
-            size_t offset = 0;
-            fixture_start(call, file, GATEHOUSE_IOCTL_GET_REQUESTS, 4000);
+            struct {
+                struct gatehouse_decisions head;
+                struct gatehouse_decision one;
+            } input = {{GATEHOUSE_PROTOCOL_VERSION, 1}, {last, last_verdict, 0, 0, 0}};
+            bool both = last != 0 && next_random(&random) % 2 == 0;
+            size_t offset = both ? GATEHOUSE_STATUSES_SIZE(1) : 0;
+            if (both)
+                fixture_start_with(call, file, GATEHOUSE_IOCTL_SUBMIT_AND_GET, &input, sizeof(input), 4000);
+            else
+                fixture_start(call, file, GATEHOUSE_IOCTL_GET_REQUESTS, 4000);
+            last = 0;
             for (int i = 0; i < 20 && call->done == 0; i++)
                 pause_us(100);
             fixture_cancel(call);
@@ -94,8 +109,12 @@ static void *decider(void *argument)
                 struct gatehouse_request request;
                 memcpy(&request, call->buffer + offset, sizeof(request));
                 offset += request.size;
-                if (next_random(&random) % 20 != 0)
+                if (next_random(&random) % 4 == 0) {
+                    last = request.id;
+                    last_verdict = verdict_of(&request);
+                } else if (next_random(&random) % 20 != 0) {
                     decide_one(file, &request, &random);
+                }
             }
         }
         fixture_start(call, file, GATEHOUSE_IOCTL_GET_REQUESTS, 4000);

@@ -68,6 +68,7 @@ static void what_is_no_driver_is_refused(void **state)
         {OPTIONAL + 68, 2, 2, "subsystem 2"},
         {OPTIONAL + 108, 17, 4, "data directories"},
         {OPTIONAL + 112 + 8, 0xfffff000u, 4, "outside the image"},
+        {OPTIONAL + 112 + 12, 0, 4, "imports nothing"},
         {OPTIONAL + 112 + 9 * 8 + 4, 40, 4, "thread-local"},
         {OPTIONAL + 112 + 13 * 8 + 4, 40, 4, "delay-loaded"},
         {OPTIONAL + 112 + 14 * 8 + 4, 40, 4, ".NET"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * load_file.c - see tests/driver/load.h: the driver is a Windows binary.
+ * load_file.c - see tests/driver/load.h: the driver is a Windows binary, on special pool.
  */
 #include "tests/driver/load.h"
 
@@ -30,6 +30,8 @@ NTSTATUS driver_load(const struct nt_registry_dword *values, size_t count)
     struct pe_error error = {""};
     const char *path = getenv("GATEHOUSE_SYS");
 
+    if (!nt_special_pool_start(PE_SPECIAL_POOL_PAGES, FALSE))
+        return STATUS_INSUFFICIENT_RESOURCES;
     if (pe_driver_load(path == NULL ? "gatehouse.sys" : path, "gatehouse", values, count, &driver, &error))
         return STATUS_SUCCESS;
     fprintf(stderr, "%s\n", error.text);

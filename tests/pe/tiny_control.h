@@ -18,6 +18,18 @@
 #define TINY_CRASH        TINY_CODE(9)  /* writes to address 0x10 */
 #define TINY_THREAD       TINY_CODE(10) /* a system thread runs, ends and is waited for */
 #define TINY_FIND         TINY_CODE(11) /* finds and calls a routine by name */
+#define TINY_SPOIL        TINY_CODE(12) /* does to pool what the input, a struct tiny_spoil, says */
+
+/* A block of size bytes; if freed, it is given back before. Then a byte at this offset of it is written or read. */
+struct tiny_spoil {
+    unsigned size;
+    int offset;
+    unsigned char how;   /* 0 write, 1 read, 2 write through memset of the kernel, 3 free (a second time, if freed) */
+    unsigned char freed; /* before it is used */
+    unsigned char paged_pool, unused;
+};
+
+#define TINY_BUFFER TINY_CODE(13) /* 0: writes a byte behind its system buffer; 1: into it after completion */
 
 #define TINY_CALLOUT_KEY                                                                                               \
     {                                                                                                                  \

@@ -50,6 +50,8 @@ static PDEVICE_OBJECT device;
 static UNICODE_STRING device_name, link_name;
 /* Addresses in data: these need relocations. */
 static const char *volatile words[] = {"zero", "one", "two"};
+/* Called through a pointer, so that the kernel's routine is meant and not what the compiler makes of it. */
+static void *(*volatile fill)(void *, int, size_t) = memset;
 
 static NTSTATUS complete(PIRP irp, NTSTATUS status, ULONG_PTR information)
 {
@@ -245,6 +247,41 @@ static NTSTATUS print(PIRP irp)
     return complete(irp, STATUS_SUCCESS, 0);
 }
 
+static NTSTATUS spoil(PIRP irp)
+{
+    struct tiny_spoil told = *(struct tiny_spoil *)irp->AssociatedIrp.SystemBuffer;
+    volatile UCHAR *block = ExAllocatePoolWithTag(told.paged_pool ? PagedPool : NonPagedPool, told.size, TINY_TAG);
+    UCHAR *out = irp->AssociatedIrp.SystemBuffer;
+
+    out[0] = (ULONG_PTR)block % 16 == 0 && (told.size < 4096 || (ULONG_PTR)block % 4096 == 0);
+    for (unsigned i = 0; i < told.size; i++)
+        block[i] = (UCHAR)i;
+    if (told.freed)
+        ExFreePoolWithTag((PVOID)block, TINY_TAG);
+    if (told.how == 0)
+        block[told.offset] = 1;
+    else if (told.how == 1)
+        out[1] = block[told.offset];
+    else if (told.how == 2)
+        fill((PVOID)(block + told.offset), 1, 32);
+    if (told.how == 3 || !told.freed)
+        ExFreePoolWithTag((PVOID)block, TINY_TAG);
+    return complete(irp, STATUS_SUCCESS, 2);
+}
+
+static NTSTATUS spoil_buffer(PIRP irp, ULONG size)
+{
+    volatile UCHAR *buffer = irp->AssociatedIrp.SystemBuffer;
+    UCHAR how = buffer[0];
+
+    if (how == 0)
+        buffer[size] = 1;
+    complete(irp, STATUS_SUCCESS, 0);
+    if (how == 1)
+        buffer[0] = 2;
+    return STATUS_SUCCESS;
+}
+
 static VOID NTAPI on_classify(const void *values, const UCHAR *metadata, void *data, const void *context,
                               const void *filter, UINT64 flow_context, classify_out *out)
 {
@@ -304,6 +341,10 @@ static NTSTATUS control(PDEVICE_OBJECT object, PIRP irp)
         return run_thread(irp);
     case TINY_FIND:
         return find_routine(irp);
+    case TINY_BUFFER:
+        return spoil_buffer(irp, size);
+    case TINY_SPOIL:
+        return spoil(irp);
     default:
         return complete(irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     }

@@ -24,7 +24,7 @@
 #include "pe/trap.h"
 #include "tests/pe/tiny_control.h"
 
-#define TINY_TAG 'yniT'
+#define TINY_TAG 'yniT' /* Windows' tools show it backwards: Tiny */
 
 static const char *tiny_file, *missing_file;
 static struct pe_driver *driver;
@@ -199,33 +199,134 @@ static void the_callout_pends_and_completes(void **state)
     assert_int_equal(FwpmEngineClose0(engine), STATUS_SUCCESS);
 }
 
-static void crash(int report)
+/* Sends code in a child, which dies of it or ends; gives what it said on stderr, and its wait status. */
+static int in_child(ULONG code, const void *input, size_t input_size, char *text, size_t room)
 {
-    dup2(report, STDERR_FILENO);
-    signal(SIGSEGV, SIG_DFL);
-    (void)control(TINY_CRASH, NULL, 0, NULL, 0);
-    _exit(0);
+    int ends[2], status = 0;
+    size_t size = 0;
+    ssize_t part;
+
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        UCHAR out[2];
+
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[1]);
+        nt_set_violation_handler(NULL);
+        signal(SIGSEGV, SIG_DFL);
+        signal(SIGABRT, SIG_DFL);
+        (void)control(code, input, input_size, out, sizeof(out));
+        _exit(0);
+    }
+    close(ends[1]);
+    while (size < room - 1 && (part = read(ends[0], text + size, room - 1 - size)) > 0)
+        size += (size_t)part;
+    text[size] = '\0';
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
 }
 
 static void a_fault_in_the_driver_is_told(void **state)
 {
     char text[512] = "";
-    int ends[2], status = 0;
+    int status = in_child(TINY_CRASH, NULL, 0, text, sizeof(text));
 
     (void)state;
-    assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    if (child == 0)
-        crash(ends[1]);
-    close(ends[1]);
-    ssize_t size = read(ends[0], text, sizeof(text) - 1);
-    close(ends[0]);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(size > 0);
     assert_non_null(strstr(text, "tiny.sys: fault at .text+0x"));
     assert_non_null(strstr(text, "it used address 0x10"));
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGSEGV);
+}
+
+/* What each misuse of pool is called, and where it is noticed. */
+static const struct misuse {
+    struct tiny_spoil spoil;
+    bool underrun; /* the pool's mode */
+    int signal;    /* SIGSEGV: at the access itself; SIGABRT: a violation, when it is freed */
+    const char *said[4];
+} misuses[] = {
+    {{96, 96, 0, 0, 0, 0}, false, SIGSEGV, {"pool overrun: byte 96 of a block of 96 bytes", " writes to 0x"}},
+    {{96, 96, 1, 0, 0, 0}, false, SIGSEGV, {"pool overrun: byte 96 of a block of 96 bytes", " reads from 0x"}},
+    {{4096, 4096, 0, 0, 1, 0}, false, SIGSEGV, {"pool overrun: byte 4096 of a block of 4096 bytes"}},
+    {{96, 64, 2, 0, 0, 0}, false, 0, {""}},
+    {{96, 65, 2, 0, 0, 0},
+     false,
+     SIGSEGV,
+     {"pool overrun: byte 96 of", " writes to 0x", ", in a routine that it called,"}},
+    {{100, 100, 0, 0, 0, 0}, false, SIGABRT, {"pool-overrun", "byte 100 was written", "of 100 bytes"}},
+    {{100, -1, 0, 0, 0, 0}, false, SIGABRT, {"pool-underrun", "byte -1 was written"}},
+    {{100, -1, 0, 0, 0, 0}, true, SIGSEGV, {"pool underrun: byte -1 of a block of 100 bytes", " writes to 0x"}},
+    {{100, 100, 0, 0, 0, 0}, true, SIGABRT, {"pool-overrun", "byte 100 was written"}},
+    {{100, 8, 1, 1, 0, 0},
+     false,
+     SIGSEGV,
+     {"pool use after free: byte 8 of a block of 100 bytes", "freed at tiny.sys+0x"}},
+    {{100, 8, 0, 1, 0, 0}, true, SIGSEGV, {"pool use after free: byte 8 of", " writes to 0x", "freed at tiny.sys+0x"}},
+    {{100, 0, 3, 1, 0, 0},
+     false,
+     SIGABRT,
+     {"pool-double-free", "a block of 100 bytes", "freed at tiny.sys+0x", "called from tiny.sys+0x"}},
+    {{100, 99, 0, 0, 0, 0}, false, 0, {""}},
+    {{4096, 4095, 1, 0, 1, 0}, true, 0, {""}},
+    {{9000, 8999, 0, 0, 0, 0}, false, 0, {""}},
+};
+
+static void misuse_of_pool_is_told(void **state)
+{
+    (void)state;
+    for (size_t row = 0; row < sizeof(misuses) / sizeof(misuses[0]); row++) {
+        const struct misuse *misuse = &misuses[row];
+        char text[8192] = "";
+
+        assert_true(nt_special_pool_start(PE_SPECIAL_POOL_PAGES, misuse->underrun));
+        int status = in_child(TINY_SPOIL, &misuse->spoil, sizeof(misuse->spoil), text, sizeof(text));
+        if (misuse->signal == 0 ? status != 0 : !WIFSIGNALED(status) || WTERMSIG(status) != misuse->signal)
+            fail_msg("row %zu: wait status 0x%x; it said: %s", row, (unsigned)status, text);
+        for (size_t word = 0; word < 4 && misuse->said[word] != NULL; word++)
+            if (strstr(text, misuse->said[word]) == NULL)
+                fail_msg("row %zu: \"%s\" is not in: %s", row, misuse->said[word], text);
+        if (misuse->signal != 0 &&
+            (strstr(text, "with tag 'Tiny'") == NULL || strstr(text, "allocated at tiny.sys+0x") == NULL))
+            fail_msg("row %zu: tag and place are not in: %s", row, text);
+        if (misuse->signal == SIGSEGV && (strstr(text, "driver tiny.sys+0x") != text || strchr(text, '\n')[1] != '\0'))
+            fail_msg("row %zu: not one line that begins with the place: %s", row, text);
+        if (misuse->signal == 0 && text[0] != '\0')
+            fail_msg("row %zu: good use is not silent: %s", row, text);
+    }
+    assert_true(nt_special_pool_start(PE_SPECIAL_POOL_PAGES, FALSE));
+}
+
+static void misuse_of_a_system_buffer_is_told(void **state)
+{
+    UCHAR input[32] = {0};
+    char text[8192] = "";
+
+    (void)state;
+    int status = in_child(TINY_BUFFER, input, 32, text, sizeof(text));
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    assert_non_null(
+        strstr(text, "pool overrun: byte 32 of a block of 32 bytes with tag 'IoSB', allocated at tiny.sys+0x"));
+    status = in_child(TINY_BUFFER, input, 31, text, sizeof(text));
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_non_null(strstr(text, "pool-overrun in IoCompleteRequest"));
+    input[0] = 1;
+    status = in_child(TINY_BUFFER, input, 32, text, sizeof(text));
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    assert_non_null(strstr(text, "pool use after free: byte 0 of a block of 32 bytes with tag 'IoSB'"));
+}
+
+static void good_use_of_special_pool_is_silent(void **state)
+{
+    (void)state;
+    for (unsigned size = 1; size < 9000; size += size < 40 ? 1 : 61) {
+        struct tiny_spoil good = {size, (int)size - 1, (UCHAR)(size % 2), 0, (UCHAR)(size % 3 == 0), 0};
+        UCHAR out[2] = {0};
+
+        control(TINY_SPOIL, &good, sizeof(good), out, sizeof(out));
+        assert_int_equal(out[0], 1);
+    }
 }
 
 static void missing_imports_are_all_named(void **state)
@@ -264,6 +365,9 @@ int main(int count, char **arguments)
         RUN(variable_arguments_arrive),
         RUN(the_callout_pends_and_completes),
         RUN(a_fault_in_the_driver_is_told),
+        RUN(misuse_of_pool_is_told),
+        RUN(misuse_of_a_system_buffer_is_told),
+        RUN(good_use_of_special_pool_is_silent),
         cmocka_unit_test(missing_imports_are_all_named),
         RUN(it_loads_again_after_an_unload),
     };
@@ -274,5 +378,7 @@ int main(int count, char **arguments)
     }
     tiny_file = arguments[1];
     missing_file = arguments[2];
+    if (!nt_special_pool_start(PE_SPECIAL_POOL_PAGES, FALSE))
+        return 2;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,6 +79,14 @@ SUBMIT_ROWS = [
     (DECIDER, "version 2", p.SUBMIT_DECISIONS, decisions(1, version=2), 64, "E_BAD_VERSION"),
     (DECIDER, "room for 3 bytes", p.SUBMIT_DECISIONS, decisions(1), 3, "E_SHORT_OUTPUT"),
     (DECIDER, "room for 1 of 2", p.SUBMIT_DECISIONS, decisions(2), 4, "E_SHORT_OUTPUT"),
+    (NOBODY, "both, before hello", p.SUBMIT_AND_GET, decisions(1), 65536, "E_NO_HELLO"),
+    (OBSERVER, "both, by an observer", p.SUBMIT_AND_GET, decisions(1), 65536, "E_NOT_DECIDER"),
+    (DECIDER, "both, empty", p.SUBMIT_AND_GET, b"", 65536, "E_SHORT_INPUT"),
+    (DECIDER, "both, 23 of 24 bytes", p.SUBMIT_AND_GET, decisions(1)[:-1], 65536, "E_SHORT_INPUT"),
+    (DECIDER, "both, one byte more", p.SUBMIT_AND_GET, decisions(1) + b"\0", 65536, "E_LONG_INPUT"),
+    (DECIDER, "both, count 0", p.SUBMIT_AND_GET, decisions(0), 65536, "E_BAD_COUNT"),
+    (DECIDER, "both, version 2", p.SUBMIT_AND_GET, decisions(1, version=2), 65536, "E_BAD_VERSION"),
+    (DECIDER, "both, room for 183 bytes", p.SUBMIT_AND_GET, decisions(1), 183, "E_SHORT_OUTPUT"),
 ]
 POLICY_ROWS = [
     (NOBODY, "before hello", p.SET_POLICY, policy(), 64, "E_NO_HELLO"),
@@ -349,7 +357,7 @@ def too_many_calls(lab):
 
 def garbage(generator):
     """One random message: any code, any size, often a shape that is nearly right."""
-    codes = [p.HELLO, p.GET_REQUESTS, p.SUBMIT_DECISIONS, p.SET_POLICY, p.GET_STATUS, p.READ_EVENTS,
+    codes = [p.HELLO, p.GET_REQUESTS, p.SUBMIT_DECISIONS, p.SUBMIT_AND_GET, p.SET_POLICY, p.GET_STATUS, p.READ_EVENTS,
              p.SEED_SUBMIT_DECISION, p.CANCEL, p.PLATFORM_STATUS, generator.getrandbits(32)]  # fmt: skip
     head = p.CALL_LAYOUT.pack(
         generator.choice(codes),

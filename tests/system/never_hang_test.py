@@ -323,6 +323,7 @@ def many_killed(lab):
 @case(f"{GONE}: it gave up the connect() and began another on the same socket")
 def connects_anew(lab):
     server = TcpServer(lab.server)
+    lab.server.run(["iptables", "-A", "INPUT", "-p", "tcp", "--syn"])
     lab.gatehoused()
     decider = lab.decider()
     disconnect = ctypes.CDLL(None, use_errno=True).connect
@@ -336,6 +337,8 @@ def connects_anew(lab):
             assert decider.status().held == 1 and decider.status().cancelled == count - 1, decider.status()
         decider.decide(last, protocol.PERMIT)
         server.expect(1)
+    counted = lab.server.run(["iptables", "-nvxL", "INPUT"]).stdout.splitlines()[-1].split()[0]
+    assert counted == "1", f"{counted} SYNs left, not only the last one's"
 
 
 @case("Block quickly: also while lo is down, which takes the way of a refusal")
@@ -354,7 +357,7 @@ def refused_without_lo(lab):
 def words_unread(lab):
     server = TcpServer(lab.server)
     reader, writer = os.pipe()
-    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 8192)
     command = [names.find_program("gatehoused"), "--verbose", "--no-decider", "permit", "--socket", str(lab.socket)]
     program = lab.client.popen(command, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer)
     os.close(writer)
@@ -366,7 +369,9 @@ def words_unread(lab):
         talker.close()
     program.terminate()
     assert program.wait(10) == 0
+    words = os.read(reader, 65536)
     os.close(reader)
+    assert b"ready" in words and len(words) > 3900, f"{len(words)} bytes: {words[:200]}"
 
 
 @case("Never hang: more clients than gatehoused has descriptors for")

@@ -207,7 +207,7 @@ static void op_finish(void)
     if (i < 0)
         return;
     if (model[i].state == PEND_CLAIMED && test_random(2)) {
-        pend_table_completing(model[i].entry);
+        pend_table_completing(&table, model[i].entry);
         model[i].state = PEND_COMPLETING;
         return;
     }

@@ -18,6 +18,7 @@
 #define NT_NT_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -156,6 +157,8 @@ typedef BOOLEAN nt_fault(const char *routine, void *context);
 void nt_set_fault(nt_fault *fault, void *context);
 BOOLEAN nt_fails(const char *routine);
 
+/* --- Pool ------------------------------------------------------------------------------------ */
+
 /* Pool bytes and blocks allocated now with this tag (0: all). */
 void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks);
 
@@ -164,5 +167,27 @@ void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks);
  * driver and is not "left-at-unload". At most 8 tags, each may be named again. Any thread, any IRQL.
  */
 void nt_pool_keep_tag(ULONG tag);
+
+/*
+ * Special pool: from now on each allocation for which nt_pool_called_from named a caller lies between
+ * inaccessible pages and ends at one, and so does each system buffer for a driver binary (underrun: begins at one), and
+ * is inaccessible after it was freed for as long as the address space lasts: pages in all, set by the first call. When
+ * they are used up, allocations come from the ordinary pool, which is told once as a debug message. What is written
+ * where access does not fault is found when the block is freed: violations "pool-overrun", "pool-underrun". false:
+ * there is no address space. Call it before the first driver is loaded.
+ */
+bool nt_special_pool_start(size_t pages, BOOLEAN underrun);
+void nt_special_pool_stop(void); /* for new allocations */
+
+/* Where the driver called from, until changed: for this thread's next pool routines. NULL: it is no driver binary. */
+void nt_pool_called_from(const void *address);
+
+/* Says what access to this address broke, for a fault handler, which may call it. false: it is not of the special pool.
+ */
+bool nt_special_pool_explain(const void *address, char *text, size_t size);
+
+/* Names a place in a driver's code ("x.sys+0x1234") for reports. false: it is in none. NULL: addresses only. */
+typedef bool nt_code_namer(const void *address, char *text, size_t size);
+void nt_set_code_namer(nt_code_namer *namer);
 
 #endif

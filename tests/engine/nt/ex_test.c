@@ -20,15 +20,48 @@ static void pool_is_zeroed_and_aligned(void **state)
 {
     static const size_t sizes[] = {1, 15, 16, 100, 2048, 4095, 4096, 4097, 70000, 1000000};
     (void)state;
-    for (size_t index = 0; index < RTL_NUMBER_OF(sizes); index++) {
-        UCHAR *block = ExAllocatePool2(POOL_FLAG_NON_PAGED, sizes[index], TAG_A);
+    for (size_t index = 0; index < 2 * RTL_NUMBER_OF(sizes); index++) { /* twice: memory that was used is zero again */
+        size_t size = sizes[index / 2];
+        UCHAR *block = ExAllocatePool2(POOL_FLAG_NON_PAGED, size, TAG_A);
         assert_non_null(block);
-        assert_int_equal((uintptr_t)block % (sizes[index] >= PAGE_SIZE ? PAGE_SIZE : 16), 0);
-        for (size_t at = 0; at < sizes[index]; at++)
+        assert_int_equal((uintptr_t)block % (size >= PAGE_SIZE ? PAGE_SIZE : 16), 0);
+        for (size_t at = 0; at < size; at++)
             assert_int_equal(block[at], 0);
-        memset(block, 0xa5, sizes[index]);
-        usage_is(TAG_A, sizes[index], 1);
+        memset(block, 0xa5, size);
+        usage_is(TAG_A, size, 1);
         ExFreePoolWithTag(block, TAG_A);
+    }
+    usage_is(TAG_A, 0, 0);
+}
+
+/* wdm.h ExAllocatePool2: a block is the caller's alone, whatever its size, until it is freed. */
+static void pool_blocks_do_not_overlap(void **state)
+{
+    static struct {
+        UCHAR *block;
+        size_t size;
+        UCHAR fill;
+    } held[64];
+    uint64_t random = 88172645463325252u;
+
+    (void)state;
+    for (unsigned step = 0; step < 4000; step++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        unsigned at = (unsigned)(random >> 32) % RTL_NUMBER_OF(held);
+        if (held[at].block != NULL) {
+            for (size_t byte = 0; byte < held[at].size; byte += 61)
+                assert_int_equal(held[at].block[byte], held[at].fill);
+            ExFreePoolWithTag(held[at].block, TAG_A);
+        }
+        held[at].size = 1 + (size_t)(random >> 40) % (step % 2 == 0 ? 300000 : 3000);
+        held[at].fill = (UCHAR)step;
+        held[at].block = ExAllocatePool2(POOL_FLAG_NON_PAGED, held[at].size, TAG_A);
+        assert_non_null(held[at].block);
+        memset(held[at].block, held[at].fill, held[at].size);
+    }
+    for (unsigned at = 0; at < RTL_NUMBER_OF(held); at++) {
+        if (held[at].block != NULL)
+            ExFreePoolWithTag(held[at].block, TAG_A);
     }
     usage_is(TAG_A, 0, 0);
 }
@@ -158,9 +191,9 @@ static void interlocked_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        nt_test(pool_is_zeroed_and_aligned),    nt_test(pool_tag_has_to_match), nt_test(pool_mistakes_are_seen),
-        nt_test(pool_obeys_the_irql),           nt_test(pool_can_fail),         nt_test(interlocked_values),
-        nt_test(pool_of_the_platform_may_stay),
+        nt_test(pool_is_zeroed_and_aligned), nt_test(pool_blocks_do_not_overlap),    nt_test(pool_tag_has_to_match),
+        nt_test(pool_mistakes_are_seen),     nt_test(pool_obeys_the_irql),           nt_test(pool_can_fail),
+        nt_test(interlocked_values),         nt_test(pool_of_the_platform_may_stay),
     };
     return cmocka_run_group_tests_name("nt ex", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A client of the device socket with exact control: holds requests, answers in any order, sends nonsense."""
+import os
 import collections
 import select
 import socket
@@ -57,9 +58,9 @@ class Device:
         message = self.socket.recv(protocol.MESSAGE_MAX + 1)
         if not message:
             raise DeviceClosed("gatehoused closed the socket")
-        tag, status, information, reserved = protocol.ANSWER_LAYOUT.unpack_from(message)
+        tag, status, information, processor = protocol.ANSWER_LAYOUT.unpack_from(message)
         data = message[protocol.ANSWER_LAYOUT.size :]
-        assert reserved == 0 and information == len(data), f"answer: {information} announced, {len(data)} came"
+        assert processor <= os.cpu_count() and information == len(data), f"answer: {information} announced, {len(data)} came"
         assert tag not in self.answers, f"two answers for tag {tag}"
         self.answers[tag] = Answer(status, data)
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * large_block.c - see large_block.h.
+ */
+#include "nt/ex/large_block.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <ntddk.h>
+
+#define HUGE_PAGE ((size_t)2 << 20)
+
+/* At the start of a free block. */
+struct free_block {
+    struct free_block *next;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct free_block *freed[LARGE_BLOCK_PAGES + 1];
+static char *fresh, *fresh_end; /* of the newest region: never handed out, zero */
+
+/* Huge pages are a wish: where the system has none, ordinary ones do. */
+static bool region_add(void)
+{
+    char *mapped = mmap(NULL, LARGE_REGION_SIZE + HUGE_PAGE, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped == MAP_FAILED)
+        return false;
+
+    size_t ahead = (HUGE_PAGE - (uintptr_t)mapped % HUGE_PAGE) % HUGE_PAGE;
+    fresh = mapped + ahead;
+    fresh_end = fresh + LARGE_REGION_SIZE;
+    if (ahead != 0)
+        (void)munmap(mapped, ahead);
+    (void)munmap(fresh_end, HUGE_PAGE - ahead);
+    (void)madvise(fresh, LARGE_REGION_SIZE, MADV_HUGEPAGE);
+    return true;
+}
+
+void *large_block_get(size_t pages, bool zero)
+{
+    size_t size = pages * PAGE_SIZE;
+    void *block = NULL;
+    bool used = true;
+
+    pthread_mutex_lock(&lock);
+    if (freed[pages] != NULL) {
+        block = freed[pages];
+        freed[pages] = freed[pages]->next;
+    } else if ((size_t)(fresh_end - fresh) >= size || region_add()) {
+        block = fresh;
+        fresh += size;
+        used = false;
+    }
+    pthread_mutex_unlock(&lock);
+    return block != NULL && used && zero ? memset(block, 0, size) : block;
+}
+
+void large_block_put(void *block, size_t pages)
+{
+    struct free_block *link = block;
+
+    pthread_mutex_lock(&lock);
+    link->next = freed[pages];
+    freed[pages] = link;
+    pthread_mutex_unlock(&lock);
+}
