@@ -114,12 +114,16 @@ static BOOL open_device(const char *name)
     return device != INVALID_HANDLE_VALUE;
 }
 
-static BOOL decide(uint64_t id, uint32_t verdict)
+static BOOL decide(uint32_t verdict, const char *const *words)
 {
     struct {
         struct gatehouse_decisions head;
         struct gatehouse_decision one;
-    } in = {{GATEHOUSE_PROTOCOL_VERSION, 1}, {.id = id, .verdict = verdict}};
+    } in = {{GATEHOUSE_PROTOCOL_VERSION, 1},
+            {.id = strtoull(words[0], NULL, 10),
+             .verdict = verdict,
+             .scope = (uint32_t)strtoul(words[1], NULL, 10),
+             .lifetime_ms = (uint32_t)strtoul(words[2], NULL, 10)}};
     uint32_t status = 0;
     BOOL taken = control(GATEHOUSE_IOCTL_SUBMIT_DECISIONS, &in, sizeof(in), &status, sizeof(status));
 
@@ -128,8 +132,9 @@ static BOOL decide(uint64_t id, uint32_t verdict)
     return taken && status == 0;
 }
 
-static BOOL run(const char *command, const char *argument)
+static BOOL run(const char *command, const char *const *words)
 {
+    const char *argument = words[0];
     struct gatehouse_hello hello = {.version = GATEHOUSE_PROTOCOL_VERSION,
                                     .role = (uint32_t)strtoul(argument, NULL, 10)};
 
@@ -143,9 +148,9 @@ static BOOL run(const char *command, const char *argument)
     if (strcmp(command, "cancel") == 0)
         return CancelIoEx(device, NULL);
     if (strcmp(command, "permit") == 0)
-        return decide(strtoull(argument, NULL, 10), GATEHOUSE_VERDICT_PERMIT);
+        return decide(GATEHOUSE_VERDICT_PERMIT, words);
     if (strcmp(command, "block") == 0)
-        return decide(strtoull(argument, NULL, 10), GATEHOUSE_VERDICT_BLOCK);
+        return decide(GATEHOUSE_VERDICT_BLOCK, words);
     return strcmp(command, "close") == 0 && CloseHandle(device);
 }
 
@@ -157,13 +162,20 @@ int main(void)
     fflush(stdout);
     while (fgets(line, sizeof(line), stdin) != NULL) {
         char *command = strtok(line, " \r\n");
-        char *argument = strtok(NULL, " \r\n");
+        const char *words[3] = {"", "", ""};
 
         if (command == NULL)
             continue;
+        for (size_t i = 0; i < 3; i++) {
+            const char *word = strtok(NULL, " \r\n");
+
+            if (word == NULL)
+                break;
+            words[i] = word;
+        }
         if (strcmp(command, "exit") == 0)
             ExitProcess(0);
-        if (run(command, argument == NULL ? "" : argument))
+        if (run(command, words))
             printf("%s ok\n", command);
         else
             printf("%s error %lx\n", command, GetLastError());

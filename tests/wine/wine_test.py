@@ -226,6 +226,42 @@ def asks_through_a_pipe(test):
     test.ended(stack, endpoint, 'permit')
 
 
+@case('gatehouse.exe ask on a terminal: one key answers; Ctrl-C ends it, exit code 0, and gives back what is held')
+def asks_on_a_terminal(test):
+    stack = test.stack()
+    person = test.world.start_on_terminal('gatehouse.exe', 'ask')
+    until(lambda: test.status()['decider_pid'] != 0, 'it decides')
+    for key, verdict in (('n', 'block'), ('y', 'permit')):
+        endpoint, *_ = test.connect(stack)
+        person.wait('permit? ')
+        time.sleep(0.4)  # a key that was meant for something else is not taken
+        person.press(key)
+        test.ended(stack, endpoint, verdict)
+    endpoint, *_ = test.connect(stack)
+    person.wait('permit? ')
+    person.press('\x03')
+    assert person.finish() == 0
+    status = test.status()
+    assert (status['held'], status['queued'], status['requeued'] > 0) == (1, 1, True), status
+
+
+@case('an answer for a program is remembered as filters, and forgotten when its time is over')
+def remembered(test):
+    stack, decider = test.stack(), test.device()
+    filters = test.unbroken(stack)['filters']
+    endpoint, *_ = test.connect(stack, port=9000)
+    decider.ask('get')
+    request, *_ = decider.wait('got')
+    assert decider.ask(f'permit {request} 2 1500') == ['ok']
+    test.ended(stack, endpoint, 'permit')
+    assert test.unbroken(stack)['filters'] > filters
+    test.connect(stack, port=9001, expect='permit')
+    test.connect(stack, address='2001:db8::9', expect='permit')
+    test.connect(stack, program=r'\device\harddiskvolume1\other.exe')
+    until(lambda: test.unbroken(stack)['filters'] == filters, 'the filters are gone')
+    test.connect(stack, port=9002)
+
+
 @case('gatehouse.exe status --json counts what happened; watch shows it; policy changes it')
 def shows(test):
     stack = test.stack()
@@ -417,6 +453,37 @@ def article(test):
     test.start_driver()
 
 
+@case('gatehouse.exe install makes the service of this very gatehouse.sys, which holds; uninstall takes it away')
+def installed(test):
+    test.stop_driver()
+    assert test.sc('delete', 'gatehouse')[0] == 0
+    world = test.world
+    world.run('reg', 'add', r'HKCU\Software\Wine', '/v', 'Version', '/d', 'win10', '/f')
+    target = world.prefix / 'drive_c/windows/system32/drivers/gatehouse.sys'
+    target.unlink()
+    shutil.copy(os.path.join(WINDOWS, 'gatehouse.sys'), world.prefix / 'drive_c')
+    builtin = world.environment['WINEDLLOVERRIDES']
+    world.environment.update(WINEDLLOVERRIDES=builtin + ';fwpuclnt=n', GATEHOUSE_FWP_FILE='Z:' + str(world.folder / 'objects'))
+    try:
+        code, text = world.run('gatehouse.exe', 'install', '--start', '--deadline', '7')
+        assert code == 0 and test.state() == 'RUNNING', text
+        assert test.status()['policy']['deadline_ms'] == 7000
+        stack = test.stack()
+        endpoint, *_ = test.connect(stack)
+        decider = test.program('block')
+        test.ended(stack, endpoint, 'block')
+        decider.close()
+        world.news()
+        code, text = world.run('gatehouse.exe', 'uninstall')
+        assert code == 0 and test.state().startswith('none') and not target.exists(), text
+        until(lambda: any('gatehouse: unloaded' in line for line in world.news()), 'the driver is unloaded')
+    finally:
+        world.environment['WINEDLLOVERRIDES'] = builtin
+        if not target.exists():
+            shutil.copy(os.path.join(WINDOWS, 'gatehouse.sys'), target)
+        test.create_service()
+
+
 @case('delete: the service is gone; made anew, it starts again')
 def deleted(test):
     test.stop_driver()
@@ -430,12 +497,13 @@ def deleted(test):
 
 def files():
     return [os.path.join(WINDOWS, 'gatehouse.sys'), os.path.join(WINDOWS, 'gatehouse.exe'),
-            *(os.path.join(PARTS, name) for name in ('fwpkclnt.sys', 'engine_client.exe', 'device_client.exe', 'seed_client.exe'))]
+            *(os.path.join(PARTS, name) for name in ('fwpkclnt.sys', 'engine_client.exe', 'device_client.exe', 'seed_client.exe',
+                                               'fwpuclnt.dll'))]
 
 
 def build():
     """None, or what went wrong."""
-    for argv in ([os.path.join(SOURCE, 'tools/build-windows'), WINDOWS], ['ninja', '-C', os.path.join(WINDOWS, 'meson'), 'wine_files']):
+    for argv in ([os.path.join(SOURCE, 'tools/build-windows'), WINDOWS], ['ninja', '-C', os.path.join(WINDOWS, 'meson'), 'wine_files', 'install_files']):
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600)
         if done.returncode != 0:
             return done.stdout + done.stderr

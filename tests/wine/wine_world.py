@@ -5,16 +5,24 @@ All that is started here is ended by World.close(), which also tells what it had
 an end. The driver's DbgPrint is in World.log: the first program of a prefix starts the services, and drivers write
 where it does.
 """
+import ctypes
+import fcntl
 import os
 import pathlib
+import pty
 import queue
+import re
+import select
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 
+PR_SET_PDEATHSIG = 1
 SECONDS = 10  # for what happens at once
 DRIVERS = r'C:\windows\system32\drivers'
 
@@ -36,6 +44,11 @@ def until(condition, what, seconds=SECONDS):
     while not condition():
         assert time.monotonic() < end, f'{what}: not within {seconds} s'
         time.sleep(0.01)
+
+
+def end_with_parent():
+    """For preexec_fn: even if this process is killed, Wine's server ends all that runs on it, and itself."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 class Program:
@@ -111,9 +124,55 @@ class Program:
                 pass
 
 
+class Terminal:
+    """A program on a terminal of its own, whose screen is read as text."""
+
+    def __init__(self, argv, environment):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 50, 200, 0, 0))
+        self.name, self.written = os.path.basename(argv[1]), b''
+        self.process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                                        env={**environment, 'TERM': 'xterm'},
+                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(slave)
+
+    def read(self, seconds):
+        """What was written so far; waits so long for more. Wine redraws cell by cell: a blank is "erase, go right"."""
+        if select.select([self.master], [], [], seconds)[0]:
+            try:
+                self.written += os.read(self.master, 65536)
+            except OSError:
+                pass  # its other side is closed
+        text = self.written.decode(errors='replace').replace('\x1b[K\x1b[1C', ' ')
+        return re.sub('\x1b\\[[0-9;?]*[A-Za-z]', '', text)
+
+    def wait(self, text, seconds=SECONDS):
+        """Until the text is there; what was written up to then is forgotten."""
+        end = time.monotonic() + seconds
+        while text not in self.read(0.05):
+            assert time.monotonic() < end, f'{self.name}: no "{text}" within {seconds} s on its terminal: {self.read(0)}'
+        self.written = b''
+
+    def finish(self, seconds=SECONDS):
+        """Its exit code. A program does not end while nobody reads what it writes."""
+        end = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < end:
+            self.read(0.05)
+        return self.process.poll()
+
+    def press(self, key):
+        os.write(self.master, key.encode())
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(SECONDS)
+        os.close(self.master)
+
+
 class World:
     def __init__(self, files):
-        """files: what lies beside the programs, by path; *.sys go to the drivers' folder."""
+        """files: what lies beside the programs, by path; *.sys go to the drivers' folder, *.dll to system32."""
         self.wine = find(['wine64', '/usr/lib/wine/wine64', 'wine'], 'Wine')
         server = find(['wineserver', '/usr/lib/wine/wineserver64', '/usr/lib/wine/wineserver'], "Wine's server")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='gatehouse-wine-'))
@@ -131,16 +190,36 @@ class World:
     def _start(self, server, files):
         self.log = self.folder / 'log'
         self.log_read = 0
+        self.prefix.mkdir(mode=0o700)
+        loud = {**self.environment, 'WINEDEBUG': '-all,err+ntoskrnl,+debugstr'}
         with open(self.log, 'wb') as log:
-            self._wine(['wineboot', '--init'], self.environment, log, 120)
-            subprocess.run([server, '--kill', '--wait'], env=self.environment, timeout=30, check=False)
-            self.server = subprocess.Popen([server, '--foreground', '--persistent'], env=self.environment, stdout=log,
-                                           stderr=log)
+            # In its first session Wine starts no driver; the second one's first program starts the services.
+            for words, environment in ((['wineboot', '--init'], self.environment), (['sc', 'query', 'none'], loud)):
+                self._end_server()
+                self._start_server(server, log)
+                self._wine(words, environment, log, 120)
             drivers = self.prefix / 'drive_c/windows/system32/drivers'
             for file in files:
-                shutil.copy(file, drivers if file.endswith('.sys') else self.prefix / 'drive_c')
-            # The services are children of this one, and write where it does.
-            self._wine(['sc', 'query', 'gatehouse'], {**self.environment, 'WINEDEBUG': '-all,err+ntoskrnl,+debugstr'}, log, 60)
+                shutil.copy(file, drivers if file.endswith('.sys') else drivers.parent if file.endswith('.dll')
+                            else self.prefix / 'drive_c')
+
+    def _start_server(self, server, log):
+        """Before any program, which would start one of its own that outlives this process."""
+        self.server = subprocess.Popen([server, '--foreground', '--persistent'], env=self.environment, stdout=log,
+                                       stderr=log, start_new_session=True, preexec_fn=end_with_parent)
+        until(lambda: subprocess.run([server, '-k0'], env=self.environment, timeout=SECONDS, check=False).returncode == 0,
+              "Wine's server is there")
+
+    def _end_server(self):
+        if self.server is not None:
+            subprocess.run([self.environment['WINESERVER'], '--kill'], env=self.environment, timeout=30, check=False,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                self.server.wait(SECONDS)
+            except subprocess.TimeoutExpired:
+                self.server.kill()
+                self.server.wait()
+            self.server = None
 
     def _wine(self, words, environment, log, seconds):
         try:
@@ -158,6 +237,11 @@ class World:
         program = Program([self.wine, str(inside) if inside.exists() else name, *arguments], self.environment, **more)
         self.programs.append(program)
         return program
+
+    def start_on_terminal(self, name, *arguments):
+        terminal = Terminal([self.wine, str(self.prefix / 'drive_c' / name), *arguments], self.environment)
+        self.programs.append(terminal)
+        return terminal
 
     def run(self, name, *arguments, seconds=20):
         """(exit code, what it said) of a program that ends by itself."""
@@ -191,21 +275,31 @@ class World:
                 pass
         return found
 
+    def sockets(self):
+        """Where Wine's server had its socket. Debian's puts a folder for each prefix into /tmp, and its name into the
+        prefix; others have one for each user."""
+        if not self.prefix.exists():
+            return []
+        status = os.stat(self.prefix)
+        folders = [f'/tmp/.wine-{os.getuid()}/server-{status.st_dev:x}-{status.st_ino:x}']
+        note = self.prefix / 'wineserver'
+        if note.exists():
+            name = note.read_text(errors='replace').strip()
+            folders += [f'/tmp/{name}'] if re.fullmatch(r'wine-\w{6}', name) else []
+        return folders
+
     def close(self):
         """Ends and removes everything; gives what was still there after Wine's own end."""
         self.end_programs()
         stubborn = []
-        if self.prefix.exists():
-            subprocess.run([self.environment['WINESERVER'], '--kill'], env=self.environment, timeout=30, check=False,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            end = time.monotonic() + SECONDS
-            while self.processes() and time.monotonic() < end:
-                time.sleep(0.02)
-            for process in self.processes():
-                stubborn.append(process)
-                os.kill(process, signal.SIGKILL)
-        if self.server is not None:
-            self.server.wait(SECONDS)
-            self.server = None
+        self._end_server()
+        end = time.monotonic() + SECONDS
+        while self.processes() and time.monotonic() < end:
+            time.sleep(0.02)
+        for process in self.processes():
+            stubborn.append(process)
+            os.kill(process, signal.SIGKILL)
+        for folder in self.sockets():
+            shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         return stubborn
