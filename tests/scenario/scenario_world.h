@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WORLD_PATH_MAX 512u /* characters of a program's path */
+#define WORLD_PATH_MAX 511u /* characters of a program's path */
 #define WORLD_SID_MAX  68u
 
 struct world_error {
@@ -100,6 +100,9 @@ bool world_flow_packet(uint64_t flow, bool inbound, struct world_decision *decis
                        struct world_error *error);
 bool world_endpoint_closed(uint64_t endpoint, struct world_error *error);
 
+/* Somebody adds a filter that matches nothing at both layers where connects are authorized, and deletes it. */
+bool world_change_filters(struct world_error *error);
+
 /* A filter that somebody else adds where connects are authorized, in a sublayer that is not the driver's. */
 struct world_filter {
     uint8_t ip_version;
@@ -107,6 +110,7 @@ struct world_filter {
     bool has_port;
     uint16_t remote_port;
 };
+bool world_has_filters(void); /* false: the next two always fail */
 bool world_filter_add(const struct world_filter *filter, uint64_t *id, struct world_error *error);
 bool world_filter_delete(uint64_t id, struct world_error *error);
 

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scenario_random.h - makes scenarios: the same seed gives the same text on every system.
+ */
+#ifndef SCENARIO_RANDOM_H
+#define SCENARIO_RANDOM_H
+
+#include <stdint.h>
+
+/* The caller frees it. */
+char *scenario_random(uint32_t seed);
+
+#endif
