@@ -72,26 +72,6 @@ static const char *by_name(uint8_t by)
     return by < sizeof(by_names) / sizeof(by_names[0]) ? by_names[by] : "?";
 }
 
-/* The newest that fits: one socket may connect to one place again. SCENARIO_NOBODY: none. */
-static uint32_t find_connection(const struct run *run, const struct gatehouse_request *request)
-{
-    uint32_t count = (uint32_t)run->scenario->connections.count;
-
-    for (uint32_t i = count; i-- > 0 && request->id != 0;)
-        if (run->connections[i].connect != NULL && run->connections[i].id == request->id)
-            return i;
-    for (uint32_t i = count; i-- > 0;) {
-        const struct world_connect *connect = run->connections[i].connect;
-
-        if (connect != NULL && run->connections[i].endpoint == request->endpoint &&
-            connect->protocol == request->protocol && connect->ip_version == request->ip_version &&
-            connect->remote_port == request->remote_port &&
-            memcmp(connect->remote_address, request->remote_address, 16) == 0)
-            return i;
-    }
-    return SCENARIO_NOBODY;
-}
-
 /* path: UTF-16LE without NUL. */
 static bool same_path(const struct world_connect *connect, const uint8_t *path, size_t size)
 {
@@ -130,6 +110,33 @@ static const char *difference(const struct world_connect *connect, const struct 
     return "";
 }
 
+static bool same_socket_and_place(const struct run_connection *connection, const struct gatehouse_request *request)
+{
+    const struct world_connect *connect = connection->connect;
+
+    return connect != NULL && connection->endpoint == request->endpoint && connect->protocol == request->protocol &&
+           connect->ip_version == request->ip_version && connect->remote_port == request->remote_port &&
+           memcmp(connect->remote_address, request->remote_address, 16) == 0;
+}
+
+/* By id, which only held ones have; else the newest of its socket, one in which nothing differs first. */
+static uint32_t find_connection(const struct run *run, const struct gatehouse_request *request, const uint8_t *path)
+{
+    uint32_t count = (uint32_t)run->scenario->connections.count, newest = SCENARIO_NOBODY;
+
+    for (uint32_t i = count; i-- > 0 && request->id != 0;)
+        if (run->connections[i].connect != NULL && run->connections[i].id == request->id)
+            return i;
+    for (uint32_t i = count; i-- > 0;) {
+        if (!same_socket_and_place(&run->connections[i], request))
+            continue;
+        if (*difference(run->connections[i].connect, request, path) == 0)
+            return i;
+        newest = newest == SCENARIO_NOBODY ? i : newest;
+    }
+    return newest;
+}
+
 /* Copies the request at the front and finds its connection's number and name, and what differs. False: not whole. */
 static bool take_request(struct run *run, const uint8_t *bytes, size_t size, struct gatehouse_request *request,
                          uint32_t *connection, const char **different)
@@ -140,7 +147,7 @@ static bool take_request(struct run *run, const uint8_t *bytes, size_t size, str
     if (request->size > size || request->size < sizeof(*request) + request->path_size)
         return run_wrong(run, "a request says %u bytes, with a path of %u; %u are there", (unsigned)request->size,
                          (unsigned)request->path_size, (unsigned)size);
-    *connection = find_connection(run, request);
+    *connection = find_connection(run, request, bytes + sizeof(*request));
     *different = *connection == SCENARIO_NOBODY
                      ? ""
                      : difference(run->connections[*connection].connect, request, bytes + sizeof(*request));

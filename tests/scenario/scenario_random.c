@@ -60,16 +60,17 @@ static const char *verdict(struct maker *maker)
 
 static void make_settings(struct maker *maker, const char *verb)
 {
-    static const char *const no_decider[] = {"hold", "hold", "permit", "block"};
+    static const char *const no_decider[] = {"hold", "hold", "hold", "hold", "permit", "block"};
 
     say(maker, "%s deadline %u undecided %s no-decider %s", verb, (unsigned)(100 + pick(maker, 1500)), verdict(maker),
-        no_decider[pick(maker, 4)]);
+        no_decider[pick(maker, 6)]);
 }
 
 static void make_load(struct maker *maker)
 {
     make_settings(maker, "load");
-    say(maker, " capacity %u%s\n", (unsigned)(1 + pick(maker, 10)), pick(maker, 4) == 0 ? " hold-loopback" : "");
+    say(maker, " capacity %u%s\n", (unsigned)(pick(maker, 3) == 0 ? 1 + pick(maker, 4) : 12 + pick(maker, 20)),
+        pick(maker, 4) == 0 ? " hold-loopback" : "");
     maker->loaded = true;
 }
 
@@ -112,9 +113,10 @@ static bool some_connection(struct maker *maker, unsigned *number)
     return true;
 }
 
+/* Mostly the first, which mostly decides. */
 static bool some_client(struct maker *maker, unsigned *number)
 {
-    *number = pick(maker, CLIENTS);
+    *number = pick(maker, 3) != 0 ? 0 : pick(maker, CLIENTS);
     return maker->clients[*number] != CLOSED;
 }
 
@@ -144,7 +146,7 @@ static void make_client(struct maker *maker)
 {
     static const char *const words[] = {"", "decider", "observer", "seed"};
     unsigned number = pick(maker, CLIENTS);
-    enum role role = (enum role)(1 + pick(maker, 8) % 3);
+    enum role role = number == 0 && pick(maker, 4) != 0 ? DECIDER : (enum role)(1 + pick(maker, 8) % 3);
 
     if (!maker->loaded)
         return;

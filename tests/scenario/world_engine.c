@@ -20,12 +20,13 @@
 #include "wfp/ale.h"
 
 #define MS             10000u
+#define START          36000000000ull /* the same for each run: deadlines pass at ticks of this clock */
 #define MAX_DONE       4096u
 #define MAX_VIOLATIONS 16u
 #define MAX_SETTINGS   16u
 #define DRIVER_TAG     'etaG'
 
-static uint64_t clock_now = 36000000000ull;
+static uint64_t clock_now;
 static uint64_t last_endpoint;
 static HANDLE engine; /* whose filters are nobody's business but the scenario's */
 static size_t own_filters;
@@ -91,6 +92,7 @@ bool world_start(struct world_error *error)
 {
     NTSTATUS status;
 
+    clock_now = START;
     nt_set_clock(read_clock);
     nt_set_violation_handler(record_violation);
     status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine);
