@@ -18,6 +18,8 @@
 #define NT_NT_H
 
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <ntddk.h>
 
