@@ -47,8 +47,7 @@ enum scenario_step_kind {
     STEP_SLEEP,
     STEP_UNTIL_DECIDED,
     STEP_UNTIL_ANSWERS,
-    STEP_NEEDS_VIRTUAL_CLOCK,
-    STEP_NEEDS_FILTERS
+    STEP_NEEDS_VIRTUAL_CLOCK
 };
 
 struct scenario_decision {

@@ -264,7 +264,7 @@ char *scenario_random(uint32_t seed)
 
     if (maker.text == NULL)
         abort();
-    say(&maker, "# Seed %u.\nneeds virtual-clock\nneeds filters\n", (unsigned)seed);
+    say(&maker, "# Seed %u.\nneeds virtual-clock\n", (unsigned)seed);
     for (int i = 0; i < 20; i++)
         (void)pick(&maker, 2);
     make_load(&maker);

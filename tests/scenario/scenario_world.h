@@ -100,9 +100,6 @@ bool world_flow_packet(uint64_t flow, bool inbound, struct world_decision *decis
                        struct world_error *error);
 bool world_endpoint_closed(uint64_t endpoint, struct world_error *error);
 
-/* Somebody adds a filter that matches nothing at both layers where connects are authorized, and deletes it. */
-bool world_change_filters(struct world_error *error);
-
 /* A filter that somebody else adds where connects are authorized, in a sublayer that is not the driver's. */
 struct world_filter {
     uint8_t ip_version;
@@ -110,7 +107,6 @@ struct world_filter {
     bool has_port;
     uint16_t remote_port;
 };
-bool world_has_filters(void); /* false: the next two always fail */
 bool world_filter_add(const struct world_filter *filter, uint64_t *id, struct world_error *error);
 bool world_filter_delete(uint64_t id, struct world_error *error);
 

@@ -302,24 +302,6 @@ bool world_filter_delete(uint64_t id, struct world_error *error)
     return true;
 }
 
-bool world_has_filters(void)
-{
-    return true;
-}
-
-/* No connect of a scenario goes to port 0. */
-bool world_change_filters(struct world_error *error)
-{
-    uint64_t id;
-
-    for (uint8_t version = 4; version <= 6; version = (uint8_t)(version + 2)) {
-        if (!world_filter_add(&(struct world_filter){version, false, true, 0}, &id, error) ||
-            !world_filter_delete(id, error))
-            return false;
-    }
-    return true;
-}
-
 bool world_device_open(const char *name, struct world_device **device, uint32_t *status, struct world_error *error)
 {
     struct nt_caller caller = {4711, TRUE};
