@@ -23,6 +23,7 @@ struct maker {
     char *text;
     size_t size;
     uint64_t state;
+    bool timed; /* deadlines, lifetimes and sleeps are short */
     bool loaded;
     unsigned connections, filters;
     bool closed[CONNECTIONS]; /* the socket */
@@ -62,8 +63,8 @@ static void make_settings(struct maker *maker, const char *verb)
 {
     static const char *const no_decider[] = {"hold", "hold", "hold", "hold", "permit", "block"};
 
-    say(maker, "%s deadline %u undecided %s no-decider %s", verb, (unsigned)(100 + pick(maker, 1500)), verdict(maker),
-        no_decider[pick(maker, 6)]);
+    say(maker, "%s deadline %u undecided %s no-decider %s", verb,
+        (unsigned)((maker->timed ? 100 : 100000) + pick(maker, 1500)), verdict(maker), no_decider[pick(maker, 6)]);
 }
 
 static void make_load(struct maker *maker)
@@ -191,7 +192,7 @@ static void make_answer(struct maker *maker)
         else
             say(maker, " c%u %s%s", number, verdict(maker), scope);
         if (*scope != 0 && pick(maker, 2) != 0)
-            say(maker, " for %u", (unsigned)(100 + pick(maker, 900)));
+            say(maker, " for %u", (unsigned)((maker->timed ? 100 : 1000000) + pick(maker, 900)));
         say(maker, "%s", left == 1 ? "\n" : ",");
         (void)some_connection(maker, &number);
     }
@@ -245,7 +246,7 @@ static void make_step(struct maker *maker)
         make_close(maker);
     else if (what < 89)
         make_client(maker);
-    else if (what < 93)
+    else if (what < 93 && maker->timed)
         say(maker, "sleep %u\n", (unsigned)(1 + pick(maker, 400)));
     else if (what < 95)
         make_filters(maker);
@@ -264,7 +265,8 @@ char *scenario_random(uint32_t seed)
 
     if (maker.text == NULL)
         abort();
-    say(&maker, "# Seed %u.\nneeds virtual-clock\n", (unsigned)seed);
+    maker.timed = seed % 2 == 0;
+    say(&maker, "# Seed %u.\n%s", (unsigned)seed, maker.timed ? "needs virtual-clock\n" : "");
     for (int i = 0; i < 20; i++)
         (void)pick(&maker, 2);
     make_load(&maker);

@@ -362,14 +362,22 @@ bool world_next_violation(char *text, size_t room)
 
 /* --- The driver --- */
 
+/* One that is there was left by a run that was killed. */
 static bool make_service(struct world_error *error)
 {
     WCHAR path[MAX_PATH];
     DWORD size = GetEnvironmentVariableW(L"GATEHOUSE_SYS", path, MAX_PATH);
+    SERVICE_STATUS now;
 
     service = CreateServiceW(manager, SERVICE, SERVICE, SERVICE_ALL_ACCESS, SERVICE_KERNEL_DRIVER, SERVICE_DEMAND_START,
                              SERVICE_ERROR_NORMAL, size == 0 ? DRIVER_FILE : path, NULL, NULL, NULL, NULL, NULL);
-    return service != NULL || fail(error, "CreateService");
+    if (service == NULL && GetLastError() == ERROR_SERVICE_EXISTS)
+        service = OpenServiceW(manager, SERVICE, SERVICE_ALL_ACCESS);
+    if (service == NULL)
+        return fail(error, "CreateService");
+    if (QueryServiceStatus(service, &now) && now.dwCurrentState == SERVICE_RUNNING)
+        (void)ControlService(service, SERVICE_CONTROL_STOP, &now);
+    return true;
 }
 
 bool world_start(struct world_error *error)
