@@ -21,6 +21,7 @@
 #include "agent/stop.h"
 #include "agent/terminal.h"
 #include "agent/wait.h"
+#include "words.h"
 
 #define DECIDER  0
 #define OBSERVER 1
@@ -141,7 +142,7 @@ static enum agent_result on_requests(struct ask *ask, const struct client_answer
         }
     }
     if (step == WIRE_BAD)
-        return problem_set(problem, AGENT_LOST, "gatehoused sent what cannot be read: %s.", why);
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " sent what cannot be read: %s.", why);
     return AGENT_OK;
 }
 
@@ -151,7 +152,7 @@ static enum agent_result on_submitted(struct ask *ask, const struct client_answe
     uint32_t status;
 
     if (question == NULL || answer->size != sizeof(status))
-        return problem_set(problem, AGENT_LOST, "gatehoused answers a decision with a wrong size.");
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " answers a decision with a wrong size.");
     memcpy(&status, answer->output, sizeof(status));
     ask->submitted = NULL;
     ask_screen_result(ask, ask->given, status);
@@ -183,7 +184,7 @@ static enum agent_result on_events(struct ask *ask, const struct client_answer *
             withdraw(ask, question, event.fixed.by, event.fixed.verdict);
     }
     if (step == WIRE_BAD)
-        return problem_set(problem, AGENT_LOST, "gatehoused sent what cannot be read: %s.", why);
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " sent what cannot be read: %s.", why);
     return AGENT_OK;
 }
 
@@ -336,7 +337,7 @@ static enum agent_result step(struct ask *ask, struct problem *problem)
     if (result != AGENT_OK)
         return result;
     if (ask->submitted != NULL && clock_boot() - ask->submitted_at > TRANSPORT_DEADLINE_MS * CLOCK_MILLISECOND)
-        return problem_set(problem, AGENT_LOST, "gatehoused does not take decisions for %d seconds: look at its log.",
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " does not take decisions for %d seconds: " WORDS_LOOK ".",
                            TRANSPORT_DEADLINE_MS / 1000);
     expire(ask, clock_boot());
     read_input(ask, &wait);

@@ -12,6 +12,7 @@
 #include "agent/clock.h"
 #include "agent/show.h"
 #include "agent/status_text.h"
+#include "words.h"
 
 static void put_line(struct ask *ask)
 {
@@ -104,8 +105,8 @@ void ask_screen_help(struct ask *ask, bool whole)
     }
     ask_screen_say(ask, "y  yes: permit this connection");
     ask_screen_say(ask, "n  no: block this connection");
-    ask_screen_say(ask, "a  always: permit it, and all of this program to this destination until gatehoused ends");
-    ask_screen_say(ask, "d  never: block it, and all of this program to this destination until gatehoused ends");
+    ask_screen_say(ask, "a  always: permit it, and all of this program to this destination until " WORDS_PEER " ends");
+    ask_screen_say(ask, "d  never: block it, and all of this program to this destination until " WORDS_PEER " ends");
     ask_screen_say(ask, "?  this help; Ctrl-C ends asking, and held connections go back undecided");
 }
 

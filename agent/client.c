@@ -9,6 +9,7 @@
 #include <gatehouse/status.h>
 
 #include "agent/status_text.h"
+#include "words.h"
 
 #define CLIENT_CALL_OUTPUT_MAX 4096u
 
@@ -20,8 +21,8 @@ enum agent_result client_explain(uint32_t status, struct problem *problem)
     if (status == GATEHOUSE_E_STOPPING || status == STATUS_TEXT_CANCELLED)
         result = AGENT_LOST;
     if (text == NULL)
-        return problem_set(problem, result, "gatehoused refuses with status 0x%08X.", (unsigned)status);
-    return problem_set(problem, result, "gatehoused says: %s.", text);
+        return problem_set(problem, result, WORDS_PEER " refuses with status 0x%08X.", (unsigned)status);
+    return problem_set(problem, result, WORDS_PEER " says: %s.", text);
 }
 
 static struct client_pending *find_pending(struct client *client, uint32_t tag)
@@ -63,9 +64,9 @@ enum agent_result client_receive(struct client *client, void *buffer, size_t cap
         return client_explain(got.status, problem);
     slot = got.tag == 0 ? NULL : find_pending(client, got.tag);
     if (slot == NULL)
-        return problem_set(problem, AGENT_LOST, "gatehoused sent an answer to no call.");
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " sent an answer to no call.");
     if (got.size > slot->output_size)
-        return problem_set(problem, AGENT_LOST, "gatehoused sent an answer that is longer than asked for.");
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " sent an answer that is longer than asked for.");
     *answer = (struct client_answer){slot->code, got.tag, got.status, got.output, got.size};
     slot->tag = 0;
     return AGENT_OK;
@@ -87,7 +88,7 @@ enum agent_result client_call(struct client *client, const struct transport_call
         return result;
     result = client_receive(client, buffer, sizeof(buffer), TRANSPORT_DEADLINE_MS, &answer, problem);
     if (result == AGENT_TIMEOUT)
-        return problem_set(problem, AGENT_LOST, "gatehoused gives no answer for %d seconds: look at its log.",
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " gives no answer for %d seconds: " WORDS_LOOK ".",
                            TRANSPORT_DEADLINE_MS / 1000);
     if (result != AGENT_OK)
         return result;
@@ -112,11 +113,11 @@ static enum agent_result say_hello(struct client *client, uint32_t role, struct 
     if (result != AGENT_OK)
         return result;
     if (size != sizeof(back))
-        return problem_set(problem, AGENT_LOST, "gatehoused answers HELLO with a wrong size.");
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " answers HELLO with a wrong size.");
     if (back.version != GATEHOUSE_PROTOCOL_VERSION)
         return problem_set(problem, AGENT_REFUSED,
-                           "gatehoused speaks protocol version %u and this program %u: install both programs from one "
-                           "release.",
+                           WORDS_PEER " speaks protocol version %u and this program %u: install both programs from one "
+                                      "release.",
                            (unsigned)back.version, GATEHOUSE_PROTOCOL_VERSION);
     return AGENT_OK;
 }

@@ -20,6 +20,7 @@
 #include "agent/status_text.h"
 #include "agent/stop.h"
 #include "agent/wait.h"
+#include "words.h"
 
 #define READS_MAX   2u
 #define BATCHES     6u
@@ -105,9 +106,9 @@ static enum agent_result make_decisions(const struct decide *decide, struct batc
         batch->submit.list[count++] = (struct gatehouse_decision){
             .id = request.fixed.id, .verdict = (uint32_t)rules_decide(decide->settings->rules, &request)};
     if (step == WIRE_BAD)
-        return problem_set(problem, AGENT_LOST, "gatehoused sent what cannot be read: %s.", why);
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " sent what cannot be read: %s.", why);
     if (count == 0)
-        return problem_set(problem, AGENT_LOST, "gatehoused sent an answer without a request.");
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " sent an answer without a request.");
     batch->submit.head = (struct gatehouse_decisions){GATEHOUSE_PROTOCOL_VERSION, count};
     return AGENT_OK;
 }
@@ -171,7 +172,7 @@ static enum agent_result on_submitted(struct decide *decide, const struct client
     if (answer->status != STATUS_TEXT_SUCCESS)
         return client_explain(answer->status, problem);
     if (batch == NULL || answer->size != batch->submit.head.count * sizeof(uint32_t))
-        return problem_set(problem, AGENT_LOST, "gatehoused answers decisions with a wrong size.");
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " answers decisions with a wrong size.");
     if (!decide->settings->quiet) {
         print_batch(decide, batch, answer->output);
         output_write(&decide->output);
@@ -215,7 +216,7 @@ static enum agent_result loop(struct decide *decide, struct problem *problem)
             return AGENT_STOPPED;
         if (result == AGENT_TIMEOUT && count_free(decide) < BATCHES)
             return problem_set(problem, AGENT_LOST,
-                               "gatehoused does not take decisions for %d seconds: look at its log.",
+                               WORDS_PEER " does not take decisions for %d seconds: " WORDS_LOOK ".",
                                TRANSPORT_DEADLINE_MS / 1000);
         if (result == AGENT_TIMEOUT)
             result = AGENT_OK;

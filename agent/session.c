@@ -9,6 +9,7 @@
 #include "agent/clock.h"
 #include "agent/stop.h"
 #include "agent/wait.h"
+#include "words.h"
 
 #define PAUSE_FIRST_MS 50
 #define PAUSE_LAST_MS  1000
@@ -18,7 +19,7 @@
 void session_connected(struct session *session)
 {
     if (session->was_connected)
-        session->say("gatehoused is back.");
+        session->say(WORDS_PEER " is back.");
     session->was_connected = true;
     session->connected_at = clock_boot();
 }

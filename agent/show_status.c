@@ -9,6 +9,7 @@
 
 #include "agent/clock.h"
 #include "agent/json.h"
+#include "words.h"
 
 /* A counter: where it lies, its JSON name (the field's), and its words in the table. */
 struct counter {
@@ -119,7 +120,7 @@ void show_status(struct text *text, const struct gatehouse_status *status,
         row(text, counters[i].words, counter_value(status, &counters[i]));
     if (platform == NULL)
         return;
-    text_add(text, "since gatehoused was started\n");
+    text_add(text, "since " WORDS_PEER " was started\n");
     for (size_t i = 0; i < sizeof(platform_counters) / sizeof(platform_counters[0]); i++)
         row(text, platform_counters[i].words, counter_value(platform, &platform_counters[i]));
 }

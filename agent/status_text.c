@@ -4,6 +4,7 @@
  * status, add its sentence here; tests/agent/show_test.c reads the header and fails when one is missing.
  */
 #include "agent/status_text.h"
+#include "words.h"
 
 #include <stddef.h>
 
@@ -16,21 +17,21 @@ struct sentence {
 
 static const struct sentence sentences[] = {
     {STATUS_TEXT_SUCCESS, "done"},
-    {0xC0000001u, "the operation failed inside gatehoused: look at its log"},
-    {0xC0000002u, "this gatehoused does not have that operation: install both programs from one release"},
+    {0xC0000001u, "the operation failed inside " WORDS_PEER ": " WORDS_LOOK},
+    {0xC0000002u, "this " WORDS_PEER " does not have that operation: install both programs from one release"},
     {0xC0000004u, "a structure has the wrong size: install both programs from one release"},
     {0xC0000008u, "the handle is closed already"},
     {0xC000000Du, "a parameter is not valid: install both programs from one release"},
-    {0xC0000010u, "this gatehoused does not have that operation: install both programs from one release"},
-    {0xC0000017u, "gatehoused has no memory left: free some, then try again"},
-    {STATUS_TEXT_ACCESS_DENIED, "access denied: run as root, or as a member of the group 'gatehouse'"},
+    {0xC0000010u, "this " WORDS_PEER " does not have that operation: install both programs from one release"},
+    {0xC0000017u, WORDS_PEER " has no memory left: free some, then try again"},
+    {STATUS_TEXT_ACCESS_DENIED, "access denied: " WORDS_ALLOWED},
     {0xC0000023u, "the output buffer is too small: install both programs from one release"},
-    {0xC000009Au, "gatehoused has no resources left: free some memory, then try again"},
-    {0xC00000B5u, "the operation took too long inside gatehoused: look at its log"},
-    {0xC00000BBu, "this gatehoused does not support that: install both programs from one release"},
-    {STATUS_TEXT_CANCELLED, "the operation was cancelled because gatehoused stops or closes this client"},
-    {0xC0000184u, "the device is in no state for this: start gatehoused again"},
-    {0xC000020Cu, "gatehoused closed the connection: look at its log"},
+    {0xC000009Au, WORDS_PEER " has no resources left: free some memory, then try again"},
+    {0xC00000B5u, "the operation took too long inside " WORDS_PEER ": " WORDS_LOOK},
+    {0xC00000BBu, "this " WORDS_PEER " does not support that: install both programs from one release"},
+    {STATUS_TEXT_CANCELLED, "the operation was cancelled because " WORDS_PEER " stops or closes this client"},
+    {0xC0000184u, "the device is in no state for this: start " WORDS_PEER " again"},
+    {0xC000020Cu, WORDS_PEER " closed the connection: " WORDS_LOOK},
     {GATEHOUSE_E_SHORT_INPUT, "the call was cut short: install both programs from one release"},
     {GATEHOUSE_E_LONG_INPUT, "the call was too long: install both programs from one release"},
     {GATEHOUSE_E_SHORT_OUTPUT, "the answer does not fit its buffer: install both programs from one release"},
@@ -50,10 +51,11 @@ static const struct sentence sentences[] = {
     {GATEHOUSE_E_BAD_SETTING, "a setting is out of its range: see 'gatehouse policy --help'"},
     {GATEHOUSE_E_BAD_ROLE, "the role is not known: install both programs from one release"},
     {GATEHOUSE_E_RESERVED, "a reserved field is not zero: install both programs from one release"},
-    {GATEHOUSE_E_STOPPING, "gatehoused is stopping"},
+    {GATEHOUSE_E_STOPPING, WORDS_PEER " is stopping"},
     {GATEHOUSE_E_TOO_MANY_READS, "too many reads wait already: install both programs from one release"},
     {GATEHOUSE_E_ANSWERS_FULL, "there is no room to remember one more answer: answer this connection only"},
-    {GATEHOUSE_E_UNKNOWN_CODE, "this gatehoused does not have that operation: install both programs from one release"},
+    {GATEHOUSE_E_UNKNOWN_CODE,
+     "this " WORDS_PEER " does not have that operation: install both programs from one release"},
 };
 
 const char *status_text(uint32_t status)

@@ -13,6 +13,7 @@
 #include "agent/status_text.h"
 #include "agent/stop.h"
 #include "agent/wire.h"
+#include "words.h"
 
 #define OUTPUT_SIZE ((uint32_t)(GATEHOUSE_REQUEST_MAX_SIZE + sizeof(struct gatehouse_event)))
 #define CALL_SIZE   4096u
@@ -43,7 +44,7 @@ static enum agent_result take_events(const struct client_answer *answer, bool js
         *more = take(text_string(line), line->used);
     }
     if (step == WIRE_BAD)
-        return problem_set(problem, AGENT_LOST, "gatehoused sent what cannot be read: %s.", why);
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " sent what cannot be read: %s.", why);
     return AGENT_OK;
 }
 
@@ -90,7 +91,7 @@ static enum agent_result get_status(struct client *client, struct gatehouse_stat
         return result;
     wrong = wire_read_status(output, size, status);
     if (wrong != NULL)
-        return problem_set(problem, AGENT_LOST, "gatehoused sent what cannot be read: %s.", wrong);
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " sent what cannot be read: %s.", wrong);
     return AGENT_OK;
 }
 
@@ -112,7 +113,7 @@ static enum agent_result get_platform(struct client *client, struct gatehouse_pl
         return result;
     wrong = wire_read_platform(output, size, platform);
     if (wrong != NULL)
-        return problem_set(problem, AGENT_LOST, "gatehoused sent what cannot be read: %s.", wrong);
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " sent what cannot be read: %s.", wrong);
     *has = true;
     return AGENT_OK;
 }

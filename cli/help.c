@@ -3,15 +3,16 @@
  * help.c - see help.h. One text a command, in the order of enum options_command.
  */
 #include "cli/help.h"
+#include "words.h"
 
 #define COMMON                                                                                                         \
-    "  --socket PATH    gatehoused's socket (default /run/gatehouse/device.sock)\n"                                    \
+    "  --socket PATH    " WORDS_SOCKET "\n"                                                                            \
     "  --help           this help\n"
 #define EXCEPT                                                                                                         \
-    "  --except PATH... decide the other way for these programs: real paths of their executables\n"                    \
+    "  --except PATH... decide the other way for these programs: " WORDS_EXCEPT "\n"                                   \
     "  --quiet          do not print a line for each decision\n"                                                       \
     "  --json           print each decision as one JSON object a line\n"                                               \
-    "  --once           end when gatehoused goes away, instead of waiting until it is back\n" COMMON
+    "  --once           end when " WORDS_PEER " goes away, instead of waiting until it is back\n" COMMON
 
 static const char *const texts[] = {
     "gatehouse - decides which programs may connect, and shows what happens\n"
@@ -31,11 +32,11 @@ static const char *const texts[] = {
     "'gatehouse COMMAND --help' tells more. Only one program decides at a time.\n"
     "\n"
     "exit status:\n"
-    "  0  done, or ended by Ctrl-C or a signal\n"
+    "  0  done, or ended by " WORDS_STOPPED "\n"
     "  1  the command line is wrong\n"
-    "  2  gatehoused cannot be reached\n"
-    "  3  gatehoused refuses: not allowed, another program decides, another version\n"
-    "  4  the connection to gatehoused was lost\n"
+    "  2  " WORDS_PEER " cannot be reached\n"
+    "  3  " WORDS_PEER " refuses: not allowed, another program decides, another version\n"
+    "  4  the connection to " WORDS_PEER " was lost\n"
     "  5  ask: the input ended, so nobody can answer\n"
     "  6  this machine has no memory or no output left\n",
 
@@ -49,7 +50,7 @@ static const char *const texts[] = {
     "usage: gatehouse block [OPTIONS]\n"
     "\n"
     "Blocks every held connection, but permits those of the programs after --except, and looking up names\n"
-    "(port 53 of the name servers in /etc/resolv.conf).\n"
+    "(port 53 of " WORDS_RESOLVERS ").\n"
     "Prints: time, program, pid, user, protocol and destination, verdict.\n"
     "\n"
     "options:\n"
@@ -60,14 +61,14 @@ static const char *const texts[] = {
     "Asks about each held connection, one line a question. Answers:\n"
     "  y  yes           permit this connection\n"
     "  n  no            block this connection\n"
-    "  a  always        permit all of this program to this destination until gatehoused ends\n"
-    "  d  never         block all of this program to this destination until gatehoused ends\n"
+    "  a  always        permit all of this program to this destination until " WORDS_PEER " ends\n"
+    "  d  never         block all of this program to this destination until " WORDS_PEER " ends\n"
     "  ?  help\n"
     "On a terminal one key answers, from 0.3 s after the question appeared; otherwise one line.\n"
     "At the end of the input, held connections go back undecided, and the exit status is 5.\n"
     "\n"
     "options:\n"
-    "  --once           end when gatehoused goes away, instead of waiting until it is back\n" COMMON,
+    "  --once           end when " WORDS_PEER " goes away, instead of waiting until it is back\n" COMMON,
 
     "usage: gatehouse status [OPTIONS]\n"
     "\n"

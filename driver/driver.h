@@ -78,8 +78,9 @@ struct driver_state {
     struct client *decider;
     LIST_ENTRY clients;
     BOOLEAN draining;
-    KTIMER deadline_timer;
-    KDPC deadline_dpc;
+    KTIMER deadline_timers[2]; /* at most one is set: deadline_turn; see holds_deadline_dpc */
+    KDPC deadline_dpcs[2];
+    ULONG deadline_turn;
     uint64_t deadline_armed; /* DEADLINE_NEVER: not armed */
 
     KSPIN_LOCK verdict_lock;

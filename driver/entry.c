@@ -59,8 +59,10 @@ static void state_init(void)
     KeInitializeSpinLock(&driver_state.event_lock);
     InitializeListHead(&driver_state.clients);
     InitializeListHead(&driver_state.observers);
-    KeInitializeTimer(&driver_state.deadline_timer);
-    KeInitializeDpc(&driver_state.deadline_dpc, holds_deadline_dpc, NULL);
+    for (ULONG i = 0; i < RTL_NUMBER_OF(driver_state.deadline_timers); i++) {
+        KeInitializeTimer(&driver_state.deadline_timers[i]);
+        KeInitializeDpc(&driver_state.deadline_dpcs[i], holds_deadline_dpc, NULL);
+    }
 }
 
 static NTSTATUS tables_init(void)
@@ -89,7 +91,8 @@ static void stop_everything(void)
     (void)registration_stop();
     client_leave_all();
 
-    (void)KeCancelTimer(&driver_state.deadline_timer);
+    for (ULONG i = 0; i < RTL_NUMBER_OF(driver_state.deadline_timers); i++)
+        (void)KeCancelTimer(&driver_state.deadline_timers[i]);
     KeFlushQueuedDpcs();
     device_delete();
     client_free_all();

@@ -434,16 +434,19 @@ void holds_arm_deadline_locked(void)
     if (driver_state.draining || next >= driver_state.deadline_armed)
         return;
     driver_state.deadline_armed = next;
-    (void)KeSetTimer(&driver_state.deadline_timer, driver_due_time(next), &driver_state.deadline_dpc);
+    (void)KeSetTimer(&driver_state.deadline_timers[driver_state.deadline_turn], driver_due_time(next),
+                     &driver_state.deadline_dpcs[driver_state.deadline_turn]);
 }
 
-/* One batch a run, then the timer again, at once if more is due: a DPC must not take long. */
+/*
+ * One batch a run, then a timer again, at once if more is due: a DPC must not take long. It is the other timer, because
+ * Wine's KeSetTimer waits until the timer's own DPC has returned.
+ */
 VOID holds_deadline_dpc(struct _KDPC *dpc, PVOID context, PVOID argument1, PVOID argument2)
 {
     struct list_link claimed;
     KIRQL irql;
 
-    UNREFERENCED_PARAMETER(dpc);
     UNREFERENCED_PARAMETER(context);
     UNREFERENCED_PARAMETER(argument1);
     UNREFERENCED_PARAMETER(argument2);
@@ -451,6 +454,7 @@ VOID holds_deadline_dpc(struct _KDPC *dpc, PVOID context, PVOID argument1, PVOID
         return;
     list_init(&claimed);
     KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    driver_state.deadline_turn = dpc == &driver_state.deadline_dpcs[0];
     for (uint32_t i = 0; i < DRIVER_BATCH; i++) {
         struct pend_entry *entry = pend_table_expired(&driver_state.pends, driver_now());
         if (entry == NULL)
@@ -465,12 +469,15 @@ VOID holds_deadline_dpc(struct _KDPC *dpc, PVOID context, PVOID argument1, PVOID
     rundown_leave(&driver_state.rundown);
 }
 
+/* What is in a decider's hands comes too: Windows unloads no driver whose device is open, Wine does. */
 static BOOLEAN claim_any(struct list_link *claimed)
 {
     uint32_t count = 0;
     KIRQL irql;
 
     KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    if (driver_state.decider != NULL)
+        (void)pend_table_give_back(&driver_state.pends, &driver_state.decider->hand, DRIVER_BATCH);
     for (; count < DRIVER_BATCH; count++) {
         struct pend_entry *entry = pend_table_peek(&driver_state.pends, PEND_ANY);
         if (entry == NULL)

@@ -22,32 +22,34 @@ static const struct setting settings[] = {
 };
 #define SETTINGS RTL_NUMBER_OF(settings)
 
-/* Row 0 enters the subkey; the last row is the zeroed end mark. */
-static void query(PCWSTR registry_path, ULONG *values)
+/* The last row is the zeroed end mark. Without the key or a value: the standard values stay. */
+static void query(PCWSTR path, ULONG *values)
 {
-    RTL_QUERY_REGISTRY_TABLE table[SETTINGS + 2];
+    RTL_QUERY_REGISTRY_TABLE table[SETTINGS + 1];
 
     RtlZeroMemory(table, sizeof(table));
-    table[0].Flags = RTL_QUERY_REGISTRY_SUBKEY;
-    table[0].Name = (PWSTR)L"Parameters";
     for (ULONG i = 0; i < SETTINGS; i++) {
-        table[i + 1].Flags = RTL_QUERY_REGISTRY_DIRECT | RTL_QUERY_REGISTRY_TYPECHECK;
-        table[i + 1].Name = (PWSTR)settings[i].name;
-        table[i + 1].EntryContext = &values[i];
-        table[i + 1].DefaultType = (REG_DWORD << RTL_QUERY_REGISTRY_TYPECHECK_SHIFT) | REG_NONE;
+        table[i].Flags = RTL_QUERY_REGISTRY_DIRECT | RTL_QUERY_REGISTRY_TYPECHECK;
+        table[i].Name = (PWSTR)settings[i].name;
+        table[i].EntryContext = &values[i];
+        table[i].DefaultType = (REG_DWORD << RTL_QUERY_REGISTRY_TYPECHECK_SHIFT) | REG_NONE;
     }
-    (void)RtlQueryRegistryValues(RTL_REGISTRY_ABSOLUTE, registry_path, table, NULL, NULL);
+    (void)RtlQueryRegistryValues(RTL_REGISTRY_ABSOLUTE, path, table, NULL, NULL);
 }
 
-/* A UNICODE_STRING need not end with a NUL; RtlQueryRegistryValues reads up to one. No memory: the standard values. */
+/*
+ * The subkey is part of the path: Wine does not enter one by RTL_QUERY_REGISTRY_SUBKEY. A UNICODE_STRING need not end
+ * with a NUL; RtlQueryRegistryValues reads up to one. No memory: the standard values.
+ */
 static void query_counted(PUNICODE_STRING registry_path, ULONG *values)
 {
-    PWSTR path =
-        ExAllocatePool2(POOL_FLAG_NON_PAGED, registry_path->Length + sizeof(WCHAR), DRIVER_POOL_TAG); /* zeroed */
+    static const WCHAR subkey[] = L"\\Parameters";
+    PWSTR path = ExAllocatePool2(POOL_FLAG_NON_PAGED, registry_path->Length + sizeof(subkey), DRIVER_POOL_TAG);
 
     if (path == NULL)
         return;
     RtlCopyMemory(path, registry_path->Buffer, registry_path->Length);
+    RtlCopyMemory(path + registry_path->Length / sizeof(WCHAR), subkey, sizeof(subkey));
     query(path, values);
     ExFreePoolWithTag(path, DRIVER_POOL_TAG);
 }

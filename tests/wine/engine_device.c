@@ -465,6 +465,8 @@ static NTSTATUS NTAPI engine_entry(PDRIVER_OBJECT driver, PUNICODE_STRING regist
     if (!NT_SUCCESS(status))
         return status;
     engine_device->Flags &= ~(ULONG)DO_DEVICE_INITIALIZING;
+    /* The link of an earlier driver host outlives it. */
+    (void)IoDeleteSymbolicLink(&link);
     return IoCreateSymbolicLink(&link, &name);
 }
 

@@ -2,15 +2,18 @@
 /*
  * engine_platform.c - what wfp/ asks of nt/ (nt/nt.h) and of the C library, over Wine's kernel.
  *
- * Wine calls no entry point of a native file that is loaded as an import. The engine prepares itself in
- * nt_require_irql, with which every routine that a driver may call first begins (FwpmEngineOpen0,
- * FwpsCalloutRegister*).
+ * Wine calls no entry point of a native file that is loaded as an import, and drops the file together with the
+ * driver that wanted it. This one imports from ntdll.dll, which makes it a library to Wine: it has an entry point,
+ * pins itself, and tells at the end of the driver host what the driver left in the engine. The engine itself is
+ * prepared in nt_require_irql, with which every routine that a driver may call first begins (FwpmEngineOpen0,
+ * FwpsCalloutRegister*): when the entry point is called, the kernel is not there yet.
  */
 #include "tests/wine/engine_platform.h"
 
 #include "nt/foreign.h"
 #include "tests/wine/engine_device.h"
 #include "tests/wine/include/pthread.h"
+#include "wfp/ale.h"
 #include "windows/start.h"
 
 #include <nt/nt.h>
@@ -31,6 +34,9 @@ static char violation[VIOLATIONS_KEPT][240]; /* violations_lock */
 /* The linker's: -1, constructors, 0. */
 extern void (*const __CTOR_LIST__[])(void);
 
+#define PIN_FOREVER 1
+NTSYSAPI NTSTATUS NTAPI LdrAddRefDll(ULONG flags, PVOID module);
+
 static void start(void)
 {
     pool_start();
@@ -40,9 +46,28 @@ static void start(void)
         nt_violate("engine-start", "IoCreateDriver", "the engine's own device could not be made");
 }
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+BOOLEAN NTAPI engine_entry_point(PVOID module, ULONG reason, PVOID reserved)
+{
+    struct wfp_counts left;
+
+    (void)reserved;
+    if (reason == 1)
+        (void)LdrAddRefDll(PIN_FOREVER, module);
+    if (reason != 0 || once.state == 0)
+        return TRUE;
+    wfp_count(&left);
+    DbgPrint("engine: left sessions=%u providers=%u sublayers=%u callouts=%u filters=%u registered=%u flows=%u "
+             "pended=%u violations=%u\n",
+             (unsigned)left.sessions, (unsigned)left.providers, (unsigned)left.sublayers, (unsigned)left.callouts,
+             (unsigned)left.filters, (unsigned)left.registered_callouts, (unsigned)left.flows, (unsigned)left.pended,
+             violations);
+    return TRUE;
+}
+
 void nt_require_irql(const char *routine, KIRQL lowest, KIRQL highest)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     KIRQL irql = KeGetCurrentIrql();
 
     pthread_once(&once, start);

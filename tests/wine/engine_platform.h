@@ -7,6 +7,9 @@
 
 #include <ntddk.h>
 
+/* As a DllMain: 1 the file is loaded, 0 the driver host ends. */
+BOOLEAN NTAPI engine_entry_point(PVOID module, ULONG reason, PVOID reserved);
+
 /* How many since the start. */
 UINT32 engine_violations(void);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c - gatehouse: reads the command line, runs one command, tells how it ended.
+ * program.c - gatehouse: reads the command line, runs one command, tells how it ended.
  */
-#include <fcntl.h>
+#include "cli/program.h"
+
 #include <stdio.h>
 
 #include "agent/stop.h"
@@ -21,20 +22,10 @@ static enum agent_result print(const char *text, struct problem *problem)
     return AGENT_OK;
 }
 
-/* Started without standard streams, the device would take one of their numbers and be written to. */
-static void open_standard_streams(void)
-{
-    for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) /* takes the lowest number: this one */
-            return;
-}
-
-int main(int argc, char **argv)
+int program_run(int argc, char **argv)
 {
     struct problem problem = {0};
     struct options options = {0};
-
-    open_standard_streams();
     enum agent_result result = options_read(&options, argc, argv, &problem);
 
     if (result == AGENT_OK)

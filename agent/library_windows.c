@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * library_windows.c - see library_windows.h.
+ */
+#include "agent/library_windows.h"
+
+#include <windows.h>
+
+library_routine_pointer *library_routine(const wchar_t *library, const char *routine)
+{
+    HMODULE module = LoadLibraryExW(library, NULL, LOAD_LIBRARY_SEARCH_SYSTEM32);
+
+    return module == NULL ? NULL : (library_routine_pointer *)GetProcAddress(module, routine);
+}

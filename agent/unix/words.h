@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * words.h - what sentences call things on Linux. Its twin is windows/words.h; the build chooses the folder.
+ */
+#ifndef AGENT_WORDS_H
+#define AGENT_WORDS_H
+
+/* Who answers calls. */
+#define WORDS_PEER "gatehoused"
+/* What to do, to follow a colon. */
+#define WORDS_LOOK    "look at its log"
+#define WORDS_ALLOWED "run as root, or as a member of the group 'gatehouse'"
+/* For the help of options. */
+#define WORDS_SOCKET    "gatehoused's socket (default /run/gatehouse/device.sock)"
+#define WORDS_EXCEPT    "real paths of their executables"
+#define WORDS_RESOLVERS "the name servers in /etc/resolv.conf"
+#define WORDS_STOPPED   "Ctrl-C or a signal"
+
+#endif

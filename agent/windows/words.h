@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * words.h - what sentences call things on Windows. Its twin is unix/words.h; the build chooses the folder.
+ */
+#ifndef AGENT_WORDS_H
+#define AGENT_WORDS_H
+
+/* Who answers calls. */
+#define WORDS_PEER "gatehouse.sys"
+/* What to do, to follow a colon. */
+#define WORDS_LOOK    "see 'sc query gatehouse'"
+#define WORDS_ALLOWED "run as administrator"
+/* For the help of options. */
+#define WORDS_SOCKET    "the driver's device (default \\\\.\\Gatehouse)"
+#define WORDS_EXCEPT    "paths of their executables, from C:\\ on"
+#define WORDS_RESOLVERS "the name servers of this machine's network adapters"
+#define WORDS_STOPPED   "Ctrl-C, Ctrl-Break or the console's closing"
+
+#endif

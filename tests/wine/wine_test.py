@@ -1,0 +1,509 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""wine_test SOURCE BUILD - the files that a Windows user installs, run together under Wine.
+
+gatehouse.sys and gatehouse.exe as tools/build-windows makes them, with the wfp/ engine as fwpkclnt.sys and a program
+that plays the network stack. The service control manager starts and stops the driver; everything else goes through
+DeviceIoControl. docs/windows.md says what this proves and what not. Prints TAP; skipped without Wine or compiler.
+"""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+from wine_world import DRIVERS, Missing, World, until
+
+SOURCE, BUILD = sys.argv[1:3]
+WINDOWS = os.path.join(BUILD, 'windows')
+PARTS = os.path.join(WINDOWS, 'meson/tests/wine')
+CASE_SECONDS = 60
+CANCELLED = 'c0000120'
+REOFFERED = 8
+CASES = []
+
+
+def case(shows):
+    def register(function):
+        CASES.append((shows, function))
+        return function
+    return register
+
+
+class Test:
+    """What a case works with. The driver runs when the case starts, with the settings as they are by default."""
+
+    def __init__(self, world):
+        self.world = world
+        self.endpoint = 0
+
+    def sc(self, *words):
+        return self.world.run('sc', *words)
+
+    def state(self):
+        code, text = self.sc('query', 'gatehouse')
+        return text.split('STATE', 1)[1].split()[2] if 'STATE' in text else f'none ({code})'
+
+    def create_service(self):
+        code, text = self.sc('create', 'gatehouse', 'type=', 'kernel', 'start=', 'demand', 'binPath=',
+                             DRIVERS + r'\gatehouse.sys')
+        assert code == 0, text
+
+    def start_driver(self, **settings):
+        key = r'HKLM\System\CurrentControlSet\Services\gatehouse\Parameters'
+        self.world.run('reg', 'delete', key, '/f')
+        for name, value in settings.items():
+            code, text = self.world.run('reg', 'add', key, '/v', name, '/t', 'REG_DWORD', '/d', str(value), '/f')
+            assert code == 0, text
+        code, text = self.sc('start', 'gatehouse')
+        assert code == 0 and self.state() == 'RUNNING', text
+
+    def stop_driver(self):
+        """Through the manager. The driver host ends; the engine tells what was left (flows are the stack's)."""
+        self.world.news()
+        code, text = self.sc('stop', 'gatehouse')
+        assert code == 0 and self.state() == 'STOPPED', text
+        told = []
+
+        def is_over():
+            told.extend(self.world.news())
+            return any('engine: left' in line for line in told)
+        until(is_over, 'the driver host ends')
+        left = next(line for line in told if 'engine: left' in line).split('engine: left ')[1]
+        assert all(word.endswith('=0') for word in left.split() if not word.startswith('flows=')), '\n'.join(told)
+        assert any('gatehouse: unloaded' in line for line in told), told
+        return told
+
+    def restart_driver(self, **settings):
+        self.stop_driver()
+        self.start_driver(**settings)
+
+    def stack(self):
+        stack = self.world.start('engine_client.exe')
+        stack.wait('ready')
+        return stack
+
+    def device(self, role=1, name='Gatehouse'):
+        client = self.world.start('device_client.exe')
+        client.windows_id, = client.wait('ready')
+        assert client.ask(f'open {name}') == ['ok']
+        if role:
+            assert client.ask(f'hello {role}') == ['ok']
+        return client
+
+    def status(self):
+        code, text = self.world.run('gatehouse.exe', 'status', '--json')
+        assert code == 0, text
+        return json.loads(text)
+
+    def program(self, *arguments):
+        """gatehouse.exe with these arguments, once it decides."""
+        program = self.world.start('gatehouse.exe', *arguments)
+        until(lambda: self.status()['decider_pid'] != 0, f'gatehouse.exe {arguments[0]} decides')
+        return program
+
+    def connect(self, stack, address='192.0.2.1', port=80, pid='5001', program=r'\device\harddiskvolume1\app.exe',
+                expect='pended'):
+        """(endpoint, outcome, flow) of a connect that is answered as expected."""
+        self.endpoint += 1
+        words = stack.ask(f'connect {self.endpoint} {pid} {address} {port} {program}')
+        assert words[0] == str(self.endpoint) and words[1] == expect, words
+        return words[0], words[1], words[2]
+
+    def ended(self, stack, endpoint, outcome, seconds=10):
+        """The flow of a held connect that ends so."""
+        words = stack.wait(f'ended {endpoint}', seconds)
+        assert words[0] == outcome, f'connection {endpoint}: {words}'
+        return words[1]
+
+    def unbroken(self, stack):
+        state = dict(word.split('=') for word in stack.ask('state'))
+        if state['violations'] != '0':
+            raise AssertionError('rules were broken: ' + ' '.join(stack.ask('violation')))
+        return {name: int(value) for name, value in state.items()}
+
+
+@case('the service control manager starts gatehouse.sys; both its links lead to it')
+def starts(test):
+    assert test.state() == 'RUNNING'
+    test.device(name='Gatehouse')
+    test.device(role=0, name='SampleWfpCallout')
+    counts = test.unbroken(test.stack())
+    assert counts['registered'] == counts['callouts'] > 0 and counts['filters'] > 0, counts
+
+
+@case('one connection is held, decided and permitted; another is held, decided and blocked')
+def decided(test):
+    stack, decider = test.stack(), test.device()
+    for verdict in ('permit', 'block'):
+        endpoint, *_ = test.connect(stack, port=443)
+        assert decider.ask('get') == ['ok']
+        request, pid, address, port, flags = decider.wait('got')
+        assert (pid, address, port, flags) == ('5001', '192.0.2.1', '443', '0')
+        stack.silent('ended', 0.1)
+        assert decider.ask(f'{verdict} {request}') == ['ok']
+        test.ended(stack, endpoint, verdict)
+    counts = test.unbroken(stack)
+    assert counts['pended'] == 0 and counts['flows'] == 1, counts
+
+
+@case('IPv6, and a connection of no process, are held and decided too')
+def other_connections(test):
+    stack, decider = test.stack(), test.device()
+    six, *_ = test.connect(stack, address='2001:db8::1', port=443)
+    nobody, *_ = test.connect(stack, pid='-')
+    assert decider.ask('get') == ['ok']
+    first = decider.wait('got')
+    if nobody_first := first[3] == '80':
+        assert first[4] == '2', first
+    decider.ask('get')
+    second = decider.wait('got')
+    requests = (second[0], first[0]) if nobody_first else (first[0], second[0])
+    assert decider.ask(f'block {requests[0]}') == decider.ask(f'permit {requests[1]}') == ['ok']
+    test.ended(stack, six, 'block')
+    test.ended(stack, nobody, 'permit')
+    test.unbroken(stack)
+
+
+@case('a flow is authorized again when somebody changes the filters, and blocked when his filter says so')
+def reauthorized(test):
+    stack = test.stack()
+    test.program('permit')
+    endpoint, *_ = test.connect(stack)
+    flow = test.ended(stack, endpoint, 'permit')
+    stack.ask(f'established {flow}')
+    assert stack.ask(f'out {flow}')[1] == 'permit'
+    harmless = stack.ask('filter 4 permit 81')[0]
+    for way, again in (('in', True), ('out', False)):
+        words = stack.ask(f'{way} {flow}')
+        assert words[1] == 'permit' and ('reauthorized' in words) == again, words
+    harmful = stack.ask('filter 4 block 80')[0]
+    words = stack.ask(f'in {flow}')
+    assert words[1] == 'block' and 'reauthorized' in words, words
+    for made in (harmless, harmful):
+        stack.ask(f'unfilter {made}')
+    counts = test.unbroken(stack)
+    assert counts['flows'] == 0 and counts['pended'] == 0, counts
+
+
+@case('gatehouse.exe permit and block decide 200 connections each, every one as it should')
+def programs_decide(test):
+    stack = test.stack()
+    for command, other in (('permit', 'block'), ('block', 'permit')):
+        decider = test.program(command, '--except', r'\device\harddiskvolume1\other.exe')
+        wanted = {}
+        for i in range(200):
+            name = 'other' if i % 10 == 0 else 'app'
+            endpoint, *_ = test.connect(stack, program=rf'\device\harddiskvolume1\{name}.exe', port=1000 + i,
+                                        address='192.0.2.1' if i % 2 else '2001:db8::1')
+            wanted[endpoint] = other if name == 'other' else command
+        for endpoint, verdict in wanted.items():
+            test.ended(stack, endpoint, verdict)
+        until(lambda: decider.lines.qsize() >= 200, 'a line for each decision')
+        decider.close()
+    counts = test.unbroken(stack)
+    assert (counts['flows'], counts['pended']) == (200, 0), counts
+
+
+@case('gatehouse.exe ask: a person answers through a pipe; at its end the connection goes back, exit code 5')
+def asks_through_a_pipe(test):
+    stack = test.stack()
+    person = test.program('ask')
+    for answer, verdict in (('y', 'permit'), ('n', 'block')):
+        endpoint, *_ = test.connect(stack)
+        person.wait(r'\device\harddiskvolume1\app.exe')
+        person.say(answer)
+        test.ended(stack, endpoint, verdict)
+    endpoint, *_ = test.connect(stack)
+    person.wait(r'\device\harddiskvolume1\app.exe')
+    assert person.finish() == 5
+    stack.silent('ended')
+    test.program('permit')
+    test.ended(stack, endpoint, 'permit')
+
+
+@case('gatehouse.exe status --json counts what happened; watch shows it; policy changes it')
+def shows(test):
+    stack = test.stack()
+    watch = test.world.start('gatehouse.exe', 'watch')
+    until(lambda: test.status()['observers'] == 2, 'watch is there')
+    before = test.status()
+    decider = test.program('block')
+    endpoint, *_ = test.connect(stack, port=4433)
+    test.ended(stack, endpoint, 'block')
+    after = test.status()
+    for counter in ('classified', 'pended', 'blocked_by_decider'):
+        assert after[counter] > before[counter], counter
+    assert after['held'] == 0 and after['decider_pid'] != 0 and before['decider_pid'] == 0
+    until(lambda: sum(':4433 ' in str(line) for line in list(watch.lines.queue)) == 2, 'held and decided are shown')
+    decider.close()
+    code, text = test.world.run('gatehouse.exe', 'policy', '--no-decider', 'permit')
+    assert code == 0, text
+    assert test.status()['policy']['no_decider'] == 'permit'
+    test.connect(stack, expect='permit')
+    assert test.world.run('gatehouse.exe', 'policy', '--no-decider', 'hold')[0] == 0
+
+
+@case('only one decides: a second gatehouse.exe is refused with exit code 3')
+def one_decides(test):
+    test.device()
+    code, text = test.world.run('gatehouse.exe', 'permit', '--once')
+    assert code == 3 and 'gatehouse:' in text, (code, text)
+
+
+@case('CancelIoEx ends a waiting read; the handle goes on')
+def cancelled(test):
+    stack, decider = test.stack(), test.device()
+    assert decider.ask('get') == ['ok']
+    decider.silent('got')
+    assert decider.ask('cancel') == ['ok']
+    assert decider.wait('got') == ['error', CANCELLED]
+    endpoint, *_ = test.connect(stack)
+    stack.silent('ended', 0.1)
+    assert decider.ask('get') == ['ok']
+    decider.ask('permit ' + decider.wait('got')[0])
+    test.ended(stack, endpoint, 'permit')
+
+
+@case('CloseHandle in a living process ends its waiting read, and frees its place as the decider')
+def closed(test):
+    stack, decider = test.stack(), test.device()
+    endpoint, *_ = test.connect(stack)
+    assert decider.ask('get') == ['ok']
+    decider.wait('got')
+    assert decider.ask('get') == ['ok']
+    decider.silent('got')
+    assert decider.ask('close') == ['ok']
+    assert decider.wait('got') == ['error', CANCELLED]
+    second = test.device()
+    assert second.ask('get') == ['ok']
+    request, *_, flags = second.wait('got')
+    assert flags == str(REOFFERED)
+    assert second.ask(f'permit {request}') == ['ok']
+    test.ended(stack, endpoint, 'permit')
+
+
+def leaves(test, leave):
+    stack, first = test.stack(), test.device()
+    endpoints = [test.connect(stack, port=port)[0] for port in (1, 2, 3)]
+    for _ in endpoints[:2]:
+        assert first.ask('get') == ['ok']
+    offered = {tuple(first.wait('got')[:1]) for _ in endpoints}
+    assert first.ask('get') == ['ok']  # one more that waits
+    leave(first)
+    first.process.wait(10)
+    until(lambda: test.status()['decider_pid'] == 0, 'its place is free')
+    stack.silent('ended', 0.1)
+    second = test.device()
+    again = set()
+    while len(again) < 3:
+        assert second.ask('get') == ['ok']
+        until(lambda: second.lines.qsize() >= 1, 'requests come')
+        while second.lines.qsize():
+            request, *_, flags = second.wait('got')
+            assert flags == str(REOFFERED)
+            again.add((request,))
+    assert again == offered
+    for request, in again:
+        assert second.ask(f'permit {request}') == ['ok']
+    for endpoint in endpoints:
+        test.ended(stack, endpoint, 'permit')
+    assert test.status()['requeued'] >= 3
+    test.unbroken(stack)
+
+
+@case('a decider killed by SIGKILL with three requests in hand: they go back, the next decider gets them')
+def killed(test):
+    leaves(test, lambda first: first.process.kill())
+
+
+@case('a decider ended by TerminateProcess with three requests in hand: the same')
+def terminated(test):
+    leaves(test, lambda first: test.world.run('taskkill', '/f', '/pid', first.windows_id))
+
+
+@case('a decider that ends itself with three requests in hand: the same')
+def exits(test):
+    leaves(test, lambda first: first.say('exit'))
+
+
+@case('the deadline passes with nobody there: what the registry says happens, and not before')
+def deadline(test):
+    for verdict, name in ((1, 'permit'), (2, 'block')):
+        test.restart_driver(DeadlineMs=1000, Undecided=verdict)
+        assert test.status()['policy']['deadline_ms'] == 1000
+        stack = test.stack()
+        started = time.monotonic()
+        endpoint, *_ = test.connect(stack)
+        test.ended(stack, endpoint, name)
+        took = time.monotonic() - started
+        assert 0.9 <= took < 3, f'{took:.2f} s'
+        assert test.status()['expired'] == 1
+        stack.close()
+    test.restart_driver()
+
+
+@case('the socket is closed while its connection is held: given up, the decision comes too late')
+def given_up(test):
+    stack, decider = test.stack(), test.device()
+    endpoint, *_ = test.connect(stack)
+    assert decider.ask('get') == ['ok']
+    request, *_ = decider.wait('got')
+    stack.ask(f'close {endpoint}')
+    test.ended(stack, endpoint, 'block')
+    assert decider.ask(f'permit {request}')[0] == 'error'
+    assert test.unbroken(stack)['pended'] == 0 and test.status()['cancelled'] >= 1
+
+
+@case('stop with connections held, offered and read for: they end as blocked, the driver unloads, all of it')
+def stops(test):
+    test.restart_driver()
+    stack, decider = test.stack(), test.device()
+    watch = test.world.start('gatehouse.exe', 'watch', '--once')
+    endpoints = [test.connect(stack, port=port)[0] for port in range(1, 21)]
+    assert decider.ask('get') == ['ok']
+    for _ in endpoints:
+        decider.wait('got')
+    assert decider.ask('get') == ['ok']
+    endpoints += [test.connect(stack, port=port)[0] for port in range(21, 31)]
+    decider.wait('got')
+    while decider.ask('get') == ['ok'] and test.status()['queued'] != 0:
+        pass
+    test.stop_driver()
+    for endpoint in endpoints:
+        test.ended(stack, endpoint, 'block')
+    decider.wait('got error')
+    assert watch.process.wait(10) == 4
+    assert test.world.run('gatehouse.exe', 'status')[0] == 2
+    test.start_driver()
+
+
+@case('gatehouse.exe waits for a driver that is stopped and started, and goes on deciding')
+def comes_back(test):
+    program = test.program('block')
+    test.stop_driver()
+    until(lambda: program.lines.qsize() >= 1, 'it says that the driver is gone')
+    test.start_driver()
+    until(lambda: test.status()['decider_pid'] != 0, 'it is back')
+    stack = test.stack()
+    endpoint, *_ = test.connect(stack)
+    test.ended(stack, endpoint, 'block')
+
+
+@case('a program written from the article alone decides through SampleWfpCallout and its two IOCTLs')
+def article(test):
+    stack = test.stack()
+    for verdict in ('permit', 'block'):
+        client = test.world.start('seed_client.exe', verdict)
+        client.wait('ready')
+        until(lambda: test.status()['decider_pid'] != 0, 'it decides')
+        for port in (80, 443):
+            endpoint, *_ = test.connect(stack, address='198.51.100.7', port=port, pid='77')
+            _, pid, address, seen = client.wait('request')
+            assert (pid, address, seen) == ('77', 'C6336407', str(port))
+            test.ended(stack, endpoint, verdict)
+        if verdict == 'permit':
+            client.kill()
+            until(lambda: test.status()['decider_pid'] == 0, 'its place is free')
+    test.stop_driver()
+    assert client.wait('error') and client.process.wait(10) == 0
+    test.start_driver()
+
+
+@case('delete: the service is gone; made anew, it starts again')
+def deleted(test):
+    test.stop_driver()
+    assert test.sc('delete', 'gatehouse')[0] == 0
+    assert test.state().startswith('none')
+    assert test.sc('start', 'gatehouse')[0] != 0
+    test.create_service()
+    test.start_driver()
+    test.device()
+
+
+def files():
+    return [os.path.join(WINDOWS, 'gatehouse.sys'), os.path.join(WINDOWS, 'gatehouse.exe'),
+            *(os.path.join(PARTS, name) for name in ('fwpkclnt.sys', 'engine_client.exe', 'device_client.exe', 'seed_client.exe'))]
+
+
+def build():
+    """None, or what went wrong."""
+    for argv in ([os.path.join(SOURCE, 'tools/build-windows'), WINDOWS], ['ninja', '-C', os.path.join(WINDOWS, 'meson'), 'wine_files']):
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600)
+        if done.returncode != 0:
+            return done.stdout + done.stderr
+    return None
+
+
+def late(_number, _frame):
+    raise AssertionError(f'the case took more than {CASE_SECONDS} s')
+
+
+def try_case(world, function):
+    """None, or what went wrong."""
+    test = Test(world)
+    world.news()
+    signal.alarm(CASE_SECONDS)
+    try:
+        if test.state() != 'RUNNING':
+            test.start_driver()
+        function(test)
+        return None
+    except (AssertionError, OSError, subprocess.SubprocessError):
+        return traceback.format_exc() + '\n'.join(world.news()[-40:])
+    finally:
+        signal.alarm(0)
+        world.end_programs()
+
+
+def run(world, wanted):
+    Test(world).create_service()
+    for shows, function in CASES:
+        if not wanted or function.__name__ in wanted:
+            yield shows, try_case(world, function)
+
+
+def stopped(number, _frame):
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def main():
+    wanted = sys.argv[3:]
+    if shutil.which('x86_64-w64-mingw32-gcc') is None:
+        print("1..0 # SKIP no x86_64-w64-mingw32-gcc; 'tools/deps windows' installs it")
+        return 0
+    signal.signal(signal.SIGALRM, late)
+    signal.signal(signal.SIGTERM, stopped)
+    trouble = build()
+    failed = number = 0
+    world = None
+    try:
+        results = [('it is built', trouble)] if trouble else None
+        if results is None:
+            world = World(files())
+            results = run(world, wanted)
+        for number, (shows, why) in enumerate(results, 1):
+            failed += why is not None
+            print(f'{"ok" if why is None else "not ok"} {number} - {shows}', flush=True)
+            if why is not None:
+                print('\n'.join('# ' + line for line in why.splitlines()[-60:]), flush=True)
+    except Missing as reason:
+        print(f'1..0 # SKIP {reason}')
+        return 0
+    finally:
+        if world is not None:
+            folder = world.folder
+            left = world.close()
+            number += 1
+            fine = not left and not world.processes() and not folder.exists()
+            failed += not fine
+            print(f'{"ok" if fine else "not ok"} {number} - nothing is left: no process, no prefix' + ('' if fine else f'\n# {left}'))
+    print(f'1..{number}')
+    return 1 if failed else 0
+
+
+sys.exit(main())
