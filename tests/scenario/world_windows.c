@@ -388,19 +388,30 @@ bool world_start(struct world_error *error)
     return make_service(error);
 }
 
+/* Wine's RtlQueryRegistryValues stops at the first value that is not there: all are written, with the driver's own
+ * standard values where the scenario says none. */
+static const struct world_setting standard[] = {
+    {"DeadlineMs", 60000}, {"Undecided", 2}, {"NoDecider", 0}, {"Capacity", 65536}, {"HoldLoopback", 0},
+};
+
+static bool set_parameter(HKEY key, const struct world_setting *setting)
+{
+    DWORD value = setting->value;
+
+    return RegSetValueExA(key, setting->name, 0, REG_DWORD, (const BYTE *)&value, sizeof(value)) == 0;
+}
+
 static bool set_parameters(const struct world_setting *settings, size_t count)
 {
     HKEY key;
     bool good = true;
 
-    (void)RegDeleteKeyW(HKEY_LOCAL_MACHINE, PARAMETERS);
     if (RegCreateKeyExW(HKEY_LOCAL_MACHINE, PARAMETERS, 0, NULL, 0, KEY_ALL_ACCESS, NULL, &key, NULL) != 0)
         return false;
-    for (size_t i = 0; i < count; i++) {
-        DWORD value = settings[i].value;
-
-        good = good && RegSetValueExA(key, settings[i].name, 0, REG_DWORD, (const BYTE *)&value, sizeof(value)) == 0;
-    }
+    for (size_t i = 0; i < sizeof(standard) / sizeof(standard[0]); i++)
+        good = set_parameter(key, &standard[i]) && good;
+    for (size_t i = 0; i < count; i++)
+        good = set_parameter(key, &settings[i]) && good;
     RegCloseKey(key);
     return good;
 }
