@@ -23,7 +23,7 @@ struct maker {
     char *text;
     size_t size;
     uint64_t state;
-    bool timed; /* deadlines, lifetimes and sleeps are short */
+    bool timed; /* deadlines, lifetimes and sleeps are short; the driver is unloaded and loaded again */
     bool loaded;
     unsigned connections, filters;
     bool closed[CONNECTIONS]; /* the socket */
@@ -255,7 +255,7 @@ static void make_step(struct maker *maker)
     else if (what < 98 && maker->loaded) {
         make_settings(maker, "policy");
         say(maker, "\n");
-    } else if (pick(maker, 4) == 0)
+    } else if (maker->timed && pick(maker, 4) == 0)
         make_unload(maker);
 }
 

@@ -2,8 +2,8 @@
 /*
  * scenario_random.h - makes scenarios: the same seed gives the same text on every system.
  *
- * Even seeds let time pass and need a virtual clock; odd ones have deadlines so long that none passes, and
- * run in every world.
+ * Even seeds let time pass and load the driver again, and need a virtual clock; odd ones have deadlines so
+ * long that none passes, and run in every world.
  */
 #ifndef SCENARIO_RANDOM_H
 #define SCENARIO_RANDOM_H
