@@ -6,7 +6,7 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
-.PHONY: all demo check check-full bench lint windows install clean help deps
+.PHONY: all demo check check-full check-wine bench lint windows install clean help deps
 
 all:
 	@tools/build $(BUILD)
@@ -18,12 +18,19 @@ demo:
 
 check:
 	@tools/deps build test lint windows
+	@tools/deps wine || echo 'Going on without Wine: what needs it is skipped.'
 	@tools/build-windows $(BUILD)/windows || true # what does not build there, the tests of suite windows report
 	@tools/check
 
 check-full:
 	@tools/deps build test lint windows
+	@tools/deps wine || echo 'Going on without Wine: what needs it is skipped.'
 	@tools/check --full
+
+check-wine:
+	@tools/deps build test windows
+	@tools/deps wine || echo 'Going on without Wine: what needs it is skipped.'
+	@tools/check --only plain --only wine
 
 bench:
 	@tools/deps build bench
@@ -51,6 +58,7 @@ help:
 	@echo 'make demo        real programs connect in namespaces of their own: held, permitted, blocked (root)'
 	@echo 'make check       lint, all tests, the library tests again under sanitizers (root)'
 	@echo 'make check-full  the same with the long tests'
+	@echo 'make check-wine  the Windows driver and program together under Wine'
 	@echo 'make bench       measures, beside a bare NFQUEUE loop and OpenSnitch where it is installed (root)'
 	@echo 'make lint        format, static analysis, include direction, sizes, headers'
 	@echo 'make windows     cross build: $(BUILD)/windows/gatehouse.sys'

@@ -3,7 +3,7 @@
  * clock_windows.c - see clock.h.
  *
  * The driver's boot time is KeQueryInterruptTime, which counts the time the machine slept. QueryInterruptTime reads
- * the same clock. Where it is missing (Wine), the tick count counts alike, in milliseconds.
+ * the same clock. Wine 8 lacks it, and has one clock for that and for the unbiased interrupt time.
  */
 #include "agent/clock.h"
 
@@ -19,15 +19,16 @@ uint64_t clock_boot(void)
 {
     static bool looked_up;
     static query_interrupt_time *query;
-    ULONGLONG now;
+    ULONGLONG now = 0;
 
     if (!looked_up) {
         query = (query_interrupt_time *)library_routine(L"kernelbase.dll", "QueryInterruptTime");
         looked_up = true;
     }
-    if (query == NULL)
-        return GetTickCount64() * CLOCK_MILLISECOND;
-    query(&now);
+    if (query != NULL)
+        query(&now);
+    else
+        QueryUnbiasedInterruptTime(&now);
     return now;
 }
 

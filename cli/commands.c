@@ -9,12 +9,14 @@
 
 #include "agent/ask.h"
 #include "agent/decide.h"
+#include "agent/install.h"
 #include "agent/program_path.h"
 #include "agent/resolvers.h"
 #include "agent/rules.h"
 #include "agent/session.h"
 #include "agent/show.h"
 #include "agent/transport.h"
+#include "cli/filter_command.h"
 
 void command_say(const char *sentence)
 {
@@ -178,6 +180,27 @@ static enum agent_result policy(const struct options *options, struct problem *p
     return print(&text, problem);
 }
 
+/* The report is shown also when the command failed; then it says what was reached. */
+static enum agent_result install(const struct options *options, struct problem *problem)
+{
+    struct install_settings settings = options->install;
+    struct report report = {0};
+    struct text text = {0};
+    enum agent_result result, shown;
+
+    settings.policy = options->policy;
+    result = options->command == OPTIONS_INSTALL ? install_run(&settings, &report, problem)
+                                                 : uninstall_run(settings.dry_run, &report, problem);
+    if (report.count == 0)
+        return result;
+    if (options->json)
+        report_show_json(&report, &text);
+    else
+        report_show(&report, &text);
+    shown = print(&text, result == AGENT_OK ? problem : NULL);
+    return result == AGENT_OK ? shown : result;
+}
+
 enum agent_result command_run(const struct options *options, struct problem *problem)
 {
     switch (options->command) {
@@ -193,6 +216,11 @@ enum agent_result command_run(const struct options *options, struct problem *pro
         return watch_run(socket_path(options), options->json, print_event, problem);
     case OPTIONS_POLICY:
         return policy(options, problem);
+    case OPTIONS_FILTER:
+        return filter_command_run(options, socket_path(options), problem);
+    case OPTIONS_INSTALL:
+    case OPTIONS_UNINSTALL:
+        return install(options, problem);
     default:
         return problem_set(problem, AGENT_USAGE, "a command is missing: see 'gatehouse --help'.");
     }

@@ -35,9 +35,10 @@ static void set_console(void)
 
 static void open_stream(FILE *stream, const char *mode)
 {
-    if (_fileno(stream) < 0 && freopen("NUL", mode, stream) == NULL)
-        return;
-    (void)_setmode(_fileno(stream), _O_BINARY);
+    FILE *opened = _fileno(stream) < 0 ? freopen("NUL", mode, stream) : stream;
+
+    if (opened != NULL)
+        (void)_setmode(_fileno(opened), _O_BINARY);
 }
 
 /* NULL when an argument is not Unicode, or memory is short. Ends in a NULL, as argv does. */

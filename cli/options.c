@@ -25,7 +25,8 @@ struct option {
     enum agent_result (*read)(struct reader *reader, const char *value);
 };
 
-static const char *const command_names[] = {"", "permit", "block", "ask", "status", "watch", "policy"};
+static const char *const command_names[] = {"",      "permit", "block",  "ask",     "status",
+                                            "watch", "policy", "filter", "install", "uninstall"};
 
 const char *options_command_name(enum options_command command)
 {
@@ -79,6 +80,35 @@ static enum agent_result read_once(struct reader *reader, const char *value)
     reader->options->once = true;
     return AGENT_OK;
 }
+
+static enum agent_result read_all(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->all = true;
+    return AGENT_OK;
+}
+
+#define FILTER_WORD(name)                                                                                              \
+    static enum agent_result read_filter_##name(struct reader *reader, const char *value)                              \
+    {                                                                                                                  \
+        reader->options->filter.name = value;                                                                          \
+        return AGENT_OK;                                                                                               \
+    }
+#define FILTER_FLAG(name)                                                                                              \
+    static enum agent_result read_filter_##name(struct reader *reader, const char *value)                              \
+    {                                                                                                                  \
+        (void)value;                                                                                                   \
+        reader->options->filter.name = true;                                                                           \
+        return AGENT_OK;                                                                                               \
+    }
+FILTER_WORD(program)
+FILTER_WORD(to)
+FILTER_WORD(port)
+FILTER_WORD(protocol)
+FILTER_WORD(weight)
+FILTER_WORD(name)
+FILTER_FLAG(v4)
+FILTER_FLAG(v6)
 
 static void add_exception(struct reader *reader, const char *path)
 {
@@ -167,6 +197,45 @@ static enum agent_result read_no_decider(struct reader *reader, const char *valu
     return AGENT_OK;
 }
 
+static enum agent_result read_closed(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->install.closed = INSTALL_YES;
+    return AGENT_OK;
+}
+
+static enum agent_result read_open(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->install.closed = INSTALL_NO;
+    return AGENT_OK;
+}
+
+static enum agent_result read_start(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->install.start = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_starts(struct reader *reader, const char *value)
+{
+    if (strcmp(value, "auto") == 0)
+        reader->options->install.automatic = INSTALL_YES;
+    else if (strcmp(value, "demand") == 0)
+        reader->options->install.automatic = INSTALL_NO;
+    else
+        return problem_set(reader->problem, AGENT_USAGE, "--starts takes auto or demand, not '%.100s'.", value);
+    return AGENT_OK;
+}
+
+static enum agent_result read_dry_run(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->install.dry_run = true;
+    return AGENT_OK;
+}
+
 #define FOR(command) (1u << OPTIONS_##command)
 #define DECIDERS     (FOR(PERMIT) | FOR(BLOCK))
 
@@ -179,10 +248,25 @@ static const struct option table[] = {
     {"--quiet", DECIDERS, false, read_quiet},
     {"--no-lookups", FOR(BLOCK), false, read_no_lookups},
     {"--once", DECIDERS | FOR(ASK), false, read_once},
-    {"--json", DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY), false, read_json},
-    {"--deadline", FOR(POLICY), true, read_deadline},
-    {"--undecided", FOR(POLICY), true, read_undecided},
-    {"--no-decider", FOR(POLICY), true, read_no_decider},
+    {"--json", DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY) | FOR(FILTER) | FOR(INSTALL) | FOR(UNINSTALL), false,
+     read_json},
+    {"--deadline", FOR(POLICY) | FOR(INSTALL), true, read_deadline},
+    {"--undecided", FOR(POLICY) | FOR(INSTALL), true, read_undecided},
+    {"--no-decider", FOR(POLICY) | FOR(INSTALL), true, read_no_decider},
+    {"--all", FOR(FILTER), false, read_all},
+    {"--program", FOR(FILTER), true, read_filter_program},
+    {"--to", FOR(FILTER), true, read_filter_to},
+    {"--port", FOR(FILTER), true, read_filter_port},
+    {"--proto", FOR(FILTER), true, read_filter_protocol},
+    {"--weight", FOR(FILTER), true, read_filter_weight},
+    {"--name", FOR(FILTER), true, read_filter_name},
+    {"--v4", FOR(FILTER), false, read_filter_v4},
+    {"--v6", FOR(FILTER), false, read_filter_v6},
+    {"--closed", FOR(INSTALL), false, read_closed},
+    {"--open", FOR(INSTALL), false, read_open},
+    {"--start", FOR(INSTALL), false, read_start},
+    {"--starts", FOR(INSTALL), true, read_starts},
+    {"--dry-run", FOR(INSTALL) | FOR(UNINSTALL), false, read_dry_run},
 };
 
 static const struct option *find_option(struct reader *reader, const char *argument)
@@ -228,6 +312,10 @@ static enum agent_result read_option(struct reader *reader, const char *argument
 
 static enum agent_result read_command(struct reader *reader, const char *argument)
 {
+    if (reader->options->command == OPTIONS_FILTER) {
+        reader->options->words[reader->options->word_count++] = argument;
+        return AGENT_OK;
+    }
     if (reader->options->command != OPTIONS_NONE)
         return problem_set(reader->problem, AGENT_USAGE, "'%.100s' is one word too many: see 'gatehouse %s --help'.",
                            argument, command_names[reader->options->command]);
@@ -247,8 +335,11 @@ enum agent_result options_read(struct options *options, int argc, char **argv, s
     enum agent_result result = AGENT_OK;
 
     found.except = calloc((size_t)argc + 1, sizeof(*found.except));
-    if (found.except == NULL)
+    found.words = calloc((size_t)argc + 1, sizeof(*found.words));
+    if (found.except == NULL || found.words == NULL) {
+        options_cleanup(&found);
         return problem_set(problem, AGENT_FAILED, "out of memory.");
+    }
     while (result == AGENT_OK && reader.at < argc) {
         const char *argument = argv[reader.at++];
 
@@ -268,5 +359,6 @@ enum agent_result options_read(struct options *options, int argc, char **argv, s
 void options_cleanup(struct options *options)
 {
     free(options->except);
+    free(options->words);
     *options = (struct options){0};
 }

@@ -10,8 +10,9 @@
 
 #include <stdbool.h>
 
+#include "agent/filter_wish.h"
 #include "agent/result.h"
-#include "agent/watch.h"
+#include "agent/install.h"
 
 enum options_command {
     OPTIONS_NONE,
@@ -20,7 +21,10 @@ enum options_command {
     OPTIONS_ASK,
     OPTIONS_STATUS,
     OPTIONS_WATCH,
-    OPTIONS_POLICY
+    OPTIONS_POLICY,
+    OPTIONS_FILTER,
+    OPTIONS_INSTALL,
+    OPTIONS_UNINSTALL
 };
 
 struct options {
@@ -31,7 +35,12 @@ struct options {
     bool no_lookups;     /* block: name servers too */
     const char **except; /* into argv; owned array */
     unsigned except_count;
-    struct watch_change policy;
+    struct watch_change policy;      /* policy, install */
+    struct install_settings install; /* but for its policy */
+    struct filter_words filter;
+    bool all;           /* filter */
+    const char **words; /* filter: what follows it; into argv; owned array */
+    unsigned word_count;
 };
 
 /* AGENT_USAGE with a sentence. On success the caller frees with options_cleanup. argv must live as long. */

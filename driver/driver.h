@@ -94,6 +94,7 @@ struct driver_state {
 
     struct driver_answers answers;
     HANDLE engine;
+    BOOLEAN added_provider, added_sublayer; /* by this driver, so it tries to take them away */
     UINT32 callout_ids[DRIVER_CALLOUTS];
 };
 

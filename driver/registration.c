@@ -6,12 +6,15 @@
 
 #include "driver/registration.h"
 
+#include "gatehouse/objects.h"
+
 #include "driver/callout.h"
 #include "driver/holds.h"
 
+static const GUID provider_key = GATEHOUSE_KEY_PROVIDER;
+static const GUID sublayer_key = GATEHOUSE_KEY_SUBLAYER;
+
 /* Ours: made at random, never reused. */
-DEFINE_GUID(GATEHOUSE_PROVIDER, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x01);
-DEFINE_GUID(GATEHOUSE_SUBLAYER, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x02);
 DEFINE_GUID(GATEHOUSE_CALLOUT_CONNECT_V4, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x10);
 DEFINE_GUID(GATEHOUSE_CALLOUT_CONNECT_V6, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x11);
 DEFINE_GUID(GATEHOUSE_CALLOUT_FLOW_V4, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x12);
@@ -19,12 +22,10 @@ DEFINE_GUID(GATEHOUSE_CALLOUT_FLOW_V6, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0
 DEFINE_GUID(GATEHOUSE_CALLOUT_CLOSURE_V4, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x14);
 DEFINE_GUID(GATEHOUSE_CALLOUT_CLOSURE_V6, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x15);
 
-#define SUBLAYER_WEIGHT 0x7000u
-
-static UINT64 weight_callout = 0x1000;
-static UINT64 weight_program = 0x2000;
-static UINT64 weight_destination = 0x3000;
-static UINT64 weight_loopback = 0x4000;
+static UINT64 weight_callout = GATEHOUSE_WEIGHT_CALLOUT;
+static UINT64 weight_program = GATEHOUSE_WEIGHT_PROGRAM;
+static UINT64 weight_destination = GATEHOUSE_WEIGHT_DESTINATION;
+static UINT64 weight_loopback = GATEHOUSE_WEIGHT_LOOPBACK;
 
 #define UNREGISTER_TRIES      200u
 #define UNREGISTER_WAIT_TICKS 100000 /* 10 ms */
@@ -71,37 +72,81 @@ static NTSTATUS register_callouts(void)
     return status;
 }
 
-static NTSTATUS add_provider(void)
+/* *added only if it was us: where `gatehouse install` or `gatehouse filter add` ran, ours join what is there. */
+static NTSTATUS there_or(NTSTATUS status, BOOLEAN *added)
+{
+    *added = NT_SUCCESS(status);
+    return status == STATUS_FWP_ALREADY_EXISTS ? STATUS_SUCCESS : status;
+}
+
+static NTSTATUS add_provider(HANDLE engine)
 {
     FWPM_PROVIDER0 provider;
 
     RtlZeroMemory(&provider, sizeof(provider));
-    provider.providerKey = GATEHOUSE_PROVIDER;
+    provider.providerKey = provider_key;
     provider.displayData.name = (wchar_t *)L"Gatehouse";
     provider.displayData.description = (wchar_t *)L"Holds new connections until they are decided";
-    provider.serviceName = (wchar_t *)L"gatehouse";
-    return FwpmProviderAdd0(driver_state.engine, &provider, NULL);
+    provider.serviceName = (wchar_t *)GATEHOUSE_SERVICE;
+    return there_or(FwpmProviderAdd0(engine, &provider, NULL), &driver_state.added_provider);
 }
 
-static NTSTATUS add_sublayer(void)
+static NTSTATUS add_sublayer(HANDLE engine)
 {
     FWPM_SUBLAYER0 sublayer;
 
     RtlZeroMemory(&sublayer, sizeof(sublayer));
-    sublayer.subLayerKey = GATEHOUSE_SUBLAYER;
+    sublayer.subLayerKey = sublayer_key;
     sublayer.displayData.name = (wchar_t *)L"Gatehouse";
-    sublayer.providerKey = (GUID *)&GATEHOUSE_PROVIDER;
-    sublayer.weight = SUBLAYER_WEIGHT;
-    return FwpmSubLayerAdd0(driver_state.engine, &sublayer, NULL);
+    sublayer.providerKey = (GUID *)&provider_key;
+    sublayer.weight = GATEHOUSE_SUBLAYER_WEIGHT;
+    return there_or(FwpmSubLayerAdd0(engine, &sublayer, NULL), &driver_state.added_sublayer);
+}
+
+/*
+ * Provider and sublayer are no dynamic objects: a filter that outlives our session (`gatehouse filter add`) could not
+ * be in the sublayer of one (page Object Management, lifetimes), and outside of it could not come before the callout
+ * filter.
+ */
+static NTSTATUS add_shared(void)
+{
+    HANDLE engine = NULL;
+    NTSTATUS status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = add_provider(engine);
+    if (NT_SUCCESS(status))
+        status = add_sublayer(engine);
+    (void)FwpmEngineClose0(engine);
+    return status;
+}
+
+/* What others still use stays (STATUS_FWP_IN_USE), and is joined at the next start. */
+static void remove_shared(void)
+{
+    HANDLE engine = NULL;
+
+    if (!driver_state.added_provider && !driver_state.added_sublayer)
+        return;
+    if (!NT_SUCCESS(FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine)))
+        return;
+    if (driver_state.added_sublayer)
+        (void)FwpmSubLayerDeleteByKey0(engine, &sublayer_key);
+    if (driver_state.added_provider)
+        (void)FwpmProviderDeleteByKey0(engine, &provider_key);
+    driver_state.added_sublayer = FALSE;
+    driver_state.added_provider = FALSE;
+    (void)FwpmEngineClose0(engine);
 }
 
 static void filter_init(FWPM_FILTER0 *filter, const GUID *layer, const wchar_t *name, UINT64 *weight)
 {
     RtlZeroMemory(filter, sizeof(*filter));
     filter->displayData.name = (wchar_t *)name;
-    filter->providerKey = (GUID *)&GATEHOUSE_PROVIDER;
+    filter->providerKey = (GUID *)&provider_key;
     filter->layerKey = *layer;
-    filter->subLayerKey = GATEHOUSE_SUBLAYER;
+    filter->subLayerKey = sublayer_key;
     filter->weight.type = FWP_UINT64;
     filter->weight.uint64 = weight;
 }
@@ -115,7 +160,7 @@ static NTSTATUS add_callout(const struct callout_row *row)
     RtlZeroMemory(&callout, sizeof(callout));
     callout.calloutKey = *row->key;
     callout.displayData.name = (wchar_t *)row->name;
-    callout.providerKey = (GUID *)&GATEHOUSE_PROVIDER;
+    callout.providerKey = (GUID *)&provider_key;
     callout.applicableLayer = *row->layer;
     status = FwpmCalloutAdd0(driver_state.engine, &callout, NULL, NULL);
     if (!NT_SUCCESS(status))
@@ -154,9 +199,6 @@ static NTSTATUS add_objects(void)
 
     if (!NT_SUCCESS(status))
         return status;
-    status = add_provider();
-    if (NT_SUCCESS(status))
-        status = add_sublayer();
     for (ULONG i = 0; i < DRIVER_CALLOUTS && NT_SUCCESS(status); i++)
         status = add_callout(&rows[i]);
     if (NT_SUCCESS(status) && !driver_state.hold_loopback)
@@ -180,6 +222,8 @@ NTSTATUS registration_start(void)
     session.flags = FWPM_SESSION_FLAG_DYNAMIC;
     if (NT_SUCCESS(status))
         status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, &session, &driver_state.engine);
+    if (NT_SUCCESS(status))
+        status = add_shared();
     if (NT_SUCCESS(status))
         status = add_objects();
     if (!NT_SUCCESS(status))
@@ -205,7 +249,7 @@ static NTSTATUS unregister(UINT32 id)
     return status;
 }
 
-/* Closing the dynamic session deletes its filters, then callouts, sublayer and provider, as one change. */
+/* Closing the dynamic session deletes its filters, then callouts, as one change. */
 _Use_decl_annotations_
 NTSTATUS registration_stop(void)
 {
@@ -215,6 +259,7 @@ NTSTATUS registration_stop(void)
         (void)FwpmEngineClose0(driver_state.engine);
         driver_state.engine = NULL;
     }
+    remove_shared();
     for (ULONG i = 0; i < DRIVER_CALLOUTS; i++) {
         if (driver_state.callout_ids[i] != 0) {
             NTSTATUS one = unregister(driver_state.callout_ids[i]);

@@ -8,7 +8,8 @@
  *
  * Sublayer weight: below FWPM_SUBLAYER_UNIVERSAL's 0x8000 (page Types of Callouts: a callout at an
  * ALE or transport layer wants a lighter sublayer than the universal one). Filters in it, heaviest
- * first: answers for a destination, answers for a program, the callout filter.
+ * first: answers for a destination, answers for a program, the callout filter; the whole list, with
+ * those that `gatehouse install` adds to the same sublayer, is in gatehouse/objects.h.
  */
 #ifndef DRIVER_REGISTRATION_H
 #define DRIVER_REGISTRATION_H

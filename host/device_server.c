@@ -22,9 +22,12 @@
 
 #include <ntddk.h>
 
+#include "fwpuclnt/server.h"
+#include "fwpuclnt/wire.h"
 #include "gatehouse/status.h"
 #include "host/log.h"
 #include "nt/nt.h"
+#include "wfp/ale.h"
 
 #define DEVICE_NAME "\\\\.\\Gatehouse"
 #define CLIENTS_MAX 64u
@@ -50,6 +53,7 @@ struct client {
     struct client *next;
     struct loop_source source;
     struct nt_file *file;
+    struct fwpm_client *manager; /* NULL until its first management call */
     struct call calls[GATEHOUSE_CALLS_MAX];
     struct late_answer *late_first, **late_last;
     bool closing;
@@ -64,9 +68,11 @@ struct device_server {
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     device_server_status *status;
     void *status_context;
+    struct fwpm_server *management;
     struct mmsghdr headers[READ_BATCH];
     struct iovec pieces[READ_BATCH];
     uint8_t messages[READ_BATCH][GATEHOUSE_MESSAGE_MAX];
+    uint8_t management_answer[WIRE_ANSWER_MAX];
 };
 
 /* --- Answers ------------------------------------------------------------------------------- */
@@ -187,6 +193,24 @@ static void client_platform_status(struct client *client, const struct gatehouse
     client_answer(client, header->tag, STATUS_SUCCESS, &status, sizeof(status));
 }
 
+/* Runs on the spot: the engine's routines end at once, and fwpuclnt/server.h never waits for another client. */
+static void client_manage(struct client *client, const struct gatehouse_call *header, const uint8_t *input,
+                          size_t input_size)
+{
+    struct device_server *server = client->server;
+    uint32_t room = header->output_size < WIRE_ANSWER_MAX ? header->output_size : WIRE_ANSWER_MAX;
+
+    if (!client->manager)
+        client->manager = fwpm_server_connect(server->management);
+    if (!client->manager) {
+        client_answer(client, header->tag, (uint32_t)STATUS_INSUFFICIENT_RESOURCES, NULL, 0);
+        return;
+    }
+    uint32_t size = fwpm_server_call(client->manager, input, (uint32_t)input_size, server->management_answer, room);
+    client_answer(client, header->tag, size ? (uint32_t)STATUS_SUCCESS : GATEHOUSE_E_SHORT_OUTPUT,
+                  server->management_answer, size);
+}
+
 static void client_control(struct client *client, const struct gatehouse_call *header, const uint8_t *input,
                            size_t input_size)
 {
@@ -231,6 +255,8 @@ static void client_message(struct client *client, const uint8_t *message, size_t
         client_cancel(client, header.tag, input, input_size);
     else if (header.code == GATEHOUSE_CALL_PLATFORM_STATUS)
         client_platform_status(client, &header, input_size);
+    else if (header.code == GATEHOUSE_CALL_MANAGE)
+        client_manage(client, &header, input, input_size);
     else
         client_control(client, &header, input, input_size);
 }
@@ -243,6 +269,7 @@ static void client_close(struct client *client)
 
     client->closing = true;
     loop_remove(server->loop, &client->source);
+    fwpm_server_disconnect(client->manager);
     if (client->file)
         nt_file_close(client->file);
     for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++)
@@ -391,6 +418,34 @@ static void listener_ready(void *context, uint32_t events)
         server_refuse(server);
 }
 
+/* --- Filter management --------------------------------------------------------------------- */
+
+static void *management_allocate(void *context, size_t size)
+{
+    (void)context;
+    return calloc(1, size);
+}
+
+static void management_release(void *context, void *memory)
+{
+    (void)context;
+    free(memory);
+}
+
+static UINT64 management_now(void *context)
+{
+    (void)context;
+    return KeQueryInterruptTime() / 10000;
+}
+
+static const struct fwpm_server_host management_host = {
+    .allocate = management_allocate,
+    .release = management_release,
+    .now_ms = management_now,
+    .give_way = wfp_session_give_way,
+    .in_transaction = wfp_session_in_transaction,
+};
+
 /* --- Start and stop ------------------------------------------------------------------------ */
 
 static int path_make_folder(const char *path)
@@ -478,6 +533,9 @@ int device_server_start(struct loop *loop, const char *path, device_server_statu
     made->listener =
         (struct loop_source){socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), listener_ready, made};
     result = made->listener.fd < 0 ? -errno : path_make_folder(path);
+    made->management = result ? NULL : fwpm_server_new(&management_host);
+    if (!result && !made->management)
+        result = -ENOMEM;
     if (result)
         goto out;
     result = server_bind(made);
@@ -498,6 +556,7 @@ out:
             close(made->listener.fd);
         if (made->spare >= 0)
             close(made->spare);
+        fwpm_server_free(made->management);
         free(made);
     }
     return result;
@@ -512,15 +571,18 @@ void device_server_stop(struct device_server *server)
     close(server->listener.fd);
     while (server->clients)
         client_close(server->clients);
+    fwpm_server_free(server->management);
     if (server->spare >= 0)
         close(server->spare);
     free(server);
 }
 
-void device_server_tidy(struct device_server *server)
+uint64_t device_server_tidy(struct device_server *server)
 {
     for (struct client *client = server->clients; client; client = client->next) {
         for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++)
             call_release(&client->calls[i]);
     }
+    uint64_t due = fwpm_server_tick(server->management);
+    return due == FWPM_NEVER ? NT_NEVER : due * 10000;
 }

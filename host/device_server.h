@@ -5,11 +5,13 @@
  * Each accepted peer is one file handle on the device; each message is one device control call.
  * Only root and members of the group "gatehouse" may open it, as SO_PEERCRED and SO_PEERGROUPS tell.
  * A client that does not read its answers is not read from either, so what is kept for it is bounded.
+ * Filter management calls (GATEHOUSE_CALL_MANAGE) go past the device to the engine (fwpuclnt/server.h).
  */
 #ifndef HOST_DEVICE_SERVER_H
 #define HOST_DEVICE_SERVER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "gatehouse/transport.h"
 #include "host/loop.h"
@@ -27,7 +29,7 @@ int device_server_start(struct loop *loop, const char *path, device_server_statu
 /* Closes every client's handle (cleanup, close), then the socket, and unlinks it. NULL is allowed. */
 void device_server_stop(struct device_server *server);
 
-/* Releases what ended calls held; once a turn. */
-void device_server_tidy(struct device_server *server);
+/* Releases what ended calls held; once a turn. Returns when to be called again at the latest (as nt_pump does). */
+uint64_t device_server_tidy(struct device_server *server);
 
 #endif

@@ -263,7 +263,7 @@ static void host_run(struct host *host)
     while (!host->stop) {
         bool more = feed_tidy(host->feed);
 
-        device_server_tidy(host->server);
+        timer_set(host, device_server_tidy(host->server));
         host->pump_wanted = false;
         timer_set(host, nt_pump());
         int result = loop_turn(&host->loop, !more && !host->pump_wanted);

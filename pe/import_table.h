@@ -169,6 +169,7 @@
     VOID_ROUTINE(FwpmFreeMemory0, (void **a), (a)) \
     ROUTINE(NTSTATUS, FwpmProviderAdd0, (HANDLE a, const FWPM_PROVIDER0 *b, PSECURITY_DESCRIPTOR c), (a, b, c)) \
     ROUTINE(NTSTATUS, FwpmProviderDeleteByKey0, (HANDLE a, const GUID *b), (a, b)) \
+    ROUTINE(NTSTATUS, FwpmProviderGetByKey0, (HANDLE a, const GUID *b, FWPM_PROVIDER0 **c), (a, b, c)) \
     ROUTINE(NTSTATUS, FwpmSubLayerAdd0, (HANDLE a, const FWPM_SUBLAYER0 *b, PSECURITY_DESCRIPTOR c), (a, b, c)) \
     ROUTINE(NTSTATUS, FwpmSubLayerDeleteByKey0, (HANDLE a, const GUID *b), (a, b)) \
     ROUTINE(NTSTATUS, FwpmSubLayerGetByKey0, (HANDLE a, const GUID *b, FWPM_SUBLAYER0 **c), (a, b, c)) \

@@ -85,6 +85,15 @@ void wfp_ale_endpoint_closed(UINT64 endpoint);
 typedef void wfp_policy_changed(void *context, UINT16 layer, UINT64 generation);
 void wfp_set_policy_changed(wfp_policy_changed *changed, void *context);
 
+/*
+ * A session whose holder is not trusted to end its transactions: a management call of another session, unless that
+ * gives way too, aborts its transaction instead of waiting for it (STATUS_FWP_TXN_ABORTED for its later calls, until it
+ * commits, aborts or closes). in_transaction: whether it has one open now. Unknown handles are ignored. Any IRQL below
+ * DISPATCH_LEVEL.
+ */
+void wfp_session_give_way(HANDLE engine);
+BOOLEAN wfp_session_in_transaction(HANDLE engine);
+
 /* IRQL at which classifyFn is called: DISPATCH_LEVEL (default) or PASSIVE_LEVEL. */
 void wfp_set_classify_irql(KIRQL irql);
 

@@ -92,6 +92,9 @@ static NTSTATUS check_flags(const FWPM_FILTER0 *source)
     if ((flags & FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED) != 0 && action != FWP_ACTION_CALLOUT_TERMINATING &&
         action != FWP_ACTION_CALLOUT_UNKNOWN)
         return STATUS_FWP_INVALID_FLAGS;
+    if ((source->weight.type == FWP_UINT64 && source->weight.uint64 == NULL) ||
+        (source->providerData.size != 0 && source->providerData.data == NULL))
+        return STATUS_FWP_NULL_POINTER;
     return STATUS_SUCCESS;
 }
 

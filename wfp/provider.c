@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * provider.c - FwpmProviderAdd0 and DeleteByKey0. Nothing reads a provider's strings here, so only the key is kept.
+ * provider.c - FwpmProviderAdd0, DeleteByKey0, GetByKey0.
  *
  * Page: Provider Management (win32 desktop-src/FWP).
  */
@@ -10,31 +10,70 @@
 
 #define MAX_PROVIDERS 65535
 
+struct wfp_provider {
+    struct wfp_object object;
+    FWPM_PROVIDER0 *template;
+};
+
+static FWPM_PROVIDER0 *copy_into(struct wfp_arena *arena, const FWPM_PROVIDER0 *source, size_t head)
+{
+    FWPM_PROVIDER0 measured;
+
+    wfp_arena_take(arena, head);
+    FWPM_PROVIDER0 *result = wfp_arena_take(arena, sizeof(*result));
+    FWPM_PROVIDER0 *copy = result == NULL ? &measured : result;
+
+    *copy = *source;
+    copy->displayData.name = wfp_arena_string(arena, source->displayData.name);
+    copy->displayData.description = wfp_arena_string(arena, source->displayData.description);
+    copy->providerData.data = wfp_arena_copy(arena, source->providerData.data, source->providerData.size);
+    copy->serviceName = wfp_arena_string(arena, source->serviceName);
+    return result;
+}
+
+/* Deep copy behind head bytes, in one block, which the caller frees; NULL: no memory. */
+static void *copy_template(const FWPM_PROVIDER0 *source, size_t head, FWPM_PROVIDER0 **result)
+{
+    struct wfp_arena arena = {0};
+
+    copy_into(&arena, source, head);
+    arena.base = wfp_alloc(arena.used);
+    if (arena.base == NULL)
+        return NULL;
+    arena.used = 0;
+    *result = copy_into(&arena, source, head);
+    return arena.base;
+}
+
 static NTSTATUS add(struct wfp_session *session, void *context)
 {
     const FWPM_PROVIDER0 *source = context;
-    struct wfp_object *provider;
+    FWPM_PROVIDER0 *template;
+    struct wfp_provider *provider;
     NTSTATUS status;
 
     if ((source->flags & ~(UINT32)(FWPM_PROVIDER_FLAG_PERSISTENT | FWPM_PROVIDER_FLAG_DISABLED)) != 0)
         return STATUS_FWP_INVALID_FLAGS;
     if (wfp_table_count(wfp_object_table(WFP_PROVIDER)) >= MAX_PROVIDERS)
         return STATUS_INSUFFICIENT_RESOURCES;
-    provider = wfp_alloc(sizeof(*provider));
+    provider = copy_template(source, sizeof(*provider), &template);
     if (provider == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
-    status = wfp_object_setup(provider, &(struct wfp_object_setup){
-                                            .kind = WFP_PROVIDER,
-                                            .session = session,
-                                            .key = &source->providerKey,
-                                            .display = &source->displayData,
-                                            .persistent = (source->flags & FWPM_PROVIDER_FLAG_PERSISTENT) != 0,
-                                        });
-    if (NT_SUCCESS(status))
-        wfp_transaction_add(provider);
-    else
+    status = wfp_object_setup(&provider->object, &(struct wfp_object_setup){
+                                                     .kind = WFP_PROVIDER,
+                                                     .session = session,
+                                                     .key = &source->providerKey,
+                                                     .display = &source->displayData,
+                                                     .persistent = (source->flags & FWPM_PROVIDER_FLAG_PERSISTENT) != 0,
+                                                 });
+    if (!NT_SUCCESS(status)) {
         wfp_free(provider);
-    return status;
+        return status;
+    }
+    provider->template = template;
+    template->providerKey = provider->object.key;
+    wfp_transaction_add(&provider->object);
+    return STATUS_SUCCESS;
 }
 
 NTSTATUS NTAPI FwpmProviderAdd0(HANDLE engineHandle, const FWPM_PROVIDER0 *provider, PSECURITY_DESCRIPTOR sd)
@@ -69,4 +108,35 @@ NTSTATUS NTAPI FwpmProviderDeleteByKey0(HANDLE engineHandle, const GUID *key)
         return STATUS_FWP_NULL_POINTER;
     copy = *key;
     return wfp_transaction_run("FwpmProviderDeleteByKey0", engineHandle, delete, &copy);
+}
+
+struct get {
+    const GUID *key;
+    FWPM_PROVIDER0 *copy;
+};
+
+static NTSTATUS get(struct wfp_session *session, void *context)
+{
+    struct get *wanted = context;
+    struct wfp_object *object = wfp_object_find(WFP_PROVIDER, wanted->key);
+
+    (void)session;
+    if (object == NULL)
+        return STATUS_FWP_PROVIDER_NOT_FOUND;
+    if (copy_template(CONTAINING_RECORD(object, struct wfp_provider, object)->template, 0, &wanted->copy) == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI FwpmProviderGetByKey0(HANDLE engineHandle, const GUID *key, FWPM_PROVIDER0 **provider)
+{
+    struct get wanted = {key, NULL};
+    NTSTATUS status;
+
+    if (key == NULL || provider == NULL)
+        return STATUS_FWP_NULL_POINTER;
+    status = wfp_transaction_read("FwpmProviderGetByKey0", engineHandle, get, &wanted);
+    if (NT_SUCCESS(status))
+        *provider = wanted.copy;
+    return status;
 }

@@ -7,6 +7,7 @@
  * endless waits, so kernel sessions get the same.
  */
 #include "wfp/session.h"
+#include "wfp/ale.h"
 #include "wfp/memory.h"
 #include "wfp/transaction.h"
 
@@ -64,9 +65,16 @@ static struct wfp_session *find_session(HANDLE engine)
     return CONTAINING_RECORD(node, struct wfp_session, node);
 }
 
+/* With the mutex held: whether session must wait. */
+static BOOLEAN must_wait(const struct wfp_session *session)
+{
+    return busy || (owner != NULL && owner != session && (!owner->gives_way || session->gives_way));
+}
+
 NTSTATUS wfp_gate_enter(const char *routine, HANDLE engine, struct wfp_session **result)
 {
     struct wfp_session *session;
+    BOOLEAN abort = FALSE;
     struct timespec deadline;
     NTSTATUS status = STATUS_SUCCESS;
 
@@ -83,20 +91,25 @@ NTSTATUS wfp_gate_enter(const char *routine, HANDLE engine, struct wfp_session *
         return STATUS_INVALID_HANDLE;
     }
     deadline = deadline_in(session->timeout_ms);
-    while (NT_SUCCESS(status) && (busy || (owner != NULL && owner != session))) {
-        if (pthread_cond_timedwait(&gate_moved, &gate, &deadline) == ETIMEDOUT &&
-            (busy || (owner != NULL && owner != session)))
+    while (NT_SUCCESS(status) && must_wait(session)) {
+        if (pthread_cond_timedwait(&gate_moved, &gate, &deadline) == ETIMEDOUT && must_wait(session))
             status = STATUS_FWP_TIMEOUT;
     }
     if (NT_SUCCESS(status)) {
         busy = TRUE;
         inside = pthread_self();
         *result = session;
+        if (owner != NULL && owner != session) {
+            owner->aborted = abort = TRUE;
+            owner = NULL;
+        }
     } else {
         session->users--;
         pthread_cond_broadcast(&gate_moved);
     }
     pthread_mutex_unlock(&gate);
+    if (abort)
+        wfp_transaction_abort();
     return status;
 }
 
@@ -119,6 +132,30 @@ void wfp_gate_own(struct wfp_session *session)
     pthread_mutex_lock(&gate);
     owner = session;
     pthread_mutex_unlock(&gate);
+}
+
+void wfp_session_give_way(HANDLE engine)
+{
+    pthread_mutex_lock(&gate);
+    struct wfp_session *session = find_session(engine);
+    if (session != NULL) {
+        session->gives_way = TRUE;
+        session->users--;
+    }
+    pthread_cond_broadcast(&gate_moved);
+    pthread_mutex_unlock(&gate);
+}
+
+BOOLEAN wfp_session_in_transaction(HANDLE engine)
+{
+    pthread_mutex_lock(&gate);
+    struct wfp_session *session = find_session(engine);
+    BOOLEAN open = session != NULL && owner == session;
+    if (session != NULL)
+        session->users--;
+    pthread_cond_broadcast(&gate_moved);
+    pthread_mutex_unlock(&gate);
+    return open;
 }
 
 NTSTATUS NTAPI FwpmEngineOpen0(const wchar_t *serverName, UINT32 authnService, void *authIdentity,

@@ -6,6 +6,9 @@
  * transaction keeps it for its session between the calls. Waiting is bounded by the session's
  * txnWaitTimeoutInMSec (default 15 s), then STATUS_FWP_TIMEOUT.
  *
+ * A session that gives way (wfp/ale.h) holds nobody up: who wants in while its transaction is open
+ * aborts it. Every call of such a session then says STATUS_FWP_TXN_ABORTED until it ends the transaction.
+ *
  * notifyFn runs with the gate held: a management call from inside it would never get in; it is
  * reported ("management-in-notify") and refused with STATUS_FWP_TXN_IN_PROGRESS.
  */
@@ -20,6 +23,8 @@ struct wfp_session {
     struct wfp_node node; /* key: the engine handle */
     BOOLEAN dynamic;
     BOOLEAN read_only; /* the open transaction's flag */
+    BOOLEAN gives_way; /* its transaction is aborted when another session wants in (wfp_session_give_way) */
+    BOOLEAN aborted;   /* that happened; until its own Commit, Abort or Close */
     UINT32 timeout_ms;
     UINT32 users;       /* callers inside or waiting at the gate */
     LIST_ENTRY objects; /* dynamic ones */
@@ -27,7 +32,8 @@ struct wfp_session {
 
 void wfp_session_init(void);
 
-/* PASSIVE_LEVEL. On success the gate is held; *session is the handle's. STATUS_INVALID_HANDLE, STATUS_FWP_TIMEOUT. */
+/* PASSIVE_LEVEL. On success the gate is held; *session is the handle's. STATUS_INVALID_HANDLE, STATUS_FWP_TIMEOUT. Whoever
+ * works in it looks at session->aborted first. */
 NTSTATUS wfp_gate_enter(const char *routine, HANDLE engine, struct wfp_session **session);
 void wfp_gate_leave(struct wfp_session *session);
 

@@ -29,6 +29,14 @@ static struct wfp_filter *filter_of(struct wfp_object *object)
     return CONTAINING_RECORD(object, struct wfp_filter, object);
 }
 
+/* A boot-time filter is kept for the next boot and enforced only until BFE runs (page WFP Operation): it is in no
+ * policy here, where the management API answers from the start. */
+static BOOLEAN is_enforced(const struct wfp_object *object)
+{
+    return object->kind == WFP_FILTER && (CONTAINING_RECORD(object, const struct wfp_filter, object)->template->flags &
+                                          FWPM_FILTER_FLAG_BOOTTIME) == 0;
+}
+
 static void touch(struct wfp_object *object)
 {
     if (!object->added && !object->deleted) {
@@ -130,7 +138,7 @@ struct layer_change {
 static NTSTATUS collect(struct layer_change *changes)
 {
     for (struct wfp_object *object = touched; object != NULL; object = object->older) {
-        if (object->kind != WFP_FILTER || (object->added && object->deleted))
+        if (!is_enforced(object) || (object->added && object->deleted))
             continue;
         changes[filter_of(object)->layer].changed = TRUE;
         changes[filter_of(object)->layer].added_count += object->added;
@@ -144,7 +152,7 @@ static NTSTATUS collect(struct layer_change *changes)
         changes[i].added_count = 0;
     }
     for (struct wfp_object *object = touched; object != NULL; object = object->older) {
-        if (object->kind == WFP_FILTER && object->added && !object->deleted) {
+        if (is_enforced(object) && object->added && !object->deleted) {
             struct layer_change *change = &changes[filter_of(object)->layer];
 
             change->added[change->added_count++] = filter_of(object);
@@ -168,7 +176,7 @@ static NTSTATUS build(struct layer_change *changes, BOOLEAN certain)
 static void retire(struct layer_change *changes)
 {
     for (struct wfp_object *object = touched; object != NULL; object = object->older) {
-        if (object->kind == WFP_FILTER && object->deleted && !object->added) {
+        if (is_enforced(object) && object->deleted && !object->added) {
             filter_of(object)->retired_next = changes[filter_of(object)->layer].retired;
             changes[filter_of(object)->layer].retired = filter_of(object);
         }
@@ -188,7 +196,7 @@ static void settle(void)
             wfp_filter_notify_deleted(filter_of(object));
         else if (object->kind == WFP_FILTER)
             wfp_filter_notify_committed(filter_of(object));
-        if (object->deleted && !(object->kind == WFP_FILTER && was_live))
+        if (object->deleted && !(is_enforced(object) && was_live))
             free_object(object);
     }
 }
@@ -243,7 +251,9 @@ NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *cha
 
     if (!NT_SUCCESS(status))
         return status;
-    if (wfp_gate_owned(session)) {
+    if (session->aborted) {
+        status = STATUS_FWP_TXN_ABORTED;
+    } else if (wfp_gate_owned(session)) {
         status = session->read_only ? STATUS_FWP_INCOMPATIBLE_TXN : change(session, context);
     } else {
         status = change(session, context);
@@ -263,7 +273,7 @@ NTSTATUS wfp_transaction_read(const char *routine, HANDLE engine, wfp_change *re
     NTSTATUS status = wfp_gate_enter(routine, engine, &session);
 
     if (NT_SUCCESS(status)) {
-        status = read(session, context);
+        status = session->aborted ? STATUS_FWP_TXN_ABORTED : read(session, context);
         wfp_gate_leave(session);
     }
     return status;
@@ -278,6 +288,8 @@ NTSTATUS NTAPI FwpmTransactionBegin0(HANDLE engineHandle, UINT32 flags)
         return status;
     if ((flags & ~(UINT32)FWPM_TXN_READ_ONLY) != 0) {
         status = STATUS_FWP_INVALID_FLAGS;
+    } else if (session->aborted) {
+        status = STATUS_FWP_TXN_ABORTED;
     } else if (wfp_gate_owned(session)) {
         status = STATUS_FWP_TXN_IN_PROGRESS;
     } else {
@@ -296,7 +308,10 @@ static NTSTATUS end(const char *routine, HANDLE engine, BOOLEAN commit)
 
     if (!NT_SUCCESS(status))
         return status;
-    if (!wfp_gate_owned(session)) {
+    if (session->aborted) {
+        session->aborted = FALSE;
+        status = commit ? STATUS_FWP_TXN_ABORTED : STATUS_SUCCESS;
+    } else if (!wfp_gate_owned(session)) {
         status = STATUS_FWP_NO_TXN_IN_PROGRESS;
     } else {
         if (commit)

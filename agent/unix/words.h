@@ -15,5 +15,10 @@
 #define WORDS_EXCEPT    "real paths of their executables"
 #define WORDS_RESOLVERS "the name servers in /etc/resolv.conf"
 #define WORDS_STOPPED   "Ctrl-C or a signal"
+/* What the filter engine lives in. */
+#define WORDS_ENGINE "gatehoused"
+/* Two lines of the commands' list, where there is something to install. */
+#define WORDS_INSTALL_COMMANDS ""
+#define WORDS_INSTALL_FAILED   ""
 
 #endif

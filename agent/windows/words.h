@@ -15,5 +15,12 @@
 #define WORDS_EXCEPT    "paths of their executables, from C:\\ on"
 #define WORDS_RESOLVERS "the name servers of this machine's network adapters"
 #define WORDS_STOPPED   "Ctrl-C, Ctrl-Break or the console's closing"
+/* What the filter engine lives in. */
+#define WORDS_ENGINE "Windows' filter engine"
+/* Two lines of the commands' list, where there is something to install. */
+#define WORDS_INSTALL_COMMANDS                                                                                         \
+    "  install          put the driver on this machine for good, or upgrade it\n"                                      \
+    "  uninstall        take it off again\n"
+#define WORDS_INSTALL_FAILED ", or a step of install or uninstall"
 
 #endif

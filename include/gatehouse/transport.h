@@ -20,6 +20,7 @@
 /* Codes the host answers itself; they are no IOCTLs. */
 #define GATEHOUSE_CALL_CANCEL          0xFFFFFFFFu /* cancel the call whose tag is in cancel_tag (first 4 input bytes) */
 #define GATEHOUSE_CALL_PLATFORM_STATUS 0xFFFFFFFEu /* out: struct gatehouse_platform_status */
+#define GATEHOUSE_CALL_MANAGE          0xFFFFFFFDu /* a filter management call (fwpuclnt/wire.h), and its answer */
 
 struct gatehouse_call {
     uint32_t code;        /* IOCTL or GATEHOUSE_CALL_* */

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""image_test SOURCE BUILD VERSION - gatehouse.sys is a file that Windows takes for a driver.
+"""image_test SOURCE BUILD VERSION - gatehouse.sys is a file that Windows takes for a driver, gatehouse.exe one for a program.
 
-Builds it with tools/build-windows in BUILD/windows and once more elsewhere, and inspects it. Each rule of inspect() is
-then broken in a copy: the copy must be objected to, in these words. Skipped without the cross compiler.
+Builds them with tools/build-windows in BUILD/windows and once more elsewhere, and inspects them. Each rule (for the
+program: program_image.py) is then broken in a copy: the copy must be objected to, in these words. Skipped without
+the cross compiler.
 Pages: "PE Format"; the kernel's demands as far as its documentation states them (native subsystem, checksum).
 """
 import os
@@ -15,7 +16,8 @@ import tempfile
 
 sys.dont_write_bytecode = True
 import pe_image
-from pe_image import Image
+import program_image
+from pe_image import Image, inspect
 
 SOURCE, BUILD, VERSION = sys.argv[1:4]
 EXECUTE, READ, WRITE, DISCARDABLE = 0x20000000, 0x40000000, 0x80000000, 0x02000000
@@ -85,34 +87,17 @@ def inspect_content(image):
 
 
 def inspect_version(image):
-    resource = image.resource(16) or b''
-    at = resource.find(struct.pack('<I', 0xfeef04bd))
-    yield at >= 0, 'there is no version resource'
-    if at < 0:
+    found = image.version()
+    yield found is not None, 'there is no version resource'
+    if found is None:
         return
-    high, low = struct.unpack_from('<II', resource, at + 8)
-    numbers = (high >> 16, high & 0xffff, low >> 16)
+    numbers, kind, resource = found
     yield numbers == tuple(int(part) for part in VERSION.split('.')), f'the version resource says {numbers}'
-    yield struct.unpack_from('<II', resource, at + 36) == (3, 6), 'the version resource is not of a network driver'
+    yield kind == (3, 6), 'the version resource is not of a network driver'
     yield f'FileVersion\0\0{VERSION}\0'.encode('utf-16-le') in resource, 'the version text is another'
 
 
 RULES = [inspect_header, inspect_sections, inspect_content, inspect_version]
-
-
-def inspect(data):
-    """What is wrong with the driver in data; empty when nothing is."""
-    try:
-        image = Image(data)
-        return [words for rule in RULES for fine, words in rule(image) if not fine]
-    except pe_image.Damaged as damage:
-        return [f'damaged: {damage}']
-
-
-def with_checksum(data):
-    image = Image(data)
-    struct.pack_into('<I', data, image.checksum_at, image.computed_checksum())
-    return data
 
 
 def damages(good):
@@ -121,10 +106,8 @@ def damages(good):
     optional = image.header + 24
     table = optional + struct.unpack_from('<H', good, image.header + 20)[0]
 
-    def changed(form, position, value, mend=True):
-        data = bytearray(good)
-        struct.pack_into('<' + form, data, position, value)
-        return with_checksum(data) if mend else data
+    def changed(*arguments, **options):
+        return pe_image.changed(good, *arguments, **options)
 
     def flags(name, on, off=0):
         index = next(i for i, s in enumerate(image.sections) if s.name == name)
@@ -152,30 +135,41 @@ def damages(good):
     yield 'truncated', bytearray(good[:len(good) // 2]), 'damaged'
 
 
+FILES = ('gatehouse.sys', 'gatehouse.exe')
+
+
 def build(folder):
+    """([what is in each of FILES], words), or (None, words)."""
     done = subprocess.run([os.path.join(SOURCE, 'tools/build-windows'), folder], capture_output=True, text=True, check=False,
                           timeout=300)
     if done.returncode != 0:
         return None, done.stdout + done.stderr
-    with open(os.path.join(folder, 'gatehouse.sys'), 'rb') as file:
-        return file.read(), done.stdout
+    found = []
+    for name in FILES:
+        with open(os.path.join(folder, name), 'rb') as file:
+            found.append(file.read())
+    return found, done.stdout
 
 
 def cases(other):
-    good, words = build(os.path.join(BUILD, 'windows'))
-    yield 'gatehouse.sys is built', good is not None, words
-    if good is None:
+    both, words = build(os.path.join(BUILD, 'windows'))
+    yield 'gatehouse.sys and gatehouse.exe are built', both is not None, words
+    if both is None:
         return
     yield 'without warnings', words == '', words
-    yield 'as Windows wants it', not inspect(good), '\n'.join(inspect(good))
     again, words = build(other)
-    yield 'another folder gives the same bytes', good == again, words
-    yield 'no path of this machine in it', SOURCE.encode() not in good and b'/usr/' not in good, ''
+    rules = {'gatehouse.sys': RULES, 'gatehouse.exe': program_image.rules(VERSION)}
+    broken = {'gatehouse.sys': damages, 'gatehouse.exe': program_image.damages}
+    for name, good, twin in zip(FILES, both, again or [None] * len(FILES)):
+        found = inspect(good, rules[name])
+        yield f'{name}: as Windows wants it', not found, '\n'.join(found)
+        yield f'{name}: another folder gives the same bytes', good == twin, words
+        yield f'{name}: no path of this machine in it', SOURCE.encode() not in good and b'/usr/' not in good, ''
+        for what, data, objection in broken[name](good):
+            found = inspect(data, rules[name])
+            yield f'{name}: objects to {what}', any(objection in line for line in found), f'wanted "{objection}", got {found}'
     with open(os.path.join(SOURCE, 'windows/gatehouse.inf'), encoding='utf-8') as file:
         yield 'gatehouse.inf says the same version', f',{VERSION}.0\n' in file.read(), 'see DriverVer'
-    for name, data, objection in damages(good):
-        found = inspect(data)
-        yield f'objects to: {name}', any(objection in line for line in found), f'wanted "{objection}", got {found}'
 
 
 def main():

@@ -118,8 +118,40 @@ class Image:
         address, size = self.at('II', position)
         return bytes(self.at(f'{size}B', address))
 
+    def version(self):
+        """((major, minor, patch), (file type, subtype), the whole resource); None without a version resource."""
+        resource = self.resource(16) or b''
+        at = resource.find(struct.pack('<I', 0xfeef04bd))
+        if at < 0:
+            return None
+        high, low = struct.unpack_from('<II', resource, at + 8)
+        return (high >> 16, high & 0xffff, low >> 16), struct.unpack_from('<II', resource, at + 36), resource
+
     def computed_checksum(self):
         """What the header should say: the ones' complement sum of all 16-bit words but the field's own, plus the length."""
         data = self.data[:self.checksum_at] + bytes(4) + self.data[self.checksum_at + 4:]
         total = int.from_bytes(data, 'little') % 0xffff if any(data) else 0
         return (total or 0xffff) + len(data)
+
+
+def with_checksum(data):
+    """data, a bytearray, with the checksum that it should have."""
+    image = Image(data)
+    struct.pack_into('<I', data, image.checksum_at, image.computed_checksum())
+    return data
+
+
+def changed(good, form, position, value, mend=True):
+    """A copy of good with one value replaced."""
+    data = bytearray(good)
+    struct.pack_into('<' + form, data, position, value)
+    return with_checksum(data) if mend else data
+
+
+def inspect(data, rules):
+    """What is wrong with the file in data; empty when nothing is. A rule yields (fine, words) of an Image."""
+    try:
+        image = Image(data)
+        return [words for rule in rules for fine, words in rule(image) if not fine]
+    except Damaged as damage:
+        return [f'damaged: {damage}']

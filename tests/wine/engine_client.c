@@ -26,6 +26,9 @@
 
 #define WORDS_MAX 6
 
+/* Reads of ends under way: so many operations may end with the driver host, which takes unread ends along. */
+#define READERS 64
+
 static HANDLE engine = INVALID_HANDLE_VALUE;
 
 /* Overlapped, because the handle is; TRUE when the device took it. */
@@ -48,7 +51,7 @@ static const char *outcome_name(uint32_t outcome)
     return names[outcome < 4 ? outcome : 0];
 }
 
-/* In one piece, so that the two threads' lines do not mix. */
+/* In one piece, so that the threads' lines do not mix. */
 static void show(const char *what, const struct engine_decision *decision)
 {
     char line[200];
@@ -192,7 +195,8 @@ int main(void)
         printf("no engine: error %lu\n", GetLastError());
         return 2;
     }
-    CloseHandle(CreateThread(NULL, 0, read_ends, NULL, 0, NULL));
+    for (int i = 0; i < READERS; i++)
+        CloseHandle(CreateThread(NULL, 65536, read_ends, NULL, STACK_SIZE_PARAM_IS_A_RESERVATION, NULL));
     printf("ready %lu\n", GetCurrentProcessId());
     fflush(stdout);
     while (fgets(line, sizeof(line), stdin) != NULL) {

@@ -9,7 +9,8 @@
  *
  * Open ENGINE_DEVICE with CreateFile and FILE_FLAG_OVERLAPPED (a read of ends waits). All IOCTLs are
  * METHOD_BUFFERED. Closing the handle closes every endpoint that it made and did not close, as the end of a
- * process closes its sockets; ends that nobody read are forgotten.
+ * process closes its sockets; ends that nobody read are forgotten. The device goes with the driver host, soon
+ * after the driver was unloaded: have a read under way for each operation that unloading ends.
  *
  * Fixed-width fields, little-endian; addresses in network byte order, IPv4 in the first four bytes; ports in
  * host order. Errors are ERROR_INVALID_PARAMETER (a size or a value), ERROR_NO_SYSTEM_RESOURCES.

@@ -50,6 +50,7 @@
 #define FwpmFreeMemory                     FwpmFreeMemory0
 #define FwpmProviderAdd                    FwpmProviderAdd0
 #define FwpmProviderDeleteByKey            FwpmProviderDeleteByKey0
+#define FwpmProviderGetByKey               FwpmProviderGetByKey0
 #define FwpmSubLayerAdd                    FwpmSubLayerAdd0
 #define FwpmSubLayerDeleteByKey            FwpmSubLayerDeleteByKey0
 #define FwpmSubLayerGetByKey               FwpmSubLayerGetByKey0

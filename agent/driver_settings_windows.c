@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * driver_settings_windows.c - see driver_settings_windows.h.
+ */
+#include "agent/driver_settings_windows.h"
+
+#include <string.h>
+
+#include <windows.h>
+
+#include <gatehouse/objects.h>
+
+#define SERVICE_KEY    L"SYSTEM\\CurrentControlSet\\Services\\" GATEHOUSE_SERVICE
+#define PARAMETERS_KEY SERVICE_KEY L"\\Parameters"
+
+struct setting {
+    const wchar_t *name;
+    const char *text;
+};
+
+static const struct setting names[DRIVER_SETTINGS] = {
+    {L"DeadlineMs", "DeadlineMs"}, {L"Undecided", "Undecided"}, {L"NoDecider", "NoDecider"}};
+
+/* False: this one is not asked for. */
+static bool wanted(const struct watch_change *change, unsigned index, uint32_t *value)
+{
+    const bool set[DRIVER_SETTINGS] = {change->set_deadline, change->set_undecided, change->set_no_decider};
+    const uint32_t values[DRIVER_SETTINGS] = {change->deadline_ms, change->undecided, change->no_decider};
+
+    *value = values[index];
+    return set[index];
+}
+
+uint32_t driver_settings_read(struct driver_settings *settings)
+{
+    HKEY key;
+    LSTATUS error = RegOpenKeyExW(HKEY_LOCAL_MACHINE, PARAMETERS_KEY, 0, KEY_QUERY_VALUE, &key);
+
+    memset(settings, 0, sizeof(*settings));
+    if (error == ERROR_FILE_NOT_FOUND || error == ERROR_KEY_DELETED)
+        return 0;
+    if (error != 0)
+        return (uint32_t)error;
+    settings->key_was_there = true;
+    for (unsigned i = 0; i < DRIVER_SETTINGS; i++) {
+        DWORD type = 0, value = 0, size = sizeof(value);
+
+        if (RegQueryValueExW(key, names[i].name, NULL, &type, (BYTE *)&value, &size) != 0 || type != REG_DWORD)
+            continue;
+        settings->old[i].was_there = true;
+        settings->old[i].value = value;
+    }
+    RegCloseKey(key);
+    return 0;
+}
+
+void driver_settings_describe(const struct driver_settings *settings, const struct watch_change *change,
+                              struct text *text)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < DRIVER_SETTINGS; i++) {
+        uint32_t value = settings->old[i].value;
+        bool set = settings->old[i].was_there, asked = false;
+        uint32_t changed = 0;
+
+        if (change != NULL)
+            asked = wanted(change, i, &changed);
+        if (!set && !asked)
+            continue;
+        text_add_format(text, "%s%s=%u", any ? " " : "", names[i].text, (unsigned)(asked ? changed : value));
+        any = true;
+    }
+    if (!any)
+        text_add(text, "the driver's standard values");
+}
+
+static LSTATUS put(HKEY key, unsigned index, uint32_t value)
+{
+    DWORD data = value;
+
+    return RegSetValueExW(key, names[index].name, 0, REG_DWORD, (const BYTE *)&data, sizeof(data));
+}
+
+uint32_t driver_settings_write(const struct watch_change *change)
+{
+    HKEY key;
+    LSTATUS error = RegCreateKeyExW(HKEY_LOCAL_MACHINE, PARAMETERS_KEY, 0, NULL, 0, KEY_SET_VALUE, NULL, &key, NULL);
+
+    if (error != 0)
+        return (uint32_t)error;
+    for (unsigned i = 0; i < DRIVER_SETTINGS && error == 0; i++) {
+        uint32_t value;
+
+        if (wanted(change, i, &value))
+            error = put(key, i, value);
+    }
+    RegCloseKey(key);
+    return (uint32_t)error;
+}
+
+uint32_t driver_settings_undo(const struct driver_settings *settings)
+{
+    HKEY key;
+    LSTATUS error;
+
+    if (!settings->key_was_there) {
+        error = RegDeleteTreeW(HKEY_LOCAL_MACHINE, PARAMETERS_KEY);
+        return error == ERROR_FILE_NOT_FOUND ? 0 : (uint32_t)error;
+    }
+    error = RegOpenKeyExW(HKEY_LOCAL_MACHINE, PARAMETERS_KEY, 0, KEY_SET_VALUE, &key);
+    if (error != 0)
+        return (uint32_t)error;
+    for (unsigned i = 0; i < DRIVER_SETTINGS && error == 0; i++) {
+        if (settings->old[i].was_there) {
+            error = put(key, i, settings->old[i].value);
+        } else {
+            error = RegDeleteValueW(key, names[i].name);
+            error = error == ERROR_FILE_NOT_FOUND ? 0 : error;
+        }
+    }
+    RegCloseKey(key);
+    return (uint32_t)error;
+}
+
+bool driver_settings_left(void)
+{
+    HKEY key;
+
+    if (RegOpenKeyExW(HKEY_LOCAL_MACHINE, SERVICE_KEY, 0, KEY_QUERY_VALUE, &key) != 0)
+        return false;
+    RegCloseKey(key);
+    return true;
+}
+
+uint32_t driver_settings_remove(void)
+{
+    LSTATUS error = RegDeleteTreeW(HKEY_LOCAL_MACHINE, SERVICE_KEY);
+
+    return error == ERROR_FILE_NOT_FOUND || error == ERROR_KEY_DELETED ? 0 : (uint32_t)error;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * objects.h - Gatehouse's names in the filter engine, for those that add objects there: the driver, while it runs
+ * (driver/registration.c), `gatehouse install`, for good (agent/install_objects.c), and `gatehouse filter add`, until
+ * the engine ends (agent/filter_engine.c).
+ *
+ * All use one provider and one sublayer. Inside a sublayer the first filter that permits or blocks ends it (page
+ * Filter Arbitration), so weight alone says who decides:
+ *
+ *   GATEHOUSE_CLASS_*             `gatehouse filter add`: a weight class (FWP_UINT8), above every number below
+ *   GATEHOUSE_WEIGHT_ALWAYS       installed: DHCP and neighbour discovery pass, whoever decides the rest
+ *   GATEHOUSE_WEIGHT_LOOPBACK     the driver: loopback passes
+ *   GATEHOUSE_WEIGHT_DESTINATION  the driver: answers for a program and a destination
+ *   GATEHOUSE_WEIGHT_PROGRAM      the driver: answers for a program
+ *   GATEHOUSE_WEIGHT_CALLOUT      the driver: everything else; it has no condition, so nothing below is reached
+ *   GATEHOUSE_WEIGHT_CLOSED_PASS  installed, closed mode: what passes while the driver is away
+ *   GATEHOUSE_WEIGHT_CLOSED       installed, closed mode: everything else is blocked
+ *
+ * GUIDs are initializers, in the order of GUID's members: made at random, never reused. When you add one, take the next
+ * last byte; when you drop one, uninstall must go on removing it.
+ */
+#ifndef GATEHOUSE_OBJECTS_H
+#define GATEHOUSE_OBJECTS_H
+
+#define GATEHOUSE_SERVICE L"gatehouse"
+
+/* clang-format off */
+#define GATEHOUSE_KEY(last) { 0x6b1f5d0e, 0x3c1a, 0x4f58, { 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, last } }
+/* clang-format on */
+
+#define GATEHOUSE_KEY_PROVIDER GATEHOUSE_KEY(0x01)
+#define GATEHOUSE_KEY_SUBLAYER GATEHOUSE_KEY(0x02)
+/* 0x10 to 0x15: callouts (driver/registration.c). 0x20 to 0x2f: filters of install, 0x40 more for their boot-time
+ * twins. */
+
+#define GATEHOUSE_SUBLAYER_WEIGHT 0x7000u
+
+/* What `gatehouse filter add` marks its filters with (providerData): it lists and removes those only. */
+#define GATEHOUSE_FILTER_MARK      "gatehouse filter"
+#define GATEHOUSE_FILTER_MARK_SIZE 16u
+
+/* Class 0 could fall below the callout filter, which leaves nothing to decide. */
+#define GATEHOUSE_CLASS_MIN     1u
+#define GATEHOUSE_CLASS_DEFAULT 8u
+#define GATEHOUSE_CLASS_MAX     15u
+
+#define GATEHOUSE_WEIGHT_ALWAYS      0x5000u
+#define GATEHOUSE_WEIGHT_LOOPBACK    0x4000u
+#define GATEHOUSE_WEIGHT_DESTINATION 0x3000u
+#define GATEHOUSE_WEIGHT_PROGRAM     0x2000u
+#define GATEHOUSE_WEIGHT_CALLOUT     0x1000u
+#define GATEHOUSE_WEIGHT_CLOSED_PASS 0x0200u
+#define GATEHOUSE_WEIGHT_CLOSED      0x0100u
+
+#endif

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""program_test SOURCE BUILD VERSION - gatehouse.exe runs, under Wine, on a Windows without the driver.
+
+And so do the parts of agent/ that only Windows has: transport_windows_test.c, platform_windows_test.c. With the driver it
+is tested in tests/wine. Prints TAP; skipped without Wine or the cross compiler.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'wine'))
+from wine_world import Missing, World
+
+SOURCE, BUILD, VERSION = sys.argv[1:4]
+WINDOWS = os.path.join(BUILD, 'windows')
+PARTS = os.path.join(WINDOWS, 'meson/tests/windows')
+TESTS = ('transport_windows_test.exe', 'platform_windows_test.exe')
+COMMANDS = ('permit', 'block', 'ask', 'status', 'watch', 'policy')
+NO_DEVICE = r'there is no device \\.\Gatehouse: install the driver'
+
+
+def build():
+    """None, or what went wrong."""
+    for argv in ([os.path.join(SOURCE, 'tools/build-windows'), WINDOWS],
+                 ['ninja', '-C', os.path.join(WINDOWS, 'meson'), 'program_tests']):
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600)
+        if done.returncode != 0:
+            return done.stdout + done.stderr
+    return None
+
+
+class Run:
+    """One run of gatehouse.exe: exit code and what it wrote, as bytes."""
+
+    def __init__(self, world, *arguments, **more):
+        argv = [world.wine, str(world.prefix / 'drive_c/gatehouse.exe'), *arguments]
+        options = {'stdin': subprocess.DEVNULL, 'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, **more}
+        done = subprocess.run(argv, env=world.environment, timeout=60, check=False, **options)
+        self.code, self.out, self.words = done.returncode, done.stdout, done.stderr.decode()
+        self.told = f'{arguments}: exit code {self.code}\n{(done.stdout or b"").decode(errors="replace")}{self.words}'
+
+    def complains(self, code, *parts):
+        """Nothing on standard output, and one sentence with these parts on the other."""
+        return (self.code == code and self.out == b'' and re.fullmatch(r'gatehouse: [^\n]+\.\n', self.words) is not None
+                and all(part in self.words for part in parts))
+
+
+def help_cases(world):
+    general = Run(world, '--help')
+    yield 'help', general.code == 0 and general.out.startswith(b'gatehouse - ') and general.words == '', general.told
+    yield 'lines end in a newline alone', b'\r' not in general.out and general.out.endswith(b'\n'), general.told
+    yield 'help names every command, and the device', all(f'\n  {name} '.encode() in general.out for name in COMMANDS) and \
+        rb'\\.\Gatehouse' in general.out, general.told
+    yield 'help names nothing that is Linux\' own', not re.search(rb'gatehoused|/etc/|/run/|root|signal', general.out), general.told
+    for command in COMMANDS:
+        run = Run(world, command, '--help')
+        fine = run.code == 0 and run.out.startswith(f'usage: gatehouse {command} '.encode()) and run.words == ''
+        yield f'help of {command}', fine and not re.search(rb'gatehoused|/etc/|/run/', run.out), run.told
+    run = Run(world, '--version')
+    yield 'version', (run.code, run.out) == (0, f'gatehouse {VERSION}\n'.encode()), run.told
+
+
+def line_cases(world):
+    """(words of the command line, exit code, what the sentence says)."""
+    for arguments, code, *parts in (
+            ([], 1, 'a command is missing'),
+            (['frob'], 1, "there is no command 'frob'"),
+            (['--frob'], 1, "there is no option '--frob'"),
+            (['status', '--quiet'], 1, 'has no option --quiet'),
+            (['--socket'], 1, 'needs a value'),
+            (['status', '*'], 1, "'*' is one word too many"),
+            (['status', 'ü€😀'], 1, "'ü€😀' is one word too many"),
+            (['status', 'a b"c\\'], 1, "'a b\"c\\' is one word too many"),
+            (['policy', '--deadline', '500'], 1, '--deadline takes'),
+            (['--socket', r'C:\windows\system.ini', 'status'], 1, 'is no name of a device'),
+            (['permit', '--except', 'curl.exe'], 1, r'from C:\ on'),
+            (['permit', '--except', '/usr/bin/curl'], 1, r'from C:\ on'),
+            (['permit', '--except', r'Q:\curl.exe'], 1, r"cannot find out where 'Q:\curl.exe' is"),
+            (['status'], 2, NO_DEVICE),
+            (['status', '--json'], 2, NO_DEVICE),
+            (['watch'], 2, NO_DEVICE),
+            (['policy', '--deadline', '5'], 2, NO_DEVICE),
+            (['ask'], 2, NO_DEVICE),
+            (['permit'], 2, NO_DEVICE),
+            (['block', '--no-lookups'], 2, NO_DEVICE),
+            (['--socket', r'\\.\Other', 'status'], 2, r'there is no device \\.\Other')):
+        run = Run(world, *arguments)
+        yield f'complains of: gatehouse {" ".join(arguments)}', run.complains(code, *parts), run.told
+
+
+def other_cases(world):
+    run = Run(world, 'permit', '--except', r'C:\nothing.exe')
+    yield 'a program that is not there yet may be excepted', run.code == 2 and \
+        r'no program is at C:\nothing.exe now' in run.words and NO_DEVICE in run.words, run.told
+    run = Run(world, 'permit', '--except', r'C:\windows\system32\..\explorer.exe')
+    yield 'a path that leads elsewhere is told', run.code == 2 and \
+        re.search(r'leads to \\device\\[^:]*\\windows\\explorer\.exe', run.words) is not None, run.told
+    run = Run(world, '--help', preexec_fn=lambda: [os.close(number) for number in (0, 1, 2)], stdin=None, stdout=None)
+    yield 'started without streams it does not crash', run.code in (0, 6), run.told
+    if os.path.exists('/dev/full'):
+        with open('/dev/full', 'wb') as full:
+            run = Run(world, '--help', stdout=full)
+        yield 'output that goes nowhere is a failure', run.code == 6 and 'cannot write the output' in run.words, run.told
+
+
+def test_cases(world):
+    """The C programs, each case of theirs as one here."""
+    for name in TESTS:
+        argv = [world.wine, str(world.prefix / 'drive_c' / name)]
+        done = subprocess.run(argv, env=world.environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+        lines = done.stderr.decode(errors='replace').replace('\r', '').splitlines()
+        plan = next((int(line[3:]) for line in lines if line.startswith('1..')), 0)
+        results = [line for line in lines if line.startswith(('ok ', 'not ok '))]
+        yield f'{name}: {plan} checks', plan == len(results) > 0 and done.returncode == 0 and \
+            all(line.startswith('ok') for line in results), '\n'.join(line for line in lines if not line.startswith('ok'))
+
+
+def cases():
+    trouble = build()
+    yield 'it is built', trouble is None, trouble or ''
+    if trouble is not None:
+        return
+    world = World([os.path.join(WINDOWS, 'gatehouse.exe'), *(os.path.join(PARTS, name) for name in TESTS)])
+    try:
+        for part in help_cases, line_cases, other_cases, test_cases:
+            yield from part(world)
+    finally:
+        left = world.close()
+    yield 'nothing is left: no process, no prefix', not left and not world.processes() and not world.folder.exists(), str(left)
+
+
+def main():
+    if shutil.which('x86_64-w64-mingw32-gcc') is None:
+        print("1..0 # SKIP no x86_64-w64-mingw32-gcc; 'tools/deps windows' installs it")
+        return 0
+    failed = number = 0
+    try:
+        for number, (name, fine, why) in enumerate(cases(), 1):
+            failed += not fine
+            print(f'{"ok" if fine else "not ok"} {number} - {name}', flush=True)
+            if not fine:
+                print('\n'.join('# ' + line for line in why.splitlines()[-20:]))
+    except Missing as reason:
+        print(f'1..{number} # SKIP {reason}' if number == 0 else f'ok {number + 1} # SKIP {reason}\n1..{number + 1}')
+        return 1 if failed else 0
+    print(f'1..{number}')
+    return 1 if failed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,433 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""install_test SOURCE BUILD [CASE...] - `gatehouse install` and `uninstall` under Wine.
+
+The real program, service control manager, registry and files; the filter engine is a fwpuclnt.dll that remembers
+objects in a file and can fail at its n-th call (fwpuclnt_double.c), the driver one that only starts (plain_driver.c).
+Who decides with these objects is proved in tests/driver/install. After each failure the machine must be as it was.
+Prints TAP; skipped without Wine or compiler.
+"""
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import traceback
+
+sys.dont_write_bytecode = True
+from wine_world import Missing, World, until
+
+SOURCE, BUILD = sys.argv[1:3]
+WINDOWS = os.path.join(BUILD, 'windows')
+PARTS = os.path.join(WINDOWS, 'meson/tests/wine')
+KEY = r'HKLM\System\CurrentControlSet\Services\gatehouse'
+OBJECT_SIZE = 44  # struct object of fwpuclnt_double.c
+CASES = []
+CASE_SECONDS = 180
+
+
+def case(function):
+    CASES.append((function.__name__.replace('_', ' '), function))
+    return function
+
+
+class Machine:
+    """The installed parts, as the cases see them."""
+
+    def __init__(self, world):
+        self.world = world
+        root = world.prefix / 'drive_c'
+        self.folder = root / 'app'
+        self.folder.mkdir()
+        shutil.copy(os.path.join(WINDOWS, 'gatehouse.exe'), self.folder)
+        self.source = self.folder / 'gatehouse.sys'
+        self.drivers = root / 'windows/system32/drivers'
+        self.target = self.drivers / 'gatehouse.sys'
+        self.objects_file = world.folder / 'objects'
+        self.builtin = world.environment['WINEDLLOVERRIDES']
+        shutil.copy(os.path.join(PARTS, 'fwpuclnt.dll'), root / 'windows/system32/fwpuclnt.dll')
+        self.as_windows('win10')
+
+    def as_windows(self, version):
+        code, text = self.world.run('reg', 'add', r'HKCU\Software\Wine', '/v', 'Version', '/d', version, '/f')
+        assert code == 0, text
+
+    def reset(self, driver='plain.sys'):
+        """Nothing installed, and this driver beside the program."""
+        self.world.environment.update({'WINEDLLOVERRIDES': self.builtin + ';fwpuclnt=n',
+                                       'GATEHOUSE_FWP_FILE': 'Z:' + str(self.objects_file)})
+        self.world.environment.pop('GATEHOUSE_FWP_FAIL', None)
+        self.offer(driver)
+        if self.parts() != NOTHING:
+            self.uninstall()
+        assert self.parts() == NOTHING, self.parts()
+
+    def offer(self, driver, more=b''):
+        with open(os.path.join(PARTS, driver), 'rb') as file:
+            self.source.write_bytes(file.read() + more)
+
+    def gatehouse(self, *words, fail=None):
+        if fail is not None:
+            self.world.environment['GATEHOUSE_FWP_FAIL'] = str(fail)
+        try:
+            return self.world.run('app/gatehouse.exe', *words, seconds=60)
+        finally:
+            self.world.environment.pop('GATEHOUSE_FWP_FAIL', None)
+
+    def install(self, *words):
+        code, text = self.gatehouse('install', *words)
+        assert code == 0, text
+        return text
+
+    def uninstall(self, *words):
+        code, text = self.gatehouse('uninstall', *words)
+        assert code == 0, text
+        return text
+
+    def objects(self):
+        """(providers, sublayers, persistent filters, boot-time filters)"""
+        if not self.objects_file.exists():
+            return (0, 0, 0, 0)
+        data = self.objects_file.read_bytes()
+        rows = [data[4 + OBJECT_SIZE * i:][:OBJECT_SIZE] for i in range(int.from_bytes(data[:4], 'little'))]
+        kinds = [(row[0], int.from_bytes(row[36:40], 'little')) for row in rows]
+        return tuple(kinds.count(kind) for kind in ((0, 1), (1, 1), (2, 1), (2, 2)))
+
+    def service(self):
+        """(start type, state), or None"""
+        code, text = self.world.run('sc', 'query', 'gatehouse')
+        if 'STATE' not in text:
+            assert code != 0, text
+            return None
+        start = {'0x2': 'AUTO_START', '0x3': 'DEMAND_START'}.get((self.registry() or {}).get('Start'), 'OTHER')
+        return start, text.split('STATE', 1)[1].split()[2]
+
+    def registry(self):
+        """Name: value of everything below the service's key; None if there is no key."""
+        code, text = self.world.run('reg', 'query', KEY, '/s')
+        if code != 0:
+            return None
+        rows = [line.split(None, 2) for line in text.splitlines() if line.startswith('    ')]
+        return {row[0]: row[2] if len(row) > 2 else '' for row in rows}
+
+    def files(self):
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+                for path in self.drivers.glob('gatehouse*')}
+
+    def parts(self):
+        return self.objects(), self.service(), self.registry(), self.files()
+
+    def hold(self, what):
+        program = self.world.start('holder.exe', what)
+        program.wait('holding')
+        return program
+
+
+NOTHING = ((0, 0, 0, 0), None, None, {})
+OPEN, CLOSED = (1, 1, 3, 0), (1, 1, 7, 7)
+
+
+@case
+def installs_everything(machine):
+    text = machine.install('--deadline', '5', '--no-decider', 'block')
+    objects, service, registry, files = machine.parts()
+    assert objects == OPEN, objects
+    assert service == ('AUTO_START', 'STOPPED'), service
+    assert list(files) == ['gatehouse.sys'] and machine.target.read_bytes() == machine.source.read_bytes()
+    assert int(registry['DeadlineMs'], 16) == 5000 and int(registry['NoDecider'], 16) == 2, registry
+    assert 'Undecided' not in registry and registry['DependOnService'].startswith('BFE'), registry
+    assert registry['Type'] == '0x1' and registry['ErrorControl'] == '0x1', registry
+    assert 'copied' in text and 'created' in text, text
+
+
+@case
+def installing_again_changes_nothing(machine):
+    machine.install('--closed', '--deadline', '5')
+    before = machine.parts()
+    text = machine.install()
+    assert machine.parts() == before and before[0] == CLOSED and before[1] == ('AUTO_START', 'RUNNING'), machine.parts()
+    assert text.count('unchanged') == 3, text
+
+
+@case
+def each_option_changes_what_it_names(machine):
+    machine.install('--starts', 'demand')
+    assert machine.service() == ('DEMAND_START', 'STOPPED') and machine.objects() == OPEN
+    machine.install('--start', '--undecided', 'permit')
+    assert machine.service() == ('DEMAND_START', 'RUNNING') and machine.registry()['Undecided'] == '0x1'
+    machine.install('--closed')
+    assert machine.service() == ('AUTO_START', 'RUNNING') and machine.objects() == CLOSED
+    code, text = machine.gatehouse('install', '--starts', 'demand')
+    assert code == 1 and 'leave' in text and machine.service() == ('AUTO_START', 'RUNNING'), text
+    machine.install('--open', '--starts=demand')
+    assert machine.service() == ('DEMAND_START', 'RUNNING') and machine.objects() == OPEN
+    assert machine.registry()['Undecided'] == '0x1'
+
+
+@case
+def an_upgrade_replaces_a_running_driver(machine):
+    machine.install('--start')
+    machine.offer('plain.sys', more=b'newer')
+    text = machine.install()
+    assert machine.target.read_bytes().endswith(b'newer') and list(machine.files()) == ['gatehouse.sys'], machine.files()
+    assert machine.service() == ('AUTO_START', 'RUNNING') and 'replaced' in text and 'started' in text, text
+
+
+@case
+def dry_run_only_tells(machine):
+    code, text = machine.gatehouse('install', '--closed', '--dry-run')
+    assert code == 0 and machine.parts() == NOTHING, text
+    assert text.count('boot-time') == 7 and text.count('persistent') == 9 and 'WOULD BE' in text, text
+    code, text = machine.gatehouse('install', '--closed', '--dry-run', '--json')
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert code == 0 and [row['would_be'] for row in rows if row['step'] == 'filters'] == ['closed'], text
+    machine.install('--closed')
+    before = machine.parts()
+    code, text = machine.gatehouse('uninstall', '--dry-run')
+    assert code == 0 and machine.parts() == before and '14 filters' in text, text
+
+
+@case
+def uninstall_removes_a_running_installation(machine):
+    machine.install('--closed', '--deadline', '5')
+    text = machine.uninstall()
+    assert machine.parts() == NOTHING, machine.parts()
+    assert text.count('removed') == 4 and 'stopped' in text, text
+    text = machine.uninstall('--json')
+    assert [json.loads(line)['is'] for line in text.splitlines()] == ['unchanged'] + ['absent'] * 4, text
+
+
+@case
+def uninstall_removes_what_is_half_there(machine):
+    def only_file():
+        for name in ('gatehouse.sys', 'gatehouse.sys.new', 'gatehouse.sys.old'):
+            (machine.drivers / name).write_bytes(b'x')
+
+    def only_service():
+        assert machine.world.run('sc', 'create', 'gatehouse', 'type=', 'kernel', 'binPath=', r'C:\gone.sys')[0] == 0
+
+    def only_key():
+        assert machine.world.run('reg', 'add', KEY + r'\Parameters', '/v', 'Capacity', '/d', '1', '/f')[0] == 0
+
+    def only_objects():
+        machine.install('--closed')
+        kept = machine.objects_file.read_bytes()
+        machine.uninstall()
+        machine.objects_file.write_bytes(kept)
+
+    for make in (only_file, only_service, only_key, only_objects):
+        make()
+        assert machine.parts() != NOTHING
+        machine.uninstall()
+        assert machine.parts() == NOTHING, (make.__name__, machine.parts())
+        make()
+        machine.install()
+        assert machine.objects() in (OPEN, CLOSED) and machine.service() is not None, (make.__name__, machine.parts())
+        machine.uninstall()
+        assert machine.parts() == NOTHING, (make.__name__, machine.parts())
+
+
+def sweep(machine, prepare, *words):
+    """Fails each call in turn, until none is left to fail."""
+    machine.reset()
+    prepare()
+    before = machine.parts()
+    for number in range(1, 80):
+        code, text = machine.gatehouse(*words, fail=number)
+        if code == 0:
+            assert number > 10, number
+            return machine.parts()
+        assert code == 6 and ': ' in text and machine.parts() == before, (number, text, machine.parts())
+        sentence = text.splitlines()[-1] if text.splitlines()[-1].startswith('gatehouse: ') else text.splitlines()[0]
+        assert sentence.startswith('gatehouse: ') and 'failed' in sentence, text
+    raise AssertionError('80 calls')
+
+
+@case
+def a_failed_call_leaves_nothing(machine):
+    assert sweep(machine, lambda: None, 'install', '--closed', '--deadline', '5')[0] == CLOSED
+
+
+@case
+def a_failed_call_leaves_the_older_installation(machine):
+    def older():
+        machine.install('--start', '--no-decider', 'permit', '--starts', 'demand')
+        machine.offer('plain.sys', more=b'newer')
+
+    objects, service, registry, files = sweep(machine, older, 'install', '--closed', '--no-decider', 'block')
+    assert objects == CLOSED and service == ('AUTO_START', 'RUNNING') and registry['NoDecider'] == '0x2'
+    assert machine.target.read_bytes().endswith(b'newer') and list(files) == ['gatehouse.sys']
+
+
+@case
+def uninstall_goes_on_past_a_failed_call(machine):
+    for number in range(1, 80):
+        machine.install('--closed')
+        code, text = machine.gatehouse('uninstall', fail=number)
+        assert machine.parts()[1:] == NOTHING[1:], (number, machine.parts())
+        if code == 0:
+            assert number > 10 and machine.parts() == NOTHING, (number, machine.parts())
+            return
+        assert code == 6 and machine.objects() == CLOSED and 'NOT REMOVED' in text, (number, text)
+        machine.uninstall()
+        assert machine.parts() == NOTHING, machine.parts()
+    raise AssertionError('80 calls')
+
+
+@case
+def a_driver_that_does_not_start_leaves_nothing(machine):
+    machine.offer('refuses.sys')
+    for words in (('--start',), ('--closed',)):
+        code, text = machine.gatehouse('install', *words)
+        assert code == 6 and 'starting the driver failed' in text and 'FAILED' in text, text
+        assert text.count('put back') == 4 and machine.parts() == NOTHING, (text, machine.parts())
+    machine.offer('plain.sys')
+    machine.install('--start')
+    before = machine.parts()
+    machine.offer('refuses.sys')
+    code, text = machine.gatehouse('install')
+    assert code == 6 and machine.parts() == before, (text, machine.parts())
+
+
+@case
+def refuses_without_a_driver_or_with_a_wrong_one(machine):
+    machine.source.unlink()
+    code, text = machine.gatehouse('install')
+    assert code == 6 and 'there is no C:\\app\\gatehouse.sys' in text and machine.parts() == NOTHING, text
+    shutil.copy(machine.folder / 'gatehouse.exe', machine.source)
+    code, text = machine.gatehouse('install')
+    assert code == 6 and 'is no driver for this machine' in text and machine.parts() == NOTHING, text
+    whole = open(os.path.join(PARTS, 'plain.sys'), 'rb').read()
+    at = int.from_bytes(whole[60:64], 'little')
+    for damaged in (b'', whole[:40], whole[:at + 20], whole[:at + 4] + b'\x4c\x01' + whole[at + 6:],
+                    whole[:60] + b'\xff\xff\xff\x7f' + whole[64:], whole[:60] + b'\xff\xff\xff\xff' + whole[64:]):
+        machine.source.write_bytes(damaged)
+        code, text = machine.gatehouse('install')
+        assert code == 6 and 'is no driver for this machine' in text and machine.parts() == NOTHING, text
+
+
+@case
+def refuses_an_older_windows(machine):
+    machine.as_windows('win81')
+    try:
+        code, text = machine.gatehouse('install')
+    finally:
+        machine.as_windows('win10')
+    assert code == 3 and 'needs Windows 10' in text and machine.parts() == NOTHING, text
+
+
+@case
+def refuses_without_a_filter_engine(machine):
+    """Wine's own fwpuclnt.dll opens none."""
+    machine.install('--closed')
+    machine.world.environment['WINEDLLOVERRIDES'] = machine.builtin + ';fwpuclnt=b'
+    before = machine.parts()
+    code, text = machine.gatehouse('install', '--open')
+    assert code == 6 and 'opening the filter engine failed' in text and machine.parts() == before, text
+    code, text = machine.gatehouse('uninstall')
+    assert code == 6 and 'BFE' in text and machine.parts()[1:] == NOTHING[1:], (text, machine.parts())
+    machine.reset()
+
+
+@case
+def a_service_that_is_held_goes_later(machine):
+    machine.install('--start')
+    holder = machine.hold('service')
+    text = machine.uninstall()
+    gone = machine.service() is None
+    assert gone or 'marked' in text, text
+    if not gone:
+        code, text = machine.gatehouse('install')
+        assert code == 6 and 'close the programs' in text and machine.objects() == NOTHING[0], text
+    holder.finish()
+    until(lambda: machine.service() is None, 'the service is gone')
+    machine.uninstall()
+    assert machine.parts() == NOTHING, machine.parts()
+
+
+@case
+def a_file_in_use_goes_at_restart(machine):
+    machine.install()
+    before = machine.parts()
+    holder = machine.hold('file')
+    machine.offer('plain.sys', more=b'newer')
+    code, text = machine.gatehouse('install')
+    assert code == 6 and 'copying gatehouse.sys failed' in text and machine.parts() == before, (text, machine.parts())
+    text = machine.uninstall()
+    assert 'removed at restart' in text and machine.parts()[:3] == NOTHING[:3], (text, machine.parts())
+    holder.finish()
+    machine.uninstall()
+    assert machine.parts() == NOTHING, machine.parts()
+
+
+def late(number, frame):
+    raise AssertionError(f'not within {CASE_SECONDS} s')
+
+
+def stopped(number, frame):
+    sys.exit(1)
+
+
+def build():
+    """What went wrong, or None."""
+    done = subprocess.run([os.path.join(SOURCE, 'tools/build-windows'), WINDOWS], capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        done = subprocess.run(['ninja', '-C', os.path.join(WINDOWS, 'meson'), 'install_files'], capture_output=True,
+                              text=True, check=False)
+    return None if done.returncode == 0 else done.stdout + done.stderr
+
+
+def run(machine, wanted):
+    for name, function in CASES:
+        if wanted and not any(word in name for word in wanted):
+            continue
+        signal.alarm(CASE_SECONDS)
+        try:
+            machine.reset()
+            function(machine)
+            yield name, None
+        except (AssertionError, OSError, subprocess.SubprocessError, KeyError, IndexError, ValueError):
+            yield name, traceback.format_exc()
+        finally:
+            signal.alarm(0)
+            machine.world.end_programs()
+
+
+def tell(number, shows, why):
+    print(f'{"ok" if why is None else "not ok"} {number} - {shows}', flush=True)
+    if why is not None:
+        print('\n'.join('# ' + line for line in why.splitlines()[-40:]), flush=True)
+    return why is not None
+
+
+def main():
+    if shutil.which('x86_64-w64-mingw32-gcc') is None:
+        print("1..0 # SKIP no x86_64-w64-mingw32-gcc; 'tools/deps windows' installs it")
+        return 0
+    signal.signal(signal.SIGALRM, late)
+    signal.signal(signal.SIGTERM, stopped)
+    failed = number = 0
+    world = None
+    try:
+        trouble = build()
+        if trouble:
+            print('1..1')
+            return int(tell(1, 'it is built', trouble))
+        world = World([os.path.join(PARTS, 'holder.exe')])
+        for number, (shows, why) in enumerate(run(Machine(world), sys.argv[3:]), 1):
+            failed += tell(number, shows, why)
+    except Missing as reason:
+        print(f'1..0 # SKIP {reason}')
+        return 0
+    finally:
+        if world is not None:
+            left = world.close()
+            number += 1
+            failed += tell(number, 'nothing is left: no process, no prefix', str(left) if left else None)
+    print(f'1..{number}')
+    return 1 if failed else 0
+
+
+sys.exit(main())
