@@ -29,7 +29,7 @@ static bool control(struct run *run, struct world_device *device, uint32_t code,
                     void *output, size_t output_size, uint32_t *status, size_t *information)
 {
     struct world_call *call;
-    const void *bytes;
+    const void *bytes = NULL;
 
     if (!world_call_start(device, code, input, input_size, output_size, &call, &run->error))
         return false;
@@ -48,8 +48,8 @@ static bool control(struct run *run, struct world_device *device, uint32_t code,
 
 bool clients_status(struct run *run, struct gatehouse_status *status)
 {
-    uint32_t answer;
-    size_t size;
+    uint32_t answer = 0;
+    size_t size = 0;
 
     if (run->watch == NULL)
         return run_wrong(run, "no driver is loaded");
@@ -63,7 +63,7 @@ bool clients_status(struct run *run, struct gatehouse_status *status)
 /* What was sent before this has reached the driver. */
 static bool barrier(struct run *run)
 {
-    struct gatehouse_status status;
+    struct gatehouse_status status = {0};
 
     return world_clock() == WORLD_CLOCK_VIRTUAL || run->watch == NULL || clients_status(run, &status);
 }
@@ -71,7 +71,7 @@ static bool barrier(struct run *run)
 static bool hello(struct run *run, struct world_device *device, uint32_t role, uint32_t *status)
 {
     struct gatehouse_hello hello = {GATEHOUSE_PROTOCOL_VERSION, role, 0};
-    size_t size;
+    size_t size = 0;
 
     return control(run, device, GATEHOUSE_IOCTL_HELLO, &hello, sizeof(hello), &hello, sizeof(hello), status, &size);
 }
@@ -80,8 +80,8 @@ static bool hello(struct run *run, struct world_device *device, uint32_t role, u
 
 bool clients_begin(struct run *run)
 {
-    struct gatehouse_status now;
-    uint32_t status;
+    struct gatehouse_status now = {0};
+    uint32_t status = 0;
 
     if (!world_device_open(DEVICE, &run->watch, &status, &run->error))
         return false;
@@ -102,9 +102,9 @@ static bool watch_start(struct run *run)
 /* A read is always under way; whatever came before a barrier is in it. */
 static bool watch_collect(struct run *run)
 {
-    const void *bytes;
-    uint32_t status;
-    size_t size;
+    const void *bytes = NULL;
+    uint32_t status = 0;
+    size_t size = 0;
     bool good = run->watch == NULL || (watch_start(run) && barrier(run));
 
     while (good && run->watch_read != NULL && world_call_done(run->watch_read, 0, &status, &bytes, &size)) {
@@ -119,9 +119,9 @@ static bool watch_collect(struct run *run)
 
 static void end_call(struct world_call *call)
 {
-    const void *bytes;
-    uint32_t status;
-    size_t size;
+    const void *bytes = NULL;
+    uint32_t status = 0;
+    size_t size = 0;
 
     if (world_call_done(call, RUN_WAIT_MS, &status, &bytes, &size))
         world_call_free(call);
@@ -172,9 +172,9 @@ static bool reads_collect(struct run *run, uint32_t index)
 
     for (size_t i = 0; i < client->read_count; i++) {
         struct world_call *call = client->reads[i];
-        const void *bytes;
-        uint32_t status;
-        size_t size;
+        const void *bytes = NULL;
+        uint32_t status = 0;
+        size_t size = 0;
 
         if (good && world_call_done(call, 0, &status, &bytes, &size))
             good = add_read(run, client, run->scenario->clients.text[index], call, status, bytes, size);
@@ -238,7 +238,7 @@ bool step_client(struct run *run)
 /* The first read of an article's client makes it the decider, unless somebody is. */
 static bool find_seed_decider(struct run *run, struct run_client *client)
 {
-    struct gatehouse_status status;
+    struct gatehouse_status status = {0};
 
     if (!client->seed || client->decides)
         return true;
@@ -292,9 +292,9 @@ static uint64_t subject_id(const struct run *run, const struct scenario_decision
 static bool answer_seed(struct run *run, struct run_client *client, const struct scenario_decision *from)
 {
     USER_CLASSIFY_DECISION decision = {subject_id(run, from), from->verdict == GATEHOUSE_VERDICT_BLOCK, 0};
-    uint32_t status;
+    uint32_t status = 0;
     char room[16];
-    size_t size;
+    size_t size = 0;
 
     if (!control(run, client->device, IOCTL_WFP_SUBMIT_DECISION, &decision, sizeof(decision), NULL, 0, &status, &size))
         return false;
@@ -310,9 +310,9 @@ bool step_answer(struct run *run)
         struct gatehouse_decisions header;
         struct gatehouse_decision decision[SCENARIO_BATCH_MAX];
     } input = {{GATEHOUSE_PROTOCOL_VERSION, (uint32_t)step->decision_count}, {{0, 0, 0, 0, 0}}};
-    uint32_t statuses[SCENARIO_BATCH_MAX] = {0}, status;
+    uint32_t statuses[SCENARIO_BATCH_MAX] = {0}, status = 0;
     char room[16];
-    size_t size;
+    size_t size = 0;
 
     if (!is_open(run))
         return false;
@@ -342,9 +342,9 @@ bool step_policy(struct run *run)
 {
     const struct scenario_settings *settings = &run->step->settings;
     struct gatehouse_policy policy = run->policy;
-    uint32_t status;
+    uint32_t status = 0;
     char room[16];
-    size_t size;
+    size_t size = 0;
 
     if (run->watch == NULL)
         return run_wrong(run, "no driver is loaded");
@@ -397,7 +397,7 @@ static void add_counters(struct run *run, const struct gatehouse_status *s)
 bool step_status(struct run *run)
 {
     static const char *const no_decider[] = {"hold", "permit", "block"};
-    struct gatehouse_status s;
+    struct gatehouse_status s = {0};
 
     if (!clients_status(run, &s))
         return false;
@@ -420,7 +420,7 @@ static bool wait_gone(struct run *run, const struct run_client *gone)
     for (size_t i = 0; i < run->scenario->clients.count; i++)
         observers += run->clients[i].device != NULL && run->clients[i].observes;
     for (uint32_t waited = 0; waited < RUN_WAIT_MS; waited++) {
-        struct gatehouse_status status;
+        struct gatehouse_status status = {0};
 
         if (!clients_status(run, &status))
             return false;
@@ -448,9 +448,9 @@ bool step_leave(struct run *run)
     *client = (struct run_client){0};
     good = wait_gone(run, &gone);
     for (size_t i = 0; i < gone.read_count; i++) {
-        const void *bytes;
-        uint32_t status;
-        size_t size;
+        const void *bytes = NULL;
+        uint32_t status = 0;
+        size_t size = 0;
 
         if (!world_call_done(gone.reads[i], RUN_WAIT_MS, &status, &bytes, &size))
             return run_wrong(run, "a read of %s did not end with its handle", client_name(run));

@@ -182,9 +182,9 @@ static bool add_event(struct run *run, const struct gatehouse_event *event, cons
     enum trace_source source = client == NULL ? TRACE_DRIVER : TRACE_CLIENT;
     const char *seen = client == NULL ? "" : "seen ", *who = client == NULL ? "" : client,
                *space = client == NULL ? "" : " ";
-    struct gatehouse_request request;
-    const char *different, *times;
-    uint32_t connection;
+    struct gatehouse_request request = {0};
+    const char *different = "", *times;
+    uint32_t connection = SCENARIO_NOBODY;
 
     if (event->type == GATEHOUSE_EVENT_LOST) {
         trace_add(&run->trace, source, key, "%s%s%slost %llu", seen, who, space, (unsigned long long)event->count);
@@ -225,9 +225,9 @@ bool messages_events(struct run *run, const uint8_t *bytes, size_t size, const c
 bool messages_requests(struct run *run, const uint8_t *bytes, size_t size, const char *client, uint32_t key)
 {
     while (size != 0) {
-        struct gatehouse_request request;
-        const char *different;
-        uint32_t connection;
+        struct gatehouse_request request = {0};
+        const char *different = "";
+        uint32_t connection = SCENARIO_NOBODY;
 
         if (!take_request(run, bytes, size, &request, &connection, &different))
             return false;
