@@ -484,6 +484,21 @@ def installed(test):
         test.create_service()
 
 
+@case('recorded scenarios give the events that the driver from source gives, each in its place')
+def scenarios(test):
+    test.stop_driver()
+    assert test.sc('delete', 'gatehouse')[0] == 0  # the runner makes it, with parameters of its own
+    folder = os.path.join(SOURCE, 'tests/scenario/files')
+    names = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    source = os.path.join(BUILD, 'tests/scenario/scenario-source')
+    if os.path.exists(source):
+        subprocess.run([source, '--random', '1', '8', test.world.folder], check=True, timeout=30)
+        names += sorted(str(path) for path in test.world.folder.glob('*.scenario'))
+    code, text = test.world.run('scenario.exe', *('Z:' + name.replace('/', '\\') for name in names), seconds=50)
+    assert code == 0 and text.count('every event as expected') >= 3, text
+    test.create_service()
+
+
 @case('delete: the service is gone; made anew, it starts again')
 def deleted(test):
     test.stop_driver()
@@ -498,7 +513,7 @@ def deleted(test):
 def files():
     return [os.path.join(WINDOWS, 'gatehouse.sys'), os.path.join(WINDOWS, 'gatehouse.exe'),
             *(os.path.join(PARTS, name) for name in ('fwpkclnt.sys', 'engine_client.exe', 'device_client.exe', 'seed_client.exe',
-                                               'fwpuclnt.dll'))]
+                                               'fwpuclnt.dll', 'scenario.exe'))]
 
 
 def build():
