@@ -11,20 +11,11 @@
 
 #define TICKS_PER_MS 10000u
 #define RETRY_TICKS  10000000u /* a filter that could not be deleted: again in a second */
-#define BUSY_TICKS   100000u   /* the gate was taken: again in 10 ms */
 #define EXPIRE_BATCH 64u
 
 static void gate_take(void)
 {
     KeWaitForSingleObject(&driver_state.answers.gate, Executive, KernelMode, FALSE, NULL);
-}
-
-static BOOLEAN gate_try(void)
-{
-    LARGE_INTEGER at_once;
-
-    at_once.QuadPart = 0;
-    return KeWaitForSingleObject(&driver_state.answers.gate, Executive, KernelMode, FALSE, &at_once) == STATUS_SUCCESS;
 }
 
 static void gate_leave(void)
@@ -122,22 +113,14 @@ static uint64_t expire(void)
     return 0;
 }
 
-/*
- * Never waits for the gate: some hosts run work items on a thread that is itself inside a wait, maybe of the one who
- * holds the gate. If it is taken, the timer comes again soon.
- */
 static VOID answers_work(PDEVICE_OBJECT device, PVOID context)
 {
     UNREFERENCED_PARAMETER(device);
     UNREFERENCED_PARAMETER(context);
     InterlockedExchange(&driver_state.answers.work_queued, 0);
-    if (gate_try()) {
-        arm(expire());
-        gate_leave();
-    } else {
-        (void)KeSetTimer(&driver_state.answers.timer, driver_due_time(driver_now() + BUSY_TICKS),
-                         &driver_state.answers.dpc);
-    }
+    gate_take();
+    arm(expire());
+    gate_leave();
     rundown_leave(&driver_state.rundown);
 }
 

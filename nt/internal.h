@@ -26,7 +26,6 @@ struct nt_processor;
 struct nt_thread {
     KIRQL irql;
     bool pumps;      /* it runs timers and work items while it waits */
-    bool works;      /* runs a work item now */
     uint32_t number; /* unique and not 0; see nt_thread_number */
     uint32_t spin_locks;
     uint32_t token; /* of nt_park */
@@ -91,7 +90,16 @@ bool nt_sleep_until(const uint32_t *flag, const struct nt_deadline *deadline); /
 bool nt_work_queue(struct nt_work *work);                                      /* false: it is queued already */
 size_t nt_timer_count(void);
 void nt_timers_abandon(void); /* forgets them without touching their memory, which may be gone */
-bool nt_pump_begin(void);     /* this thread pumps while it waits, until nt_pump_end(what this gave) */
+/* host/helper.c: a pump thread's turn against the helpers that run work items for it; no-ops for other threads. */
+struct helper;
+struct helper *nt_helper_take(void); /* under the pump's lock; NULL: all are busy */
+void nt_helper_give(struct helper *helper, struct nt_work *work);
+void nt_turn_leave(void); /* before this thread sleeps */
+void nt_turn_take(void);
+bool nt_turn_wanted(void);
+void nt_turn_thread_exit(void);
+
+bool nt_pump_begin(void); /* this thread pumps while it waits, until nt_pump_end(what this gave) */
 void nt_pump_end(bool before);
 
 /* ob/ */

@@ -3,9 +3,9 @@
  * pump.c - runs timers and work items on the threads that the host gives.
  *
  * No thread of its own, so nothing wakes an idle host. A thread that has pumped, or that is inside
- * a load, an unload or a close while no runner runs, goes on pumping while it waits. Only a work item
- * that waits leaves other work items alone: one that wants the same lock would stand above it on the
- * stack, and neither could go on. One lock guards the timer heap, the work queue and who is to be told of new work.
+ * a load, an unload or a close while no runner runs, goes on pumping while it waits: timers on its own
+ * stack, work items on a helper's (helper.c). One lock guards the timer heap, the work queue and who is to be told of
+ * new work.
  */
 #include "nt/internal.h"
 
@@ -72,13 +72,17 @@ bool nt_work_queue(struct nt_work *work)
     return accepted;
 }
 
+/* Where the stack holds nothing of a driver's, a work item runs on it. */
+enum place { OUTSIDE, IN_WAIT };
+
 /* One round; false: there was nothing to do, and *next is when there will be. Leaves the lock held then. */
-static bool run_round(uint64_t *next)
+static bool run_round(enum place place, uint64_t *next)
 {
     struct nt_work *work = NULL;
+    struct helper *helper = NULL;
     pthread_mutex_lock(&lock);
     bool expired = nt_timers_expire(nt_now());
-    if (!IsListEmpty(&work_queue) && !nt_self.works) {
+    if (!IsListEmpty(&work_queue) && (place == OUTSIDE || (helper = nt_helper_take()) != NULL)) {
         work = CONTAINING_RECORD(RemoveHeadList(&work_queue), struct nt_work, link);
         work->queued = false;
     }
@@ -88,11 +92,10 @@ static bool run_round(uint64_t *next)
     pthread_mutex_unlock(&lock);
     if (expired)
         nt_dpc_drain();
-    if (work != NULL) {
-        nt_self.works = true;
+    if (helper != NULL)
+        nt_helper_give(helper, work);
+    else if (work != NULL)
         work->run(work);
-        nt_self.works = false;
-    }
     return true;
 }
 
@@ -100,12 +103,22 @@ uint64_t nt_pump(void)
 {
     uint64_t next;
     nt_require_irql("nt_pump", PASSIVE_LEVEL, PASSIVE_LEVEL);
-    nt_self.pumps = true;
+    if (!nt_self.pumps) {
+        nt_self.pumps = true;
+        nt_turn_take();
+    }
     pthread_mutex_lock(&lock);
     armed = 0;
     pthread_mutex_unlock(&lock);
-    while (run_round(&next))
-        ;
+    for (;;) {
+        if (run_round(OUTSIDE, &next))
+            continue;
+        if (!nt_turn_wanted())
+            break;
+        pthread_mutex_unlock(&lock);
+        nt_turn_leave();
+        nt_turn_take();
+    }
     armed = next;
     pthread_mutex_unlock(&lock);
     return next;
@@ -125,33 +138,43 @@ static uint64_t sleep_time(uint64_t next, uint64_t left)
     return time < left ? time : left;
 }
 
-static void pump_and_park(const uint32_t *flag, uint64_t left)
+static void pump_and_park(enum place place, const uint32_t *flag, uint64_t left)
 {
     struct sleeper sleeper = {.token = &nt_self.token};
     uint64_t next;
-    if (run_round(&next))
+    if (run_round(place, &next))
         return;
     InsertTailList(&sleepers, &sleeper.link);
     pthread_mutex_unlock(&lock);
+    nt_turn_leave();
     if (!__atomic_load_n(flag, __ATOMIC_ACQUIRE))
         nt_park(sleep_time(next, left));
+    nt_turn_take();
     pthread_mutex_lock(&lock);
     RemoveEntryList(&sleeper.link);
     pthread_mutex_unlock(&lock);
 }
 
-bool nt_sleep_until(const uint32_t *flag, const struct nt_deadline *deadline)
+static bool sleep_until(enum place place, const uint32_t *flag, const struct nt_deadline *deadline)
 {
     while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE)) {
         uint64_t left = nt_deadline_left(deadline);
         if (left == 0)
             break;
-        if (nt_self.pumps && nt_self.irql == PASSIVE_LEVEL)
-            pump_and_park(flag, left);
-        else
+        if (nt_self.pumps && nt_self.irql == PASSIVE_LEVEL) {
+            pump_and_park(place, flag, left);
+        } else {
+            nt_turn_leave();
             nt_park(left);
+            nt_turn_take();
+        }
     }
     return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
+}
+
+bool nt_sleep_until(const uint32_t *flag, const struct nt_deadline *deadline)
+{
+    return sleep_until(IN_WAIT, flag, deadline);
 }
 
 static bool runner_runs(void)
@@ -162,13 +185,17 @@ static bool runner_runs(void)
 bool nt_pump_begin(void)
 {
     bool before = nt_self.pumps;
-    if (!runner_runs())
+    if (!before && !runner_runs()) {
         nt_self.pumps = true;
+        nt_turn_take();
+    }
     return before;
 }
 
 void nt_pump_end(bool before)
 {
+    if (nt_self.pumps && !before)
+        nt_turn_leave();
     nt_self.pumps = before;
 }
 
@@ -178,7 +205,7 @@ static void *run(void *unused)
     nt_self.pumps = true;
     runner_token = &nt_self.token;
     sem_post(&runner_ready);
-    (void)nt_sleep_until(&runner_stop, &never);
+    (void)sleep_until(OUTSIDE, &runner_stop, &never);
     return unused;
 }
 

@@ -22,6 +22,7 @@ static pthread_key_t exit_key;
 static void thread_exit(void *unused)
 {
     (void)unused;
+    nt_turn_thread_exit();
     if (nt_self.process != NULL)
         nt_object_release(nt_self.process);
     nt_self.process = NULL;

@@ -9,7 +9,9 @@
  * falls below DISPATCH_LEVEL. Timer DPCs and work items run in nt_pump(), on the thread that calls
  * it; a thread that hosts nothing else may be given to nt_runner_start() instead. A pump thread
  * that waits (KeWaitForSingleObject) goes on pumping while it waits, so a driver's unload can wait
- * for its own work item.
+ * for its own work item. Work items then run on helper threads, each in turn with the pump thread:
+ * one of them runs until it waits, or the pump thread is in nt_pump(). So what a host of one thread
+ * shares with its callbacks (nt_call_done, wfp/) needs no lock for them.
  *
  * IRQL is per thread and starts at PASSIVE_LEVEL. Every routine checks it against its row in
  * nt/ke/irql_table.h (source: req.irql of the DDI pages); a violation goes to the handler below.
