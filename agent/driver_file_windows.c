@@ -13,6 +13,7 @@
 #define NAME      L"gatehouse.sys"
 #define NEW       L".new" /* being copied */
 #define OLD       L".old" /* what was there before */
+#define LOCK      L".lock"
 #define SIZE_MOST (64u << 20)
 
 /* False: too long. */
@@ -53,7 +54,7 @@ static BYTE *load(const wchar_t *path, DWORD *size)
         if (bytes == NULL) {
             error = ERROR_NOT_ENOUGH_MEMORY;
         } else if (!ReadFile(handle, bytes, (DWORD)length.QuadPart, size, NULL) || *size != (DWORD)length.QuadPart) {
-            error = GetLastError();
+            error = *size != (DWORD)length.QuadPart ? ERROR_READ_FAULT : GetLastError();
             HeapFree(GetProcessHeap(), 0, bytes);
             bytes = NULL;
         }
@@ -78,10 +79,31 @@ static bool same_bytes(const wchar_t *one, const wchar_t *other)
     return same;
 }
 
-uint32_t driver_file_find(struct driver_file *file)
+static uint32_t take_lock(struct driver_file *file)
+{
+    wchar_t path[DRIVER_FILE_PATH_MAX];
+    HANDLE handle;
+
+    beside(file, LOCK, path);
+    handle = CreateFileW(path, GENERIC_READ, 0, NULL, OPEN_ALWAYS, FILE_FLAG_DELETE_ON_CLOSE, NULL);
+    if (handle == INVALID_HANDLE_VALUE)
+        return GetLastError() == ERROR_SHARING_VIOLATION ? ERROR_LOCK_VIOLATION : GetLastError();
+    file->lock = handle;
+    return 0;
+}
+
+void driver_file_unlock(struct driver_file *file)
+{
+    if (file->lock != NULL)
+        CloseHandle(file->lock);
+    file->lock = NULL;
+}
+
+uint32_t driver_file_find(struct driver_file *file, bool lock)
 {
     wchar_t folder[DRIVER_FILE_PATH_MAX], path[DRIVER_FILE_PATH_MAX];
     DWORD length = GetModuleFileNameW(NULL, folder, DRIVER_FILE_PATH_MAX);
+    uint32_t error = 0;
 
     memset(file, 0, sizeof(*file));
     if (length == 0 || length >= DRIVER_FILE_PATH_MAX)
@@ -94,6 +116,10 @@ uint32_t driver_file_find(struct driver_file *file)
     length = GetSystemDirectoryW(folder, DRIVER_FILE_PATH_MAX);
     if (length == 0 || length >= DRIVER_FILE_PATH_MAX || !join(file->target, folder, L"\\drivers\\" NAME))
         return length == 0 ? GetLastError() : ERROR_FILENAME_EXCED_RANGE;
+    if (lock)
+        error = take_lock(file);
+    if (error != 0)
+        return error;
     file->there = is_there(file->target);
     file->same = file->there && same_bytes(file->source, file->target);
     beside(file, NEW, path);
@@ -134,6 +160,15 @@ uint32_t driver_file_check(const struct driver_file *file)
     return error;
 }
 
+/* Windows neither deletes nor replaces a file that is read-only, and a copy is when its source was. */
+static void make_writable(const wchar_t *path)
+{
+    DWORD attributes = GetFileAttributesW(path);
+
+    if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_READONLY) != 0)
+        (void)SetFileAttributesW(path, attributes & ~(DWORD)FILE_ATTRIBUTE_READONLY);
+}
+
 uint32_t driver_file_replace(struct driver_file *file)
 {
     wchar_t fresh[DRIVER_FILE_PATH_MAX], old[DRIVER_FILE_PATH_MAX];
@@ -141,12 +176,15 @@ uint32_t driver_file_replace(struct driver_file *file)
 
     beside(file, NEW, fresh);
     beside(file, OLD, old);
+    make_writable(fresh);
+    make_writable(old);
     if (!CopyFileW(file->source, fresh, FALSE)) {
         error = GetLastError();
     } else if (file->there && !MoveFileExW(file->target, old, MOVEFILE_REPLACE_EXISTING)) {
         error = GetLastError();
     } else {
         file->kept = file->there;
+        make_writable(fresh);
         if (!MoveFileExW(fresh, file->target, 0))
             error = GetLastError();
         else
@@ -178,6 +216,7 @@ static uint32_t discard(const wchar_t *path, bool *later)
 {
     uint32_t error;
 
+    make_writable(path);
     if (DeleteFileW(path))
         return 0;
     error = GetLastError();

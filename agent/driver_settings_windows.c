@@ -42,16 +42,27 @@ uint32_t driver_settings_read(struct driver_settings *settings)
     if (error != 0)
         return (uint32_t)error;
     settings->key_was_there = true;
-    for (unsigned i = 0; i < DRIVER_SETTINGS; i++) {
-        DWORD type = 0, value = 0, size = sizeof(value);
+    for (unsigned i = 0; i < DRIVER_SETTINGS && error == 0; i++) {
+        DWORD type = 0, size = DRIVER_SETTINGS_BYTES;
 
-        if (RegQueryValueExW(key, names[i].name, NULL, &type, (BYTE *)&value, &size) != 0 || type != REG_DWORD)
-            continue;
-        settings->old[i].was_there = true;
-        settings->old[i].value = value;
+        error = RegQueryValueExW(key, names[i].name, NULL, &type, settings->old[i].bytes, &size);
+        settings->old[i].was_there = error == 0;
+        settings->old[i].type = type;
+        settings->old[i].size = size;
+        error = error == ERROR_FILE_NOT_FOUND ? 0 : error;
     }
     RegCloseKey(key);
-    return 0;
+    return (uint32_t)error;
+}
+
+/* False: the driver does not see a value. */
+static bool old_number(const struct driver_settings *settings, unsigned index, uint32_t *value)
+{
+    if (!settings->old[index].was_there || settings->old[index].type != REG_DWORD ||
+        settings->old[index].size != sizeof(*value))
+        return false;
+    memcpy(value, settings->old[index].bytes, sizeof(*value));
+    return true;
 }
 
 void driver_settings_describe(const struct driver_settings *settings, const struct watch_change *change,
@@ -60,9 +71,8 @@ void driver_settings_describe(const struct driver_settings *settings, const stru
     bool any = false;
 
     for (unsigned i = 0; i < DRIVER_SETTINGS; i++) {
-        uint32_t value = settings->old[i].value;
-        bool set = settings->old[i].was_there, asked = false;
-        uint32_t changed = 0;
+        uint32_t value = 0, changed = 0;
+        bool set = old_number(settings, i, &value), asked = false;
 
         if (change != NULL)
             asked = wanted(change, i, &changed);
@@ -113,7 +123,8 @@ uint32_t driver_settings_undo(const struct driver_settings *settings)
         return (uint32_t)error;
     for (unsigned i = 0; i < DRIVER_SETTINGS && error == 0; i++) {
         if (settings->old[i].was_there) {
-            error = put(key, i, settings->old[i].value);
+            error = RegSetValueExW(key, names[i].name, 0, settings->old[i].type, settings->old[i].bytes,
+                                   settings->old[i].size);
         } else {
             error = RegDeleteValueW(key, names[i].name);
             error = error == ERROR_FILE_NOT_FOUND ? 0 : error;

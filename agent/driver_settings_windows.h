@@ -17,16 +17,19 @@
 
 #define DRIVER_SETTINGS 3u
 
+#define DRIVER_SETTINGS_BYTES 256u
+
 /* What undo puts back. */
 struct driver_settings {
     bool key_was_there;
     struct {
         bool was_there;
-        uint32_t value;
+        uint32_t type, size;
+        uint8_t bytes[DRIVER_SETTINGS_BYTES]; /* of any type: an administrator may have written something else */
     } old[DRIVER_SETTINGS];
 };
 
-/* Reads what is there. */
+/* Reads what is there. ERROR_MORE_DATA: a value is too long to be kept. */
 uint32_t driver_settings_read(struct driver_settings *settings);
 /* "DeadlineMs=5000 NoDecider=2", as they are with this change (NULL: none); "standard values" if none is set. */
 void driver_settings_describe(const struct driver_settings *settings, const struct watch_change *change,

@@ -64,6 +64,20 @@ enum agent_result machine_check_windows(struct problem *problem)
     return AGENT_OK;
 }
 
+enum agent_result machine_busy(struct problem *problem)
+{
+    return problem_set(
+        problem, AGENT_FAILED,
+        "another 'gatehouse install' or 'gatehouse uninstall' is under way: try again when it has ended.");
+}
+
+enum agent_result machine_foreign(struct problem *problem)
+{
+    return problem_set(problem, AGENT_REFUSED,
+                       "the service 'gatehouse' of this machine is no driver, so it is another product's: nothing was "
+                       "changed; remove that product and try again.");
+}
+
 struct advice {
     uint32_t error;
     const char *text;

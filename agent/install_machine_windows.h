@@ -14,6 +14,11 @@
 enum agent_result machine_check_elevated(const char *command, struct problem *problem);
 enum agent_result machine_check_windows(struct problem *problem);
 
+/* Another install or uninstall has the lock (driver_file_windows.h). */
+enum agent_result machine_busy(struct problem *problem);
+/* The service of this name is no driver. */
+enum agent_result machine_foreign(struct problem *problem);
+
 /* "WHAT failed: REASON (NUMBER): ADVICE". advice NULL: what is best known for this number. */
 enum agent_result machine_problem(struct problem *problem, const char *what, uint32_t error, const char *advice);
 /* The same for calls of the filter engine. */

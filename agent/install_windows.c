@@ -97,8 +97,10 @@ static enum agent_result look(struct install *install)
 {
     const char *what = "finding the folders";
     enum agent_result result;
-    uint32_t error = driver_file_find(&install->file);
+    uint32_t error = driver_file_find(&install->file, !install->settings->dry_run);
 
+    if (error == ERROR_LOCK_VIOLATION)
+        return machine_busy(install->problem);
     if (error != 0)
         return failed(install, what, error);
     result = check_source(install);
@@ -107,6 +109,8 @@ static enum agent_result look(struct install *install)
     error = service_read(&install->service);
     if (error != 0)
         return failed(install, "looking for the service", error);
+    if (install->service.foreign)
+        return machine_foreign(install->problem);
     error = driver_settings_read(&install->values);
     if (error != 0)
         return failed(install, "reading the driver's settings", error);
@@ -160,14 +164,18 @@ static uint32_t service_undo(struct install *install)
     return service_write(install->service.path, install->service.automatic);
 }
 
-static uint32_t values_do(struct install *install)
-{
-    return driver_settings_write(&install->settings->policy);
-}
-
 static uint32_t values_undo(struct install *install)
 {
     return driver_settings_undo(&install->values);
+}
+
+static uint32_t values_do(struct install *install)
+{
+    uint32_t error = driver_settings_write(&install->settings->policy);
+
+    if (error != 0)
+        (void)values_undo(install);
+    return error;
 }
 
 static const char *objects_what;
@@ -323,9 +331,12 @@ enum agent_result install_run(const struct install_settings *settings, struct re
         result = machine_check_elevated("install", problem);
     if (result == AGENT_OK)
         result = look(&install);
-    if (result != AGENT_OK)
-        return result;
-    report->dry_run = settings->dry_run;
-    report_plan(&install);
-    return settings->dry_run ? AGENT_OK : perform(&install);
+    if (result == AGENT_OK) {
+        report->dry_run = settings->dry_run;
+        report_plan(&install);
+        if (!settings->dry_run)
+            result = perform(&install);
+    }
+    driver_file_unlock(&install.file);
+    return result;
 }

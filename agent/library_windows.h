@@ -11,6 +11,12 @@
 
 #include <stddef.h>
 
+/*
+ * From now on a library that is named without a folder is looked for in the system's own alone, also when one of the
+ * system's libraries loads it later on. Call it first.
+ */
+void library_search_system(void);
+
 typedef void library_routine_pointer(void);
 
 /* NULL when this Windows lacks the library or the routine; cast it to its own type. The library stays loaded. */

@@ -58,6 +58,7 @@ uint32_t service_read(struct service_state *state)
     } else if (error == 0 && QueryServiceStatus(service, &status) &&
                QueryServiceConfigW(service, &buffer.config, sizeof(buffer), &needed)) {
         state->exists = true;
+        state->foreign = (buffer.config.dwServiceType & SERVICE_KERNEL_DRIVER) == 0;
         state->running = status.dwCurrentState != SERVICE_STOPPED;
         state->automatic = buffer.config.dwStartType == SERVICE_AUTO_START;
         if (buffer.config.lpBinaryPathName != NULL)

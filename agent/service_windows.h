@@ -21,6 +21,7 @@
 
 struct service_state {
     bool exists;
+    bool foreign;   /* it is no driver: another product's of the same name */
     bool running;   /* or on its way up or down */
     bool automatic; /* starts with Windows */
     wchar_t path[SERVICE_PATH_MAX];

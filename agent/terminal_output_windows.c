@@ -55,11 +55,11 @@ static DWORD WINAPI write_ring(void *context)
 
 static void write_last(void)
 {
-    ULONGLONG end = GetTickCount64() + LAST_WRITE_MS;
+    ULONGLONG now, end = GetTickCount64() + LAST_WRITE_MS;
 
     AcquireSRWLockExclusive(&ring.lock);
-    while (ring.used > 0 && !ring.closed && GetTickCount64() < end)
-        SleepConditionVariableSRW(&ring.changed, &ring.lock, (DWORD)(end - GetTickCount64()), 0);
+    while (ring.used > 0 && !ring.closed && (now = GetTickCount64()) < end)
+        SleepConditionVariableSRW(&ring.changed, &ring.lock, (DWORD)(end - now), 0);
     ReleaseSRWLockExclusive(&ring.lock);
 }
 

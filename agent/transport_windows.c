@@ -175,17 +175,17 @@ static bool any_under_way(const struct transport *transport)
 
 void transport_close(struct transport *transport)
 {
-    ULONGLONG end;
+    ULONGLONG now, end;
 
     if (transport == NULL)
         return;
     end = GetTickCount64() + TRANSPORT_DEADLINE_MS;
     CancelIoEx(transport->device, NULL);
     /* Until a call has ended, its answer may be written to its slot at any time. */
-    while (any_under_way(transport) && GetTickCount64() < end) {
+    while (any_under_way(transport) && (now = GetTickCount64()) < end) {
         ResetEvent(transport->event);
         if (any_under_way(transport))
-            WaitForSingleObject(transport->event, (DWORD)(end - GetTickCount64()));
+            WaitForSingleObject(transport->event, (DWORD)(end - now));
     }
     CloseHandle(transport->device);
     if (any_under_way(transport))

@@ -134,6 +134,16 @@ static void remove_file(struct uninstall *uninstall)
         fail(uninstall, "deleting gatehouse.sys", error, NULL);
 }
 
+static void remove_all(struct uninstall *uninstall)
+{
+    uninstall->settings_there = driver_settings_left();
+    remove_driver(uninstall);
+    remove_objects(uninstall);
+    remove_service(uninstall);
+    remove_settings(uninstall);
+    remove_file(uninstall);
+}
+
 enum agent_result uninstall_run(bool dry_run, struct report *report, struct problem *problem)
 {
     struct uninstall uninstall = {.dry_run = dry_run, .report = report, .problem = problem, .result = AGENT_OK};
@@ -143,16 +153,17 @@ enum agent_result uninstall_run(bool dry_run, struct report *report, struct prob
     if (result != AGENT_OK)
         return result;
     report->dry_run = dry_run;
-    error = driver_file_find(&uninstall.file);
+    error = driver_file_find(&uninstall.file, !dry_run);
+    if (error == ERROR_LOCK_VIOLATION)
+        return machine_busy(problem);
     if (error == 0)
         error = service_read(&uninstall.service);
     if (error != 0)
-        return machine_problem(problem, "looking for what is installed", error, NULL);
-    uninstall.settings_there = driver_settings_left();
-    remove_driver(&uninstall);
-    remove_objects(&uninstall);
-    remove_service(&uninstall);
-    remove_settings(&uninstall);
-    remove_file(&uninstall);
+        uninstall.result = machine_problem(problem, "looking for what is installed", error, NULL);
+    else if (uninstall.service.foreign)
+        uninstall.result = machine_foreign(problem);
+    else
+        remove_all(&uninstall);
+    driver_file_unlock(&uninstall.file);
     return uninstall.result;
 }

@@ -10,6 +10,7 @@
 
 #include <windows.h>
 
+#include "agent/library_windows.h"
 #include "cli/commands.h"
 #include "cli/program.h"
 #include "cli/say.h"
@@ -65,6 +66,7 @@ int wmain(int argc, wchar_t **wide)
 {
     char **narrow;
 
+    library_search_system();
     open_stream(stdin, "rb");
     open_stream(stdout, "wb");
     open_stream(stderr, "wb");

@@ -22,19 +22,32 @@ static const struct setting settings[] = {
 };
 #define SETTINGS RTL_NUMBER_OF(settings)
 
-/* The last row is the zeroed end mark. Without the key or a value: the standard values stay. */
+/* Only a ULONG of the right type gets in: RTL_QUERY_REGISTRY_DIRECT would copy what is longer, if the old value of its
+ * target said that there is room. */
+static NTSTATUS NTAPI take_value(PWSTR name, ULONG type, PVOID data, ULONG size, PVOID context, PVOID value)
+{
+    UNREFERENCED_PARAMETER(name);
+    UNREFERENCED_PARAMETER(context);
+    if (type == REG_DWORD && size == sizeof(ULONG) && data != NULL)
+        RtlCopyMemory(value, data, sizeof(ULONG));
+    return STATUS_SUCCESS;
+}
+
+/* Each value by itself: a query ends at the first one that it does not like, and on Wine at one that is not there.
+ * The second row is the zeroed end mark. Without the key or the value: the standard value stays. */
 static void query(PCWSTR path, ULONG *values)
 {
-    RTL_QUERY_REGISTRY_TABLE table[SETTINGS + 1];
-
-    RtlZeroMemory(table, sizeof(table));
     for (ULONG i = 0; i < SETTINGS; i++) {
-        table[i].Flags = RTL_QUERY_REGISTRY_DIRECT | RTL_QUERY_REGISTRY_TYPECHECK;
-        table[i].Name = (PWSTR)settings[i].name;
-        table[i].EntryContext = &values[i];
-        table[i].DefaultType = (REG_DWORD << RTL_QUERY_REGISTRY_TYPECHECK_SHIFT) | REG_NONE;
+        RTL_QUERY_REGISTRY_TABLE table[2];
+
+        RtlZeroMemory(table, sizeof(table));
+        table[0].QueryRoutine = take_value;
+        table[0].Flags = RTL_QUERY_REGISTRY_NOEXPAND;
+        table[0].Name = (PWSTR)settings[i].name;
+        table[0].EntryContext = &values[i];
+        table[0].DefaultType = REG_NONE;
+        (void)RtlQueryRegistryValues(RTL_REGISTRY_ABSOLUTE, path, table, NULL, NULL);
     }
-    (void)RtlQueryRegistryValues(RTL_REGISTRY_ABSOLUTE, path, table, NULL, NULL);
 }
 
 /*

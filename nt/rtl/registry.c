@@ -3,10 +3,11 @@
  * registry.c - reads the values that the host gave to nt_driver_load.
  *
  * Known are HKLM services' keys of loaded drivers, each with one subkey, Parameters, of REG_DWORDs.
- * A table may reach it by its Path or by an RTL_QUERY_REGISTRY_SUBKEY entry. Only
- * RTL_QUERY_REGISTRY_DIRECT is served; a query routine is refused.
+ * A table may reach it by its Path or by an RTL_QUERY_REGISTRY_SUBKEY entry, and get a value by a
+ * query routine or by RTL_QUERY_REGISTRY_DIRECT.
  * Pages: wdm.h RtlQueryRegistryValues, RtlCheckRegistryKey.
  */
+#include "nt/foreign.h"
 #include "nt/internal.h"
 
 static size_t wide_length(const WCHAR *text)
@@ -23,27 +24,37 @@ static bool is_parameters(const WCHAR *name)
     return name != NULL && nt_wide_equal(name, wide_length(name), parameters, RTL_NUMBER_OF(parameters) - 1);
 }
 
-static NTSTATUS take_default(const RTL_QUERY_REGISTRY_TABLE *entry)
+static NTSTATUS give(const RTL_QUERY_REGISTRY_TABLE *entry, PVOID context, ULONG value)
+{
+    if (entry->QueryRoutine != NULL)
+        return NT_CALL(entry->QueryRoutine, (PWSTR)entry->Name, REG_DWORD, &value, sizeof(value), context,
+                       entry->EntryContext);
+    *(ULONG *)entry->EntryContext = value;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS give_default(const RTL_QUERY_REGISTRY_TABLE *entry, PVOID context)
 {
     if ((entry->Flags & RTL_QUERY_REGISTRY_REQUIRED) != 0)
         return STATUS_OBJECT_NAME_NOT_FOUND;
     if ((entry->DefaultType & 0xffffffu) == REG_DWORD && entry->DefaultData != NULL)
-        *(ULONG *)entry->EntryContext = *(const ULONG *)entry->DefaultData;
+        return give(entry, context, *(const ULONG *)entry->DefaultData);
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS query_value(const RTL_QUERY_REGISTRY_TABLE *entry, PCUNICODE_STRING service, bool in_parameters)
+static NTSTATUS query_value(const RTL_QUERY_REGISTRY_TABLE *entry, PVOID context, PCUNICODE_STRING service,
+                            bool in_parameters)
 {
+    bool direct = (entry->Flags & RTL_QUERY_REGISTRY_DIRECT) != 0;
     ULONG value;
-    if (entry->Name == NULL || entry->QueryRoutine != NULL || (entry->Flags & RTL_QUERY_REGISTRY_DIRECT) == 0)
+    if (entry->Name == NULL || direct == (entry->QueryRoutine != NULL))
         return STATUS_NOT_SUPPORTED;
     if (!in_parameters || !nt_registry_find(service, entry->Name, &value))
-        return take_default(entry);
-    if ((entry->Flags & RTL_QUERY_REGISTRY_TYPECHECK) != 0 &&
+        return give_default(entry, context);
+    if (direct && (entry->Flags & RTL_QUERY_REGISTRY_TYPECHECK) != 0 &&
         entry->DefaultType >> RTL_QUERY_REGISTRY_TYPECHECK_SHIFT != REG_DWORD)
         return STATUS_OBJECT_TYPE_MISMATCH;
-    *(ULONG *)entry->EntryContext = value;
-    return STATUS_SUCCESS;
+    return give(entry, context, value);
 }
 
 NTSTATUS RtlQueryRegistryValues(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_REGISTRY_TABLE QueryTable, PVOID Context,
@@ -53,7 +64,6 @@ NTSTATUS RtlQueryRegistryValues(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_REGIST
     UNICODE_STRING service;
     bool at_parameters;
     NTSTATUS status = STATUS_SUCCESS;
-    UNREFERENCED_PARAMETER(Context);
     UNREFERENCED_PARAMETER(Environment);
     if (nt_fails("RtlQueryRegistryValues"))
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -69,7 +79,7 @@ NTSTATUS RtlQueryRegistryValues(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_REGIST
             if (!here && (entry->Flags & RTL_QUERY_REGISTRY_REQUIRED) != 0)
                 status = STATUS_OBJECT_NAME_NOT_FOUND;
         } else {
-            status = query_value(entry, &service, here);
+            status = query_value(entry, Context, &service, here);
         }
     }
     return status;

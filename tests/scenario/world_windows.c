@@ -390,8 +390,8 @@ bool world_start(struct world_error *error)
     return make_service(error);
 }
 
-/* Wine's RtlQueryRegistryValues stops at the first value that is not there: all are written, with the driver's own
- * standard values where the scenario says none. */
+/* All are written, with the driver's own standard values where the scenario says none: an earlier one may have left
+ * others. */
 static const struct world_setting standard[] = {
     {"DeadlineMs", 60000}, {"Undecided", 2}, {"NoDecider", 0}, {"Capacity", 65536}, {"HoldLoopback", 0},
 };

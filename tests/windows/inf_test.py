@@ -92,7 +92,7 @@ def check_service(s):
     yield set(service) <= ALLOWED['service'], 'the service has an unknown directive'
     yield all(service.get(key) for key in ('servicetype', 'starttype', 'errorcontrol', 'servicebinary')), 'a required entry is missing'
     yield service.get('servicetype') == '1', 'it is no kernel driver'
-    yield service.get('starttype') == '3', 'it is not started on demand'
+    yield service.get('starttype') in ('2', '3'), 'it would start before BFE'
     files = {key for key, _ in s.get('sourcedisksfiles', [])}
     binary = re.fullmatch(r'%13%\\(.+)', service.get('servicebinary', ''))
     yield binary and binary[1].lower() in files, 'ServiceBinary is not a copied file in %13%'
@@ -131,10 +131,19 @@ def check_program(s):
     if not os.path.exists(path):
         return
     with open(path, encoding='utf-8') as file:
-        ours = dict(re.findall(r'^#define (DISPLAY_NAME|DESCRIPTION|DEPENDS_ON)\s+L"([^"\\]*)', file.read(), re.MULTILINE))
+        text = file.read()
+    ours = dict(re.findall(r'^#define (DISPLAY_NAME|DESCRIPTION|DEPENDS_ON)\s+L"([^"\\]*)', text, re.MULTILINE))
+    ours |= {'type': re.search(r'DELETE, (SERVICE_\w+)', text)[1], 'error': re.search(r'(SERVICE_ERROR_\w+), path', text)[1]}
+    with open(os.path.join(SOURCE, 'agent/install_windows.c'), encoding='utf-8') as file:
+        ours['start'] = 'SERVICE_AUTO_START' if 'automatic = !install->service.exists ||' in file.read() else 'SERVICE_DEMAND_START'
+    numbers = {'servicetype': {'1': 'SERVICE_KERNEL_DRIVER'}, 'errorcontrol': {'1': 'SERVICE_ERROR_NORMAL'},
+               'starttype': {'2': 'SERVICE_AUTO_START', '3': 'SERVICE_DEMAND_START'}}
+    service = dict(s.get('service', []))
+    read = {key: names.get(service.get(key)) for key, names in numbers.items()}
     strings = dict(s.get('strings', []))
     inf = {'DISPLAY_NAME': strings.get('service'), 'DESCRIPTION': strings.get('description'),
-           'DEPENDS_ON': dict(s.get('service', [])).get('dependencies')}
+           'DEPENDS_ON': service.get('dependencies'), 'type': read['servicetype'], 'error': read['errorcontrol'],
+           'start': read['starttype']}
     yield ours == inf, f'gatehouse install makes {ours}, the INF {inf}'
 
 
@@ -158,7 +167,8 @@ DAMAGES = [
     ('[driver.files]', '[drivers]', 'not there'), ('[service]', '[services]', 'nothing names'),
     ('gatehouse.sys = 1', 'gatehouse.sys = 2', 'SourceDisksNames'), ('gatehouse.sys = 1', 'other.sys = 1', 'different files'),
     ('driver.files   = 13', 'driver.files   = 12', 'dirid 13'), ('%13%\\gatehouse.sys', '%12%\\gatehouse.sys', 'ServiceBinary'),
-    ('%13%\\gatehouse.sys', '%13%\\gate.sys', 'ServiceBinary'), ('StartType     = 3', 'StartType     = 0', 'on demand'),
+    ('%13%\\gatehouse.sys', '%13%\\gate.sys', 'ServiceBinary'), ('StartType     = 2', 'StartType     = 0', 'before BFE'),
+    ('StartType     = 2', 'StartType     = 3', 'gatehouse install makes'),
     ('ErrorControl  = 1', '', 'required'), ('Dependencies  = BFE', '', 'BFE'), ('ServiceType   = 1', 'ServiceType   = 16', 'kernel'),
     ('AddService = gatehouse,', 'AddService = other,', 'not gatehouse'), ('0x00010003,2', '0x00010001,2', 'NOCLOBBER'),
     ('HKR,Parameters,Capacity,0x00010003,65536', 'HKR,Parameters,Capacity,0x00010003,65535', 'settings.h'),

@@ -9,6 +9,7 @@
 #include <windows.h>
 
 #include "agent/clock.h"
+#include "agent/library_windows.h"
 #include "agent/program_path.h"
 #include "agent/stop.h"
 #include "agent/terminal.h"
@@ -228,6 +229,26 @@ static void hears_keys(void)
     terminal_close();
 }
 
+/* What lies beside the program is a library of that name, until the search is narrowed. */
+static void loads_no_library_from_beside_it(void)
+{
+    wchar_t program[MAX_PATH], planted[MAX_PATH];
+    HMODULE module;
+
+    CHECK(GetModuleFileNameW(NULL, program, MAX_PATH) != 0);
+    lstrcpyW(planted, program);
+    while (lstrlenW(planted) > 0 && planted[lstrlenW(planted) - 1] != L'\\')
+        planted[lstrlenW(planted) - 1] = L'\0';
+    lstrcatW(planted, L"planted.dll");
+    CHECK(CopyFileW(program, planted, FALSE));
+    module = LoadLibraryW(L"planted.dll");
+    CHECK(module != NULL && FreeLibrary(module));
+    library_search_system();
+    CHECK(LoadLibraryW(L"planted.dll") == NULL && GetLastError() == ERROR_MOD_NOT_FOUND);
+    CHECK(LoadLibraryW(L"version.dll") != NULL);
+    CHECK(DeleteFileW(planted));
+}
+
 int main(int count, char **arguments)
 {
     if (stop_install(&problem) != AGENT_OK)
@@ -236,6 +257,7 @@ int main(int count, char **arguments)
         hears_keys();
         return case_end();
     }
+    loads_no_library_from_beside_it();
     tells_times();
     names_local_users_alone();
     names_this_machines_users();

@@ -54,7 +54,7 @@ def inspect_content(image):
     yield files <= MAY_IMPORT_FROM, f'it imports from what it may not: {sorted(files - MAY_IMPORT_FROM)}'
     names = {name for _, name in image.imports()}
     yield not names & MAY_NOT_IMPORT, f'it imports what it may not: {sorted(names & MAY_NOT_IMPORT)}'
-    yield {'CreateFileW', 'DeviceIoControl', 'CancelIoEx'} <= names, 'it does not import what it needs'
+    yield {'CreateFileW', 'DeviceIoControl', 'CancelIoEx', 'SetDefaultDllDirectories'} <= names, 'it does not import what it needs'
     functions = image.functions()
     yield len(functions) > 100 and all(a[1] <= b[0] for a, b in zip(functions, functions[1:])), \
         'the function table is short or not in order'

@@ -7,6 +7,7 @@ objects in a file and can fail at its n-th call (fwpuclnt_double.c), the driver 
 Who decides with these objects is proved in tests/driver/install. After each failure the machine must be as it was.
 Prints TAP; skipped without Wine or compiler.
 """
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -357,6 +358,74 @@ def a_file_in_use_goes_at_restart(machine):
     holder.finish()
     machine.uninstall()
     assert machine.parts() == NOTHING, machine.parts()
+
+
+@case
+def a_read_only_source_makes_no_file_that_stays(machine):
+    """CopyFile gives the copy the attributes of its source, and Windows deletes no file that is read-only."""
+    for more in (b'', b'newer', b'newest'):
+        machine.offer('plain.sys', more=more)
+        machine.source.chmod(0o444)
+        try:
+            machine.install()
+        finally:
+            machine.source.chmod(0o644)
+        assert machine.target.read_bytes().endswith(more) and list(machine.files()) == ['gatehouse.sys'], machine.files()
+    for name in ('gatehouse.sys', 'gatehouse.sys.new', 'gatehouse.sys.old'):
+        (machine.drivers / name).write_bytes(b'x')
+        (machine.drivers / name).chmod(0o444)
+    machine.offer('plain.sys')
+    machine.install()
+    assert list(machine.files()) == ['gatehouse.sys'], machine.files()
+    machine.target.chmod(0o444)
+    text = machine.uninstall()
+    assert machine.parts() == NOTHING and 'at restart' not in text, (text, machine.parts())
+
+
+@case
+def one_at_a_time(machine):
+    machine.install()
+    before = machine.parts()
+    holder = machine.hold('lock')
+    held = {**before[3], 'gatehouse.sys.lock': machine.files().get('gatehouse.sys.lock')}
+    for words in (('install', '--closed'), ('uninstall',)):
+        code, text = machine.gatehouse(*words)
+        assert code == 6 and 'is under way' in text and machine.parts() == (*before[:3], held), (text, machine.parts())
+    assert machine.gatehouse('install', '--dry-run')[0] == 0
+    holder.finish()
+    for turn in range(3):
+        machine.offer('plain.sys', more=b'%d' % turn)
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            runs = [pool.submit(machine.gatehouse, 'install', '--start') for _ in range(6)]
+        ended = [run.result() for run in runs]
+        assert any(code == 0 for code, _ in ended), ended
+        assert all(code == 0 or code == 6 and 'is under way' in text for code, text in ended), ended
+        assert machine.target.read_bytes().endswith(b'%d' % turn) and list(machine.files()) == ['gatehouse.sys'], machine.files()
+        assert machine.service() == ('AUTO_START', 'RUNNING') and machine.objects() == OPEN, machine.parts()
+
+
+@case
+def a_service_of_another_product_is_left_alone(machine):
+    sc = machine.world.run
+    assert sc('sc', 'create', 'gatehouse', 'type=', 'own', 'binPath=', r'C:\other\gate.exe')[0] == 0
+    try:
+        before = machine.parts()
+        for words in (('install',), ('install', '--closed', '--dry-run'), ('uninstall',)):
+            code, text = machine.gatehouse(*words)
+            assert code == 3 and 'no driver' in text and machine.parts() == before, (words, text, machine.parts())
+    finally:
+        sc('sc', 'delete', 'gatehouse')
+
+
+@case
+def a_setting_of_another_type_is_put_back(machine):
+    machine.install('--no-decider', 'permit')
+    assert machine.world.run('reg', 'add', KEY + r'\Parameters', '/v', 'DeadlineMs', '/d', 'soon', '/f')[0] == 0
+    before = machine.parts()
+    for words in (('--deadline', '5'), ('--no-decider', 'block')):
+        code, text = machine.gatehouse('install', *words, fail=20)
+        assert code == 6 and machine.parts() == before, (text, machine.parts())
+    assert before[2]['DeadlineMs'] == 'soon'
 
 
 sys.exit(main(CASES, ['install_files'], [os.path.join(PARTS, 'holder.exe')], Machine))

@@ -278,6 +278,26 @@ def deadline(test):
     test.restart_driver()
 
 
+@case('settings: each value counts by itself, whichever others are missing, of another type, or too long')
+def settings(test):
+    key = r'HKEY_LOCAL_MACHINE\System\CurrentControlSet\Services\gatehouse\Parameters'
+    test.restart_driver(NoDecider=2)
+    policy = test.status()['policy']
+    assert (policy['deadline_ms'], policy['no_decider']) == (60000, 'block'), policy
+    file = test.world.prefix / 'drive_c/value.reg'
+    for written in ('"soon"', 'hex:' + ','.join(['11'] * 64), 'hex(4):' + ','.join(['11'] * 64), 'hex(4):11,22', 'hex(4):'):
+        test.stop_driver()
+        test.start_driver(Capacity=7, NoDecider=1)
+        test.stop_driver()
+        file.write_text(f'REGEDIT4\n\n[{key}]\n"DeadlineMs"={written}\n')
+        assert test.world.run('reg', 'import', r'C:\value.reg')[0] == 0
+        assert test.sc('start', 'gatehouse')[0] == 0
+        status = test.status()
+        assert status['policy']['no_decider'] == 'permit' and status['capacity'] == 7, (written, status)
+        assert status['policy']['deadline_ms'] == 60000, (written, status)
+    test.restart_driver()
+
+
 @case('the socket is closed while its connection is held: given up, the decision comes too late')
 def given_up(test):
     stack, decider = test.stack(), test.device()

@@ -4,7 +4,7 @@
  *
  * Only the mingw-w64 build sees this folder, before mingw's ddk/; a build with the WDK has its own.
  * TOKEN_ACCESS_INFORMATION and SID, which WFP's structures point to, are in ntifs.h there.
- * Page: wdm.h ExAllocatePool2; RtlQueryRegistryValues (type check). Values as in nt/include.
+ * Page: wdm.h ExAllocatePool2. Values as in nt/include.
  *
  * When the driver uses a routine that mingw-w64 does not declare: its declaration here, its body in
  * windows/ when the kernel may lack it.
@@ -24,11 +24,6 @@ typedef ULONG64 POOL_FLAGS;
 
 /* windows/pool.c. The three flags above only; others: NULL. */
 PVOID ExAllocatePool2(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag);
-#endif
-
-#ifndef RTL_QUERY_REGISTRY_TYPECHECK
-#define RTL_QUERY_REGISTRY_TYPECHECK       0x00000100
-#define RTL_QUERY_REGISTRY_TYPECHECK_SHIFT 24
 #endif
 
 #endif

@@ -61,7 +61,7 @@ typedef struct _RTL_QUERY_REGISTRY_TABLE {
     ULONG DefaultLength;
 } RTL_QUERY_REGISTRY_TABLE, *PRTL_QUERY_REGISTRY_TABLE;
 
-/* Finds the host's values under a service's Parameters key, with RTL_QUERY_REGISTRY_DIRECT only. */
+/* Finds the host's values under a service's Parameters key. */
 NTSTATUS RtlQueryRegistryValues(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_REGISTRY_TABLE QueryTable, PVOID Context,
                                 PVOID Environment);
 NTSTATUS RtlCheckRegistryKey(ULONG RelativeTo, PWSTR Path);
