@@ -17,12 +17,7 @@
 #include "agent/show.h"
 #include "agent/transport.h"
 #include "cli/filter_command.h"
-
-void command_say(const char *sentence)
-{
-    fprintf(stderr, "gatehouse: %s\n", sentence);
-    fflush(stderr);
-}
+#include "cli/say.h"
 
 static const char *socket_path(const struct options *options)
 {
@@ -31,27 +26,7 @@ static const char *socket_path(const struct options *options)
 
 static struct session make_session(const struct options *options)
 {
-    return (struct session){.path = socket_path(options), .once = options->once, .say = command_say};
-}
-
-static void tell_resolved(const char *written, const char *resolved, enum program_path_kind kind)
-{
-    struct text text = {0};
-
-    if (kind == PROGRAM_PATH_REAL)
-        return;
-    if (kind == PROGRAM_PATH_ABSENT)
-        text_add(&text, "no program is at ");
-    show_written_path(&text, written);
-    if (kind == PROGRAM_PATH_LED) {
-        text_add(&text, " leads to ");
-        show_written_path(&text, resolved);
-        text_add(&text, ": that program is excepted.");
-    } else {
-        text_add(&text, " now: it is excepted once there is one.");
-    }
-    command_say(text_string(&text));
-    text_free(&text);
+    return (struct session){.path = socket_path(options), .once = options->once, .say = say};
 }
 
 static enum agent_result add_exception(struct rules *rules, const char *written, struct problem *problem)
@@ -62,7 +37,7 @@ static enum agent_result add_exception(struct rules *rules, const char *written,
 
     if (result != AGENT_OK)
         return result;
-    tell_resolved(written, resolved, kind);
+    say_program_path(written, resolved, kind, "that program is excepted.", "it is excepted once there is one.");
     return rules_add_exception(rules, resolved, problem);
 }
 
@@ -84,7 +59,7 @@ static void keep_resolvers(struct rules *rules)
     }
     rules_set_resolvers(rules, resolvers, count);
     if (count > 0)
-        command_say(sentence);
+        say(sentence);
 }
 
 static enum agent_result decide(const struct options *options, enum gatehouse_verdict verdict, struct problem *problem)

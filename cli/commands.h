@@ -9,7 +9,4 @@
 
 enum agent_result command_run(const struct options *options, struct problem *problem);
 
-/* "gatehouse: SENTENCE" on standard error. */
-void command_say(const char *sentence);
-
 #endif

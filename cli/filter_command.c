@@ -11,8 +11,7 @@
 
 #include "agent/filter_engine.h"
 #include "agent/program_path.h"
-#include "agent/show.h"
-#include "cli/commands.h"
+#include "cli/say.h"
 
 #define HELP "see 'gatehouse filter --help'."
 
@@ -27,25 +26,13 @@ static bool has_wish(const struct options *options)
 /* The filter is for where the path leads to; a program that is not there yet may come. */
 static enum agent_result resolve(const char *written, char *resolved, struct problem *problem)
 {
-    struct text text = {0};
     enum program_path_kind kind;
     enum agent_result result = program_path_resolve(written, resolved, &kind, problem);
 
-    if (result != AGENT_OK || kind == PROGRAM_PATH_REAL)
-        return result;
-    if (kind == PROGRAM_PATH_ABSENT)
-        text_add(&text, "no program is at ");
-    show_written_path(&text, written);
-    if (kind == PROGRAM_PATH_LED) {
-        text_add(&text, " leads to ");
-        show_written_path(&text, resolved);
-        text_add(&text, ": the filter is for that program.");
-    } else {
-        text_add(&text, " now: the filter is for one that comes.");
-    }
-    command_say(text_string(&text));
-    text_free(&text);
-    return AGENT_OK;
+    if (result == AGENT_OK)
+        say_program_path(written, resolved, kind, "the filter is for that program.",
+                         "the filter is for one that comes.");
+    return result;
 }
 
 static enum agent_result add(const struct options *options, const char *path, struct problem *problem)
@@ -91,7 +78,7 @@ static enum agent_result list(const struct options *options, const char *path, s
     if (result == AGENT_OK && (fwrite(text_string(&text), 1, text.used, stdout) != text.used || fflush(stdout) != 0))
         result = problem_set(problem, AGENT_FAILED, "cannot write the output: is there room, and does anybody read?");
     if (result == AGENT_OK && count == 0 && !options->json)
-        command_say("no filter was added; 'gatehouse filter list --all' shows those of others.");
+        say("no filter was added; 'gatehouse filter list --all' shows those of others.");
     text_free(&text);
     return result;
 }

@@ -12,6 +12,7 @@
 
 #include "cli/commands.h"
 #include "cli/program.h"
+#include "cli/say.h"
 
 /* The C library of mingw-w64 would put file names in the place of arguments with a '*'. */
 int _dowildcard = 0;
@@ -70,7 +71,7 @@ int wmain(int argc, wchar_t **wide)
     set_console();
     narrow = arguments_to_utf8(argc, wide);
     if (narrow == NULL) {
-        command_say("an argument is not valid Unicode: write it otherwise.");
+        say("an argument is not valid Unicode: write it otherwise.");
         return AGENT_USAGE;
     }
     return program_run(argc, narrow);

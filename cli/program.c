@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/options.h"
+#include "cli/say.h"
 
 #ifndef GATEHOUSE_VERSION
 #define GATEHOUSE_VERSION "unknown"
@@ -39,6 +40,6 @@ int program_run(int argc, char **argv)
     options_cleanup(&options);
     if (result == AGENT_OK || result == AGENT_STOPPED || stop_requested())
         return 0;
-    command_say(problem.sentence);
+    say(problem.sentence);
     return (int)result;
 }
