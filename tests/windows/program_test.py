@@ -19,7 +19,7 @@ import tty
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'wine'))
-from wine_world import Missing, World
+from wine_world import DidNotStart, Missing, World, find_wine, processes
 
 SOURCE, BUILD, VERSION = sys.argv[1:4]
 WINDOWS = os.path.join(BUILD, 'windows')
@@ -45,7 +45,7 @@ class Run:
     def __init__(self, world, *arguments, **more):
         argv = [world.wine, str(world.prefix / 'drive_c/gatehouse.exe'), *arguments]
         options = {'stdin': subprocess.DEVNULL, 'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, **more}
-        done = subprocess.run(argv, env=world.environment, timeout=60, check=False, **options)
+        done = subprocess.run(argv, env=world.environment, timeout=120, check=False, **options)
         self.code, self.out, self.words = done.returncode, done.stdout, done.stderr.decode()
         self.told = f'{arguments}: exit code {self.code}\n{(done.stdout or b"").decode(errors="replace")}{self.words}'
 
@@ -125,7 +125,7 @@ def results(name, text, code):
 def test_cases(world):
     for name in TESTS:
         argv = [world.wine, str(world.prefix / 'drive_c' / name)]
-        done = subprocess.run(argv, env=world.environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(argv, env=world.environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
         yield results(name, done.stderr.decode(errors='replace'), done.returncode)
 
 
@@ -138,12 +138,12 @@ def console_cases(world):
                                env={**world.environment, 'TERM': 'xterm'}, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE)
     try:
         for word, keys in ((b'type', b'y'), (b'again', b'\x1an')):
-            seen, end = b'', time.monotonic() + 10
+            seen, end = b'', time.monotonic() + 30
             while word not in re.sub(rb'\x1b\[[?0-9;]*[A-Za-z]', b'', seen) and time.monotonic() < end:
                 if select.select([ours], [], [], 0.1)[0]:
                     seen += os.read(ours, 4096)
             os.write(ours, keys)
-        _, words = program.communicate(timeout=30)
+        _, words = program.communicate(timeout=60)
         yield results('keys on a console', words.decode(errors='replace'), program.returncode)
     finally:
         program.kill()
@@ -153,17 +153,22 @@ def console_cases(world):
 
 
 def cases():
+    find_wine()
     trouble = build()
     yield 'it is built', trouble is None, trouble or ''
     if trouble is not None:
         return
-    world = World([os.path.join(WINDOWS, 'gatehouse.exe'), *(os.path.join(PARTS, name) for name in TESTS)])
+    try:
+        world = World([os.path.join(WINDOWS, 'gatehouse.exe'), *(os.path.join(PARTS, name) for name in TESTS)])
+    except DidNotStart as reason:
+        yield 'Wine starts', False, str(reason)
+        return
     try:
         for part in help_cases, line_cases, other_cases, test_cases, console_cases:
             yield from part(world)
     finally:
         left = world.close()
-    yield 'nothing is left: no process, no prefix', not left and not world.processes() and not world.folder.exists(), str(left)
+    yield 'nothing is left: no process, no prefix', not left and not processes(world.prefix) and not world.folder.exists(), str(left)
 
 
 def main():

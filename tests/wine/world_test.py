@@ -38,7 +38,7 @@ class Maker:
     def __init__(self, folder, seconds):
         self.folder, self.seen, self.sockets = pathlib.Path(folder), set(), set()
         self.process = subprocess.Popen([sys.executable, '-c', MAKE, str(seconds)], stdin=subprocess.DEVNULL, text=True,
-                                        stdout=subprocess.PIPE, start_new_session=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
                                         env={**os.environ, 'TMPDIR': folder})
 
     def prefixes(self):
