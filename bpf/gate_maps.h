@@ -14,11 +14,12 @@
 
 #include <linux/types.h>
 
-#define GATE_LAYOUT 2
+#define GATE_LAYOUT 3
 
 #define GATE_FLOWS_MAX   131072
 #define GATE_OWNERS_MAX  65536
 #define GATE_PENDED_MAX  65536
+#define GATE_SLOTS       4096 /* a power of two */
 #define GATE_IMAGES_MAX  4096
 #define GATE_EVENTS_SIZE (256 * 1024)
 #define GATE_PATH_MAX    4096
@@ -60,7 +61,7 @@ struct gate_tuple {
     __u8 protocol;
     __u8 ip_version;
     __u16 zero;
-};
+} __attribute__((aligned(8)));
 
 /* Flags of gate_caller and gate_image. The first four are those of host/gate.h. */
 #define GATE_CALLER_KNOWN        0x1u
@@ -106,6 +107,36 @@ struct gate_pended {
     struct gate_caller caller;
 };
 
+/*
+ * Who waits with a SYN, where the host reads it without a system call: one record in each slot, and a tuple has one
+ * slot. A slot that is taken by another tuple is not waited for: the record then goes to gate_waiting, as those of
+ * datagrams always do. The low bits of turn say what the slot is, the rest counts its records: whoever changes it from
+ * what he read to something else (compare and swap) was alone with it in between.
+ */
+enum gate_slot_is {
+    GATE_SLOT_FREE = 0,
+    GATE_SLOT_TAKEN = 1, /* being written */
+    GATE_SLOT_FULL = 2,
+    GATE_SLOT_BITS = 3,
+};
+
+struct gate_slot {
+    __u64 turn;
+    __u64 since; /* CLOCK_MONOTONIC ns */
+    struct gate_tuple tuple;
+    struct gate_pended pended;
+};
+
+static inline __attribute__((always_inline)) __u32 gate_slot_of(const struct gate_tuple *tuple)
+{
+    const __u64 *words = (const __u64 *)(const void *)tuple;
+    __u64 mixed = (words[0] ^ words[1] * 0x9e3779b97f4a7c15ull) * 0xff51afd7ed558ccdull;
+
+    mixed = (mixed ^ (mixed >> 32) ^ words[2] ^ words[3] * 0x9e3779b97f4a7c15ull) * 0xff51afd7ed558ccdull;
+    mixed = (mixed ^ (mixed >> 32) ^ words[4]) * 0xc4ceb9fe1a85ec53ull;
+    return (__u32)(mixed >> 40) & (GATE_SLOTS - 1);
+}
+
 /* One run of one program in one process. */
 struct gate_image_key {
     __u64 start_boottime_ns;
@@ -124,10 +155,22 @@ struct gate_image {
     char text[GATE_PATH_MAX + 256];
 };
 
+/*
+ * The decision in hand: valid while the host sends the packets of that flow round, which runs the rules inside its own
+ * system call. xt_permit then stores it in gate_flows, which the host would need a system call for.
+ */
+struct gate_hand {
+    __u64 sequence; /* even: valid; the host counts up when it opens its hand and when it closes it */
+    __u64 taken;    /* the sequence that was stored last, 0 when storing failed */
+    struct gate_flow_key flow;
+    struct gate_flow_state decision;
+};
+
 struct gate_state {
     __u32 layout;
     __u32 generation;
     __u64 events_lost; /* here and not among the counters: the host looks in every turn, without a system call */
+    struct gate_hand hand;
 };
 
 enum gate_counter {

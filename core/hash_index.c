@@ -8,6 +8,8 @@
 #define SEGMENT_SHIFT 12u
 #define SEGMENT_SIZE  (1u << SEGMENT_SHIFT)
 #define SEGMENT_BYTES (SEGMENT_SIZE * sizeof(struct hash_node *))
+/* Few at first, however much memory is there: they stay in the processor's cache. */
+#define FIRST_LEVEL 8u
 
 static struct hash_node **bucket_at(const struct hash_index *index, uint32_t bucket)
 {
@@ -57,7 +59,7 @@ bool hash_index_init(struct hash_index *index, const struct core_memory *memory,
     }
     index->memory = memory;
     index->segment_limit = segments;
-    index->level = SEGMENT_SHIFT;
+    index->level = FIRST_LEVEL;
     index->seed = seed;
     return true;
 }

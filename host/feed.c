@@ -88,9 +88,10 @@ static struct feed_socket *socket_get(struct feed *feed, uint64_t cookie)
     HASH_FIND(hh, feed->sockets, &cookie, sizeof(cookie), sock);
     if (sock)
         return sock;
-    sock = calloc(1, sizeof(*sock));
+    sock = malloc(sizeof(*sock)); /* not calloc, which leaves malloc's cache of freed blocks alone */
     if (!sock)
         return NULL;
+    memset(sock, 0, sizeof(*sock));
     sock->cookie = cookie;
     TAILQ_INIT(&sock->flows);
     HASH_ADD(hh, feed->sockets, cookie, sizeof(cookie), sock);
@@ -111,13 +112,14 @@ static void socket_put(struct feed *feed, struct feed_socket *sock)
 
 static struct feed_flow *flow_new(struct feed *feed, const struct gate_flow *key)
 {
-    struct feed_flow *flow = calloc(1, sizeof(*flow));
+    struct feed_flow *flow = malloc(sizeof(*flow));
     struct feed_socket *sock = flow ? socket_get(feed, key->cookie) : NULL;
 
     if (!sock) {
         free(flow);
         return NULL;
     }
+    memset(flow, 0, sizeof(*flow));
     flow->key = *key;
     flow->feed = feed;
     flow->socket = sock;
@@ -182,18 +184,25 @@ static void flow_keep_packet(struct feed_flow *flow, uint32_t id)
     flow->feed->packets_held++;
 }
 
-static void flow_release_packets(struct feed_flow *flow, bool repeat)
+static void flow_say_unreleased(int code)
 {
-    struct gate *gate = flow->feed->gate;
+    log_say("a held packet could not be released: %s; the kernel drops it when the queue closes.", strerror(-code));
+}
 
-    for (unsigned i = 0; i < flow->packet_count; i++) {
-        int result = repeat ? gate_repeat(gate, flow->packets[i]) : gate_drop(gate, flow->packets[i]);
-        if (result < 0 && result != -ENOENT)
-            log_say("a held packet could not be released: %s; the kernel drops it when the queue closes.",
-                    strerror(-result));
-    }
+static void flow_packets_gone(struct feed_flow *flow)
+{
     flow->feed->packets_held -= flow->packet_count;
     flow->packet_count = 0;
+}
+
+static void flow_drop_packets(struct feed_flow *flow)
+{
+    for (unsigned i = 0; i < flow->packet_count; i++) {
+        int result = gate_drop(flow->feed->gate, flow->packets[i]);
+        if (result < 0 && result != -ENOENT)
+            flow_say_unreleased(result);
+    }
+    flow_packets_gone(flow);
 }
 
 static void flow_destroy(struct feed_flow *flow, const char *why)
@@ -204,14 +213,17 @@ static void flow_destroy(struct feed_flow *flow, const char *why)
         log_say("a connection %s could not be ended: %s.", why, strerror(-result));
 }
 
-/* The verdict is there: store it, then let the packets meet it. */
+/* The verdict is there: the packets meet it. */
 static void flow_apply(struct feed_flow *flow, bool permit)
 {
-    int result = gate_decide(flow->feed->gate, &flow->key, permit);
+    int failed;
+    int result = gate_settle(flow->feed->gate, &flow->key, permit, flow->packets, flow->packet_count, &failed);
 
     if (result < 0)
-        log_say("a verdict could not be stored in the kernel: %s; its packets are dropped.", strerror(-result));
-    flow_release_packets(flow, result == 0);
+        log_say("a verdict could not be stored in the kernel: %s; its packets are held again.", strerror(-result));
+    if (failed)
+        flow_say_unreleased(failed);
+    flow_packets_gone(flow);
 }
 
 static void flow_settle(struct feed_flow *flow, bool permit, UINT64 wfp_flow)
@@ -302,7 +314,7 @@ static void feed_socket_closed(void *context, uint64_t cookie)
         struct feed_flow *flow = TAILQ_FIRST(&sock->flows);
         bool last = !TAILQ_NEXT(flow, of_socket);
 
-        flow_release_packets(flow, false);
+        flow_drop_packets(flow);
         flow_forget(flow);
         if (last)
             break;
@@ -469,7 +481,7 @@ void feed_free(struct feed *feed)
     wfp_set_policy_changed(NULL, NULL);
     HASH_ITER(hh, feed->flows, flow, next)
     {
-        flow_release_packets(flow, false);
+        flow_drop_packets(flow);
         if (flow->state == FLOW_LIVE)
             wfp_ale_flow_end(flow->wfp_flow);
         flow->state = FLOW_NEW; /* the driver is gone: no done will come */

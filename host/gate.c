@@ -279,6 +279,29 @@ static void fill_owner(struct gate *gate, const struct gate_caller *caller, stru
 
 enum waiting { WAITING_FOUND, WAITING_CLOSED, WAITING_GONE };
 
+/* Takes the record of a SYN out of its slot. False: it is not there. */
+static bool take_slot(struct gate *gate, const struct gate_tuple *tuple, struct gate_pended *pended)
+{
+    struct gate_slot *slot = &gate->programs.maps.slots[gate_slot_of(tuple)];
+    uint64_t turn = __atomic_load_n(&slot->turn, __ATOMIC_ACQUIRE);
+    uint64_t rest = turn & ~(uint64_t)GATE_SLOT_BITS;
+
+    if (turn != (rest | GATE_SLOT_FULL) || memcmp(&slot->tuple, tuple, sizeof(*tuple)))
+        return false;
+    *pended = slot->pended;
+    /* What was copied is whole if nobody came between. */
+    return __atomic_compare_exchange_n(&slot->turn, &turn, rest | GATE_SLOT_FREE, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_RELAXED);
+}
+
+static bool find_pended(struct gate *gate, const struct gate_tuple *tuple, struct gate_pended *pended)
+{
+    if (tuple->protocol == IPPROTO_TCP && take_slot(gate, tuple, pended))
+        return true;
+    return !bpf_map_lookup_elem(gate->programs.maps.waiting, tuple, pended) &&
+           pended->local_port == tuple->local_port && pended->remote_port == tuple->remote_port;
+}
+
 /*
  * Finds who waits. The record can be gone: evicted in a flood, or taken by another socket of the same tuple; sending
  * the packet round again writes it anew.
@@ -288,8 +311,7 @@ static enum waiting fill_waiting(struct gate *gate, const struct gate_tuple *tup
     struct gate_pended pended;
 
     packet->owner.path = "";
-    if (bpf_map_lookup_elem(gate->programs.maps.waiting, tuple, &pended) || pended.local_port != tuple->local_port ||
-        pended.remote_port != tuple->remote_port)
+    if (!find_pended(gate, tuple, &pended))
         return ++gate->missing < MISSING_MAX ? WAITING_GONE : WAITING_FOUND;
     gate->missing = 0;
     if (pended.closed)
@@ -379,16 +401,45 @@ static struct gate_flow_key key_of(const struct gate_flow *flow)
     return key;
 }
 
-int gate_decide(struct gate *gate, const struct gate_flow *flow, bool permit)
+static struct gate_flow_state decision_of(const struct gate *gate, bool permit)
 {
-    struct gate_flow_key key = key_of(flow);
     struct gate_flow_state state = {.generation = gate->programs.maps.state->generation,
                                     .verdict = permit ? GATE_PERMIT : GATE_BLOCK};
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     state.since = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return state;
+}
+
+int gate_decide(struct gate *gate, const struct gate_flow *flow, bool permit)
+{
+    struct gate_flow_key key = key_of(flow);
+    struct gate_flow_state state = decision_of(gate, permit);
+
     return bpf_map_update_elem(gate->programs.maps.flows, &key, &state, BPF_ANY) ? -errno : 0;
+}
+
+int gate_settle(struct gate *gate, const struct gate_flow *flow, bool permit, const uint32_t *packets, unsigned count,
+                int *failed)
+{
+    struct gate_hand *hand = &gate->programs.maps.state->hand;
+    uint64_t sequence = hand->sequence + 1;
+    bool taken;
+
+    *failed = 0;
+    hand->flow = key_of(flow);
+    hand->decision = decision_of(gate, permit);
+    __atomic_store_n(&hand->sequence, sequence, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < count; i++) {
+        int code = gate_repeat(gate, packets[i]);
+
+        if (code && code != -ENOENT && !*failed)
+            *failed = code;
+    }
+    taken = __atomic_load_n(&hand->taken, __ATOMIC_ACQUIRE) == sequence;
+    __atomic_store_n(&hand->sequence, sequence + 1, __ATOMIC_SEQ_CST);
+    return taken ? 0 : gate_decide(gate, flow, permit);
 }
 
 int gate_forget(struct gate *gate, const struct gate_flow *flow)

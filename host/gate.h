@@ -103,6 +103,14 @@ struct gate_flow {
     uint8_t remote_address[16];
 };
 
+/*
+ * Stores the verdict under the current generation and sends the flow's held packets through the rules again, where they
+ * find it. Returns 0, or -errno when the verdict could not be stored; such packets are held anew. *failed: 0, or the
+ * first -errno of a packet that could not be sent on.
+ */
+int gate_settle(struct gate *gate, const struct gate_flow *flow, bool permit, const uint32_t *packets, unsigned count,
+                int *failed);
+
 /* Stores the verdict under the current generation. Must come before gate_repeat of the flow's packets. 0 or -errno. */
 int gate_decide(struct gate *gate, const struct gate_flow *flow, bool permit);
 int gate_forget(struct gate *gate, const struct gate_flow *flow);

@@ -29,6 +29,9 @@
 
 #define GRACE_MS 2000u
 
+#define STATE_SIZE sizeof(struct gate_state)
+#define SLOTS_SIZE (GATE_SLOTS * sizeof(struct gate_slot))
+
 #define PIN_SIZE (GATE_PIN_DIR_SIZE + 40)
 
 static int print_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -47,10 +50,10 @@ static void pin_path(char path[PIN_SIZE], const char *directory, const char *nam
 /* The maps whose loss at a restart would be felt. */
 static int pin_maps(struct gate_bpf *skeleton, const char *directory)
 {
-    struct bpf_map *const maps[] = {skeleton->maps.gate_flows,   skeleton->maps.gate_owners,
-                                    skeleton->maps.gate_waiting, skeleton->maps.gate_images,
-                                    skeleton->maps.gate_state,   skeleton->maps.gate_counters,
-                                    skeleton->maps.gate_events};
+    struct bpf_map *const maps[] = {skeleton->maps.gate_flows,    skeleton->maps.gate_owners,
+                                    skeleton->maps.gate_waiting,  skeleton->maps.gate_images,
+                                    skeleton->maps.gate_slots,    skeleton->maps.gate_state,
+                                    skeleton->maps.gate_counters, skeleton->maps.gate_events};
     char path[PIN_SIZE];
 
     for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
@@ -84,8 +87,8 @@ static bool layout_matches(const char *directory)
 
 static void unlink_maps(const char *directory)
 {
-    static const char *const names[] = {"gate_flows", "gate_owners",   "gate_waiting", "gate_images",
-                                        "gate_state", "gate_counters", "gate_events"};
+    static const char *const names[] = {"gate_flows", "gate_owners", "gate_waiting",  "gate_images",
+                                        "gate_slots", "gate_state",  "gate_counters", "gate_events"};
     char path[PIN_SIZE];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -222,8 +225,7 @@ static int attach_all(struct gate_bpf *skeleton, const char *directory, int cgro
         {skeleton->progs.gate_sendmsg6, BPF_CGROUP_UDP6_SENDMSG},
         {skeleton->progs.gate_release, BPF_CGROUP_INET_SOCK_RELEASE},
     };
-    const struct bpf_program *const matches[] = {skeleton->progs.xt_permit, skeleton->progs.xt_block,
-                                                 skeleton->progs.xt_pend};
+    const struct bpf_program *const matches[] = {skeleton->progs.xt_permit, skeleton->progs.xt_pend};
     int code = 0;
 
     for (size_t i = 0; !code && i < sizeof(matches) / sizeof(matches[0]); i++)
@@ -235,19 +237,33 @@ static int attach_all(struct gate_bpf *skeleton, const char *directory, int cgro
     return code;
 }
 
+static size_t whole_pages(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    return (size + page - 1) / page * page;
+}
+
+static void *share(const struct bpf_map *map, size_t size)
+{
+    void *memory = mmap(NULL, whole_pages(size), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
 static int map_state(struct gate_programs *programs, struct gate_error *error)
 {
-    long page = sysconf(_SC_PAGESIZE);
-    void *memory = mmap(NULL, (size_t)page, PROT_READ | PROT_WRITE, MAP_SHARED,
-                        bpf_map__fd(programs->skeleton->maps.gate_state), 0);
+    struct gate_state *state = share(programs->skeleton->maps.gate_state, STATE_SIZE);
 
-    if (memory == MAP_FAILED)
+    programs->maps.state = state;
+    programs->maps.slots = state ? share(programs->skeleton->maps.gate_slots, SLOTS_SIZE) : NULL;
+    if (!programs->maps.slots)
         return gate_fail(error, -errno, "cannot share memory with the eBPF programs: %s", strerror(errno));
-    programs->maps.state = memory;
-    if (programs->maps.state->layout != GATE_LAYOUT) {
-        programs->maps.state->generation = 1;
-        programs->maps.state->layout = GATE_LAYOUT;
+    if (state->layout != GATE_LAYOUT) {
+        state->generation = 1;
+        state->layout = GATE_LAYOUT;
     }
+    state->hand.sequence |= 1; /* new, or a gate was killed with its hand open */
     return 0;
 }
 
@@ -281,7 +297,9 @@ int gate_programs_open(struct gate_programs *programs, const struct gate_load *l
 void gate_programs_close(struct gate_programs *programs)
 {
     if (programs->maps.state)
-        munmap(programs->maps.state, (size_t)sysconf(_SC_PAGESIZE));
+        munmap(programs->maps.state, whole_pages(STATE_SIZE));
+    if (programs->maps.slots)
+        munmap(programs->maps.slots, whole_pages(SLOTS_SIZE));
     if (programs->skeleton)
         gate_bpf__destroy(programs->skeleton);
     memset(programs, 0, sizeof(*programs));

@@ -88,7 +88,8 @@ bool gate_pins_are_dead(const char *directory);
 
 struct gate_maps {
     int flows, owners, waiting, images, counters;
-    struct gate_state *state; /* shared with the kernel */
+    struct gate_state *state; /* shared with the kernel, as slots */
+    struct gate_slot *slots;
 };
 
 struct gate_programs {

@@ -225,14 +225,13 @@ static int install_family(const struct family *family, const char *directory, ui
              ":" CHAIN " - [0:0]\n"
              "%s"
              "-A " CHAIN " -m bpf --object-pinned %s/xt_permit -j RETURN\n"
-             "-A " CHAIN " -p tcp -m bpf --object-pinned %s/xt_block -j REJECT --reject-with tcp-reset\n"
-             "-A " CHAIN " -p udp -m bpf --object-pinned %s/xt_block -j REJECT --reject-with %s\n"
              "-A " CHAIN " -m bpf --object-pinned %s/xt_pend -j NFQUEUE --queue-num %u%s\n"
+             "-A " CHAIN " -p tcp -j REJECT --reject-with tcp-reset\n"
+             "-A " CHAIN " -p udp -j REJECT --reject-with %s\n"
              "-I OUTPUT 1 -p udp -j " CHAIN "\n"
              "-I OUTPUT 1 -p tcp -m tcp --syn -j " CHAIN "\n"
              "COMMIT\n",
-             jumps, directory, directory, directory, family->refusal, directory, (unsigned)queue,
-             bypass ? " --queue-bypass" : "");
+             jumps, directory, directory, (unsigned)queue, bypass ? " --queue-bypass" : "", family->refusal);
     return restore(family, rules, error);
 }
 
