@@ -27,6 +27,7 @@ static const struct sentence sentences[] = {
     {STATUS_TEXT_ACCESS_DENIED, "access denied: " WORDS_ALLOWED},
     {0xC0000023u, "the output buffer is too small: install both programs from one release"},
     {0xC000009Au, WORDS_PEER " has no resources left: free some memory, then try again"},
+    {0xC00000CEu, WORDS_PEER " serves as many clients at once as it may: end some of them, then try again"},
     {0xC00000B5u, "the operation took too long inside " WORDS_PEER ": " WORDS_LOOK},
     {0xC00000BBu, "this " WORDS_PEER " does not support that: install both programs from one release"},
     {STATUS_TEXT_CANCELLED, "the operation was cancelled because " WORDS_PEER " stops or closes this client"},

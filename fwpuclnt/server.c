@@ -23,9 +23,10 @@ struct fwpm_server *fwpm_server_new(const struct fwpm_server_host *host)
 /* A session that gives way loses its transaction to any session that does not. */
 static void abort_owner(void)
 {
+    FWPM_SESSION0 impatient = {.txnWaitTimeoutInMSec = 1};
     HANDLE engine;
 
-    if (NT_SUCCESS(FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine))) {
+    if (NT_SUCCESS(FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, &impatient, &engine))) {
         if (NT_SUCCESS(FwpmTransactionBegin0(engine, 0)))
             (void)FwpmTransactionAbort0(engine);
         (void)FwpmEngineClose0(engine);
@@ -52,7 +53,8 @@ static void owner_refresh(struct fwpm_server *server)
         return;
     if (server->host.in_transaction(server->owner) && now_ms(server) >= owner_due(server)) {
         abort_owner();
-        if (server->host.in_transaction(server->owner)) /* no memory: again a moment later, not without end */
+        if (server->host.in_transaction(
+                server->owner)) /* no memory, or the driver is inside: again later, not without end */
             server->owner_since = now_ms(server);
     }
     if (!server->host.in_transaction(server->owner))

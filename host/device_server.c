@@ -34,7 +34,10 @@
 
 #define DEVICE_NAME "\\\\.\\Gatehouse"
 #define CLIENTS_MAX 64u
-#define GROUP_NAME  "gatehouse"
+/* So that no user keeps out another one, and all together do not keep out root. */
+#define CLIENTS_OF_USER_MAX  24u /* of one user other than root */
+#define CLIENTS_OF_USERS_MAX 48u /* of all users other than root */
+#define GROUP_NAME           "gatehouse"
 
 /*
  * A decider that decides by rules answers an offer within microseconds. To sleep meanwhile and be woken on another
@@ -66,6 +69,7 @@ struct client {
     struct client *next;
     struct loop_source source;
     struct nt_file *file;
+    uid_t user;
     struct fwpm_client *manager; /* NULL until its first management call */
     struct call calls[GATEHOUSE_CALLS_MAX];
     struct late_answer *late_first, **late_last;
@@ -379,6 +383,19 @@ static bool peer_in_group(int fd, gid_t primary)
     return false;
 }
 
+/* Room for one more of this user's. */
+static bool server_has_room(const struct device_server *server, uid_t user)
+{
+    unsigned same = 0, others = 0;
+
+    for (const struct client *client = server->clients; client; client = client->next) {
+        same += client->user == user;
+        others += client->user != 0;
+    }
+    return server->client_count < CLIENTS_MAX &&
+           (user == 0 || (same < CLIENTS_OF_USER_MAX && others < CLIENTS_OF_USERS_MAX));
+}
+
 static NTSTATUS client_open_device(struct client *client)
 {
     struct ucred peer = {0};
@@ -386,6 +403,7 @@ static NTSTATUS client_open_device(struct client *client)
 
     if (getsockopt(client->source.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
         return STATUS_ACCESS_DENIED;
+    client->user = peer.uid;
     struct nt_caller caller = {.process_id = (uint64_t)peer.pid,
                                .administrator = peer.uid == 0 || peer_in_group(client->source.fd, peer.gid)};
     NTSTATUS status = nt_file_open(DEVICE_NAME, GENERIC_READ | GENERIC_WRITE, &caller, &client->file);
@@ -393,7 +411,7 @@ static NTSTATUS client_open_device(struct client *client)
         log_say("refused process %d of user %u at the socket: status 0x%08X; only root and group \"" GROUP_NAME
                 "\" may connect.",
                 (int)peer.pid, (unsigned)peer.uid, (unsigned)status);
-    return status;
+    return NT_SUCCESS(status) && !server_has_room(client->server, peer.uid) ? STATUS_TOO_MANY_SESSIONS : status;
 }
 
 static void server_accept(struct device_server *server, int fd)
@@ -412,7 +430,7 @@ static void server_accept(struct device_server *server, int fd)
     for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++)
         client->calls[i].client = client;
 
-    NTSTATUS status = server->client_count < CLIENTS_MAX ? client_open_device(client) : STATUS_INSUFFICIENT_RESOURCES;
+    NTSTATUS status = client_open_device(client);
     if (!NT_SUCCESS(status) || loop_add(server->loop, &client->source, EPOLLIN) < 0) {
         client_answer(client, 0, (uint32_t)(NT_SUCCESS(status) ? STATUS_INSUFFICIENT_RESOURCES : status), NULL, 0);
         if (client->file)

@@ -4,6 +4,7 @@
  *
  * Each accepted peer is one file handle on the device; each message is one device control call.
  * Only root and members of the group "gatehouse" may open it, as SO_PEERCRED and SO_PEERGROUPS tell.
+ * 64 at once, of one user other than root 24, of all of them 48: STATUS_TOO_MANY_SESSIONS.
  * A client that does not read its answers is not read from either, so what is kept for it is bounded.
  * Filter management calls (GATEHOUSE_CALL_MANAGE) go past the device to the engine (fwpuclnt/server.h).
  */

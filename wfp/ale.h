@@ -88,8 +88,9 @@ void wfp_set_policy_changed(wfp_policy_changed *changed, void *context);
 /*
  * A session whose holder is not trusted to end its transactions: a management call of another session, unless that
  * gives way too, aborts its transaction instead of waiting for it (STATUS_FWP_TXN_ABORTED for its later calls, until it
- * commits, aborts or closes). in_transaction: whether it has one open now. Unknown handles are ignored. Any IRQL below
- * DISPATCH_LEVEL.
+ * commits, aborts or closes). Its own calls wait 1 ms at most for others (STATUS_FWP_TIMEOUT), and what such sessions
+ * keep is bounded (WFP_CLIENTS_BYTES, STATUS_QUOTA_EXCEEDED). in_transaction: whether it has one open now. Unknown
+ * handles are ignored. Any IRQL below DISPATCH_LEVEL.
  */
 void wfp_session_give_way(HANDLE engine);
 BOOLEAN wfp_session_in_transaction(HANDLE engine);

@@ -16,10 +16,12 @@
 /* At the start of a free block. */
 struct free_block {
     struct free_block *next;
+    bool whole; /* else the system has all pages but the first, and they are zero */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct free_block *freed[LARGE_BLOCK_PAGES + 1];
+static size_t kept;             /* bytes of free blocks that are whole */
 static char *fresh, *fresh_end; /* of the newest region: never handed out, zero */
 
 /* Huge pages are a wish: where the system has none, ordinary ones do. */
@@ -44,26 +46,36 @@ void *large_block_get(size_t pages, bool zero)
 {
     size_t size = pages * PAGE_SIZE;
     void *block = NULL;
-    bool used = true;
+    size_t dirty = size;
 
     pthread_mutex_lock(&lock);
     if (freed[pages] != NULL) {
-        block = freed[pages];
-        freed[pages] = freed[pages]->next;
+        struct free_block *taken = freed[pages];
+
+        freed[pages] = taken->next;
+        if (taken->whole)
+            kept -= size;
+        else
+            dirty = PAGE_SIZE;
+        block = taken;
     } else if ((size_t)(fresh_end - fresh) >= size || region_add()) {
         block = fresh;
         fresh += size;
-        used = false;
+        dirty = 0;
     }
     pthread_mutex_unlock(&lock);
-    return block != NULL && used && zero ? memset(block, 0, size) : block;
+    return block != NULL && dirty != 0 && zero ? memset(block, 0, dirty) : block;
 }
 
 void large_block_put(void *block, size_t pages)
 {
     struct free_block *link = block;
+    size_t size = pages * PAGE_SIZE;
 
     pthread_mutex_lock(&lock);
+    link->whole =
+        kept + size <= LARGE_KEPT_MAX || madvise((char *)block + PAGE_SIZE, size - PAGE_SIZE, MADV_DONTNEED) != 0;
+    kept += link->whole ? size : 0;
     link->next = freed[pages];
     freed[pages] = link;
     pthread_mutex_unlock(&lock);

@@ -7,8 +7,9 @@
  * NT maps non-paged pool with large pages for the same reason.
  *
  * Blocks are whole pages, cut from regions of LARGE_REGION_SIZE. A freed block waits for the next one
- * of its size; regions are not given back. So what is kept is bounded by the most that was in use at
- * once of each size. Blocks over LARGE_BLOCK_PAGES are not for here. Any thread; a lock inside.
+ * of its size. Of those that wait, LARGE_KEPT_MAX bytes keep their memory; the others give all pages but
+ * the first back to the system, and keep their addresses only. Blocks over LARGE_BLOCK_PAGES are not for here. Any
+ * thread; a lock inside.
  */
 #ifndef NT_EX_LARGE_BLOCK_H
 #define NT_EX_LARGE_BLOCK_H
@@ -18,6 +19,7 @@
 
 #define LARGE_BLOCK_PAGES 64u
 #define LARGE_REGION_SIZE ((size_t)32 << 20)
+#define LARGE_KEPT_MAX    ((size_t)32 << 20)
 
 /* Page-aligned, zeroed if asked. NULL: none left. pages: 1 to LARGE_BLOCK_PAGES. */
 void *large_block_get(size_t pages, bool zero);

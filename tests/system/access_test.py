@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Who may open the device: one decider at a time; root or the group gatehouse, nobody else."""
 import errno
+import os
 import pathlib
 import pwd
+import signal
 import socket
 import sys
 
@@ -126,6 +128,53 @@ def group_may(lab):
     for wrapper in (first, further):
         lines = stranger(lab, *wrapper)
         assert lines == ["answer 1 0x0"], (wrapper, lines)
+
+
+def open_handles(lab, user):
+    """A process of that user in the group, which opens handles until it is refused; what it says, and how to end it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setgid(GROUP_ID)
+        os.setuid(user)
+        held = []
+        try:
+            while len(held) < 100:
+                one = device.Device(lab.socket)
+                one.hello(2)
+                held.append(one)
+        except (OSError, device.DeviceClosed):
+            pass
+        os.write(writing, str(len(held)).encode())
+        signal.pause()
+    os.close(writing)
+    count = int(os.read(reading, 8))
+    os.close(reading)
+    return count, child
+
+
+@case("Survive bad input: users of the group cannot take all places, neither one from another nor all from root")
+def places(lab):
+    group = lab.directory / "group"
+    group.write_text(f"root:x:0:\ngatehouse:x:{GROUP_ID}:\n", encoding="utf-8")
+    lab.directory.chmod(0o755)
+    gatehoused = [names.find_program("gatehoused"), "--socket", lab.socket]
+    lab.start([*with_file(group, "/etc/group"), *gatehoused], name="gatehoused").wait_for("gatehoused: ready")
+    counts, children = zip(*[open_handles(lab, 61000 + user) for user in range(3)])
+    try:
+        assert counts == (24, 24, 0), counts
+        with lab.observer() as watcher:
+            watcher.status()
+        held = [lab.observer() for _ in range(16)]
+        done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "status")
+        assert done.returncode == 3 and "as many clients at once as it may" in done.stderr, done.stderr
+        for one in held:
+            one.close()
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
 
 
 @case("the device does not answer on a stream or datagram socket")

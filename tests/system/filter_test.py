@@ -24,7 +24,7 @@ REFUSED = (errno.ECONNREFUSED, errno.EHOSTUNREACH)
 MANAGE = 0xFFFFFFFD
 OPEN, CLOSE, BEGIN, COMMIT, ABORT, PROVIDER_ADD, FILTER_ADD, ENUM_CREATE = 1, 2, 3, 4, 5, 6, 12, 17
 BUSY, TXN_ABORTED, FILTER_NOT_FOUND = 0xC000022D, 0xC022000F, 0xC0220003
-MALFORMED, REVISION = 0xC000000D, 0xC0000059
+MALFORMED, REVISION, QUOTA = 0xC000000D, 0xC0000059, 0xC0000044
 
 
 def filters(lab, *words, code=0, wrapper=()):
@@ -411,6 +411,64 @@ def transaction_left_open(lab):
     assert took < 12
     assert idle.block("192.0.2.1")[0] == TXN_ABORTED and idle.call(COMMIT)[0] == TXN_ABORTED
     assert len(listed(lab, "--all")) == 8 + 1, "nothing of the aborted transaction stayed"
+
+
+def hold_again_and_again(lab):
+    """A process that has a transaction open whenever it may, until it is killed."""
+    child = os.fork()
+    if child:
+        return child
+    manager = Manager(lab).open()
+    while True:
+        status = manager.call(BEGIN, bytes(4))[0]
+        if status == TXN_ABORTED:
+            manager.call(ABORT)
+        time.sleep(0.001)
+
+
+@case(f"{HOSTILE}: ten clients with transaction after transaction keep nobody out for longer than one of them", timeout=90)
+def transactions_again_and_again(lab):
+    server = TcpServer(lab.server)
+    lab.gatehoused()
+    children = [hold_again_and_again(lab) for _ in range(10)]
+    try:
+        time.sleep(0.5)
+        began = time.monotonic()
+        add(lab, "block", "--to", "192.0.2.2")
+        took = time.monotonic() - began
+        with decide.permitting(lab):
+            talker = lab.connect_timer(net.SERVER_V4, server.port, "--count", 50)
+            slowest = max(talker.result()[1] for _ in range(50)) / 1000
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    tell(f"the command waited {took:.1f} s; meanwhile the slowest of 50 connections took {slowest:.1f} ms")
+    assert took < 11 and slowest < 1000
+    assert len(listed(lab)) == 1
+
+
+@case(f"{HOSTILE}: what clients keep is bounded, and the sentence says so")
+def quota(lab):
+    server = TcpServer(lab.server)
+    lab.gatehoused()
+    manager = Manager(lab).open(dynamic=True)
+    added = 0
+    for size in (60000, 4000, 0):
+        status = 0
+        while status == 0 and added < 3000:
+            payload = struct.pack("<QQ", added + 1, 7) + text("p") + b"\x00" + bytes(4) + struct.pack("<I", size)
+            status = manager.call(PROVIDER_ADD, payload + bytes(size) + b"\x00")[0]
+            added += status == 0
+        assert status == QUOTA and 1000 < added < 1300, (hex(status), added)
+    sentence = filters(lab, "add", "block", "--to", "192.0.2.2", code=3)
+    assert "remove filters" in sentence, sentence
+    decider = lab.decider()
+    talker = lab.connect_timer(net.SERVER_V4, server.port, "--count", 2)
+    decider.decide(decider.requests()[0], protocol.PERMIT, scope=2, lifetime_ms=60000)
+    assert [talker.result()[0] for _ in range(2)] == [0, 0], "the driver's own filters are not bound by it"
+    manager.device.close()
+    add(lab, "block", "--to", "192.0.2.2")
 
 
 @case(f"{HOSTILE}: the driver remembers an answer at once while a client's transaction is open")

@@ -58,8 +58,8 @@ uint64_t nt_now(void);
 
 /* --- Pump: timers and work items ----------------------------------------------------------- */
 
-/* Runs every due timer DPC and every queued work item; returns when the next timer is due (NT_NEVER: none).
- * PASSIVE_LEVEL. */
+/* Runs every due timer DPC and every queued work item; returns when the next timer is due (NT_NEVER: none). A work item
+ * that waits makes its caller wait: one that never ends never returns. PASSIVE_LEVEL. */
 uint64_t nt_pump(void);
 
 /* wake(context) is called, on any thread at any IRQL, when nt_pump() has work earlier than it last returned. NULL:
