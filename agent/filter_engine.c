@@ -42,6 +42,7 @@ static const struct {
     {ERROR_NOT_ENOUGH_MEMORY, AGENT_FAILED, "out of memory."},
     {1722, AGENT_UNREACHABLE, "the filter engine does not run: start the service BFE, or gatehoused."},
     {1753, AGENT_UNREACHABLE, "the filter engine does not run: start the service BFE, or gatehoused."},
+    {1816, AGENT_REFUSED, "the filter engine keeps no more for programs than it does now: remove filters of theirs."},
     {(DWORD)FWP_E_TIMEOUT, AGENT_REFUSED,
      "another program changes the filter engine and does not end: try again, or end that program."},
     {(DWORD)FWP_E_TXN_ABORTED, AGENT_REFUSED, "the filter engine was changed at the same time: try again."},

@@ -27,6 +27,8 @@
 #define APART_MAX       4u
 #define APART_PAUSE_MAX 4096u
 
+#define SEND_PIECE 512u
+
 struct transport {
     int socket;
     unsigned apart; /* answers in a row from another processor than ours */
@@ -129,6 +131,20 @@ static enum agent_result lost(struct problem *problem)
     return problem_set(problem, AGENT_LOST, "the connection to gatehoused ended.");
 }
 
+/* In one piece: to copy a short call here costs less than to have the kernel gather it. -1: too long, or errno. */
+static ssize_t send_one(int descriptor, const struct gatehouse_call *header, const struct transport_call *call)
+{
+    uint8_t piece[SEND_PIECE];
+    size_t size = sizeof(*header) + call->input_size;
+
+    if (size > sizeof(piece))
+        return -1;
+    memcpy(piece, header, sizeof(*header));
+    if (call->input_size != 0)
+        memcpy(piece + sizeof(*header), call->input, call->input_size);
+    return send(descriptor, piece, size, MSG_NOSIGNAL);
+}
+
 enum agent_result transport_send(struct transport *transport, const struct transport_call *calls, unsigned count,
                                  struct problem *problem)
 {
@@ -147,7 +163,7 @@ enum agent_result transport_send(struct transport *transport, const struct trans
         messages[i].msg_hdr.msg_iov = parts[i];
         messages[i].msg_hdr.msg_iovlen = calls[i].input_size == 0 ? 1 : 2;
     }
-    if (count == 1 && sendmsg(transport->socket, &messages[0].msg_hdr, MSG_NOSIGNAL) >= 0)
+    if (count == 1 && send_one(transport->socket, &headers[0], &calls[0]) >= 0)
         return AGENT_OK;
     while (sent < count) {
         int done = sendmmsg(transport->socket, messages + sent, count - sent, MSG_NOSIGNAL);

@@ -32,14 +32,29 @@ static void abort_owner(void)
     }
 }
 
+static UINT64 now_ms(const struct fwpm_server *server)
+{
+    return server->host.now_ms(server->host.context);
+}
+
+/* Shared with those who wait. */
+static UINT64 owner_due(const struct fwpm_server *server)
+{
+    UINT32 share = FWPM_TRANSACTION_MAX_MS / (1 + server->waiting_count);
+
+    return server->owner_since + (share < FWPM_TRANSACTION_MIN_MS ? FWPM_TRANSACTION_MIN_MS : share);
+}
+
 /* Brings owner up to date: its transaction may have been aborted from outside, or is overdue. */
 static void owner_refresh(struct fwpm_server *server)
 {
     if (server->owner == NULL)
         return;
-    if (server->host.in_transaction(server->owner) &&
-        server->host.now_ms(server->host.context) - server->owner_since >= FWPM_TRANSACTION_MAX_MS)
+    if (server->host.in_transaction(server->owner) && now_ms(server) >= owner_due(server)) {
         abort_owner();
+        if (server->host.in_transaction(server->owner)) /* no memory: again a moment later, not without end */
+            server->owner_since = now_ms(server);
+    }
     if (!server->host.in_transaction(server->owner))
         server->owner = NULL;
 }
@@ -51,9 +66,54 @@ static void owner_changed(struct fwpm_server *server, HANDLE engine)
 
     if (open && server->owner != engine) {
         server->owner = engine;
-        server->owner_since = server->host.now_ms(server->host.context);
+        server->owner_since = now_ms(server);
     } else if (!open && server->owner == engine) {
         server->owner = NULL;
+    }
+}
+
+/* --- Who waits ----------------------------------------------------------------------------- */
+
+static void wait_end(struct fwpm_client *client)
+{
+    struct fwpm_server *server = client->server;
+
+    if (!client->waits)
+        return;
+    for (struct fwpm_client **link = &server->waiting; *link != NULL; link = &(*link)->waiting)
+        if (*link == client) {
+            *link = client->waiting;
+            break;
+        }
+    client->waits = FALSE;
+    client->waiting = NULL;
+    server->waiting_count--;
+}
+
+static void wait_note(struct fwpm_client *client)
+{
+    struct fwpm_server *server = client->server;
+    struct fwpm_client **link = &server->waiting;
+
+    client->asked = now_ms(server);
+    if (client->waits)
+        return;
+    while (*link != NULL)
+        link = &(*link)->waiting;
+    *link = client;
+    client->waits = TRUE;
+    server->waiting_count++;
+}
+
+/* Forgets who did not ask again. */
+static void waiting_refresh(struct fwpm_server *server)
+{
+    struct fwpm_client *next;
+
+    for (struct fwpm_client *client = server->waiting; client != NULL; client = next) {
+        next = client->waiting;
+        if (now_ms(server) - client->asked > FWPM_ASKS_AGAIN_MS)
+            wait_end(client);
     }
 }
 
@@ -68,24 +128,24 @@ struct fwpm_client *fwpm_server_connect(struct fwpm_server *server)
     return client;
 }
 
-static void client_free(struct fwpm_client *client)
+/* FALSE: the engine's own side is in the way. */
+static BOOLEAN sessions_close(struct fwpm_client *client)
 {
-    struct fwpm_server *server = client->server;
-
     for (UINT32 i = 0; i < FWPM_SESSIONS_MAX; i++)
-        if (client->sessions[i].handle != 0)
-            (void)fwpm_session_close(client, &client->sessions[i]);
-    server->host.release(server->host.context, client);
+        if (client->sessions[i].handle != 0 && fwpm_session_close(client, &client->sessions[i]) == STATUS_FWP_TIMEOUT)
+            return FALSE;
+    return TRUE;
 }
 
-/* Of those who left, whoever can be ended now: the one whose transaction is open, or, if there is none, all. */
+/* Of those who left, whoever can be ended now: all, if no transaction is open. */
 static void leaving_close(struct fwpm_server *server)
 {
-    while (server->leaving != NULL && server->owner == NULL) {
+    while (server->leaving != NULL && server->owner == NULL && sessions_close(server->leaving)) {
         struct fwpm_client *client = server->leaving;
 
         server->leaving = client->next;
-        client_free(client);
+        server->leaving_count--;
+        server->host.release(server->host.context, client);
     }
 }
 
@@ -104,6 +164,7 @@ void fwpm_server_disconnect(struct fwpm_client *client)
     if (client == NULL)
         return;
     server = client->server;
+    wait_end(client);
     owner_refresh(server);
     if (client_owns(client)) { /* first, so that its other sessions find the way free */
         for (UINT32 i = 0; i < FWPM_SESSIONS_MAX; i++)
@@ -113,6 +174,7 @@ void fwpm_server_disconnect(struct fwpm_client *client)
     }
     client->next = server->leaving;
     server->leaving = client;
+    server->leaving_count++;
     leaving_close(server);
 }
 
@@ -122,14 +184,23 @@ void fwpm_server_free(struct fwpm_server *server)
         return;
     server->owner = NULL;
     leaving_close(server);
+    for (struct fwpm_client *client = server->leaving, *next; client != NULL; client = next) {
+        next = client->next;
+        server->host.release(server->host.context, client);
+    }
     server->host.release(server->host.context, server);
 }
 
 UINT64 fwpm_server_tick(struct fwpm_server *server)
 {
+    if (server->owner == NULL && server->leaving == NULL)
+        return FWPM_NEVER;
+    waiting_refresh(server);
     owner_refresh(server);
     leaving_close(server);
-    return server->owner == NULL ? FWPM_NEVER : server->owner_since + FWPM_TRANSACTION_MAX_MS;
+    if (server->owner != NULL)
+        return owner_due(server);
+    return server->leaving == NULL ? FWPM_NEVER : now_ms(server) + FWPM_TRANSACTION_MIN_MS;
 }
 
 /* --- Calls --------------------------------------------------------------------------------- */
@@ -140,6 +211,18 @@ static struct fwpm_session *session_find(struct fwpm_client *client, UINT32 hand
         if (handle != 0 && client->sessions[i].handle == handle)
             return &client->sessions[i];
     return NULL;
+}
+
+/* TRUE: not now. An open only waits for room; a transaction also for those who asked before. */
+static BOOLEAN must_wait(const struct fwpm_call *call, UINT32 number)
+{
+    const struct fwpm_server *server = call->client->server;
+
+    if (number == WIRE_ENGINE_OPEN)
+        return server->leaving_count >= FWPM_LEAVING_MAX;
+    if (server->owner != NULL)
+        return server->owner != call->session->engine;
+    return number == WIRE_TRANSACTION_BEGIN && server->waiting != NULL && server->waiting != call->client;
 }
 
 /* The version, the call's number, and, but for an open, the session; then the call itself. */
@@ -164,14 +247,18 @@ static NTSTATUS call_run(struct fwpm_call *call)
         if (call->session == NULL)
             return STATUS_INVALID_HANDLE;
         engine = call->session->engine;
-        owner_refresh(server);
-        leaving_close(server);
-        if (server->owner != NULL && server->owner != engine)
-            return (NTSTATUS)WIRE_BUSY;
     }
-    status = fwpm_call_run(call, number);
+    waiting_refresh(server);
+    owner_refresh(server);
+    leaving_close(server);
+    status = must_wait(call, number) ? STATUS_FWP_TIMEOUT : fwpm_call_run(call, number);
     if (engine != NULL)
         owner_changed(server, engine);
+    if (status == STATUS_FWP_TIMEOUT) {
+        wait_note(call->client);
+        return (NTSTATUS)WIRE_BUSY;
+    }
+    wait_end(call->client);
     return status;
 }
 

@@ -3,11 +3,13 @@
  * server.h - runs the management calls of clients (wire.h) on the engine's kernel-side Fwpm routines.
  *
  * What a client opened is its own: no other client can name its sessions or enumerations, and with the client they go,
- * its open transaction aborted, its dynamic objects deleted. Nobody waits in here for another client:
- *  - while one client's transaction is open, the calls of the others are answered WIRE_BUSY; they call again;
- *  - a call from the engine's own side (the driver) aborts an open transaction of a client instead of waiting for it;
- *  - a transaction that stays open for FWPM_TRANSACTION_MAX_MS is aborted.
- * A client whose transaction was aborted so is told STATUS_FWP_TXN_ABORTED until it ends it.
+ * its open transaction aborted, its dynamic objects deleted. Nobody waits in here:
+ *  - while one client's transaction is open, or one of the engine's own side (the driver), calls are answered
+ *    WIRE_BUSY; the clients call again;
+ *  - a call from the engine's own side aborts an open transaction of a client instead of waiting for it;
+ *  - a transaction is aborted when its time is up: FWPM_TRANSACTION_MAX_MS, divided by it and those who wait. They
+ * begin theirs in the order in which they first asked. So whoever asks gets in within that time, however many ask. A
+ * client whose transaction was aborted so is told STATUS_FWP_TXN_ABORTED until it ends it.
  *
  * Kernel-safe: no libc but memcpy and memset; memory and time come from the host. PASSIVE_LEVEL. One call at a time of
  * one server: the host sees to that (a mutex, or one thread).
@@ -20,6 +22,9 @@
 #define FWPM_SESSIONS_MAX       8u     /* of one client */
 #define FWPM_ENUMERATIONS_MAX   8u     /* of one client */
 #define FWPM_TRANSACTION_MAX_MS 10000u /* below the 15 s that others wait by default: so they get in */
+#define FWPM_TRANSACTION_MIN_MS 100u   /* of it, however many wait */
+#define FWPM_ASKS_AGAIN_MS      100u   /* who does not call again within that time does not wait any more */
+#define FWPM_LEAVING_MAX        64u    /* clients; while so many wait for a transaction's end, no session is opened */
 #define FWPM_NEVER              (~0ull)
 
 struct fwpm_server_host {

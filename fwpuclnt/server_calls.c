@@ -38,6 +38,8 @@ NTSTATUS fwpm_enumeration_close(struct fwpm_enumeration *enumeration)
 {
     NTSTATUS status = FwpmFilterDestroyEnumHandle0(enumeration->engine, enumeration->engine_enumeration);
 
+    if (status == STATUS_FWP_TIMEOUT)
+        return status;
     if (enumeration->carried != NULL)
         FwpmFreeMemory0((void **)&enumeration->carried);
     enumeration->handle = 0;
@@ -50,9 +52,11 @@ NTSTATUS fwpm_session_close(struct fwpm_client *client, struct fwpm_session *ses
 
     for (UINT32 i = 0; i < FWPM_ENUMERATIONS_MAX; i++)
         if (client->enumerations[i].handle != 0 && client->enumerations[i].engine == session->engine)
-            (void)fwpm_enumeration_close(&client->enumerations[i]);
+            if (fwpm_enumeration_close(&client->enumerations[i]) == STATUS_FWP_TIMEOUT)
+                return STATUS_FWP_TIMEOUT;
     status = FwpmEngineClose0(session->engine);
-    session->handle = 0;
+    if (status != STATUS_FWP_TIMEOUT)
+        session->handle = 0;
     return status;
 }
 

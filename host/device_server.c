@@ -45,6 +45,8 @@
 #define AWAKE_NS 60000u
 #define REST_MAX 256u
 
+#define ANSWER_PIECE 1024u
+
 struct call {
     struct client *client;
     struct nt_call *nt_call;
@@ -109,16 +111,29 @@ static void client_keep(struct client *client, const struct gatehouse_answer *an
     loop_change(client->server->loop, &client->source, EPOLLOUT);
 }
 
+/* A short one in one piece: to copy it here costs less than to have the kernel gather it. */
+static ssize_t answer_send(int fd, const struct gatehouse_answer *answer, const void *output, size_t size)
+{
+    struct iovec parts[2] = {{(void *)(uintptr_t)answer, sizeof(*answer)}, {(void *)(uintptr_t)output, size}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    uint8_t piece[ANSWER_PIECE];
+
+    if (sizeof(*answer) + size > sizeof(piece))
+        return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    memcpy(piece, answer, sizeof(*answer));
+    if (size)
+        memcpy(piece + sizeof(*answer), output, size);
+    return send(fd, piece, sizeof(*answer) + size, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void client_answer(struct client *client, uint32_t tag, uint32_t status, const void *output, size_t size)
 {
     struct gatehouse_answer answer = {
         .tag = tag, .status = status, .information = (uint32_t)size, .processor = (uint32_t)sched_getcpu() + 1};
-    struct iovec parts[2] = {{&answer, sizeof(answer)}, {(void *)(uintptr_t)output, size}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = size ? 2 : 1};
 
     if (client->closing)
         return;
-    if (!client->late_first && sendmsg(client->source.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+    if (!client->late_first && answer_send(client->source.fd, &answer, output, size) >= 0)
         return;
     if (client->late_first || errno == EAGAIN || errno == EWOULDBLOCK)
         client_keep(client, &answer, output);

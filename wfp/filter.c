@@ -46,6 +46,7 @@ void wfp_filter_free(struct wfp_filter *filter)
 {
     if (filter->slot != NULL)
         wfp_slot_put(filter->slot);
+    wfp_object_uncharge(&filter->object);
     wfp_free(filter->template);
     wfp_free(filter);
 }
@@ -173,7 +174,7 @@ static void forget(struct wfp_filter *filter)
     wfp_filter_free(filter);
 }
 
-static NTSTATUS finish(struct wfp_filter *filter, const FWPM_FILTER0 *source)
+static NTSTATUS finish(struct wfp_filter *filter, const struct wfp_session *session, const FWPM_FILTER0 *source)
 {
     NTSTATUS status;
 
@@ -185,6 +186,11 @@ static NTSTATUS finish(struct wfp_filter *filter, const FWPM_FILTER0 *source)
     filter->run.action.type = source->action.type;
     filter->run.action.calloutId = filter->slot == NULL ? 0 : filter->slot->id;
     filter->run.context = source->rawContext;
+    status =
+        wfp_object_charge(&filter->object, session,
+                          sizeof(*filter) + wfp_filter_copy_size(source, &wfp_layers[filter->layer], &filter->run));
+    if (!NT_SUCCESS(status))
+        return status;
     filter->template = wfp_filter_copy(source, &wfp_layers[filter->layer], &filter->run);
     if (filter->template == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -228,7 +234,7 @@ static NTSTATUS add_filter(struct wfp_session *session, void *context)
     filter->layer = layer;
     status = refer(filter, session, add->source);
     if (NT_SUCCESS(status))
-        status = finish(filter, add->source);
+        status = finish(filter, session, add->source);
     if (!NT_SUCCESS(status)) {
         forget(filter);
         return status;

@@ -83,6 +83,14 @@ FWPM_FILTER0 *wfp_filter_copy_into(struct wfp_arena *arena, const FWPM_FILTER0 *
     return result;
 }
 
+size_t wfp_filter_copy_size(const FWPM_FILTER0 *source, const struct wfp_layer *layer, FWPS_FILTER3 *run)
+{
+    struct wfp_arena arena = {0};
+
+    wfp_filter_copy_into(&arena, source, layer, run);
+    return arena.used;
+}
+
 FWPM_FILTER0 *wfp_filter_copy(const FWPM_FILTER0 *source, const struct wfp_layer *layer, FWPS_FILTER3 *run)
 {
     struct wfp_arena arena = {0};

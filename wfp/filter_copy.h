@@ -14,6 +14,9 @@
  */
 FWPM_FILTER0 *wfp_filter_copy(const FWPM_FILTER0 *source, const struct wfp_layer *layer, FWPS_FILTER3 *run);
 
+/* The block's size. */
+size_t wfp_filter_copy_size(const FWPM_FILTER0 *source, const struct wfp_layer *layer, FWPS_FILTER3 *run);
+
 /* The same into an arena that holds more; NULL while measuring. */
 FWPM_FILTER0 *wfp_filter_copy_into(struct wfp_arena *arena, const FWPM_FILTER0 *source, const struct wfp_layer *layer,
                                    FWPS_FILTER3 *run);

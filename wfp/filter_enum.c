@@ -175,21 +175,23 @@ NTSTATUS NTAPI FwpmFilterEnum0(HANDLE engineHandle, HANDLE enumHandle, UINT32 nu
     return status;
 }
 
-static NTSTATUS destroy(struct wfp_session *session, void *context)
+/* Also while the session's transaction is aborted: who ends it frees what it had. */
+NTSTATUS NTAPI FwpmFilterDestroyEnumHandle0(HANDLE engineHandle, HANDLE enumHandle)
 {
-    struct wfp_node *node = wfp_table_take(&enumerations, (UINT64)(uintptr_t)context);
+    struct wfp_session *session;
+    struct wfp_node *node;
+    NTSTATUS status;
 
-    (void)session;
+    pthread_once(&once, init);
+    status = wfp_gate_enter("FwpmFilterDestroyEnumHandle0", engineHandle, &session);
+    if (!NT_SUCCESS(status))
+        return status;
+    node = wfp_table_take(&enumerations, (UINT64)(uintptr_t)enumHandle);
+    wfp_gate_leave(session);
     if (node == NULL)
         return STATUS_FWP_INVALID_ENUMERATOR;
     wfp_free(CONTAINING_RECORD(node, struct enumeration, node));
     return STATUS_SUCCESS;
-}
-
-NTSTATUS NTAPI FwpmFilterDestroyEnumHandle0(HANDLE engineHandle, HANDLE enumHandle)
-{
-    pthread_once(&once, init);
-    return wfp_transaction_read("FwpmFilterDestroyEnumHandle0", engineHandle, destroy, enumHandle);
 }
 
 void NTAPI FwpmFreeMemory0(void **p)

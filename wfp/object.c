@@ -9,8 +9,10 @@
 #include "wfp/memory.h"
 #include "wfp/session.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
+static _Atomic(size_t) charged; /* written with the gate held, and where retired filters are freed */
 static struct wfp_table tables[WFP_KIND_COUNT];
 
 void wfp_object_init_tables(void)
@@ -72,6 +74,23 @@ NTSTATUS wfp_object_setup(struct wfp_object *object, const struct wfp_object_set
     if (NT_SUCCESS(status))
         object->provider = provider;
     return status;
+}
+
+NTSTATUS wfp_object_charge(struct wfp_object *object, const struct wfp_session *session, size_t bytes)
+{
+    if (!session->gives_way)
+        return STATUS_SUCCESS;
+    if (atomic_load_explicit(&charged, memory_order_relaxed) + bytes > WFP_CLIENTS_BYTES)
+        return STATUS_QUOTA_EXCEEDED;
+    atomic_fetch_add_explicit(&charged, bytes, memory_order_relaxed);
+    object->charged = bytes;
+    return STATUS_SUCCESS;
+}
+
+void wfp_object_uncharge(struct wfp_object *object)
+{
+    atomic_fetch_sub_explicit(&charged, object->charged, memory_order_relaxed);
+    object->charged = 0;
 }
 
 void wfp_object_unset(struct wfp_object *object)

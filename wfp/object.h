@@ -29,11 +29,23 @@ struct wfp_object {
     BOOLEAN added;   /* by the open transaction */
     BOOLEAN deleted; /* by the open transaction */
     UINT32 refs;
+    size_t charged;              /* bytes that count against WFP_CLIENTS_BYTES; until it is freed */
     struct wfp_session *session; /* dynamic: goes with it. NULL: stays */
     struct wfp_object *provider; /* NULL or a reference */
     struct wfp_object *older;    /* next in the transaction's list, latest first */
     LIST_ENTRY session_link;     /* of dynamic objects */
 };
+
+/*
+ * What the sessions of user-mode clients (wfp_session_give_way) may keep in all, deleted objects of an open transaction
+ * among it: STATUS_QUOTA_EXCEEDED. The engine's own side, the driver, has no part in it.
+ */
+#define WFP_CLIENTS_BYTES ((size_t)64 << 20)
+
+/* Of an object that is complete but in no table. STATUS_QUOTA_EXCEEDED: nothing was charged. */
+NTSTATUS wfp_object_charge(struct wfp_object *object, const struct wfp_session *session, size_t bytes);
+/* Before it is freed. Any IRQL <= DISPATCH_LEVEL. */
+void wfp_object_uncharge(struct wfp_object *object);
 
 void wfp_object_init_tables(void);
 struct wfp_table *wfp_object_table(enum wfp_kind kind);

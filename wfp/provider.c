@@ -31,12 +31,13 @@ static FWPM_PROVIDER0 *copy_into(struct wfp_arena *arena, const FWPM_PROVIDER0 *
     return result;
 }
 
-/* Deep copy behind head bytes, in one block, which the caller frees; NULL: no memory. */
-static void *copy_template(const FWPM_PROVIDER0 *source, size_t head, FWPM_PROVIDER0 **result)
+/* Deep copy behind head bytes, in one block of *size bytes, which the caller frees; NULL: no memory. */
+static void *copy_template(const FWPM_PROVIDER0 *source, size_t head, FWPM_PROVIDER0 **result, size_t *size)
 {
     struct wfp_arena arena = {0};
 
     copy_into(&arena, source, head);
+    *size = arena.used;
     arena.base = wfp_alloc(arena.used);
     if (arena.base == NULL)
         return NULL;
@@ -51,12 +52,13 @@ static NTSTATUS add(struct wfp_session *session, void *context)
     FWPM_PROVIDER0 *template;
     struct wfp_provider *provider;
     NTSTATUS status;
+    size_t size;
 
     if ((source->flags & ~(UINT32)(FWPM_PROVIDER_FLAG_PERSISTENT | FWPM_PROVIDER_FLAG_DISABLED)) != 0)
         return STATUS_FWP_INVALID_FLAGS;
     if (wfp_table_count(wfp_object_table(WFP_PROVIDER)) >= MAX_PROVIDERS)
         return STATUS_INSUFFICIENT_RESOURCES;
-    provider = copy_template(source, sizeof(*provider), &template);
+    provider = copy_template(source, sizeof(*provider), &template, &size);
     if (provider == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
     status = wfp_object_setup(&provider->object, &(struct wfp_object_setup){
@@ -66,7 +68,10 @@ static NTSTATUS add(struct wfp_session *session, void *context)
                                                      .display = &source->displayData,
                                                      .persistent = (source->flags & FWPM_PROVIDER_FLAG_PERSISTENT) != 0,
                                                  });
+    if (NT_SUCCESS(status))
+        status = wfp_object_charge(&provider->object, session, size);
     if (!NT_SUCCESS(status)) {
+        wfp_object_unset(&provider->object);
         wfp_free(provider);
         return status;
     }
@@ -120,10 +125,13 @@ static NTSTATUS get(struct wfp_session *session, void *context)
     struct get *wanted = context;
     struct wfp_object *object = wfp_object_find(WFP_PROVIDER, wanted->key);
 
+    size_t size;
+
     (void)session;
     if (object == NULL)
         return STATUS_FWP_PROVIDER_NOT_FOUND;
-    if (copy_template(CONTAINING_RECORD(object, struct wfp_provider, object)->template, 0, &wanted->copy) == NULL)
+    if (copy_template(CONTAINING_RECORD(object, struct wfp_provider, object)->template, 0, &wanted->copy, &size) ==
+        NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
     return STATUS_SUCCESS;
 }

@@ -18,6 +18,7 @@
 
 #define DEFAULT_TIMEOUT_MS 15000
 #define MAX_SESSIONS       4096
+#define GIVING_WAY_MS      1 /* its owner's thread is the host's, which must not stand still; it calls again */
 
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate_moved;
@@ -140,6 +141,7 @@ void wfp_session_give_way(HANDLE engine)
     struct wfp_session *session = find_session(engine);
     if (session != NULL) {
         session->gives_way = TRUE;
+        session->timeout_ms = GIVING_WAY_MS;
         session->users--;
     }
     pthread_cond_broadcast(&gate_moved);

@@ -49,12 +49,13 @@ static FWPM_SUBLAYER0 *copy_into(struct wfp_arena *arena, const FWPM_SUBLAYER0 *
     return result;
 }
 
-/* Deep copy behind head bytes, in one block, which the caller frees; NULL: no memory. */
-static void *copy_template(const FWPM_SUBLAYER0 *source, size_t head, FWPM_SUBLAYER0 **result)
+/* Deep copy behind head bytes, in one block of *size bytes, which the caller frees; NULL: no memory. */
+static void *copy_template(const FWPM_SUBLAYER0 *source, size_t head, FWPM_SUBLAYER0 **result, size_t *size)
 {
     struct wfp_arena arena = {0};
 
     copy_into(&arena, source, head);
+    *size = arena.used;
     arena.base = wfp_alloc(arena.used);
     if (arena.base == NULL)
         return NULL;
@@ -69,6 +70,7 @@ static NTSTATUS add(struct wfp_session *session, void *context)
     FWPM_SUBLAYER0 *template;
     struct wfp_sublayer *sublayer;
     NTSTATUS status;
+    size_t size;
 
     if ((source->flags & ~(UINT32)FWPM_SUBLAYER_FLAG_PERSISTENT) != 0)
         return STATUS_FWP_INVALID_FLAGS;
@@ -76,7 +78,7 @@ static NTSTATUS add(struct wfp_session *session, void *context)
         return STATUS_FWP_TOO_MANY_SUBLAYERS;
     if (IsEqualGUID(&source->subLayerKey, &FWPM_SUBLAYER_UNIVERSAL))
         return STATUS_FWP_ALREADY_EXISTS;
-    sublayer = copy_template(source, sizeof(*sublayer), &template);
+    sublayer = copy_template(source, sizeof(*sublayer), &template, &size);
     if (sublayer == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
     status = wfp_object_setup(&sublayer->object, &(struct wfp_object_setup){
@@ -87,7 +89,10 @@ static NTSTATUS add(struct wfp_session *session, void *context)
                                                      .provider_key = source->providerKey,
                                                      .persistent = (source->flags & FWPM_SUBLAYER_FLAG_PERSISTENT) != 0,
                                                  });
+    if (NT_SUCCESS(status))
+        status = wfp_object_charge(&sublayer->object, session, size);
     if (!NT_SUCCESS(status)) {
+        wfp_object_unset(&sublayer->object);
         wfp_free(sublayer);
         return status;
     }
@@ -146,10 +151,12 @@ static NTSTATUS get(struct wfp_session *session, void *context)
     FWPM_SUBLAYER0 built_in = {
         .subLayerKey = FWPM_SUBLAYER_UNIVERSAL, .displayData.name = universal_name, .weight = UNIVERSAL_WEIGHT};
 
+    size_t size;
+
     (void)session;
     if (sublayer == NULL || wfp_guid_is_zero(wanted->key))
         return STATUS_FWP_SUBLAYER_NOT_FOUND;
-    if (copy_template(sublayer->template == NULL ? &built_in : sublayer->template, 0, &wanted->copy) == NULL)
+    if (copy_template(sublayer->template == NULL ? &built_in : sublayer->template, 0, &wanted->copy, &size) == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
     return STATUS_SUCCESS;
 }

@@ -81,12 +81,14 @@ static void refer(struct wfp_object *object, int step)
 
 static void free_object(struct wfp_object *object)
 {
-    if (object->kind == WFP_FILTER)
+    if (object->kind == WFP_FILTER) {
         wfp_filter_free(filter_of(object));
-    else if (object->kind == WFP_CALLOUT)
+    } else if (object->kind == WFP_CALLOUT) {
         wfp_callout_free(CONTAINING_RECORD(object, struct wfp_callout, object));
-    else
+    } else {
+        wfp_object_uncharge(object);
         wfp_free(object);
+    }
 }
 
 void wfp_transaction_add(struct wfp_object *object)

@@ -31,6 +31,7 @@ typedef void SEC_WINNT_AUTH_IDENTITY_W;
 #define ERROR_ACCESS_DENIED          5L
 #define ERROR_INVALID_HANDLE         6L
 #define ERROR_NOT_ENOUGH_MEMORY      8L
+#define ERROR_NOT_ENOUGH_QUOTA       1816L
 #define ERROR_GEN_FAILURE            31L
 #define ERROR_NOT_SUPPORTED          50L
 #define ERROR_INVALID_PARAMETER      87L

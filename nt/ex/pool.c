@@ -92,11 +92,13 @@ static struct nt_pool_header *get_memory(size_t size, bool zero)
     if (size > SIZE_MAX / 2)
         return NULL;
     if (size < PAGE_SIZE) {
-        char *base =
-            zero ? calloc(1, sizeof(struct nt_pool_header) + size) : malloc(sizeof(struct nt_pool_header) + size);
-        if (base != NULL)
-            ((struct nt_pool_header *)(void *)base)->base = base;
-        return (struct nt_pool_header *)(void *)base;
+        /* Not calloc: glibc's leaves the cache of freed blocks alone that malloc takes from. */
+        struct nt_pool_header *header = malloc(sizeof *header + size);
+        if (header != NULL && zero)
+            memset(header + 1, 0, size);
+        if (header != NULL)
+            header->base = header;
+        return header;
     }
     size_t whole = size + 2 * (size_t)PAGE_SIZE;
     char *base = zero ? calloc(1, whole) : malloc(whole);

@@ -18,6 +18,7 @@
  */
 #define _GNU_SOURCE
 #include "nt/ex/pool.h"
+#include "nt/sanitize.h"
 #include "nt/foreign.h"
 
 #include <stdio.h>
@@ -244,16 +245,58 @@ void nt_special_give(struct nt_pool_header *header, const char *routine)
     give_pages(span);
 }
 
+/*
+ * Ordinary system buffers. A decider asks with the same large one again and again, too large for malloc's cache of
+ * freed blocks, so the last of about that size is kept; not under ASan, which is to see each use after free.
+ */
+#define KEPT_LEAST 8193u
+#define KEPT_MOST  16384u
+
+struct system_buffer {
+    DECLSPEC_ALIGN(16) size_t size;
+};
+static struct system_buffer *kept;
+
+static bool is_kept_size(size_t size)
+{
+    return !NT_SANITIZED && size >= KEPT_LEAST && size <= KEPT_MOST;
+}
+
+static void *buffer_new(size_t size)
+{
+    struct system_buffer *buffer = NULL;
+    if (size > SIZE_MAX - sizeof *buffer)
+        return NULL;
+    if (is_kept_size(size)) {
+        size = KEPT_MOST;
+        buffer = __atomic_exchange_n(&kept, NULL, __ATOMIC_ACQUIRE);
+    }
+    if (buffer == NULL)
+        buffer = malloc(sizeof *buffer + size);
+    if (buffer == NULL)
+        return NULL;
+    buffer->size = size;
+    return buffer + 1;
+}
+
+static void buffer_free(void *memory)
+{
+    struct system_buffer *buffer = memory == NULL ? NULL : (struct system_buffer *)memory - 1;
+    if (buffer != NULL && is_kept_size(buffer->size))
+        buffer = __atomic_exchange_n(&kept, buffer, __ATOMIC_ACQ_REL);
+    free(buffer);
+}
+
 void *nt_system_buffer_new(size_t size, PDRIVER_DISPATCH dispatch)
 {
     if (!NT_IS_FOREIGN(dispatch))
-        return malloc(size);
+        return buffer_new(size);
     const void *caller_before = caller;
     caller = (const void *)(uintptr_t)dispatch;
     struct nt_pool_header *header = nt_special_take(size, false);
     caller = caller_before;
     if (header == NULL)
-        return malloc(size);
+        return buffer_new(size);
     header->size = size;
     header->tag = 'BSoI';
     return nt_special_block(header);
@@ -265,7 +308,7 @@ void nt_system_buffer_free(void *buffer)
     if (header != NULL)
         nt_special_give(header, "IoCompleteRequest");
     else
-        free(buffer);
+        buffer_free(buffer);
 }
 
 bool nt_special_pool_explain(const void *address, char *text, size_t size)

@@ -39,7 +39,7 @@ static struct nt_call *call_of(PIRP irp)
 
 struct nt_call *nt_call_new(PDEVICE_OBJECT device, PFILE_OBJECT file_object, UCHAR major, uint64_t process_id)
 {
-    struct nt_call *call = aligned_alloc(16, (sizeof *call + 15) & ~(size_t)15);
+    struct nt_call *call = malloc(sizeof *call);
     if (call == NULL)
         return NULL;
     memset(call, 0, sizeof *call);

@@ -7,6 +7,8 @@
  * pended operations ended. A connect is classified on the driver host's dispatch thread, in the context of
  * the calling process, before its IOCTL returns.
  *
+ * It also carries the management calls of programs (fwpuclnt/wire.h); their sessions end with the handle.
+ *
  * Open ENGINE_DEVICE with CreateFile and FILE_FLAG_OVERLAPPED (a read of ends waits). All IOCTLs are
  * METHOD_BUFFERED. Closing the handle closes every endpoint that it made and did not close, as the end of a
  * process closes its sockets; ends that nobody read are forgotten. The device goes with the driver host, soon
@@ -35,9 +37,12 @@
 #define ENGINE_IOCTL_FILTER_DELETE   ENGINE_CTL(0x905) /* in: uint64_t filter id */
 #define ENGINE_IOCTL_STATE           ENGINE_CTL(0x906) /* out: engine_state */
 #define ENGINE_IOCTL_VIOLATION       ENGINE_CTL(0x907) /* out: engine_violation, the next one; empty: none */
+#define ENGINE_IOCTL_MANAGE          ENGINE_CTL(0x908) /* in: a call, out: its answer (fwpuclnt/wire.h), 8 bytes at least */
 
 #define ENGINE_SID_MAX    68u
 #define ENGINE_APP_ID_MAX 512u
+#define ENGINE_CALL_MAX   65536u
+#define ENGINE_ANSWER_MIN 8u
 
 /* One authorization at ALE_AUTH_CONNECT_V4 or _V6. */
 struct engine_connect {

@@ -14,6 +14,7 @@
 
 #include "driver/irp_queue.h"
 #include "tests/wine/engine_control.h"
+#include "tests/wine/engine_manage.h"
 #include "tests/wine/engine_platform.h"
 #include "wfp/ale.h"
 
@@ -24,9 +25,10 @@
 struct program {
     LONG refs; /* the handle, and each pended operation */
     KSPIN_LOCK lock;
-    LIST_ENTRY ends;        /* lock */
-    LIST_ENTRY sockets;     /* lock */
-    struct irp_queue reads; /* lock */
+    LIST_ENTRY ends;             /* lock */
+    LIST_ENTRY sockets;          /* lock */
+    struct irp_queue reads;      /* lock */
+    struct fwpm_client *manager; /* once it manages; of the stack's thread, and of close */
 };
 
 /* One connect: a socket until it is closed, and how its pended operation ended. Two lists, one block. */
@@ -329,9 +331,12 @@ static void read_state(struct engine_state *out)
     out->violations = engine_violations();
 }
 
+/* input ANY_SIZE: up to ENGINE_CALL_MAX; output: at least. */
 struct sizes {
     ULONG code, input, output;
 };
+
+#define ANY_SIZE (~0u)
 
 static const struct sizes sizes[] = {
     {ENGINE_IOCTL_CONNECT, sizeof(struct engine_connect), sizeof(struct engine_decision)},
@@ -342,13 +347,16 @@ static const struct sizes sizes[] = {
     {ENGINE_IOCTL_FILTER_DELETE, sizeof(UINT64), 0},
     {ENGINE_IOCTL_STATE, 0, sizeof(struct engine_state)},
     {ENGINE_IOCTL_VIOLATION, 0, sizeof(struct engine_violation)},
+    {ENGINE_IOCTL_MANAGE, ANY_SIZE, ENGINE_ANSWER_MIN},
 };
 
 static const struct sizes *find(const IO_STACK_LOCATION *stack)
 {
+    ULONG input = stack->Parameters.DeviceIoControl.InputBufferLength;
+
     for (size_t i = 0; i < RTL_NUMBER_OF(sizes); i++) {
         if (sizes[i].code == stack->Parameters.DeviceIoControl.IoControlCode &&
-            sizes[i].input == stack->Parameters.DeviceIoControl.InputBufferLength &&
+            (sizes[i].input == ANY_SIZE ? input <= ENGINE_CALL_MAX : sizes[i].input == input) &&
             sizes[i].output <= stack->Parameters.DeviceIoControl.OutputBufferLength)
             return &sizes[i];
     }
@@ -361,6 +369,7 @@ static void stack_do(PIRP irp)
     struct program *program = stack->FileObject->FsContext;
     const struct sizes *known = find(stack);
     void *buffer = irp->AssociatedIrp.SystemBuffer;
+    ULONG answered = known->output;
     NTSTATUS status = STATUS_SUCCESS;
 
     switch (known->code) {
@@ -382,11 +391,15 @@ static void stack_do(PIRP irp)
     case ENGINE_IOCTL_STATE:
         read_state(buffer);
         break;
+    case ENGINE_IOCTL_MANAGE:
+        status = engine_manage_call(&program->manager, buffer, stack->Parameters.DeviceIoControl.InputBufferLength,
+                                    buffer, stack->Parameters.DeviceIoControl.OutputBufferLength, &answered);
+        break;
     default:
         engine_next_violation(((struct engine_violation *)buffer)->text, sizeof(struct engine_violation));
         break;
     }
-    irp_complete(irp, status, NT_SUCCESS(status) ? known->output : 0);
+    irp_complete(irp, status, NT_SUCCESS(status) ? answered : 0);
 }
 
 static VOID NTAPI stack_thread(PVOID unused)
@@ -445,6 +458,7 @@ static NTSTATUS NTAPI engine_close(PDEVICE_OBJECT device, PIRP irp)
 
     (void)device;
     irp_queue_drain(&program->reads, STATUS_CANCELLED);
+    engine_manage_leave(program->manager);
     while (!IsListEmpty(&program->sockets))
         (void)close_endpoint(program, CONTAINING_RECORD(program->sockets.Flink, struct socket, link)->endpoint);
     program_put(program);

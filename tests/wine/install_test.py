@@ -12,26 +12,19 @@ import hashlib
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
-import traceback
 
 sys.dont_write_bytecode = True
-from wine_world import Missing, World, until
+from wine_cases import PARTS, WINDOWS, Cases, main
+from wine_world import until
 
-SOURCE, BUILD = sys.argv[1:3]
-WINDOWS = os.path.join(BUILD, 'windows')
-PARTS = os.path.join(WINDOWS, 'meson/tests/wine')
 KEY = r'HKLM\System\CurrentControlSet\Services\gatehouse'
 OBJECT_SIZE = 44  # struct object of fwpuclnt_double.c
-CASES = []
-CASE_SECONDS = 240
+CASES = Cases(seconds=300)
 
 
 def case(function):
-    CASES.append((function.__name__.replace('_', ' '), function))
-    return function
+    return CASES.add(function.__name__.replace('_', ' '))(function)
 
 
 class Machine:
@@ -55,6 +48,9 @@ class Machine:
         code, text = self.world.run('reg', 'add', r'HKCU\Software\Wine', '/v', 'Version', '/d', version, '/f')
         assert code == 0, text
 
+    def begin(self):
+        self.reset()
+
     def reset(self, driver='plain.sys'):
         """Nothing installed, and this driver beside the program."""
         self.world.environment.update({'WINEDLLOVERRIDES': self.builtin + ';fwpuclnt=n',
@@ -73,7 +69,7 @@ class Machine:
         if fail is not None:
             self.world.environment['GATEHOUSE_FWP_FAIL'] = str(fail)
         try:
-            return self.world.run('app/gatehouse.exe', *words, seconds=60)
+            return self.world.run('app/gatehouse.exe', *words)
         finally:
             self.world.environment.pop('GATEHOUSE_FWP_FAIL', None)
 
@@ -444,72 +440,4 @@ def a_disabled_service_is_put_back_disabled(machine):
     assert machine.service() == ('AUTO_START', 'RUNNING')
 
 
-def late(number, frame):
-    raise AssertionError(f'not within {CASE_SECONDS} s')
-
-
-def stopped(number, frame):
-    sys.exit(1)
-
-
-def build():
-    """What went wrong, or None."""
-    done = subprocess.run([os.path.join(SOURCE, 'tools/build-windows'), WINDOWS], capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        done = subprocess.run(['ninja', '-C', os.path.join(WINDOWS, 'meson'), 'install_files'], capture_output=True,
-                              text=True, check=False)
-    return None if done.returncode == 0 else done.stdout + done.stderr
-
-
-def run(machine, wanted):
-    for name, function in CASES:
-        if wanted and not any(word in name for word in wanted):
-            continue
-        signal.alarm(CASE_SECONDS)
-        try:
-            machine.reset()
-            function(machine)
-            yield name, None
-        except (AssertionError, OSError, subprocess.SubprocessError, KeyError, IndexError, ValueError):
-            yield name, traceback.format_exc()
-        finally:
-            signal.alarm(0)
-            machine.world.end_programs()
-
-
-def tell(number, shows, why):
-    print(f'{"ok" if why is None else "not ok"} {number} - {shows}', flush=True)
-    if why is not None:
-        print('\n'.join('# ' + line for line in why.splitlines()[-40:]), flush=True)
-    return why is not None
-
-
-def main():
-    if shutil.which('x86_64-w64-mingw32-gcc') is None:
-        print("1..0 # SKIP no x86_64-w64-mingw32-gcc; 'tools/deps windows' installs it")
-        return 0
-    signal.signal(signal.SIGALRM, late)
-    signal.signal(signal.SIGTERM, stopped)
-    failed = number = 0
-    world = None
-    try:
-        trouble = build()
-        if trouble:
-            print('1..1')
-            return int(tell(1, 'it is built', trouble))
-        world = World([os.path.join(PARTS, 'holder.exe')])
-        for number, (shows, why) in enumerate(run(Machine(world), sys.argv[3:]), 1):
-            failed += tell(number, shows, why)
-    except Missing as reason:
-        print(f'1..0 # SKIP {reason}')
-        return 0
-    finally:
-        if world is not None:
-            left = world.close()
-            number += 1
-            failed += tell(number, 'nothing is left: no process, no prefix', str(left) if left else None)
-    print(f'1..{number}')
-    return 1 if failed else 0
-
-
-sys.exit(main())
+sys.exit(main(CASES, ['install_files'], [os.path.join(PARTS, 'holder.exe')], Machine))

@@ -2,8 +2,12 @@
 """A Windows of its own for one test: a Wine prefix in a temporary folder, its services, and programs in it.
 
 All that is started here is ended by World.close(), which also tells what it had to end by force. Every wait has
-an end. The driver's DbgPrint is in World.log: the first program of a prefix starts the services, and drivers write
-where it does.
+an end, long enough for a slow and busy machine. The driver's DbgPrint is in World.log: the first program of a prefix
+starts the services, and drivers write where it does.
+
+However this process ends, nothing of its prefix stays: a guard in a session of its own (this file as a program) ends
+the prefix's processes and removes the folder as soon as this process is gone. A process is the prefix's if its
+environment names exactly that prefix.
 """
 import ctypes
 import fcntl
@@ -17,18 +21,25 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import tempfile
 import termios
 import threading
 import time
 
 PR_SET_PDEATHSIG = 1
-SECONDS = 10  # for what happens at once
+SECONDS = 30  # for what happens at once
+START_SECONDS = 180  # for a new prefix
+PROGRAM_SECONDS = 60  # for a program that ends by itself
 DRIVERS = r'C:\windows\system32\drivers'
 
 
 class Missing(Exception):
     """Why nothing can be tried here."""
+
+
+class DidNotStart(Exception):
+    """Wine is here, and a prefix does not come up."""
 
 
 def find(names, needed):
@@ -37,6 +48,12 @@ def find(names, needed):
         if path is not None:
             return path
     raise Missing(f"no {needed}; 'tools/deps wine' installs it")
+
+
+def find_wine():
+    """(Wine, its server)"""
+    return (find(['wine64', '/usr/lib/wine/wine64', 'wine'], 'Wine'),
+            find(['wineserver', '/usr/lib/wine/wineserver64', '/usr/lib/wine/wineserver'], "Wine's server"))
 
 
 def until(condition, what, seconds=SECONDS):
@@ -49,6 +66,68 @@ def until(condition, what, seconds=SECONDS):
 def end_with_parent():
     """For preexec_fn: even if this process is killed, Wine's server ends all that runs on it, and itself."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+
+
+def processes(prefix):
+    """Ids of the processes of this prefix that run."""
+    wanted = f'WINEPREFIX={prefix}'.encode()
+    found = []
+    for entry in os.listdir('/proc'):
+        try:
+            if entry.isdigit() and wanted in pathlib.Path('/proc', entry, 'environ').read_bytes().split(b'\0'):
+                found.append(int(entry))
+        except OSError:
+            pass
+    return found
+
+
+def end_processes(prefix):
+    """Kills what runs in this prefix, until there was nothing for half a second: what is just starting may start more.
+    Gives whom it killed."""
+    killed, quiet, end = set(), 0, time.monotonic() + SECONDS
+    while quiet < 10 and time.monotonic() < end:
+        found = processes(prefix)
+        for process in found:
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        killed.update(found)
+        quiet = 0 if found else quiet + 1
+        time.sleep(0.05)
+    return sorted(killed)
+
+
+def sockets(prefix):
+    """Where Wine's servers had their sockets. Debian's puts a folder for each prefix into /tmp; others have one for each
+    user."""
+    if not prefix.exists():
+        return []
+    status = os.stat(prefix)
+    name = f'server-{status.st_dev:x}-{status.st_ino:x}'
+    own = [f'/tmp/.wine-{os.getuid()}/{name}']
+    return own + [str(folder.parent) for folder in pathlib.Path('/tmp').glob('wine-??????/' + name)]
+
+
+def end_folder(folder):
+    """Ends and removes all; gives whom it killed."""
+    killed = end_processes(folder / 'prefix')
+    for path in sockets(folder / 'prefix'):
+        shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    return killed
+
+
+class Guard:
+    """Ends a folder's prefix when this process is gone."""
+
+    def __init__(self, folder):
+        self.process = subprocess.Popen([sys.executable, os.path.abspath(__file__), str(folder)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def finish(self):
+        self.process.stdin.close()
+        self.process.wait(2 * SECONDS)
 
 
 class Program:
@@ -173,46 +252,62 @@ class Terminal:
 class World:
     def __init__(self, files):
         """files: what lies beside the programs, by path; *.sys go to the drivers' folder, *.dll to system32."""
-        self.wine = find(['wine64', '/usr/lib/wine/wine64', 'wine'], 'Wine')
-        server = find(['wineserver', '/usr/lib/wine/wineserver64', '/usr/lib/wine/wineserver'], "Wine's server")
+        self.wine, server = find_wine()
+        try:
+            self._start(server, files)
+        except DidNotStart as reason:
+            print(f'# {reason}; once more, with a fresh prefix', flush=True)
+            self._start(server, files)
+
+    def _start(self, server, files):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='gatehouse-wine-'))
         self.prefix = self.folder / 'prefix'
-        self.programs, self.server = [], None
+        self.programs, self.server, self.guard = [], None, Guard(self.folder)
         self.environment = {'WINEPREFIX': str(self.prefix), 'WINEDEBUG': '-all', 'WINEARCH': 'win64',
                             'WINESERVER': server, 'WINEDLLOVERRIDES': 'mscoree,mshtml,winemenubuilder.exe=',
                             'PATH': os.environ['PATH'], 'HOME': str(self.folder), 'LC_ALL': 'C.UTF-8'}
         try:
-            self._start(server, files)
+            self._make_prefix(server, files)
         except BaseException:
-            self.close()
+            self.close(gently=False)
             raise
 
-    def _start(self, server, files):
+    def _make_prefix(self, server, files):
         self.log = self.folder / 'log'
         self.log_read = 0
         self.prefix.mkdir(mode=0o700)
+        drivers = self.prefix / 'drive_c/windows/system32/drivers'
         loud = {**self.environment, 'WINEDEBUG': '-all,err+ntoskrnl,+debugstr'}
         with open(self.log, 'wb') as log:
             # In its first session Wine starts no driver; the second one's first program starts the services.
-            for words, environment in ((['wineboot', '--init'], self.environment), (['sc', 'query', 'none'], loud)):
+            for words, environment in ((['wineboot', '--init'], self.environment), (['sc', 'query', 'RpcSs'], loud)):
                 self._end_server()
                 self._start_server(server, log)
-                self._wine(words, environment, log, 120)
-            drivers = self.prefix / 'drive_c/windows/system32/drivers'
-            for file in files:
-                shutil.copy(file, drivers if file.endswith('.sys') else drivers.parent if file.endswith('.dll')
-                            else self.prefix / 'drive_c')
+                if self._wine(words, environment, log) != 0 or not drivers.is_dir():
+                    raise DidNotStart(f'Wine does not start: {" ".join(words)} failed')
+        for file in files:
+            shutil.copy(file, drivers if file.endswith('.sys') else drivers.parent if file.endswith('.dll')
+                        else self.prefix / 'drive_c')
 
     def _start_server(self, server, log):
-        """Before any program, which would start one of its own that outlives this process."""
-        self.server = subprocess.Popen([server, '--foreground', '--persistent'], env=self.environment, stdout=log,
-                                       stderr=log, start_new_session=True, preexec_fn=end_with_parent)
-        until(lambda: subprocess.run([server, '-k0'], env=self.environment, timeout=SECONDS, check=False).returncode == 0,
-              "Wine's server is there")
+        """Before any program, which would start one of its own that outlives this process. Debian's ends with "try
+        again" when two start at once in a new prefix, and asking whether it is there is starting one."""
+        end = time.monotonic() + START_SECONDS
+        while True:
+            if self.server is None or self.server.poll() is not None:
+                self.server = subprocess.Popen([server, '--foreground', '--persistent'], env=self.environment, stdout=log,
+                                               stderr=log, start_new_session=True, preexec_fn=end_with_parent)
+                time.sleep(0.1)
+            if subprocess.run([server, '-k0'], env=self.environment, timeout=SECONDS, check=False, stdout=log,
+                              stderr=log).returncode == 0 and self.server.poll() is None:
+                return
+            if time.monotonic() > end:
+                raise DidNotStart(f"Wine's server is not there within {START_SECONDS} s")
+            time.sleep(0.05)
 
     def _end_server(self):
         if self.server is not None:
-            subprocess.run([self.environment['WINESERVER'], '--kill'], env=self.environment, timeout=30, check=False,
+            subprocess.run([self.environment['WINESERVER'], '--kill'], env=self.environment, timeout=SECONDS, check=False,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
                 self.server.wait(SECONDS)
@@ -221,12 +316,12 @@ class World:
                 self.server.wait()
             self.server = None
 
-    def _wine(self, words, environment, log, seconds):
+    def _wine(self, words, environment, log):
         try:
-            subprocess.run([self.wine, *words], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                           timeout=seconds, check=False)
+            return subprocess.run([self.wine, *words], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                  timeout=START_SECONDS, check=False).returncode
         except subprocess.TimeoutExpired:
-            raise Missing(f'Wine does not start: {" ".join(words)} took more than {seconds} s') from None
+            raise DidNotStart(f'Wine does not start: {" ".join(words)} took more than {START_SECONDS} s') from None
 
     def path(self, name):
         return 'C:\\' + name
@@ -243,7 +338,7 @@ class World:
         self.programs.append(terminal)
         return terminal
 
-    def run(self, name, *arguments, seconds=20):
+    def run(self, name, *arguments, seconds=PROGRAM_SECONDS):
         """(exit code, what it said) of a program that ends by itself."""
         inside = self.prefix / 'drive_c' / name
         done = subprocess.run([self.wine, str(inside) if inside.exists() else name, *arguments], env=self.environment,
@@ -263,43 +358,27 @@ class World:
             program.close()
         self.programs = []
 
-    def processes(self):
-        """Ids of the processes of this prefix that run."""
-        wanted = f'WINEPREFIX={self.prefix}'.encode()
-        found = []
-        for entry in os.listdir('/proc'):
-            try:
-                if entry.isdigit() and wanted in pathlib.Path('/proc', entry, 'environ').read_bytes().split(b'\0'):
-                    found.append(int(entry))
-            except OSError:
-                pass
-        return found
-
-    def sockets(self):
-        """Where Wine's server had its socket. Debian's puts a folder for each prefix into /tmp, and its name into the
-        prefix; others have one for each user."""
-        if not self.prefix.exists():
-            return []
-        status = os.stat(self.prefix)
-        folders = [f'/tmp/.wine-{os.getuid()}/server-{status.st_dev:x}-{status.st_ino:x}']
-        note = self.prefix / 'wineserver'
-        if note.exists():
-            name = note.read_text(errors='replace').strip()
-            folders += [f'/tmp/{name}'] if re.fullmatch(r'wine-\w{6}', name) else []
-        return folders
-
-    def close(self):
-        """Ends and removes everything; gives what was still there after Wine's own end."""
+    def close(self, gently=True):
+        """Ends and removes everything. Gently: gives what was still there after Wine's own end."""
         self.end_programs()
-        stubborn = []
-        self._end_server()
-        end = time.monotonic() + SECONDS
-        while self.processes() and time.monotonic() < end:
-            time.sleep(0.02)
-        for process in self.processes():
-            stubborn.append(process)
-            os.kill(process, signal.SIGKILL)
-        for folder in self.sockets():
-            shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if gently:
+            self._end_server()
+            end = time.monotonic() + SECONDS
+            while processes(self.prefix) and time.monotonic() < end:
+                time.sleep(0.02)
+        stubborn = end_folder(self.folder)
+        if self.server is not None:
+            self.server.wait(SECONDS)
+            self.server = None
+        self.guard.finish()
         return stubborn
+
+
+def main():
+    """The guard: waits for the end of whoever started it."""
+    sys.stdin.buffer.read()
+    end_folder(pathlib.Path(sys.argv[1]))
+
+
+if __name__ == '__main__':
+    main()
