@@ -152,7 +152,7 @@ static uint32_t file_undo(struct install *install)
 /* Also when it is as it shall be: a service that is marked for deletion looks the same and refuses. */
 static uint32_t service_do(struct install *install)
 {
-    return service_write(install->file.target, install->automatic);
+    return service_write(install->file.target, install->automatic ? SERVICE_AUTO_START : SERVICE_DEMAND_START);
 }
 
 static uint32_t service_undo(struct install *install)
@@ -161,7 +161,7 @@ static uint32_t service_undo(struct install *install)
 
     if (!install->service.exists)
         return service_delete(&later);
-    return service_write(install->service.path, install->service.automatic);
+    return service_write(install->service.path, install->service.start);
 }
 
 static uint32_t values_undo(struct install *install)

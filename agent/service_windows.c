@@ -60,7 +60,8 @@ uint32_t service_read(struct service_state *state)
         state->exists = true;
         state->foreign = (buffer.config.dwServiceType & SERVICE_KERNEL_DRIVER) == 0;
         state->running = status.dwCurrentState != SERVICE_STOPPED;
-        state->automatic = buffer.config.dwStartType == SERVICE_AUTO_START;
+        state->start = buffer.config.dwStartType;
+        state->automatic = state->start == SERVICE_AUTO_START;
         if (buffer.config.lpBinaryPathName != NULL)
             lstrcpynW(state->path, buffer.config.lpBinaryPathName, SERVICE_PATH_MAX);
     } else if (error == 0) {
@@ -78,9 +79,8 @@ static uint32_t create(SC_HANDLE manager, const wchar_t *path, DWORD start, SC_H
     return *service == NULL ? GetLastError() : 0;
 }
 
-uint32_t service_write(const wchar_t *path, bool automatic)
+uint32_t service_write(const wchar_t *path, uint32_t start)
 {
-    DWORD start = automatic ? SERVICE_AUTO_START : SERVICE_DEMAND_START;
     SERVICE_DESCRIPTIONW description = {(wchar_t *)DESCRIPTION};
     SC_HANDLE manager, service;
     uint32_t error = open_service(SERVICE_CHANGE_CONFIG, &manager, &service);

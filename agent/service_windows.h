@@ -24,13 +24,14 @@ struct service_state {
     bool foreign;   /* it is no driver: another product's of the same name */
     bool running;   /* or on its way up or down */
     bool automatic; /* starts with Windows */
+    uint32_t start; /* SERVICE_AUTO_START and so on */
     wchar_t path[SERVICE_PATH_MAX];
 };
 
 uint32_t service_read(struct service_state *state);
 
-/* Creates the service, or changes the one that is there. */
-uint32_t service_write(const wchar_t *path, bool automatic);
+/* Creates the service, or changes the one that is there. start: as in struct service_state. */
+uint32_t service_write(const wchar_t *path, uint32_t start);
 
 /* Waits up to 15 seconds; ERROR_TIMEOUT then. Not running already, or not there, is success. */
 uint32_t service_stop(void);

@@ -94,7 +94,7 @@ struct driver_state {
 
     struct driver_answers answers;
     HANDLE engine;
-    BOOLEAN added_provider, added_sublayer; /* by this driver, so it tries to take them away */
+    BOOLEAN uses_shared; /* provider and sublayer: registration.c */
     UINT32 callout_ids[DRIVER_CALLOUTS];
 };
 

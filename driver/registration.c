@@ -72,10 +72,9 @@ static NTSTATUS register_callouts(void)
     return status;
 }
 
-/* *added only if it was us: where `gatehouse install` or `gatehouse filter add` ran, ours join what is there. */
-static NTSTATUS there_or(NTSTATUS status, BOOLEAN *added)
+/* Where `gatehouse install` or `gatehouse filter add` ran, ours join what is there. */
+static NTSTATUS there_or(NTSTATUS status)
 {
-    *added = NT_SUCCESS(status);
     return status == STATUS_FWP_ALREADY_EXISTS ? STATUS_SUCCESS : status;
 }
 
@@ -88,7 +87,7 @@ static NTSTATUS add_provider(HANDLE engine)
     provider.displayData.name = (wchar_t *)L"Gatehouse";
     provider.displayData.description = (wchar_t *)L"Holds new connections until they are decided";
     provider.serviceName = (wchar_t *)GATEHOUSE_SERVICE;
-    return there_or(FwpmProviderAdd0(engine, &provider, NULL), &driver_state.added_provider);
+    return there_or(FwpmProviderAdd0(engine, &provider, NULL));
 }
 
 static NTSTATUS add_sublayer(HANDLE engine)
@@ -100,7 +99,7 @@ static NTSTATUS add_sublayer(HANDLE engine)
     sublayer.displayData.name = (wchar_t *)L"Gatehouse";
     sublayer.providerKey = (GUID *)&provider_key;
     sublayer.weight = GATEHOUSE_SUBLAYER_WEIGHT;
-    return there_or(FwpmSubLayerAdd0(engine, &sublayer, NULL), &driver_state.added_sublayer);
+    return there_or(FwpmSubLayerAdd0(engine, &sublayer, NULL));
 }
 
 /*
@@ -115,6 +114,7 @@ static NTSTATUS add_shared(void)
 
     if (!NT_SUCCESS(status))
         return status;
+    driver_state.uses_shared = TRUE;
     status = add_provider(engine);
     if (NT_SUCCESS(status))
         status = add_sublayer(engine);
@@ -122,21 +122,47 @@ static NTSTATUS add_shared(void)
     return status;
 }
 
-/* What others still use stays (STATUS_FWP_IN_USE), and is joined at the next start. */
+static BOOLEAN provider_may_go(HANDLE engine)
+{
+    FWPM_PROVIDER0 *provider;
+    BOOLEAN may_go;
+
+    if (!NT_SUCCESS(FwpmProviderGetByKey0(engine, &provider_key, &provider)))
+        return FALSE;
+    may_go = (provider->flags & FWPM_PROVIDER_FLAG_PERSISTENT) == 0;
+    FwpmFreeMemory0((void **)&provider);
+    return may_go;
+}
+
+static BOOLEAN sublayer_may_go(HANDLE engine)
+{
+    FWPM_SUBLAYER0 *sublayer;
+    BOOLEAN may_go;
+
+    if (!NT_SUCCESS(FwpmSubLayerGetByKey0(engine, &sublayer_key, &sublayer)))
+        return FALSE;
+    may_go = (sublayer->flags & FWPM_SUBLAYER_FLAG_PERSISTENT) == 0;
+    FwpmFreeMemory0((void **)&sublayer);
+    return may_go;
+}
+
+/*
+ * Whoever made them: the one who goes last takes them along, or they would stay until BFE ends. What others still use
+ * stays (STATUS_FWP_IN_USE), and so does what `gatehouse install` made for good.
+ */
 static void remove_shared(void)
 {
     HANDLE engine = NULL;
 
-    if (!driver_state.added_provider && !driver_state.added_sublayer)
+    if (!driver_state.uses_shared)
         return;
+    driver_state.uses_shared = FALSE;
     if (!NT_SUCCESS(FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine)))
         return;
-    if (driver_state.added_sublayer)
+    if (sublayer_may_go(engine))
         (void)FwpmSubLayerDeleteByKey0(engine, &sublayer_key);
-    if (driver_state.added_provider)
+    if (provider_may_go(engine))
         (void)FwpmProviderDeleteByKey0(engine, &provider_key);
-    driver_state.added_sublayer = FALSE;
-    driver_state.added_provider = FALSE;
     (void)FwpmEngineClose0(engine);
 }
 

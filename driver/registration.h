@@ -2,9 +2,10 @@
 /*
  * registration.h - Gatehouse's objects in the filter engine.
  *
- * Callouts are registered with the kernel first; provider, sublayer, management callouts and their
- * filters are added in one transaction of one dynamic session: if anything ends that session, all
- * of it is gone at once, and no filter of ours stays behind to block the machine.
+ * Callouts are registered with the kernel first; management callouts and their filters are added in
+ * one transaction of one dynamic session: if anything ends that session, all of it is gone at once,
+ * and no filter of ours stays behind to block the machine. Provider and sublayer are shared with
+ * `gatehouse install` and `gatehouse filter add` and belong to no session; the last user removes them.
  *
  * Sublayer weight: below FWPM_SUBLAYER_UNIVERSAL's 0x8000 (page Types of Callouts: a callout at an
  * ALE or transport layer wants a lighter sublayer than the universal one). Filters in it, heaviest

@@ -37,7 +37,8 @@ MAY_IMPORT = {
         RtlSetDaclSecurityDescriptor ZwClose ZwSetSecurityObject memcmp memcpy memmove memset''',
     'fwpkclnt.sys': '''
         FwpmCalloutAdd0 FwpmEngineClose0 FwpmEngineOpen0 FwpmFilterAdd0 FwpmFilterDeleteById0 FwpmProviderAdd0
-        FwpmProviderDeleteByKey0 FwpmSubLayerAdd0 FwpmSubLayerDeleteByKey0 FwpmTransactionAbort0 FwpmTransactionBegin0 FwpmTransactionCommit0 FwpsCalloutRegister3
+        FwpmFreeMemory0 FwpmProviderDeleteByKey0
+        FwpmProviderGetByKey0 FwpmSubLayerAdd0 FwpmSubLayerDeleteByKey0 FwpmSubLayerGetByKey0 FwpmTransactionAbort0 FwpmTransactionBegin0 FwpmTransactionCommit0 FwpsCalloutRegister3
         FwpsCalloutUnregisterById0 FwpsCompleteOperation0 FwpsFlowAssociateContext0 FwpsFlowRemoveContext0
         FwpsPendOperation0''',
 }

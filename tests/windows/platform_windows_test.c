@@ -189,6 +189,8 @@ static void never_waits_for_a_reader(void)
     while (count > 0 && (wrote < 400000 || read < wrote)) {
         count = read_pattern(from, read);
         read += count;
+        if (read == wrote) /* all of a full ring was read, and the thread may not have said so yet */
+            wait_any(&wait, 1000);
         done = wrote < 400000 ? write_pattern(wrote) : 0;
         wrote += done > 0 ? (size_t)done : 0;
     }

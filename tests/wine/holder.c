@@ -4,8 +4,8 @@
  *
  *   holder service   a handle to the service gatehouse: deleted, it stays marked
  *   holder file      gatehouse.sys where Windows keeps drivers, so that nobody can delete it
- *   holder transaction   a transaction of the filter engine, open
  *   holder lock      what an install or uninstall that is under way holds
+ *   holder transaction   a transaction of the filter engine, open
  */
 #include <stdio.h>
 #include <string.h>
@@ -39,11 +39,11 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "service") == 0) {
         manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
         service = OpenServiceW(manager, L"gatehouse", SERVICE_QUERY_STATUS);
-    } else if (argc == 2 && strcmp(argv[1], "transaction") == 0) {
-        begun = hold_transaction();
     } else if (argc == 2 && strcmp(argv[1], "lock") == 0) {
         file = CreateFileW(L"C:\\windows\\system32\\drivers\\gatehouse.sys.lock", GENERIC_READ, 0, NULL, CREATE_ALWAYS,
                            FILE_FLAG_DELETE_ON_CLOSE, NULL);
+    } else if (argc == 2 && strcmp(argv[1], "transaction") == 0) {
+        begun = hold_transaction();
     } else if (argc == 2) {
         file = CreateFileW(L"C:\\windows\\system32\\drivers\\gatehouse.sys", GENERIC_READ, FILE_SHARE_READ, NULL,
                            OPEN_EXISTING, 0, NULL);

@@ -428,4 +428,16 @@ def a_setting_of_another_type_is_put_back(machine):
     assert before[2]['DeadlineMs'] == 'soon'
 
 
+@case
+def a_disabled_service_is_put_back_disabled(machine):
+    machine.install()
+    assert machine.world.run('sc', 'config', 'gatehouse', 'start=', 'disabled')[0] == 0
+    before = machine.parts()
+    assert before[1][0] == '0x4', before
+    code, text = machine.gatehouse('install', '--start', '--starts', 'auto', fail=20)
+    assert code == 6 and machine.parts() == before, (text, machine.parts())
+    machine.install('--start', '--starts', 'auto')
+    assert machine.service() == ('AUTO_START', 'RUNNING')
+
+
 sys.exit(main(CASES, ['install_files'], [os.path.join(PARTS, 'holder.exe')], Machine))

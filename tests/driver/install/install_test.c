@@ -445,6 +445,65 @@ static void replaces_what_would_not_stay(void **state)
     assert_int_equal(set(INSTALL_NONE), 0);
 }
 
+static void add_short_lived(HANDLE session)
+{
+    static wchar_t name[] = L"short";
+    FWPM_PROVIDER0 only = {.providerKey = provider, .displayData.name = name};
+    FWPM_SUBLAYER0 layer = {.subLayerKey = sublayer, .displayData.name = name, .providerKey = (GUID *)&provider};
+
+    assert_int_equal(FwpmProviderAdd0(session, &only, NULL), 0);
+    assert_int_equal(FwpmSubLayerAdd0(session, &layer, NULL), 0);
+}
+
+/* As `gatehouse filter add` makes them, before the driver comes and again while it is there. Whoever goes last takes
+ * provider and sublayer along, for they would stay until Windows ends. */
+static void the_driver_takes_along_what_nobody_uses(void **state)
+{
+    static wchar_t name[] = L"added by hand";
+    FWPM_FILTER0 filter = {.displayData.name = name,
+                           .layerKey = FWPM_LAYER_ALE_AUTH_CONNECT_V4,
+                           .subLayerKey = sublayer,
+                           .action.type = FWP_ACTION_PERMIT};
+    HANDLE session;
+    UINT64 id;
+
+    (void)state;
+    assert_int_equal(FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &session), 0);
+    add_short_lived(session);
+    fixture_load(NULL, 0);
+    unload();
+    assert_int_equal(counts().providers + counts().sublayers, 0);
+
+    fixture_load(NULL, 0);
+    assert_int_equal(FwpmFilterAdd0(session, &filter, NULL, &id), 0);
+    unload();
+    assert_int_equal(counts().providers + counts().sublayers, 2);
+    fixture_load(NULL, 0);
+    assert_int_equal(FwpmFilterDeleteById0(session, id), 0);
+    unload();
+    assert_int_equal(counts().providers + counts().sublayers, 0);
+    assert_int_equal(FwpmEngineClose0(session), 0);
+}
+
+/* Without any filter in it nothing but the flag says that somebody installed it. */
+static void the_driver_leaves_what_is_there_for_good(void **state)
+{
+    static wchar_t name[] = L"kept";
+    FWPM_PROVIDER0 only = {.providerKey = provider, .displayData.name = name, .flags = FWPM_PROVIDER_FLAG_PERSISTENT};
+    FWPM_SUBLAYER0 layer = {.subLayerKey = sublayer, .displayData.name = name, .flags = FWPM_SUBLAYER_FLAG_PERSISTENT};
+    HANDLE session;
+
+    (void)state;
+    assert_int_equal(FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &session), 0);
+    assert_int_equal(FwpmProviderAdd0(session, &only, NULL), 0);
+    assert_int_equal(FwpmSubLayerAdd0(session, &layer, NULL), 0);
+    assert_int_equal(FwpmEngineClose0(session), 0);
+    fixture_load(NULL, 0);
+    unload();
+    assert_int_equal(counts().providers + counts().sublayers, 2);
+    assert_int_equal(set(INSTALL_NONE), 0);
+}
+
 /* --- Each allocation failing --- */
 
 static _Atomic long fail_at;
@@ -508,6 +567,8 @@ int main(void)
         cmocka_unit_test_teardown(a_loaded_driver_keeps_the_sublayer, finish),
         cmocka_unit_test_teardown(refuses_beside_a_driver_that_came_first, finish),
         cmocka_unit_test_teardown(replaces_what_would_not_stay, finish),
+        cmocka_unit_test_teardown(the_driver_takes_along_what_nobody_uses, finish),
+        cmocka_unit_test_teardown(the_driver_leaves_what_is_there_for_good, finish),
         cmocka_unit_test_teardown(a_failure_changes_nothing, finish),
     };
 
