@@ -19,7 +19,7 @@ from wine_world import DRIVERS, until
 
 CASES = Cases(seconds=180)
 case = CASES.add
-TRANSACTION_SECONDS = 10  # FWPM_TRANSACTION_MAX_MS, shared by the open one and those that wait
+TRANSACTION_SECONDS = 10  # FWPM_TRANSACTION_MAX_MS, of one that nobody waits for
 APP = r'C:\windows\system32\winver.exe'
 APP_ID = r'\device\harddiskvolume1\windows\system32\winver.exe'
 OTHER_ID = r'\device\harddiskvolume1\other.exe'
@@ -205,13 +205,13 @@ def waits_for_a_transaction(test):
     assert len(test.list()) == 4
 
 
-@case('a transaction that stays open is aborted after 10 s, half of it with one that waits, which goes on')
+@case('a transaction that stays open is aborted when its time, shared with the add that waits, is up; the add goes on')
 def overdue_transaction(test):
     test.hold_transaction()
     started = time.monotonic()
     test.add('block', '--port', '443')
     took = time.monotonic() - started
-    assert TRANSACTION_SECONDS / 2 - 2 < took < TRANSACTION_SECONDS / 2 + 5, took
+    assert TRANSACTION_SECONDS / 2 - 2 < took < TRANSACTION_SECONDS - 0.5, took
 
 
 @case('gatehouse.sys does not wait for a program that keeps a transaction open')
