@@ -3,6 +3,7 @@
  * holder.c - holds what is in the way of others, until its input ends.
  *
  *   holder service   a handle to the service gatehouse: deleted, it stays marked
+ *   holder disabled  the same, and disables it first
  *   holder file      gatehouse.sys where Windows keeps drivers, so that nobody can delete it
  *   holder lock      what an install or uninstall that is under way holds
  *   holder transaction   a transaction of the filter engine, open
@@ -39,6 +40,11 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "service") == 0) {
         manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
         service = OpenServiceW(manager, L"gatehouse", SERVICE_QUERY_STATUS);
+    } else if (argc == 2 && strcmp(argv[1], "disabled") == 0) {
+        manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
+        service = OpenServiceW(manager, L"gatehouse", SERVICE_CHANGE_CONFIG);
+        (void)ChangeServiceConfigW(service, SERVICE_NO_CHANGE, SERVICE_DISABLED, SERVICE_NO_CHANGE, NULL, NULL, NULL,
+                                   NULL, NULL, NULL, NULL);
     } else if (argc == 2 && strcmp(argv[1], "lock") == 0) {
         file = CreateFileW(L"C:\\windows\\system32\\drivers\\gatehouse.sys.lock", GENERIC_READ, 0, NULL, CREATE_ALWAYS,
                            FILE_FLAG_DELETE_ON_CLOSE, NULL);
