@@ -664,11 +664,11 @@ void device_server_look(struct device_server *server)
     struct client *client = server->offered;
 
     server->offered = NULL;
-    if (!client || client->closing || client->late_first || client_read(client))
+    if (!client || client->closing || client->late_first)
         return;
     if (server->rest)
         server->rest--;
-    else
+    else if (!client_read(client))
         stay_awake(server, client);
 }
 
