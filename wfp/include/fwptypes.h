@@ -2,10 +2,8 @@
 /*
  * fwptypes.h - the value, match and action types that both sides of the Windows Filtering Platform share.
  *
- * Spelled and laid out as on 64-bit Windows; the sizes are asserted at the end. Numbers were checked
- * against the enumeration pages of fwptypes.h (Windows API reference) and mingw-w64's fwptypes.h.
- * Newer than that second source and known from the pages and one public list only:
- * FWP_MATCH_PREFIX and FWP_MATCH_NOT_PREFIX, FWP_BITMAP_* types, reauthorize reasons EDP and later.
+ * Spelled and laid out as on 64-bit Windows; the sizes are asserted at the end. Each number was checked against two
+ * other sources (docs/windows-headers.md).
  *
  * STATUS_FWP_* are in <ntstatus.h>, as in the WDK. FWP_E_* (the same numbers as HRESULT) are here.
  */
