@@ -167,6 +167,36 @@ DWORD exchange_complete(struct exchange *exchange, void *block)
     return RPC_S_CALL_FAILED;
 }
 
+DWORD exchange_object(struct exchange *exchange, UINT32 size, exchange_read *read, void **object)
+{
+    DWORD error = exchange_end(exchange);
+    void *block;
+
+    if (error != ERROR_SUCCESS)
+        return error;
+    block = exchange_take(exchange, size);
+    if (block == NULL)
+        return ERROR_NOT_ENOUGH_MEMORY;
+    read(&exchange->in, block);
+    error = exchange_complete(exchange, block);
+    if (error == ERROR_SUCCESS)
+        *object = block;
+    return error;
+}
+
+DWORD exchange_object_by_key(HANDLE engine, enum wire_call number, const GUID *key, UINT32 size, exchange_read *read,
+                             void **object)
+{
+    struct exchange exchange;
+
+    if (key == NULL || object == NULL)
+        return (DWORD)FWP_E_NULL_POINTER;
+    if (!exchange_begin(&exchange, engine, number))
+        return ERROR_INVALID_HANDLE;
+    wire_guid(&exchange.out, (GUID *)(ULONG_PTR)key);
+    return exchange_object(&exchange, size, read, object);
+}
+
 DWORD exchange_key(HANDLE engine, enum wire_call number, const GUID *key)
 {
     struct exchange exchange;

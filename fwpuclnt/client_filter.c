@@ -43,22 +43,9 @@ DWORD WINAPI FwpmFilterDeleteByKey0(HANDLE engineHandle, const GUID *key)
     return exchange_key(engineHandle, WIRE_FILTER_DELETE_BY_KEY, key);
 }
 
-/* Carries the call and reads the filter that comes back. */
-static DWORD get_filter(struct exchange *exchange, FWPM_FILTER0 **filter)
+static void read_filter(struct wire *in, void *filter)
 {
-    DWORD error = exchange_end(exchange);
-    FWPM_FILTER0 *read;
-
-    if (error != ERROR_SUCCESS)
-        return error;
-    read = exchange_take(exchange, sizeof(*read));
-    if (read == NULL)
-        return ERROR_NOT_ENOUGH_MEMORY;
-    wire_filter(&exchange->in, read);
-    error = exchange_complete(exchange, read);
-    if (error == ERROR_SUCCESS)
-        *filter = read;
-    return error;
+    wire_filter(in, filter);
 }
 
 DWORD WINAPI FwpmFilterGetById0(HANDLE engineHandle, UINT64 id, FWPM_FILTER0 **filter)
@@ -70,19 +57,13 @@ DWORD WINAPI FwpmFilterGetById0(HANDLE engineHandle, UINT64 id, FWPM_FILTER0 **f
     if (!exchange_begin(&exchange, engineHandle, WIRE_FILTER_GET_BY_ID))
         return ERROR_INVALID_HANDLE;
     wire_u64(&exchange.out, &id);
-    return get_filter(&exchange, filter);
+    return exchange_object(&exchange, sizeof(**filter), read_filter, (void **)filter);
 }
 
 DWORD WINAPI FwpmFilterGetByKey0(HANDLE engineHandle, const GUID *key, FWPM_FILTER0 **filter)
 {
-    struct exchange exchange;
-
-    if (key == NULL || filter == NULL)
-        return (DWORD)FWP_E_NULL_POINTER;
-    if (!exchange_begin(&exchange, engineHandle, WIRE_FILTER_GET_BY_KEY))
-        return ERROR_INVALID_HANDLE;
-    wire_guid(&exchange.out, (GUID *)(ULONG_PTR)key);
-    return get_filter(&exchange, filter);
+    return exchange_object_by_key(engineHandle, WIRE_FILTER_GET_BY_KEY, key, sizeof(**filter), read_filter,
+                                  (void **)filter);
 }
 
 DWORD WINAPI FwpmFilterCreateEnumHandle0(HANDLE engineHandle, const FWPM_FILTER_ENUM_TEMPLATE0 *enumTemplate,

@@ -24,28 +24,15 @@ DWORD WINAPI FwpmProviderDeleteByKey0(HANDLE engineHandle, const GUID *key)
     return exchange_key(engineHandle, WIRE_PROVIDER_DELETE, key);
 }
 
+static void read_provider(struct wire *in, void *provider)
+{
+    wire_provider(in, provider);
+}
+
 DWORD WINAPI FwpmProviderGetByKey0(HANDLE engineHandle, const GUID *key, FWPM_PROVIDER0 **provider)
 {
-    struct exchange exchange;
-    FWPM_PROVIDER0 *read;
-    DWORD error;
-
-    if (key == NULL || provider == NULL)
-        return (DWORD)FWP_E_NULL_POINTER;
-    if (!exchange_begin(&exchange, engineHandle, WIRE_PROVIDER_GET))
-        return ERROR_INVALID_HANDLE;
-    wire_guid(&exchange.out, (GUID *)(ULONG_PTR)key);
-    error = exchange_end(&exchange);
-    if (error != ERROR_SUCCESS)
-        return error;
-    read = exchange_take(&exchange, sizeof(*read));
-    if (read == NULL)
-        return ERROR_NOT_ENOUGH_MEMORY;
-    wire_provider(&exchange.in, read);
-    error = exchange_complete(&exchange, read);
-    if (error == ERROR_SUCCESS)
-        *provider = read;
-    return error;
+    return exchange_object_by_key(engineHandle, WIRE_PROVIDER_GET, key, sizeof(**provider), read_provider,
+                                  (void **)provider);
 }
 
 DWORD WINAPI FwpmSubLayerAdd0(HANDLE engineHandle, const FWPM_SUBLAYER0 *subLayer, PSECURITY_DESCRIPTOR sd)
@@ -66,28 +53,15 @@ DWORD WINAPI FwpmSubLayerDeleteByKey0(HANDLE engineHandle, const GUID *key)
     return exchange_key(engineHandle, WIRE_SUBLAYER_DELETE, key);
 }
 
+static void read_sublayer(struct wire *in, void *sublayer)
+{
+    wire_sublayer(in, sublayer);
+}
+
 DWORD WINAPI FwpmSubLayerGetByKey0(HANDLE engineHandle, const GUID *key, FWPM_SUBLAYER0 **subLayer)
 {
-    struct exchange exchange;
-    FWPM_SUBLAYER0 *read;
-    DWORD error;
-
-    if (key == NULL || subLayer == NULL)
-        return (DWORD)FWP_E_NULL_POINTER;
-    if (!exchange_begin(&exchange, engineHandle, WIRE_SUBLAYER_GET))
-        return ERROR_INVALID_HANDLE;
-    wire_guid(&exchange.out, (GUID *)(ULONG_PTR)key);
-    error = exchange_end(&exchange);
-    if (error != ERROR_SUCCESS)
-        return error;
-    read = exchange_take(&exchange, sizeof(*read));
-    if (read == NULL)
-        return ERROR_NOT_ENOUGH_MEMORY;
-    wire_sublayer(&exchange.in, read);
-    error = exchange_complete(&exchange, read);
-    if (error == ERROR_SUCCESS)
-        *subLayer = read;
-    return error;
+    return exchange_object_by_key(engineHandle, WIRE_SUBLAYER_GET, key, sizeof(**subLayer), read_sublayer,
+                                  (void **)subLayer);
 }
 
 /* The path with its NUL, as the engine's condition and every indication have it. */

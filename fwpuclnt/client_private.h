@@ -36,6 +36,15 @@ void *exchange_take(struct exchange *exchange, UINT32 size);
 /* ERROR_SUCCESS if the answer was read whole; else block is freed, which may be NULL. */
 DWORD exchange_complete(struct exchange *exchange, void *block);
 
+/* Reads one object of the answer; one of wire.h's functions behind it. */
+typedef void exchange_read(struct wire *in, void *object);
+
+/* Carries the call and reads the one object of size bytes that comes back, a block. *object only on success. */
+DWORD exchange_object(struct exchange *exchange, UINT32 size, exchange_read *read, void **object);
+/* The same for a call of nothing but a key. */
+DWORD exchange_object_by_key(HANDLE engine, enum wire_call number, const GUID *key, UINT32 size, exchange_read *read,
+                             void **object);
+
 /* size zeroed bytes as a block. NULL: none left. */
 void *block_new(size_t size);
 /* last is freed with block. */

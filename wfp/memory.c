@@ -64,3 +64,19 @@ wchar_t *wfp_arena_string(struct wfp_arena *arena, const wchar_t *source)
         length++;
     return wfp_arena_copy(arena, source, (length + 1) * sizeof(wchar_t));
 }
+
+void *wfp_arena_build(wfp_arena_fill *fill, const void *source, size_t head, void **copy, size_t *size)
+{
+    struct wfp_arena arena = {0};
+
+    wfp_arena_take(&arena, head);
+    fill(&arena, source);
+    *size = arena.used;
+    arena.base = wfp_alloc(arena.used);
+    if (arena.base == NULL)
+        return NULL;
+    arena.used = 0;
+    wfp_arena_take(&arena, head);
+    *copy = fill(&arena, source);
+    return arena.base;
+}

@@ -37,4 +37,11 @@ void *wfp_arena_copy(struct wfp_arena *arena, const void *source, size_t size);
 /* Copies a NUL-terminated UTF-16 string; NULL stays NULL. */
 wchar_t *wfp_arena_string(struct wfp_arena *arena, const wchar_t *source);
 
+/* Copies what source is; the copy, or NULL while measuring. */
+typedef void *wfp_arena_fill(struct wfp_arena *arena, const void *source);
+
+/* Both passes: a block of *size bytes, which the caller frees; fill's copy, *copy, lies behind head bytes. NULL: no
+ * memory. */
+void *wfp_arena_build(wfp_arena_fill *fill, const void *source, size_t head, void **copy, size_t *size);
+
 #endif

@@ -15,11 +15,10 @@ struct wfp_provider {
     FWPM_PROVIDER0 *template;
 };
 
-static FWPM_PROVIDER0 *copy_into(struct wfp_arena *arena, const FWPM_PROVIDER0 *source, size_t head)
+static void *copy_into(struct wfp_arena *arena, const void *context)
 {
+    const FWPM_PROVIDER0 *source = context;
     FWPM_PROVIDER0 measured;
-
-    wfp_arena_take(arena, head);
     FWPM_PROVIDER0 *result = wfp_arena_take(arena, sizeof(*result));
     FWPM_PROVIDER0 *copy = result == NULL ? &measured : result;
 
@@ -31,25 +30,10 @@ static FWPM_PROVIDER0 *copy_into(struct wfp_arena *arena, const FWPM_PROVIDER0 *
     return result;
 }
 
-/* Deep copy behind head bytes, in one block of *size bytes, which the caller frees; NULL: no memory. */
-static void *copy_template(const FWPM_PROVIDER0 *source, size_t head, FWPM_PROVIDER0 **result, size_t *size)
-{
-    struct wfp_arena arena = {0};
-
-    copy_into(&arena, source, head);
-    *size = arena.used;
-    arena.base = wfp_alloc(arena.used);
-    if (arena.base == NULL)
-        return NULL;
-    arena.used = 0;
-    *result = copy_into(&arena, source, head);
-    return arena.base;
-}
-
 static NTSTATUS add(struct wfp_session *session, void *context)
 {
     const FWPM_PROVIDER0 *source = context;
-    FWPM_PROVIDER0 *template;
+    void *template;
     struct wfp_provider *provider;
     NTSTATUS status;
     size_t size;
@@ -58,7 +42,7 @@ static NTSTATUS add(struct wfp_session *session, void *context)
         return STATUS_FWP_INVALID_FLAGS;
     if (wfp_table_count(wfp_object_table(WFP_PROVIDER)) >= MAX_PROVIDERS)
         return STATUS_INSUFFICIENT_RESOURCES;
-    provider = copy_template(source, sizeof(*provider), &template, &size);
+    provider = wfp_arena_build(copy_into, source, sizeof(*provider), &template, &size);
     if (provider == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
     status = wfp_object_setup(&provider->object, &(struct wfp_object_setup){
@@ -76,7 +60,7 @@ static NTSTATUS add(struct wfp_session *session, void *context)
         return status;
     }
     provider->template = template;
-    template->providerKey = provider->object.key;
+    provider->template->providerKey = provider->object.key;
     wfp_transaction_add(&provider->object);
     return STATUS_SUCCESS;
 }
@@ -117,7 +101,7 @@ NTSTATUS NTAPI FwpmProviderDeleteByKey0(HANDLE engineHandle, const GUID *key)
 
 struct get {
     const GUID *key;
-    FWPM_PROVIDER0 *copy;
+    void *copy;
 };
 
 static NTSTATUS get(struct wfp_session *session, void *context)
@@ -130,8 +114,8 @@ static NTSTATUS get(struct wfp_session *session, void *context)
     (void)session;
     if (object == NULL)
         return STATUS_FWP_PROVIDER_NOT_FOUND;
-    if (copy_template(CONTAINING_RECORD(object, struct wfp_provider, object)->template, 0, &wanted->copy, &size) ==
-        NULL)
+    if (wfp_arena_build(copy_into, CONTAINING_RECORD(object, struct wfp_provider, object)->template, 0, &wanted->copy,
+                        &size) == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
     return STATUS_SUCCESS;
 }

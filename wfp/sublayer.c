@@ -33,11 +33,10 @@ struct wfp_sublayer *wfp_sublayer_find(const GUID *key)
     return object == NULL ? NULL : CONTAINING_RECORD(object, struct wfp_sublayer, object);
 }
 
-static FWPM_SUBLAYER0 *copy_into(struct wfp_arena *arena, const FWPM_SUBLAYER0 *source, size_t head)
+static void *copy_into(struct wfp_arena *arena, const void *context)
 {
+    const FWPM_SUBLAYER0 *source = context;
     FWPM_SUBLAYER0 measured;
-
-    wfp_arena_take(arena, head);
     FWPM_SUBLAYER0 *result = wfp_arena_take(arena, sizeof(*result));
     FWPM_SUBLAYER0 *copy = result == NULL ? &measured : result;
 
@@ -49,25 +48,10 @@ static FWPM_SUBLAYER0 *copy_into(struct wfp_arena *arena, const FWPM_SUBLAYER0 *
     return result;
 }
 
-/* Deep copy behind head bytes, in one block of *size bytes, which the caller frees; NULL: no memory. */
-static void *copy_template(const FWPM_SUBLAYER0 *source, size_t head, FWPM_SUBLAYER0 **result, size_t *size)
-{
-    struct wfp_arena arena = {0};
-
-    copy_into(&arena, source, head);
-    *size = arena.used;
-    arena.base = wfp_alloc(arena.used);
-    if (arena.base == NULL)
-        return NULL;
-    arena.used = 0;
-    *result = copy_into(&arena, source, head);
-    return arena.base;
-}
-
 static NTSTATUS add(struct wfp_session *session, void *context)
 {
     const FWPM_SUBLAYER0 *source = context;
-    FWPM_SUBLAYER0 *template;
+    void *template;
     struct wfp_sublayer *sublayer;
     NTSTATUS status;
     size_t size;
@@ -78,7 +62,7 @@ static NTSTATUS add(struct wfp_session *session, void *context)
         return STATUS_FWP_TOO_MANY_SUBLAYERS;
     if (IsEqualGUID(&source->subLayerKey, &FWPM_SUBLAYER_UNIVERSAL))
         return STATUS_FWP_ALREADY_EXISTS;
-    sublayer = copy_template(source, sizeof(*sublayer), &template, &size);
+    sublayer = wfp_arena_build(copy_into, source, sizeof(*sublayer), &template, &size);
     if (sublayer == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
     status = wfp_object_setup(&sublayer->object, &(struct wfp_object_setup){
@@ -97,7 +81,7 @@ static NTSTATUS add(struct wfp_session *session, void *context)
         return status;
     }
     sublayer->template = template;
-    template->subLayerKey = sublayer->object.key;
+    sublayer->template->subLayerKey = sublayer->object.key;
     sublayer->weight = source->weight;
     sublayer->id = wfp_next_id();
     wfp_transaction_add(&sublayer->object);
@@ -140,7 +124,7 @@ NTSTATUS NTAPI FwpmSubLayerDeleteByKey0(HANDLE engineHandle, const GUID *key)
 
 struct get {
     const GUID *key;
-    FWPM_SUBLAYER0 *copy;
+    void *copy;
 };
 
 static NTSTATUS get(struct wfp_session *session, void *context)
@@ -156,7 +140,8 @@ static NTSTATUS get(struct wfp_session *session, void *context)
     (void)session;
     if (sublayer == NULL || wfp_guid_is_zero(wanted->key))
         return STATUS_FWP_SUBLAYER_NOT_FOUND;
-    if (copy_template(sublayer->template == NULL ? &built_in : sublayer->template, 0, &wanted->copy, &size) == NULL)
+    if (wfp_arena_build(copy_into, sublayer->template == NULL ? &built_in : sublayer->template, 0, &wanted->copy,
+                        &size) == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
     return STATUS_SUCCESS;
 }
