@@ -8,7 +8,7 @@
 #ifndef SCENARIO_WORDS_H
 #define SCENARIO_WORDS_H
 
-#include "tests/scenario/scenario.h"
+#include "lab/scenario.h"
 
 #define WORDS_MAX 128u
 
@@ -35,6 +35,8 @@ bool words_take(struct words *words, const char *word);
 bool words_end(struct words *words);
 
 bool words_number(struct words *words, uint32_t lowest, uint32_t highest, const char *what, uint32_t *number);
+/* Decimal or, after 0x, hexadecimal. */
+bool words_any_number(struct words *words, uint64_t highest, const char *what, uint64_t *number);
 /* One of a NULL-terminated list; *index: which. wanted names them all. */
 bool words_choice(struct words *words, const char *const *choices, const char *wanted, uint32_t *index);
 /* 192.0.2.1:443 or [fd00::1]:443. */
@@ -44,9 +46,13 @@ bool words_sid(struct words *words, uint8_t *sid, uint8_t *size);
 /* A path of printable ASCII, as UTF-16 with its NUL; "none": empty. */
 bool words_path(struct words *words, uint16_t *path);
 
-/* A name that is there; a new one, which must be in none of the three lists. */
+/* A name that is there; a new one, which must be in none of the lists. */
 bool words_known(struct words *words, const struct scenario_names *names, const char *what, uint32_t *index);
 bool words_new(struct words *words, struct scenario *scenario, struct scenario_names *names, uint32_t *index);
+/* $name, which is then in scenario->variables; make: it may be new. */
+bool words_variable(struct words *words, struct scenario *scenario, const char *name, bool make, uint32_t *index);
+/* A driver, routine, parameter, device or port: printable ASCII without a blank, at most longest characters. */
+bool words_text(struct words *words, const char *what, char *text, size_t longest);
 /* Without an error: is the next word in this list? */
 bool words_find(const struct words *words, const struct scenario_names *names, uint32_t *index);
 

@@ -5,7 +5,7 @@
  * With a real clock a call is on its way for a while after world_call_start. Dispatch is in order, so a
  * GET_STATUS that was answered tells that everything sent before it has reached the driver.
  */
-#include "tests/scenario/scenario_messages.h"
+#include "lab/scenario_messages.h"
 
 #include <string.h>
 
@@ -14,14 +14,17 @@
 #define DEVICE      "\\\\.\\Gatehouse"
 #define SEED_DEVICE "\\\\.\\SampleWfpCallout"
 
-static const char *client_name(const struct run *run)
+#define NO_SUCH_NAME 0xC0000034u
+#define NO_SUCH_FILE 0xC000000Fu
+
+static const char *client_name(const struct run *run, const struct scenario_step *step)
 {
-    return run->scenario->clients.text[run->step->subject];
+    return run->scenario->clients.text[step->subject];
 }
 
-static struct run_client *client_of(struct run *run)
+static struct run_client *client_of(struct run *run, const struct scenario_step *step)
 {
-    return &run->clients[run->step->subject];
+    return &run->clients[step->subject];
 }
 
 /* A call that ends by itself. output: at least output_size bytes; *information at most that. */
@@ -33,8 +36,10 @@ static bool control(struct run *run, struct world_device *device, uint32_t code,
 
     if (!world_call_start(device, code, input, input_size, output_size, &call, &run->error))
         return false;
+    run_settle(run);
     if (!world_call_done(call, RUN_WAIT_MS, status, &bytes, information)) {
         world_call_cancel(call);
+        run_settle(run);
         (void)world_call_done(call, RUN_WAIT_MS, status, &bytes, information);
         return run_wrong(run, "the driver did not answer control code 0x%x", (unsigned)code);
     }
@@ -46,13 +51,19 @@ static bool control(struct run *run, struct world_device *device, uint32_t code,
     return true;
 }
 
+static bool has_watch(struct run *run)
+{
+    return run->watch != NULL ||
+           run_wrong(run, run_is_loaded(run) ? "no driver here has the device " DEVICE : "no driver is loaded");
+}
+
 bool clients_status(struct run *run, struct gatehouse_status *status)
 {
     uint32_t answer = 0;
     size_t size = 0;
 
-    if (run->watch == NULL)
-        return run_wrong(run, "no driver is loaded");
+    if (!has_watch(run))
+        return false;
     if (!control(run, run->watch, GATEHOUSE_IOCTL_GET_STATUS, NULL, 0, status, sizeof(*status), &answer, &size))
         return false;
     if (answer != 0 || size != sizeof(*status))
@@ -83,8 +94,12 @@ bool clients_begin(struct run *run)
     struct gatehouse_status now = {0};
     uint32_t status = 0;
 
+    if (run->watch != NULL)
+        return true;
     if (!world_device_open(DEVICE, &run->watch, &status, &run->error))
         return false;
+    if (status == NO_SUCH_NAME || status == NO_SUCH_FILE)
+        return true; /* another driver: it has clients of its own */
     if (status != 0)
         return run_wrong(run, "%s cannot be opened: 0x%08x", DEVICE, (unsigned)status);
     if (!hello(run, run->watch, GATEHOUSE_ROLE_OBSERVER, &status) || !clients_status(run, &now))
@@ -95,8 +110,12 @@ bool clients_begin(struct run *run)
 
 static bool watch_start(struct run *run)
 {
-    return run->watch_read != NULL || world_call_start(run->watch, GATEHOUSE_IOCTL_READ_EVENTS, NULL, 0, RUN_MESSAGE,
-                                                       &run->watch_read, &run->error);
+    if (run->watch_read != NULL)
+        return true;
+    if (!world_call_start(run->watch, GATEHOUSE_IOCTL_READ_EVENTS, NULL, 0, RUN_MESSAGE, &run->watch_read, &run->error))
+        return false;
+    run_settle(run);
+    return true;
 }
 
 /* A read is always under way; whatever came before a barrier is in it. */
@@ -130,11 +149,12 @@ static void end_call(struct world_call *call)
 bool clients_end(struct run *run)
 {
     for (size_t i = 0; i < run->scenario->clients.count; i++)
-        if (run->clients[i].device != NULL)
+        if (run->clients[i].device != NULL && !run->clients[i].raw)
             return run_wrong(run, "%s is open: close it before unload", run->scenario->clients.text[i]);
     if (!clients_collect(run))
         return false;
-    world_device_close(run->watch);
+    if (run->watch != NULL)
+        world_device_close(run->watch);
     run->watch = NULL;
     if (run->watch_read != NULL)
         end_call(run->watch_read);
@@ -144,14 +164,17 @@ bool clients_end(struct run *run)
 
 /* --- What clients read --- */
 
-static bool add_read(struct run *run, struct run_client *client, const char *name, struct world_call *call,
+/* client: as it was when it read. */
+static bool end_read(struct run *run, uint32_t key, const struct run_client *client, const struct run_call *call,
                      uint32_t status, const void *bytes, size_t size)
 {
-    uint32_t key = (uint32_t)(client - run->clients);
+    const char *name = run->scenario->clients.text[key];
     char room[16];
     bool good = true;
 
-    if (status != 0)
+    if (call->step != NULL)
+        raw_done(run, key, call, status, bytes, size);
+    else if (status != 0)
         trace_add(&run->trace, TRACE_CLIENT, key, "read %s %s", name, status_name(status, room));
     else if (client->seed)
         good = messages_seed_request(run, bytes, size, name, key);
@@ -159,7 +182,7 @@ static bool add_read(struct run *run, struct run_client *client, const char *nam
         good = messages_events(run, bytes, size, name, key);
     else
         good = messages_requests(run, bytes, size, name, key);
-    world_call_free(call);
+    world_call_free(call->call);
     return good;
 }
 
@@ -171,15 +194,15 @@ static bool reads_collect(struct run *run, uint32_t index)
     size_t kept = 0;
 
     for (size_t i = 0; i < client->read_count; i++) {
-        struct world_call *call = client->reads[i];
+        struct run_call *call = &client->reads[i];
         const void *bytes = NULL;
         uint32_t status = 0;
         size_t size = 0;
 
-        if (good && world_call_done(call, 0, &status, &bytes, &size))
-            good = add_read(run, client, run->scenario->clients.text[index], call, status, bytes, size);
+        if (good && world_call_done(call->call, 0, &status, &bytes, &size))
+            good = end_read(run, index, client, call, status, bytes, size);
         else
-            client->reads[kept++] = call;
+            client->reads[kept++] = *call;
     }
     client->read_count = kept;
     return good;
@@ -203,16 +226,16 @@ static uint32_t code_of_read(const struct run_client *client)
                               : GATEHOUSE_IOCTL_GET_REQUESTS;
 }
 
-static bool is_open(struct run *run)
+static bool is_open(struct run *run, const struct scenario_step *step)
 {
-    return client_of(run)->device != NULL || run_wrong(run, "%s is not open", client_name(run));
+    return client_of(run, step)->device != NULL || run_wrong(run, "%s is not open", client_name(run, step));
 }
 
 /* decider, observer, seed: opens if it is not open; says HELLO. */
-bool step_client(struct run *run)
+bool step_client(struct run *run, const struct scenario_step *step)
 {
-    struct run_client *client = client_of(run);
-    bool seed = run->step->kind == STEP_SEED, observer = run->step->kind == STEP_OBSERVER;
+    struct run_client *client = client_of(run, step);
+    bool seed = step->kind == STEP_SEED, observer = step->kind == STEP_OBSERVER;
     uint32_t status = 0;
     char room[16];
 
@@ -221,15 +244,15 @@ bool step_client(struct run *run)
         if (!world_device_open(seed ? SEED_DEVICE : DEVICE, &client->device, &status, &run->error))
             return false;
         if (status != 0 || seed)
-            trace_add(&run->trace, TRACE_STEP, 0, "open %s %s", client_name(run), status_name(status, room));
+            trace_add(&run->trace, TRACE_STEP, 0, "open %s %s", client_name(run, step), status_name(status, room));
         if (status != 0 || seed)
             return true;
     }
     if (seed)
-        return run_wrong(run, "%s is open already", client_name(run));
+        return run_wrong(run, "%s is open already", client_name(run, step));
     if (!hello(run, client->device, observer ? GATEHOUSE_ROLE_OBSERVER : GATEHOUSE_ROLE_DECIDER, &status))
         return false;
-    trace_add(&run->trace, TRACE_STEP, 0, "hello %s %s", client_name(run), status_name(status, room));
+    trace_add(&run->trace, TRACE_STEP, 0, "hello %s %s", client_name(run, step), status_name(status, room));
     client->observes |= status == 0 && observer;
     client->decides |= status == 0 && !observer;
     return true;
@@ -240,7 +263,7 @@ static bool find_seed_decider(struct run *run, struct run_client *client)
 {
     struct gatehouse_status status = {0};
 
-    if (!client->seed || client->decides)
+    if (!client->seed || client->decides || run->watch == NULL)
         return true;
     for (size_t i = 0; i < run->scenario->clients.count; i++)
         if (run->clients[i].decides)
@@ -251,31 +274,38 @@ static bool find_seed_decider(struct run *run, struct run_client *client)
     return true;
 }
 
-bool step_read(struct run *run)
+bool step_read(struct run *run, const struct scenario_step *step)
 {
-    struct run_client *client = client_of(run);
+    struct run_client *client = client_of(run, step);
 
-    if (!is_open(run))
+    if (!is_open(run, step))
         return false;
     if (client->read_count == RUN_READS_MAX)
-        return run_wrong(run, "%s has %u reads under way: more are not counted", client_name(run), RUN_READS_MAX);
-    return world_call_start(client->device, code_of_read(client), NULL, 0,
-                            client->seed ? sizeof(USER_CLASSIFY_REQUEST) : run->step->value,
-                            &client->reads[client->read_count++], &run->error) &&
-           barrier(run) && find_seed_decider(run, client);
+        return run_wrong(run, "%s has %u reads under way: more are not counted", client_name(run, step), RUN_READS_MAX);
+    if (client->raw)
+        return run_wrong(run, "%s is not a client of Gatehouse or the article: use send", client_name(run, step));
+    client->reads[client->read_count] = (struct run_call){0};
+    if (!world_call_start(client->device, code_of_read(client), NULL, 0,
+                          client->seed ? sizeof(USER_CLASSIFY_REQUEST) : step->value,
+                          &client->reads[client->read_count].call, &run->error))
+        return false;
+    client->read_count++;
+    run_settle(run);
+    return barrier(run) && find_seed_decider(run, client);
 }
 
 /* The oldest read. */
-bool step_cancel(struct run *run)
+bool step_cancel(struct run *run, const struct scenario_step *step)
 {
-    struct run_client *client = client_of(run);
+    struct run_client *client = client_of(run, step);
 
-    if (!is_open(run))
+    if (!is_open(run, step))
         return false;
     if (client->read_count == 0)
-        trace_add(&run->trace, TRACE_STEP, 0, "cancel %s: no read", client_name(run));
+        trace_add(&run->trace, TRACE_STEP, 0, "cancel %s: no read", client_name(run, step));
     else
-        world_call_cancel(client->reads[0]);
+        world_call_cancel(client->reads[0].call);
+    run_settle(run);
     return true;
 }
 
@@ -302,10 +332,9 @@ static bool answer_seed(struct run *run, struct run_client *client, const struct
     return true;
 }
 
-bool step_answer(struct run *run)
+bool step_answer(struct run *run, const struct scenario_step *step)
 {
-    const struct scenario_step *step = run->step;
-    struct run_client *client = client_of(run);
+    struct run_client *client = client_of(run, step);
     struct {
         struct gatehouse_decisions header;
         struct gatehouse_decision decision[SCENARIO_BATCH_MAX];
@@ -314,7 +343,7 @@ bool step_answer(struct run *run)
     char room[16];
     size_t size = 0;
 
-    if (!is_open(run))
+    if (!is_open(run, step))
         return false;
     for (size_t i = 0; i < step->decision_count; i++) {
         const struct scenario_decision *from = &step->decisions[i];
@@ -338,16 +367,16 @@ bool step_answer(struct run *run)
     return true;
 }
 
-bool step_policy(struct run *run)
+bool step_policy(struct run *run, const struct scenario_step *step)
 {
-    const struct scenario_settings *settings = &run->step->settings;
+    const struct scenario_settings *settings = &step->settings;
     struct gatehouse_policy policy = run->policy;
     uint32_t status = 0;
     char room[16];
     size_t size = 0;
 
-    if (run->watch == NULL)
-        return run_wrong(run, "no driver is loaded");
+    if (!has_watch(run))
+        return false;
     policy.version = GATEHOUSE_PROTOCOL_VERSION;
     if (settings->given[SETTING_DEADLINE])
         policy.deadline_ms = settings->value[SETTING_DEADLINE];
@@ -394,11 +423,12 @@ static void add_counters(struct run *run, const struct gatehouse_status *s)
 }
 
 /* What is there now, in one line; the policy; each counter that is not 0. */
-bool step_status(struct run *run)
+bool step_status(struct run *run, const struct scenario_step *step)
 {
     static const char *const no_decider[] = {"hold", "permit", "block"};
     struct gatehouse_status s = {0};
 
+    (void)step;
     if (!clients_status(run, &s))
         return false;
     trace_add(&run->trace, TRACE_STEP, 0,
@@ -413,9 +443,12 @@ bool step_status(struct run *run)
 }
 
 /* Until the driver has heard of it. */
-static bool wait_gone(struct run *run, const struct run_client *gone)
+static bool wait_gone(struct run *run, const struct scenario_step *step, const struct run_client *gone)
 {
     uint32_t observers = 1;
+
+    if (run->watch == NULL)
+        return true;
 
     for (size_t i = 0; i < run->scenario->clients.count; i++)
         observers += run->clients[i].device != NULL && run->clients[i].observes;
@@ -428,36 +461,41 @@ static bool wait_gone(struct run *run, const struct run_client *gone)
             return true;
         world_advance(1);
     }
-    return run_wrong(run, "the driver did not hear that %s is gone", client_name(run));
+    return run_wrong(run, "the driver did not hear that %s is gone", client_name(run, step));
 }
 
 /* close and kill. What a killed process read is nobody's. */
-bool step_leave(struct run *run)
+bool step_leave(struct run *run, const struct scenario_step *step)
 {
-    struct run_client *client = client_of(run);
+    struct run_client *client = client_of(run, step);
     struct run_client gone = *client;
     bool good = true;
 
-    if (!is_open(run) || !clients_collect(run))
+    if (!is_open(run, step) || !clients_collect(run))
         return false;
+    if (client->raw)
+        return raw_leave(run, step);
     gone = *client;
-    if (run->step->kind == STEP_KILL)
+    if (step->kind == STEP_KILL)
         world_device_kill(client->device);
     else
         world_device_close(client->device);
     *client = (struct run_client){0};
-    good = wait_gone(run, &gone);
+    good = wait_gone(run, step, &gone);
     for (size_t i = 0; i < gone.read_count; i++) {
         const void *bytes = NULL;
         uint32_t status = 0;
         size_t size = 0;
 
-        if (!world_call_done(gone.reads[i], RUN_WAIT_MS, &status, &bytes, &size))
-            return run_wrong(run, "a read of %s did not end with its handle", client_name(run));
-        if (good && run->step->kind != STEP_KILL)
-            good = add_read(run, client, client_name(run), gone.reads[i], status, bytes, size);
+        if (!world_call_done(gone.reads[i].call, RUN_WAIT_MS, &status, &bytes, &size)) {
+            if (run->watch == NULL)
+                continue; /* a driver that loses it, which is told as such */
+            return run_wrong(run, "a read of %s did not end with its handle", client_name(run, step));
+        }
+        if (good && step->kind != STEP_KILL)
+            good = end_read(run, step->subject, &gone, &gone.reads[i], status, bytes, size);
         else
-            world_call_free(gone.reads[i]);
+            world_call_free(gone.reads[i].call);
     }
     return good;
 }
@@ -470,7 +508,7 @@ void clients_abandon(struct run *run)
         if (client->device != NULL)
             world_device_close(client->device);
         for (size_t k = 0; k < client->read_count; k++)
-            end_call(client->reads[k]);
+            end_call(client->reads[k].call);
         *client = (struct run_client){0};
     }
     if (run->watch != NULL)

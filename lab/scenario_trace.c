@@ -2,7 +2,7 @@
 /*
  * scenario_trace.c - see scenario_trace.h.
  */
-#include "tests/scenario/scenario_trace.h"
+#include "lab/scenario_trace.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,6 +45,19 @@ void trace_sort(struct trace *trace)
             trace->events[place] = trace->events[place - 1];
         trace->events[place] = event;
     }
+}
+
+void trace_drop(struct trace *trace, enum trace_source source)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < trace->count; i++) {
+        if (trace->events[i].source == source)
+            free(trace->events[i].text);
+        else
+            trace->events[kept++] = trace->events[i];
+    }
+    trace->count = kept;
 }
 
 void trace_clear(struct trace *trace)

@@ -8,7 +8,7 @@
 #ifndef SCENARIO_MESSAGES_H
 #define SCENARIO_MESSAGES_H
 
-#include "tests/scenario/scenario_run.h"
+#include "lab/scenario_run.h"
 
 /* GATEHOUSE_E_ and STATUS_ names without their beginning; OK for 0; room: for others, as a number. */
 const char *status_name(uint32_t status, char room[16]);

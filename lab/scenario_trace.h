@@ -10,7 +10,7 @@
 #ifndef SCENARIO_TRACE_H
 #define SCENARIO_TRACE_H
 
-#include "tests/scenario/scenario.h"
+#include "lab/scenario.h"
 
 enum trace_source {
     TRACE_STEP,   /* what the step itself was answered */
@@ -34,6 +34,8 @@ struct trace {
 void trace_add(struct trace *trace, enum trace_source source, uint32_t key, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void trace_sort(struct trace *trace);
+/* Takes out what this source gave. */
+void trace_drop(struct trace *trace, enum trace_source source);
 void trace_clear(struct trace *trace);
 void trace_free(struct trace *trace);
 

@@ -2,7 +2,7 @@
 /*
  * scenario_words.c - see scenario_words.h.
  */
-#include "tests/scenario/scenario_words.h"
+#include "lab/scenario_words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,9 +89,11 @@ static bool read_number(const char *text, int base, uint64_t limit, uint64_t *nu
         int digit = *p >= '0' && *p <= '9' ? *p - '0' : base == 16 && *p >= 'a' && *p <= 'f' ? *p - 'a' + 10 : -1;
         if (digit < 0)
             break;
-        value = value * (unsigned)base + (unsigned)digit;
-        if (value > limit)
+        if ((uint64_t)digit > limit)
             return false;
+        if (value > (limit - (unsigned)digit) / (unsigned)base)
+            return false;
+        value = value * (unsigned)base + (unsigned)digit;
     }
     *number = value;
     *end = p;
@@ -112,6 +114,40 @@ bool words_number(struct words *words, uint32_t lowest, uint32_t highest, const 
     }
     snprintf(wanted, sizeof(wanted), "%s from %u to %u", what, (unsigned)lowest, (unsigned)highest);
     return words_expected(words, wanted);
+}
+
+static bool any_number(const char *text, uint64_t highest, uint64_t *number)
+{
+    bool hex = text[0] == '0' && text[1] == 'x';
+    const char *end;
+
+    return read_number(hex ? text + 2 : text, hex ? 16 : 10, highest, number, &end) && *end == 0;
+}
+
+bool words_any_number(struct words *words, uint64_t highest, const char *what, uint64_t *number)
+{
+    char wanted[100];
+
+    if (words_are_left(words) && any_number(words->word[words->at], highest, number)) {
+        words->at++;
+        return true;
+    }
+    snprintf(wanted, sizeof(wanted), "%s from 0 to %llu", what, (unsigned long long)highest);
+    return words_expected(words, wanted);
+}
+
+bool words_text(struct words *words, const char *what, char *text, size_t longest)
+{
+    const char *word = words_are_left(words) ? words->word[words->at] : "";
+    bool good = *word != 0 && strlen(word) <= longest;
+
+    for (const char *p = word; *p != 0; p++)
+        good &= *p > ' ' && *p <= '~';
+    if (!good)
+        return words_expected(words, what);
+    memcpy(text, word, strlen(word) + 1);
+    words->at++;
+    return true;
 }
 
 bool words_choice(struct words *words, const char *const *choices, const char *wanted, uint32_t *index)
@@ -296,5 +332,30 @@ bool words_new(struct words *words, struct scenario *scenario, struct scenario_n
     snprintf(names->text[names->count], sizeof(names->text[0]), "%s", words->word[words->at]);
     *index = (uint32_t)names->count++;
     words->at++;
+    return true;
+}
+
+bool words_variable(struct words *words, struct scenario *scenario, const char *name, bool make, uint32_t *index)
+{
+    struct scenario_names *names = &scenario->variables;
+
+    for (uint32_t i = 0; i < names->count; i++) {
+        if (strcmp(names->text[i], name) == 0) {
+            *index = i;
+            return true;
+        }
+    }
+    if (!make)
+        return words_expected(words, "a $variable that a line before sets");
+    if (!is_name(name))
+        return words_expected(words, "a $variable (a letter, then letters, digits, _ or -, at most 31)");
+    if (names->count == SCENARIO_VARIABLES_MAX)
+        return words_expected(words, "no further $variable: there are as many as a scenario may have");
+    if (names->text == NULL)
+        names->text = calloc(SCENARIO_VARIABLES_MAX, sizeof(names->text[0]));
+    if (names->text == NULL)
+        abort();
+    snprintf(names->text[names->count], sizeof(names->text[0]), "%s", name);
+    *index = (uint32_t)names->count++;
     return true;
 }

@@ -2,7 +2,7 @@
 /*
  * scenario_messages.c - see scenario_messages.h.
  */
-#include "tests/scenario/scenario_messages.h"
+#include "lab/scenario_messages.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -239,6 +239,21 @@ bool messages_requests(struct run *run, const uint8_t *bytes, size_t size, const
     return true;
 }
 
+/* The article's own driver tells ids in this message alone: the first held connect to that place without one. */
+static uint32_t find_untold(struct run *run, const USER_CLASSIFY_REQUEST *request)
+{
+    for (uint32_t i = 0; i < run->scenario->connections.count; i++) {
+        struct run_connection *connection = &run->connections[i];
+
+        if (connection->connect == NULL || !connection->pended || connection->id != 0 ||
+            connection->connect->remote_port != request->RemotePort)
+            continue;
+        connection->id = request->RequestId;
+        return i;
+    }
+    return SCENARIO_NOBODY;
+}
+
 bool messages_seed_request(struct run *run, const uint8_t *bytes, size_t size, const char *client, uint32_t key)
 {
     USER_CLASSIFY_REQUEST request;
@@ -251,6 +266,8 @@ bool messages_seed_request(struct run *run, const uint8_t *bytes, size_t size, c
     while (connection-- > 0)
         if (run->connections[connection].connect != NULL && run->connections[connection].id == request.RequestId)
             break;
+    if (connection == SCENARIO_NOBODY && run->watch == NULL)
+        connection = find_untold(run, &request);
     if (connection != SCENARIO_NOBODY) {
         const struct world_connect *connect = run->connections[connection].connect;
         const uint8_t *a = connect->remote_address;

@@ -2,7 +2,7 @@
 /*
  * scenario_parse.c - see scenario.h: one row of rows[] for each word that a line may begin with.
  */
-#include "tests/scenario/scenario_words.h"
+#include "lab/scenario_parse.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,14 +10,10 @@
 
 #include "gatehouse/protocol.h"
 
-#define SLEEP_MAX_MS 10000000u
-
-typedef bool parse_step(struct words *words, struct scenario *scenario, struct scenario_step *step);
-
 static const char *const verdicts[] = {"permit", "block", NULL};
 
 /* GATEHOUSE_VERDICT_*: the protocol's numbers begin with 1. */
-static bool read_verdict(struct words *words, uint32_t *verdict)
+bool parse_verdict(struct words *words, uint32_t *verdict)
 {
     if (!words_choice(words, verdicts, "permit or block", verdict))
         return false;
@@ -33,14 +29,14 @@ static bool read_setting(struct words *words, struct scenario_settings *settings
     uint32_t which;
 
     if (!words_choice(words, loading ? names : policy_names,
-                      loading ? "deadline, undecided, no-decider, capacity or hold-loopback"
+                      loading ? "deadline, undecided, no-decider, capacity, hold-loopback or parameter"
                               : "deadline, undecided or no-decider",
                       &which))
         return false;
     settings->given[which] = true;
     switch (which) {
     case SETTING_UNDECIDED:
-        return read_verdict(words, &settings->value[which]);
+        return parse_verdict(words, &settings->value[which]);
     case SETTING_NO_DECIDER:
         return words_choice(words, no_decider, "hold, permit or block", &settings->value[which]);
     case SETTING_HOLD_LOOPBACK:
@@ -52,12 +48,72 @@ static bool read_setting(struct words *words, struct scenario_settings *settings
     }
 }
 
+/* parameter NAME NUMBER */
+static bool read_parameter(struct words *words, struct scenario_step *step)
+{
+    struct scenario_parameter *parameter;
+    uint64_t number;
+
+    if (step->parameter_count == SCENARIO_SETTINGS_MAX)
+        return words_expected(words, "no more than 16 parameters");
+    if (step->parameters == NULL)
+        step->parameters = calloc(SCENARIO_SETTINGS_MAX, sizeof(step->parameters[0]));
+    if (step->parameters == NULL)
+        abort();
+    parameter = &step->parameters[step->parameter_count++];
+    if (!words_text(words, "a parameter's name", parameter->name, SCENARIO_NAME_MAX) ||
+        !words_any_number(words, UINT32_MAX, "a number", &number))
+        return false;
+    parameter->value = (uint32_t)number;
+    return true;
+}
+
+static bool is_setting(const struct words *words)
+{
+    static const char *const begins[] = {"deadline", "undecided", "no-decider", "capacity", "hold-loopback", "parameter"};
+
+    for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+        if (strcmp(words->word[words->at], begins[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A driver of several, by its file's name without what is behind the last dot. */
+static bool read_driver(struct words *words, struct scenario_step *step)
+{
+    return words_text(words, "a driver's name of at most 31 characters", step->driver, SCENARIO_NAME_MAX);
+}
+
 static bool parse_load(struct words *words, struct scenario *scenario, struct scenario_step *step)
 {
     (void)scenario;
+    if (words_are_left(words) && !is_setting(words) && !read_driver(words, step))
+        return false;
     while (words_are_left(words))
-        if (!read_setting(words, &step->settings, true))
+        if (words_take(words, "parameter") ? !read_parameter(words, step) : !read_setting(words, &step->settings, true))
             return false;
+    return true;
+}
+
+static bool parse_unload(struct words *words, struct scenario *scenario, struct scenario_step *step)
+{
+    (void)scenario;
+    return !words_are_left(words) || read_driver(words, step);
+}
+
+static bool parse_late(struct words *words, struct scenario *scenario, struct scenario_step *step)
+{
+    (void)words;
+    (void)scenario;
+    step->value = WORLD_NOTIFY_LATE;
+    return true;
+}
+
+static bool parse_never(struct words *words, struct scenario *scenario, struct scenario_step *step)
+{
+    (void)words;
+    (void)scenario;
+    step->value = WORLD_NOTIFY_NEVER;
     return true;
 }
 
@@ -209,7 +265,7 @@ static bool read_decision(struct words *words, struct scenario *scenario, struct
         decision->connection = SCENARIO_NOBODY;
     else if (!words_known(words, &scenario->connections, "a connection (or nobody)", &decision->connection))
         return false;
-    if (!read_verdict(words, &decision->verdict))
+    if (!parse_verdict(words, &decision->verdict))
         return false;
     if (words_take(words, "destination"))
         decision->scope = GATEHOUSE_SCOPE_PROGRAM_DESTINATION;
@@ -236,7 +292,7 @@ static bool parse_filter(struct words *words, struct scenario *scenario, struct 
     static const char *const versions[] = {"v4", "v6", NULL};
     uint32_t verdict, version, port = 0;
 
-    if (!words_new(words, scenario, &scenario->filters, &step->subject) || !read_verdict(words, &verdict) ||
+    if (!words_new(words, scenario, &scenario->filters, &step->subject) || !parse_verdict(words, &verdict) ||
         !words_choice(words, versions, "v4 or v6", &version))
         return false;
     step->filter.block = verdict == GATEHOUSE_VERDICT_BLOCK;
@@ -293,7 +349,7 @@ static const struct row {
     parse_step *parse;
 } rows[] = {
     {"load", STEP_LOAD, parse_load},
-    {"unload", STEP_UNLOAD, parse_nothing},
+    {"unload", STEP_UNLOAD, parse_unload},
     {"connect", STEP_CONNECT, parse_connect},
     {"establish", STEP_ESTABLISH, parse_connection},
     {"packet", STEP_PACKET, parse_packet},
@@ -313,6 +369,20 @@ static const struct row {
     {"sleep", STEP_SLEEP, parse_sleep},
     {"until", STEP_UNTIL_DECIDED, parse_until},
     {"needs", STEP_NEEDS_VIRTUAL_CLOCK, parse_needs},
+    {"open", STEP_OPEN, parse_open},
+    {"send", STEP_SEND, parse_send},
+    {"port", STEP_PORT, parse_port},
+    {"message", STEP_MESSAGE, parse_message},
+    {"reply", STEP_REPLY, parse_reply},
+    {"expect", STEP_EXPECT, parse_expect},
+    {"irql", STEP_IRQL, parse_irql},
+    {"suspend", STEP_SUSPEND, parse_suspend},
+    {"resume", STEP_RESUME, parse_nothing},
+    {"fault", STEP_FAULT, parse_fault},
+    {"delay-notify", STEP_NOTIFY, parse_late},
+    {"drop-notify", STEP_NOTIFY, parse_never},
+    {"then", STEP_THEN, parse_nothing},
+    {"state", STEP_STATE, parse_nothing},
 };
 
 static bool parse_line(struct words *words, struct scenario *scenario, struct scenario_step *step)
@@ -368,6 +438,8 @@ static bool add_event(struct words *words, struct scenario *scenario, const char
     while (size != 0 && (line[size - 1] == ' ' || line[size - 1] == '\t' || line[size - 1] == '\r'))
         size--;
     scenario_lines_add(&scenario->steps[scenario->count - 1].expected, line, size);
+    scenario->compares = true;
+    scenario->compares_rules |= size >= 7 && memcmp(line, "broken ", 7) == 0;
     return true;
 }
 
@@ -443,6 +515,8 @@ void scenario_free(struct scenario *scenario)
 {
     for (size_t i = 0; i < scenario->count; i++) {
         free(scenario->steps[i].connect);
+        free(scenario->steps[i].parameters);
+        scenario_raw_free(scenario->steps[i].raw);
         scenario_lines_free(&scenario->steps[i].expected);
     }
     scenario_lines_free(&scenario->source);
@@ -450,6 +524,7 @@ void scenario_free(struct scenario *scenario)
     free(scenario->connections.text);
     free(scenario->clients.text);
     free(scenario->filters.text);
+    free(scenario->variables.text);
     free(scenario->file);
     free(scenario);
 }

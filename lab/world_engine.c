@@ -2,12 +2,13 @@
 /*
  * world_engine.c - see scenario_world.h: nt/ and wfp/ in this process, under a virtual clock.
  *
- * The driver is what tests/driver/load.h loads. One thread: when a call returns, everything that it
- * caused has happened.
+ * Drivers come from world_drivers.h. One thread: when a call returns, everything that it caused has happened. Under
+ * a scheduler a client's device control has a fiber of its own, for it may wait in the driver; then world_settle says
+ * that everything has happened, and the clock is the scheduler's.
  */
 #include <initguid.h>
 
-#include "tests/scenario/scenario_world.h"
+#include "lab/scenario_world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,21 +17,29 @@
 #include <fwpmk.h>
 #include <nt/nt.h>
 
-#include "tests/driver/load.h"
+#include "lab/world_drivers.h"
+#include "lab/world_engine.h"
+#include "nt/verify/scheduler.h"
 #include "wfp/ale.h"
 
 #define MS             10000u
 #define START          36000000000ull /* the same for each run: deadlines pass at ticks of this clock */
 #define MAX_DONE       4096u
 #define MAX_VIOLATIONS 16u
-#define MAX_SETTINGS   16u
-#define DRIVER_TAG     'etaG'
+#define MAX_SETTINGS   24u
 
 static uint64_t clock_now;
 static uint64_t last_endpoint;
 static HANDLE engine; /* whose filters are nobody's business but the scenario's */
 static size_t own_filters;
-static bool loaded;
+static bool loaded[WORLD_DRIVERS_MAX];
+static enum world_irql irql_wanted;
+static bool irql_high;
+static nt_violation_handler *listener;
+static struct fault {
+    char routine[64];
+    uint32_t left; /* calls until it fails; 0: never */
+} fault;
 
 /* The context of a pended connect is its connection's number. */
 static struct done {
@@ -43,12 +52,18 @@ static char violations[MAX_VIOLATIONS][100];
 static size_t violation_count;
 
 struct world_device {
-    struct nt_file *file;
+    struct world_device *next;
+    struct nt_file *file; /* NULL: its driver was unloaded under it */
 };
+static struct world_device *devices;
 
 struct world_call {
     struct nt_call *call;
+    struct nt_file *file;
     bool done;
+    uint32_t code;
+    uint8_t *input;
+    size_t input_size;
     uint32_t status;
     size_t information, room;
     uint8_t output[];
@@ -69,8 +84,21 @@ static void record_violation(const struct nt_violation *violation)
 {
     if (violation_count < MAX_VIOLATIONS)
         snprintf(violations[violation_count++], sizeof(violations[0]), "%s %s", violation->rule, violation->routine);
-    fprintf(stderr, "violation %s in %s at IRQL %u: %s\n", violation->rule, violation->routine,
-            (unsigned)violation->irql, violation->detail);
+    if (listener != NULL)
+        listener(violation);
+    else
+        fprintf(stderr, "violation %s in %s at IRQL %u: %s\n", violation->rule, violation->routine,
+                (unsigned)violation->irql, violation->detail);
+}
+
+void world_set_listener(nt_violation_handler *handler)
+{
+    listener = handler;
+}
+
+void world_violate(const char *rule, const char *routine, const char *text)
+{
+    nt_violate(rule, routine, "%s", text);
 }
 
 bool world_next_violation(char *text, size_t room)
@@ -95,15 +123,37 @@ bool world_start(struct world_error *error)
     clock_now = START;
     nt_set_clock(read_clock);
     nt_set_violation_handler(record_violation);
+    last_endpoint = 0;
+    irql_wanted = WORLD_IRQL_DISPATCH;
+    wfp_set_classify_irql(DISPATCH_LEVEL);
+    fault = (struct fault){"", 0};
     status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine);
     return NT_SUCCESS(status) || fail(error, "FwpmEngineOpen0", status);
 }
 
+static bool any_loaded(void)
+{
+    for (size_t i = 0; i < WORLD_DRIVERS_MAX; i++)
+        if (loaded[i])
+            return true;
+    return false;
+}
+
+static void unload(size_t driver)
+{
+    if (!loaded[driver])
+        return;
+    world_driver_unload(driver);
+    loaded[driver] = false;
+    for (struct world_device *device = devices; device != NULL && !any_loaded(); device = device->next)
+        device->file = NULL;
+}
+
 void world_end(void)
 {
-    if (loaded)
-        driver_unload();
-    loaded = false;
+    for (size_t i = world_driver_count(); i-- > 0;)
+        unload(i);
+    nt_set_fault(NULL, NULL);
     (void)FwpmEngineClose0(engine);
     engine = NULL;
     wfp_reset();
@@ -115,11 +165,22 @@ void world_end(void)
 
 void world_advance(uint32_t milliseconds)
 {
+    if (nt_scheduled()) {
+        nt_schedule_sleep((uint64_t)milliseconds * MS);
+        return;
+    }
     clock_now += (uint64_t)milliseconds * MS;
     (void)nt_pump();
 }
 
-bool world_load(const struct world_setting *settings, size_t count, uint32_t *status, struct world_error *error)
+void world_settle(void)
+{
+    if (nt_scheduled())
+        nt_schedule_settle();
+}
+
+bool world_load(size_t driver, const struct world_setting *settings, size_t count, uint32_t *status,
+                struct world_error *error)
 {
     struct nt_registry_dword values[MAX_SETTINGS];
     NTSTATUS result;
@@ -128,35 +189,42 @@ bool world_load(const struct world_setting *settings, size_t count, uint32_t *st
         return fail(error, "the list of settings", STATUS_INVALID_PARAMETER);
     for (size_t i = 0; i < count; i++)
         values[i] = (struct nt_registry_dword){settings[i].name, settings[i].value};
-    result = driver_load(values, count);
-    loaded = NT_SUCCESS(result);
+    result = world_driver_load(driver, values, count);
+    loaded[driver] = NT_SUCCESS(result);
     *status = (uint32_t)result;
     return true;
 }
 
 /* Flows and endpoints are the stack's own; they stay until their sockets are closed. */
-bool world_unload(char *left, size_t room, struct world_error *error)
+bool world_unload(size_t driver, char *left, size_t room, struct world_error *error)
 {
     struct wfp_counts counts;
-    size_t bytes, blocks;
 
     (void)error;
-    driver_unload();
-    loaded = false;
+    unload(driver);
     wfp_count(&counts);
-    nt_pool_usage(DRIVER_TAG, &bytes, &blocks);
     *left = 0;
-    if (counts.sessions != 1 || counts.providers != 0 || counts.callouts != 0 || counts.filters != own_filters ||
-        counts.registered_callouts != 0 || counts.pended != 0 || blocks != 0)
-        snprintf(left, room, "sessions %zu providers %zu callouts %zu filters %zu registered %zu pended %zu blocks %zu",
+    if (!any_loaded() &&
+        (counts.sessions != 1 || counts.providers != 0 || counts.callouts != 0 || counts.filters != own_filters ||
+         counts.registered_callouts != 0 || counts.pended != 0))
+        snprintf(left, room, "sessions %zu providers %zu callouts %zu filters %zu registered %zu pended %zu",
                  counts.sessions - 1, counts.providers, counts.callouts, counts.filters - own_filters,
-                 counts.registered_callouts, counts.pended, blocks);
+                 counts.registered_callouts, counts.pended);
     return true;
 }
 
 uint64_t world_endpoint(void)
 {
     return 1000 + ++last_endpoint;
+}
+
+/* Before each authorization. */
+static void turn_irql(void)
+{
+    if (irql_wanted != WORLD_IRQL_ALTERNATE)
+        return;
+    wfp_set_classify_irql(irql_high ? DISPATCH_LEVEL : PASSIVE_LEVEL);
+    irql_high = !irql_high;
 }
 
 static struct world_decision translate(const struct wfp_decision *from)
@@ -228,6 +296,7 @@ bool world_connect(const struct world_connect *from, uint64_t connection, struct
     connect.app_id = from->program[0] == 0 ? NULL : &app_id;
     connect.user = make_token(&token, from);
     connect.condition_flags = from->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0;
+    turn_irql();
     wfp_ale_connect(&connect, connect_done, (void *)(uintptr_t)connection, &first);
     *decision = translate(&first);
     return true;
@@ -258,6 +327,7 @@ bool world_flow_packet(uint64_t flow, bool inbound, struct world_decision *decis
     BOOLEAN again;
 
     (void)error;
+    turn_irql();
     wfp_ale_flow_packet(flow, inbound, NULL, &answer, &again);
     *decision = translate(&answer);
     *reauthorized = again;
@@ -311,16 +381,24 @@ bool world_device_open(const char *name, struct world_device **device, uint32_t 
     if (opened == NULL)
         return fail(error, "calloc", STATUS_INSUFFICIENT_RESOURCES);
     *status = (uint32_t)nt_file_open(name, GENERIC_READ | GENERIC_WRITE, &caller, &opened->file);
-    if (*status == 0)
-        *device = opened;
-    else
+    if (*status != 0) {
         free(opened);
+        return true;
+    }
+    opened->next = devices;
+    devices = *device = opened;
     return true;
 }
 
 void world_device_close(struct world_device *device)
 {
-    nt_file_close(device->file);
+    struct world_device **place = &devices;
+
+    while (*place != device)
+        place = &(*place)->next;
+    *place = device->next;
+    if (device->file != NULL)
+        nt_file_close(device->file);
     free(device);
 }
 
@@ -341,6 +419,14 @@ static void call_done(void *context, NTSTATUS status, const void *output, size_t
     call->done = true;
 }
 
+/* A fiber's body; call stays until it is done, and this does not look at it after that. */
+static void begin_call(void *context)
+{
+    struct world_call *call = context;
+
+    nt_device_control(call->file, call->code, call->input, call->input_size, call->room, call_done, call, &call->call);
+}
+
 bool world_call_start(struct world_device *device, uint32_t code, const void *input, size_t input_size,
                       size_t output_size, struct world_call **call, struct world_error *error)
 {
@@ -349,8 +435,22 @@ bool world_call_start(struct world_device *device, uint32_t code, const void *in
     if (started == NULL)
         return fail(error, "calloc", STATUS_INSUFFICIENT_RESOURCES);
     started->room = output_size;
-    nt_device_control(device->file, code, input, input_size, output_size, call_done, started, &started->call);
+    started->file = device->file;
+    started->code = code;
+    started->input = malloc(input_size + 1);
+    if (started->input == NULL || device->file == NULL) {
+        free(started->input);
+        free(started);
+        return fail(error, "a device whose driver is gone", STATUS_DELETE_PENDING);
+    }
+    if (input_size != 0)
+        memcpy(started->input, input, input_size);
+    started->input_size = input_size;
     *call = started;
+    if (nt_scheduled())
+        nt_schedule_spawn("client", begin_call, started);
+    else
+        begin_call(started);
     return true;
 }
 
@@ -368,11 +468,113 @@ bool world_call_done(struct world_call *call, uint32_t milliseconds, uint32_t *s
 
 void world_call_cancel(struct world_call *call)
 {
-    nt_call_cancel(call->call);
+    if (call->call != NULL)
+        nt_call_cancel(call->call);
 }
 
 void world_call_free(struct world_call *call)
 {
     nt_call_put(call->call);
+    free(call->input);
     free(call);
+}
+
+/* --- Filter communication ports --- */
+
+static bool no_ports(struct world_error *error)
+{
+    snprintf(error->text, sizeof(error->text), "communication ports are not there yet");
+    return false;
+}
+
+bool world_port_open(const char *name, struct world_device **port, uint32_t *status, struct world_error *error)
+{
+    (void)name;
+    (void)port;
+    (void)status;
+    return no_ports(error);
+}
+
+bool world_message_start(struct world_device *port, struct world_call **call, struct world_error *error)
+{
+    (void)port;
+    (void)call;
+    return no_ports(error);
+}
+
+uint64_t world_call_message(const struct world_call *call)
+{
+    (void)call;
+    return 0;
+}
+
+bool world_reply(struct world_device *port, uint64_t message, const void *bytes, size_t size, uint32_t *status,
+                 struct world_error *error)
+{
+    (void)port;
+    (void)message;
+    (void)bytes;
+    (void)size;
+    (void)status;
+    return no_ports(error);
+}
+
+/* --- Rare things --- */
+
+bool world_irql(enum world_irql irql, struct world_error *error)
+{
+    (void)error;
+    irql_wanted = irql;
+    irql_high = false;
+    wfp_set_classify_irql(irql == WORLD_IRQL_PASSIVE ? PASSIVE_LEVEL : DISPATCH_LEVEL);
+    return true;
+}
+
+bool world_suspend(uint32_t milliseconds, struct world_error *error)
+{
+    (void)error;
+    clock_now += (uint64_t)milliseconds * MS;
+    return true;
+}
+
+bool world_resume(struct world_error *error)
+{
+    (void)error;
+    world_advance(0);
+    return true;
+}
+
+static BOOLEAN fails(const char *routine, void *context)
+{
+    struct fault *armed = context;
+
+    return armed->left != 0 && strcmp(routine, armed->routine) == 0 && --armed->left == 0;
+}
+
+bool world_fault(const char *routine, uint32_t number, struct world_error *error)
+{
+    (void)error;
+    snprintf(fault.routine, sizeof(fault.routine), "%s", routine);
+    fault.left = number;
+    nt_set_fault(fails, &fault);
+    return true;
+}
+
+bool world_notify(enum world_notify when, struct world_error *error)
+{
+    (void)when;
+    snprintf(error->text, sizeof(error->text), "delayed notifications are not there yet");
+    return false;
+}
+
+bool world_state(struct world_error *error)
+{
+    (void)error;
+    return true;
+}
+
+void world_name_connection(uint64_t connection, const char *name)
+{
+    (void)connection;
+    (void)name;
 }

@@ -4,14 +4,14 @@
  *
  * A world is a machine with a filter engine, a stack that brings connections to it, a driver that is
  * loaded and unloaded, and devices that clients open. One backend is linked to a runner:
- *   world_engine.c   nt/ and wfp/ in this process, a virtual clock; the driver from tests/driver/load.h,
- *                    so from source or through pe/
- *   world_windows.c  a Windows program: devices by the system, the engine by its control device
+ *   lab/world_engine.c               nt/ and wfp/ in this process, a virtual clock; drivers from lab/world_drivers.h
+ *   tests/scenario/world_windows.c  a Windows program: devices by the system, the engine by its control
+ *                                    device; it lacks what "Rare things" has
  *
  * The seam knows no protocol of a driver: device names and control codes come from the interpreter
- * (scenario_clients.c). It is plain C17 and includes no header of any system.
+ * (scenario_clients.c, scenario_raw.c). It is plain C17 and includes no header of any system.
  *
- * Everything is called from one thread, and nothing calls back: what happens meanwhile is kept by the
+ * Everything is called from one thread (under a scheduler: from any of its fibers), and nothing calls back: what happens meanwhile is kept by the
  * world and asked for (world_next_done, world_call_done, world_next_violation). A function that returns
  * false says in *error why the world itself failed (not the driver): the run ends there.
  */
@@ -43,7 +43,20 @@ void world_end(void);
 /* Virtual: turns the clock by so much and runs what became due. Real: sleeps. */
 void world_advance(uint32_t milliseconds);
 
-/* --- The driver --------------------------------------------------------------------------- */
+/*
+ * Until everything that was begun has ended or waits. world_call_start and its likes only begin: a driver may wait in
+ * its dispatch routine. What nothing but time would move goes on in world_advance.
+ */
+void world_settle(void);
+
+/* --- Drivers ------------------------------------------------------------------------------ */
+
+#define WORLD_DRIVERS_MAX 8u
+#define WORLD_NAME_MAX    31u
+
+/* How many there are to load, and what each is called. */
+size_t world_driver_count(void);
+const char *world_driver_name(size_t driver);
 
 /* A DWORD under the service's Parameters. */
 struct world_setting {
@@ -52,10 +65,10 @@ struct world_setting {
 };
 
 /* *status: what DriverEntry answered; the driver is loaded if it is 0. */
-bool world_load(const struct world_setting *settings, size_t count, uint32_t *status, struct world_error *error);
+bool world_load(size_t driver, const struct world_setting *settings, size_t count, uint32_t *status, struct world_error *error);
 
-/* No device is open. left: what the driver left in the engine or the pool, "" for nothing; room bytes. */
-bool world_unload(char *left, size_t room, struct world_error *error);
+/* left: what the last of them left in the engine, "" for nothing; room bytes. */
+bool world_unload(size_t driver, char *left, size_t room, struct world_error *error);
 
 /* --- The stack ---------------------------------------------------------------------------- */
 
@@ -140,6 +153,45 @@ void world_call_cancel(struct world_call *call);
 
 /* An ended call. */
 void world_call_free(struct world_call *call);
+
+/* --- Filter communication ports --------------------------------------------------------------- */
+
+/* FilterConnectCommunicationPort; the port is closed and killed as a device is. */
+bool world_port_open(const char *name, struct world_device **port, uint32_t *status, struct world_error *error);
+
+/* FilterGetMessage: its output is the message without its header. world_call_message: its number, for the reply. */
+bool world_message_start(struct world_device *port, struct world_call **call, struct world_error *error);
+uint64_t world_call_message(const struct world_call *call);
+
+/* FilterReplyMessage. */
+bool world_reply(struct world_device *port, uint64_t message, const void *bytes, size_t size, uint32_t *status,
+                 struct world_error *error);
+
+/* --- Rare things ------------------------------------------------------------------------------ */
+
+/* Of classifyFn from here on. */
+enum world_irql { WORLD_IRQL_PASSIVE, WORLD_IRQL_DISPATCH, WORLD_IRQL_ALTERNATE };
+bool world_irql(enum world_irql irql, struct world_error *error);
+
+/* Time passes and nothing runs; then timers that are due run, and every flow is to be authorized again. */
+bool world_suspend(uint32_t milliseconds, struct world_error *error);
+bool world_resume(struct world_error *error);
+
+/* The number-th call of this routine from here on fails. */
+bool world_fault(const char *routine, uint32_t number, struct world_error *error);
+
+/* notifyFn hears of deleted filters at once, at the end of the next step, or never. */
+enum world_notify { WORLD_NOTIFY_NOW, WORLD_NOTIFY_LATE, WORLD_NOTIFY_NEVER };
+bool world_notify(enum world_notify when, struct world_error *error);
+
+/* What the engine holds now, for a person to read, to stdout. */
+bool world_state(struct world_error *error);
+
+/* A step of the scenario found a rule broken. */
+void world_violate(const char *rule, const char *routine, const char *text);
+
+/* A connection's name in reports, by the caller's number for it; the text stays. */
+void world_name_connection(uint64_t connection, const char *name);
 
 /* --- Rules broken ------------------------------------------------------------------------- */
 
