@@ -86,9 +86,9 @@ static void tell_end(const struct options *options, const struct scenario *scena
            : crash == CRASH_HANG ? ", hung"
                                  : "",
            now.errors - before->errors, now.warnings - before->warnings, now.notes - before->notes,
-           result == RUN_DIFFERS                                                   ? ", events differ"
+           result == RUN_DIFFERS                                                    ? ", events differ"
            : result == RUN_SAME && scenario->compares && !options->record && !crash ? ", every event as expected"
-                                                                                   : "");
+                                                                                    : "");
     fflush(stdout);
 }
 
@@ -110,8 +110,7 @@ static bool run_scenario(const struct options *options, const char *path, bool t
     findings_count(&after);
     findings_tell();
     tell_end(options, scenario, crash, job.result, &before);
-    if (crash == CRASH_NONE && options->record && path != NULL && job.result == RUN_SAME &&
-        !write_file(path, scenario))
+    if (crash == CRASH_NONE && options->record && path != NULL && job.result == RUN_SAME && !write_file(path, scenario))
         now = LAB_USAGE;
     if (crash != CRASH_NONE || job.result == RUN_DIFFERS || after.errors > before.errors ||
         (options->strict && (after.warnings > before.warnings || after.notes > before.notes)))

@@ -28,8 +28,8 @@ static unsigned limit;
 static const struct {
     int number;
     const char *name;
-} signals[] = {{SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"}, {SIGILL, "SIGILL"}, {SIGFPE, "SIGFPE"}, {SIGABRT, "SIGABRT"},
-               {SIGALRM, "SIGALRM"}};
+} signals[] = {{SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"},   {SIGILL, "SIGILL"},
+               {SIGFPE, "SIGFPE"},   {SIGABRT, "SIGABRT"}, {SIGALRM, "SIGALRM"}};
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
 
 /* "function+0x12 in x.so" or "x.sys+0x1234". */

@@ -74,7 +74,8 @@ static void own_folder(char *folder, size_t room)
         *strrchr(folder, '/') = 0;
 }
 
-/* Beside an installed program, or in a source tree: the one around this build folder, else the one it was built from. */
+/* Beside an installed program, or in a source tree: the one around this build folder, else the one it was built from.
+ */
 static bool find_headers(struct command *command, struct driver_error *error)
 {
     char own[DRIVER_PATH_MAX - 40], place[DRIVER_PATH_MAX];

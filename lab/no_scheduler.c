@@ -4,7 +4,19 @@
  */
 #include "nt/verify/scheduler.h"
 
-bool nt_scheduled(void) { return false; }
-void nt_schedule_spawn(const char *name, void (*body)(void *context), void *context) { (void)name; body(context); }
-void nt_schedule_settle(void) { }
-void nt_schedule_sleep(uint64_t interval) { (void)interval; }
+bool nt_scheduled(void)
+{
+    return false;
+}
+void nt_schedule_spawn(const char *name, void (*body)(void *context), void *context)
+{
+    (void)name;
+    body(context);
+}
+void nt_schedule_settle(void)
+{
+}
+void nt_schedule_sleep(uint64_t interval)
+{
+    (void)interval;
+}

@@ -178,8 +178,8 @@ enum options_result options_read(int count, char **text, struct options *options
 
     *options = (struct options){.seconds = 10};
     for (; arguments.at < count && result == OPTIONS_GOOD; arguments.at++)
-        result = text[arguments.at][0] == '-' ? read_option(&arguments, options)
-                                              : read_word(text[arguments.at], options);
+        result =
+            text[arguments.at][0] == '-' ? read_option(&arguments, options) : read_word(text[arguments.at], options);
     if (result != OPTIONS_GOOD)
         return result;
     if (options->driver_count == 0)

@@ -128,8 +128,8 @@ struct scenario_step {
     uint32_t value;   /* milliseconds, bytes, a count, or a world_* word */
     bool inbound;
     char driver[SCENARIO_NAME_MAX + 1]; /* load, unload: "" for all */
-    uint32_t socket_of;            /* connect: the connection whose socket it uses, itself for its own */
-    struct world_connect *connect; /* its endpoint is not set */
+    uint32_t socket_of;                 /* connect: the connection whose socket it uses, itself for its own */
+    struct world_connect *connect;      /* its endpoint is not set */
     struct world_filter filter;
     struct scenario_settings settings;
     struct scenario_parameter *parameters; /* load */

@@ -70,7 +70,8 @@ static bool read_parameter(struct words *words, struct scenario_step *step)
 
 static bool is_setting(const struct words *words)
 {
-    static const char *const begins[] = {"deadline", "undecided", "no-decider", "capacity", "hold-loopback", "parameter"};
+    static const char *const begins[] = {"deadline", "undecided",     "no-decider",
+                                         "capacity", "hold-loopback", "parameter"};
 
     for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
         if (strcmp(words->word[words->at], begins[i]) == 0)

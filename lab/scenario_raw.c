@@ -98,8 +98,7 @@ static void take(struct run *run, const struct scenario_fields *fields, const ui
 bool raw_ready(const struct run *run, const struct scenario_step *step)
 {
     for (size_t i = 0; i < step->raw->in.count; i++)
-        if (step->raw->in.field[i].kind == FIELD_VARIABLE &&
-            !run->variables[step->raw->in.field[i].variable].set)
+        if (step->raw->in.field[i].kind == FIELD_VARIABLE && !run->variables[step->raw->in.field[i].variable].set)
             return false;
     return step->kind != STEP_REPLY || run->clients[step->subject].message_count != 0;
 }
@@ -161,8 +160,8 @@ bool step_send(struct run *run, const struct scenario_step *step)
         return true;
     }
     bytes = compose(run, &step->raw->in);
-    good = world_call_start(client->device, step->raw->code, bytes, step->raw->in.size, step->raw->out_size, &call->call,
-                            &run->error);
+    good = world_call_start(client->device, step->raw->code, bytes, step->raw->in.size, step->raw->out_size,
+                            &call->call, &run->error);
     free(bytes);
     if (!good)
         return false;

@@ -231,8 +231,7 @@ static bool step_change_filters(struct run *run, const struct scenario_step *ste
 
 static bool step_filter(struct run *run, const struct scenario_step *step)
 {
-    run->filter_there[step->subject] =
-        world_filter_add(&step->filter, &run->filters[step->subject], &run->error);
+    run->filter_there[step->subject] = world_filter_add(&step->filter, &run->filters[step->subject], &run->error);
     return run->filter_there[step->subject];
 }
 
@@ -397,8 +396,7 @@ bool run_perform(struct run *run, const struct scenario_step *step)
 
 static bool has_id(const struct run *run, uint32_t connection)
 {
-    return connection == SCENARIO_NOBODY || run->connections[connection].id != 0 ||
-           run->connections[connection].ended;
+    return connection == SCENARIO_NOBODY || run->connections[connection].id != 0 || run->connections[connection].ended;
 }
 
 bool run_ready(const struct run *run, const struct scenario_step *step)

@@ -11,9 +11,9 @@
  * The seam knows no protocol of a driver: device names and control codes come from the interpreter
  * (scenario_clients.c, scenario_raw.c). It is plain C17 and includes no header of any system.
  *
- * Everything is called from one thread (under a scheduler: from any of its fibers), and nothing calls back: what happens meanwhile is kept by the
- * world and asked for (world_next_done, world_call_done, world_next_violation). A function that returns
- * false says in *error why the world itself failed (not the driver): the run ends there.
+ * Everything is called from one thread (under a scheduler: from any of its fibers), and nothing calls back: what
+ * happens meanwhile is kept by the world and asked for (world_next_done, world_call_done, world_next_violation). A
+ * function that returns false says in *error why the world itself failed (not the driver): the run ends there.
  */
 #ifndef SCENARIO_WORLD_H
 #define SCENARIO_WORLD_H
@@ -65,7 +65,8 @@ struct world_setting {
 };
 
 /* *status: what DriverEntry answered; the driver is loaded if it is 0. */
-bool world_load(size_t driver, const struct world_setting *settings, size_t count, uint32_t *status, struct world_error *error);
+bool world_load(size_t driver, const struct world_setting *settings, size_t count, uint32_t *status,
+                struct world_error *error);
 
 /* left: what the last of them left in the engine, "" for nothing; room bytes. */
 bool world_unload(size_t driver, char *left, size_t room, struct world_error *error);

@@ -204,9 +204,8 @@ bool world_unload(size_t driver, char *left, size_t room, struct world_error *er
     unload(driver);
     wfp_count(&counts);
     *left = 0;
-    if (!any_loaded() &&
-        (counts.sessions != 1 || counts.providers != 0 || counts.callouts != 0 || counts.filters != own_filters ||
-         counts.registered_callouts != 0 || counts.pended != 0))
+    if (!any_loaded() && (counts.sessions != 1 || counts.providers != 0 || counts.callouts != 0 ||
+                          counts.filters != own_filters || counts.registered_callouts != 0 || counts.pended != 0))
         snprintf(left, room, "sessions %zu providers %zu callouts %zu filters %zu registered %zu pended %zu",
                  counts.sessions - 1, counts.providers, counts.callouts, counts.filters - own_filters,
                  counts.registered_callouts, counts.pended);
