@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 #include "nt/ke/irql_table.h"
+#include "nt/verify/self.h"
 
 #define NT_ROW(name, low, high, page) NT_LOW_##name = (low), NT_HIGH_##name = (high),
 enum { NT_ROUTINES(NT_ROW) NT_ROW_END };
@@ -33,6 +34,7 @@ struct nt_thread {
     struct _EPROCESS *process; /* cached object for the two above */
     struct nt_processor *processor;
     struct _ETHREAD *object;
+    struct nt_verify_self verify;
 };
 extern __thread struct nt_thread nt_self;
 
