@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 #include "nt/ke/irql_table.h"
+#include "nt/verify/self.h"
 
 #define NT_ROW(name, low, high, page) NT_LOW_##name = (low), NT_HIGH_##name = (high),
 enum { NT_ROUTINES(NT_ROW) NT_ROW_END };
@@ -34,6 +35,7 @@ struct nt_thread {
     struct nt_processor *processor;
     struct _ETHREAD *object;
     PDRIVER_OBJECT driver; /* whose code runs: nt_current_driver */
+    struct nt_verify_self verify;
 };
 extern __thread struct nt_thread nt_self;
 
