@@ -341,7 +341,7 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
         "ALE Endpoint Lifetime Management",                                                                            \
         "Watch the ALE endpoint closure layer, and complete what is held for the endpoint there. Completing after "    \
         "the program died has crashed machines.")                                                                      \
-    ROW("operation-too-old", WARNING, "A pended operation is completed within a bounded time.",                          \
+    ROW("operation-too-old", ERROR, "A pended operation is completed within a bounded time.",                          \
         "Processing Classify Callouts Asynchronously",                                                                 \
         "Give each held operation a deadline, with a timer or a thread that completes it with the default "            \
         "decision: user mode may never answer.")
