@@ -34,6 +34,7 @@ struct nt_thread {
     struct _EPROCESS *process; /* cached object for the two above */
     struct nt_processor *processor;
     struct _ETHREAD *object;
+    PDRIVER_OBJECT driver; /* whose code runs: nt_current_driver */
     struct nt_verify_self verify;
 };
 extern __thread struct nt_thread nt_self;
@@ -171,6 +172,9 @@ void nt_file_call_ended(struct nt_file *file, struct nt_call *call);
 bool nt_registry_find(PCUNICODE_STRING service, const WCHAR *name, ULONG *value);
 bool nt_registry_service(ULONG relative, const WCHAR *path, UNICODE_STRING *service, bool *parameters);
 PDRIVER_OBJECT nt_driver_loading(void);
+/* host/current.c */
+void nt_tell_driver_gone(PDRIVER_OBJECT driver);
+bool nt_irql_explained(const char *routine, KIRQL highest);
 size_t nt_threads_left(void);
 
 /* rtl/ */

@@ -197,6 +197,7 @@ static void wait_for_threads(void)
 
 static void report_left(struct nt_driver *driver, bool last)
 {
+    nt_tell_driver_gone(driver->object);
     size_t items = nt_work_items_abandon(driver->object);
     if (items != 0)
         nt_violate("left-at-unload", "DriverUnload", "%zu work items", items);
@@ -225,7 +226,9 @@ NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const str
     driver_link(created);
     bool pumps = nt_pump_begin();
     loading = created->object;
+    PDRIVER_OBJECT before = nt_enter_driver(created->object);
     NTSTATUS status = NT_CALL(entry, created->object, &created->registry_path);
+    nt_enter_driver(before);
     loading = NULL;
     check_level("DriverEntry");
     if (NT_SUCCESS(status))
@@ -240,6 +243,13 @@ NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const str
     return status;
 }
 
+static void call_unload(PDRIVER_OBJECT object)
+{
+    PDRIVER_OBJECT before = nt_enter_driver(object);
+    NT_CALL(object->DriverUnload, object);
+    nt_enter_driver(before);
+}
+
 void nt_driver_unload(struct nt_driver *driver)
 {
     PDRIVER_OBJECT object = driver->object;
@@ -251,7 +261,7 @@ void nt_driver_unload(struct nt_driver *driver)
     if (object->DriverUnload == NULL)
         nt_violate("no-unload-routine", "nt_driver_unload", "the driver cannot be unloaded");
     else
-        NT_CALL(object->DriverUnload, object);
+        call_unload(object);
     check_level("DriverUnload");
     report_left(driver, driver_unlink(driver));
     nt_pump_end(pumps);
