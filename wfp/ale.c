@@ -16,6 +16,7 @@
 #include "wfp/session.h"
 #include "wfp/sublayer.h"
 #include "wfp/transaction.h"
+#include "nt/verify/scheduler.h"
 
 #include <nt/nt.h>
 
@@ -24,6 +25,7 @@
 __attribute__((constructor)) static void construct(void)
 {
     nt_pool_keep_tag(WFP_TAG);
+    nt_schedule_keep(wfp_frame_place);
     wfp_object_init_tables();
     wfp_session_init();
     wfp_callout_init();

@@ -10,6 +10,7 @@
  * FwpmCalloutDeleteById0 (fwpmk.h).
  */
 #include "wfp/callout.h"
+#include "nt/leaf.h"
 #include "wfp/layer.h"
 #include "wfp/memory.h"
 #include "wfp/transaction.h"
@@ -61,7 +62,7 @@ struct wfp_callout_slot *wfp_slot_get(const GUID *key)
     static UINT32 last_id = 0x100; /* Windows' own callouts have the first ids */
     struct wfp_callout_slot *slot;
 
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     slot = find_slot(key);
     if (slot != NULL) {
         slot->refs++;
@@ -77,19 +78,19 @@ struct wfp_callout_slot *wfp_slot_get(const GUID *key)
             wfp_table_insert(&slots_by_id, &slot->by_id);
         }
     }
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
     return slot;
 }
 
 void wfp_slot_put(struct wfp_callout_slot *slot)
 {
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     if (--slot->refs == 0) {
         wfp_table_remove(&slots_by_key, &slot->by_key);
         wfp_table_remove(&slots_by_id, &slot->by_id);
         wfp_free(slot);
     }
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
 }
 
 BOOLEAN wfp_slot_enter(struct wfp_callout_slot *slot)
@@ -139,9 +140,9 @@ static NTSTATUS register_callout(const char *routine, void *device, const FWPS_C
     slot = wfp_slot_get(&callout->calloutKey);
     if (slot == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     if ((atomic_load(&slot->inside) & WFP_REGISTERED) != 0) {
-        pthread_mutex_unlock(&slots_lock);
+        nt_leaf_unlock(&slots_lock);
         wfp_slot_put(slot);
         return STATUS_FWP_ALREADY_EXISTS;
     }
@@ -153,7 +154,7 @@ static NTSTATUS register_callout(const char *routine, void *device, const FWPS_C
     atomic_fetch_add(&registered, 1);
     if (id != NULL)
         *id = slot->id;
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
     return STATUS_SUCCESS;
 }
 
@@ -195,7 +196,7 @@ static NTSTATUS unregister_locked(struct wfp_callout_slot *slot)
         atomic_fetch_or(&slot->inside, WFP_REGISTERED);
         status = STATUS_DEVICE_BUSY;
     }
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
     if (NT_SUCCESS(status)) {
         atomic_fetch_sub(&registered, 1);
         wfp_slot_put(slot);
@@ -206,7 +207,7 @@ static NTSTATUS unregister_locked(struct wfp_callout_slot *slot)
 NTSTATUS NTAPI FwpsCalloutUnregisterById0(const UINT32 calloutId)
 {
     nt_require_irql("FwpsCalloutUnregisterById0", PASSIVE_LEVEL, PASSIVE_LEVEL);
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
 
     struct wfp_shard *shard = wfp_table_lock(&slots_by_id, calloutId);
     struct wfp_node *node = wfp_shard_find(shard, calloutId);
@@ -220,7 +221,7 @@ NTSTATUS NTAPI FwpsCalloutUnregisterByKey0(const GUID *calloutKey)
     nt_require_irql("FwpsCalloutUnregisterByKey0", PASSIVE_LEVEL, PASSIVE_LEVEL);
     if (calloutKey == NULL)
         return STATUS_INVALID_PARAMETER;
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     return unregister_locked(find_slot(calloutKey));
 }
 
