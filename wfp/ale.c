@@ -19,6 +19,7 @@
 #include "wfp/sublayer.h"
 #include "wfp/transaction.h"
 #include "wfp/verify_private.h"
+#include "nt/verify/scheduler.h"
 
 #include <nt/nt.h>
 
@@ -28,6 +29,7 @@
 __attribute__((constructor)) static void construct(void)
 {
     nt_pool_keep_tag(WFP_TAG);
+    nt_schedule_keep(wfp_frame_place);
     wfp_object_init_tables();
     wfp_session_init();
     wfp_callout_init();

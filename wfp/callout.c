@@ -11,6 +11,7 @@
  */
 #include "wfp/callout.h"
 #include "nt/verify/verify.h"
+#include "nt/leaf.h"
 #include "wfp/layer.h"
 #include "wfp/memory.h"
 #include "wfp/transaction.h"
@@ -64,7 +65,7 @@ struct wfp_callout_slot *wfp_slot_get(const GUID *key)
 {
     struct wfp_callout_slot *slot;
 
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     slot = find_slot(key);
     if (slot != NULL) {
         slot->refs++;
@@ -80,19 +81,19 @@ struct wfp_callout_slot *wfp_slot_get(const GUID *key)
             wfp_table_insert(&slots_by_id, &slot->by_id);
         }
     }
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
     return slot;
 }
 
 void wfp_slot_put(struct wfp_callout_slot *slot)
 {
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     if (--slot->refs == 0) {
         wfp_table_remove(&slots_by_key, &slot->by_key);
         wfp_table_remove(&slots_by_id, &slot->by_id);
         wfp_free(slot);
     }
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
 }
 
 BOOLEAN wfp_slot_enter(struct wfp_callout_slot *slot)
@@ -142,9 +143,9 @@ static NTSTATUS register_callout(const char *routine, void *device, const FWPS_C
     slot = wfp_slot_get(&callout->calloutKey);
     if (slot == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     if ((atomic_load(&slot->inside) & WFP_REGISTERED) != 0) {
-        pthread_mutex_unlock(&slots_lock);
+        nt_leaf_unlock(&slots_lock);
         wfp_slot_put(slot);
         return STATUS_FWP_ALREADY_EXISTS;
     }
@@ -159,7 +160,7 @@ static NTSTATUS register_callout(const char *routine, void *device, const FWPS_C
     atomic_fetch_add(&registered, 1);
     if (id != NULL)
         *id = slot->id;
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
     return STATUS_SUCCESS;
 }
 
@@ -201,7 +202,7 @@ static NTSTATUS unregister_locked(struct wfp_callout_slot *slot)
         atomic_fetch_or(&slot->inside, WFP_REGISTERED);
         status = STATUS_DEVICE_BUSY;
     }
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
     if (NT_SUCCESS(status)) {
         nt_end(NT_BEGAN_OBJECT, (uintptr_t)slot);
         atomic_fetch_sub(&registered, 1);
@@ -215,7 +216,7 @@ NTSTATUS NTAPI FwpsCalloutUnregisterById0(const UINT32 calloutId)
     nt_require_irql("FwpsCalloutUnregisterById0", PASSIVE_LEVEL, PASSIVE_LEVEL);
     if (nt_fails("FwpsCalloutUnregisterById0"))
         return STATUS_DEVICE_BUSY; /* as if a classify were in it */
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
 
     struct wfp_shard *shard = wfp_table_lock(&slots_by_id, calloutId);
     struct wfp_node *node = wfp_shard_find(shard, calloutId);
@@ -231,7 +232,7 @@ NTSTATUS NTAPI FwpsCalloutUnregisterByKey0(const GUID *calloutKey)
         return STATUS_INVALID_PARAMETER;
     if (nt_fails("FwpsCalloutUnregisterByKey0"))
         return STATUS_DEVICE_BUSY;
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     return unregister_locked(find_slot(calloutKey));
 }
 

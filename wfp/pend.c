@@ -23,6 +23,7 @@
 #include "wfp/history.h"
 #include "wfp/memory.h"
 #include "wfp/verify_private.h"
+#include "nt/verify/scheduler.h"
 
 #include <nt/nt.h>
 
@@ -265,6 +266,7 @@ void NTAPI FwpsCompleteOperation0(HANDLE completionContext, PNET_BUFFER_LIST net
     }
     if (atomic_fetch_sub_explicit(&authorization->outstanding, 1, memory_order_acq_rel) == 1)
         wfp_authorization_resume(authorization);
+    NT_POINT("FwpsCompleteOperation0");
 }
 
 /* --- What is held too long, and what is left ------------------------------------------------------ */
