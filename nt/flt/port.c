@@ -23,7 +23,7 @@
 struct default_descriptor {
     SECURITY_DESCRIPTOR descriptor;
     ACL acl;
-    UCHAR entries[40];
+    UCHAR entries[(8 + 12) + (8 + 16)]; /* each ACE: 8 and its SID */
 };
 
 NTSTATUS FltBuildDefaultSecurityDescriptor(PSECURITY_DESCRIPTOR *SecurityDescriptor, ACCESS_MASK DesiredAccess)
