@@ -20,7 +20,7 @@
 #include "nt/verify/scheduler.h"
 
 #define NT_ROW(name, low, high, page) NT_LOW_##name = (low), NT_HIGH_##name = (high),
-enum { NT_ROUTINES(NT_ROW) NT_ROW_END };
+enum { NT_ROUTINES(NT_ROW) NT_FLT_ROUTINES(NT_ROW) NT_ROW_END };
 #undef NT_ROW
 
 struct nt_processor;
@@ -192,6 +192,15 @@ struct nt_call *nt_call_new(PDEVICE_OBJECT device, PFILE_OBJECT file_object, UCH
 void nt_call_reference(struct nt_call *call);
 NTSTATUS nt_call_dispatch(struct nt_call *call); /* consumes nothing; the caller holds its own reference */
 bool nt_call_try_cancel(struct nt_call *call);
+
+/* se/acl.c */
+void nt_descriptor_make(PSECURITY_DESCRIPTOR descriptor, PACL dacl);
+/* Of a DACL of allow entries; a DACL of NULL grants all to everybody. */
+NTSTATUS nt_descriptor_read(PSECURITY_DESCRIPTOR descriptor, ACCESS_MASK all, ACCESS_MASK *administrators,
+                            ACCESS_MASK *everyone);
+
+/* flt/filter.c */
+void nt_flt_report(PDRIVER_OBJECT driver); /* the minifilter it left registered, with its ports */
 
 /* host/file.c */
 void nt_file_call_ended(struct nt_file *file, struct nt_call *call);

@@ -208,6 +208,7 @@ static void wait_for_threads(void)
 static void report_left(struct nt_driver *driver, bool last)
 {
     nt_tell_driver_gone(driver->object);
+    nt_flt_report(driver->object);
     size_t items = nt_work_items_abandon(driver->object);
     if (items != 0)
         nt_violate("left-at-unload", "DriverUnload", "%zu work items", items);

@@ -155,6 +155,30 @@ void nt_call_put(struct nt_call *call);
 NTSTATUS nt_device_control_wait(struct nt_file *file, ULONG code, const void *input, size_t input_size, void *output,
                                 size_t output_size, size_t *information, unsigned timeout_ms);
 
+/* --- Filter communication ports -------------------------------------------------------------- */
+
+/* A program's end of a connection: what FilterConnectCommunicationPort and the other routines of fltuser.h work on. */
+struct nt_port;
+
+/* name as user mode spells it: "\\\\Port". Calls the driver's connect callback with a copy of context. */
+NTSTATUS nt_port_connect(const char *name, const void *context, USHORT size, const struct nt_caller *caller,
+                         struct nt_port **port);
+
+/* Ends what waits on it, calls the driver's disconnect callback; also how a program that is killed leaves. */
+void nt_port_close(struct nt_port *port);
+
+/* FilterGetMessage, pended: done gets FILTER_MESSAGE_HEADER and the message, once there is one. As nt_device_control's
+ * done, it may run within this call and must not call the driver. */
+void nt_port_get_message(struct nt_port *port, size_t size, nt_call_done *done, void *context);
+
+/* Ends the oldest waiting get with this context (STATUS_CANCELLED). false: there is none. */
+bool nt_port_cancel(struct nt_port *port, const void *context);
+
+/* FilterReplyMessage: FILTER_REPLY_HEADER and the reply. FilterSendMessage: to the driver's message callback. */
+NTSTATUS nt_port_reply(struct nt_port *port, const void *reply, size_t size);
+NTSTATUS nt_port_send(struct nt_port *port, const void *input, ULONG input_size, void *output, ULONG output_size,
+                      ULONG *returned);
+
 /* --- Debug output ----------------------------------------------------------------------------- */
 
 /*
