@@ -216,6 +216,30 @@ static void delete_all(void)
         wfp_table_trim(wfp_object_table(order[i]));
 }
 
+/* The next life has the same numbers. */
+static void restart(void)
+{
+    wfp_policies_forget();
+    wfp_restart_ids();
+    wfp_sublayer_init();
+    wfp_set_classify_irql(DISPATCH_LEVEL);
+}
+
+void wfp_forget(void)
+{
+    wfp_set_policy_changed(NULL, NULL);
+    wfp_pend_forget();
+    wfp_endpoint_forget();
+    wfp_flow_forget();
+    wfp_session_forget();
+    wfp_transaction_forget();
+    wfp_object_forget();
+    wfp_filter_forget();
+    wfp_filter_enum_forget();
+    wfp_callout_forget();
+    restart();
+}
+
 void wfp_reset(void)
 {
     nt_require_irql("wfp_reset", PASSIVE_LEVEL, PASSIVE_LEVEL);
@@ -228,5 +252,5 @@ void wfp_reset(void)
     wfp_filter_reset();
     wfp_filter_enum_reset();
     wfp_callout_reset();
-    wfp_set_classify_irql(DISPATCH_LEVEL);
+    restart();
 }

@@ -115,3 +115,8 @@ void wfp_pend_reset(void)
     wfp_table_end_all(&pends, end_pend);
     wfp_table_trim(&pends);
 }
+
+void wfp_pend_forget(void)
+{
+    wfp_table_forget(&pends);
+}
