@@ -35,6 +35,7 @@ struct actor {
 struct conductor {
     const struct scenario *scenario;
     const struct concurrent_options *options;
+    const struct lab_plan *plan;
     struct concurrent_result *result;
     struct run *run;
     struct actor *actors;
@@ -107,6 +108,7 @@ static void perform(struct conductor *conductor, const struct scenario_step *ste
         conductor->result->left_out++;
     (void)run_collect(conductor->run);
     trace_clear(&conductor->run->trace);
+    world_step_ended();
     conductor->moves++;
 }
 
@@ -256,6 +258,7 @@ static void body(void *context)
         return;
     }
     conductor->run->settle = no_settle;
+    (void)world_irql(conductor->plan->irql, &conductor->result->error);
     perform_all(conductor);
     for (size_t i = 0; i < conductor->scenario->connections.count; i++)
         conductor->result->connections += conductor->run->connections[i].told != 0;
@@ -265,7 +268,7 @@ static void body(void *context)
 void concurrent_run(const struct scenario *scenario, const struct lab_plan *plan,
                     const struct concurrent_options *options, struct concurrent_result *result)
 {
-    struct conductor conductor = {.scenario = scenario, .options = options, .result = result};
+    struct conductor conductor = {.scenario = scenario, .options = options, .plan = plan, .result = result};
     struct nt_schedule_options schedule = {
         .strategy = plan->strategy,
         .seed = plan->seed,
@@ -283,7 +286,6 @@ void concurrent_run(const struct scenario *scenario, const struct lab_plan *plan
     if (conductor.actors == NULL || conductor.order == NULL)
         abort();
     nt_verify_clear();
-    world_set_first_irql(plan->irql);
     nt_schedule(&schedule, body, &conductor, &scheduled);
     result->points = scheduled.points;
     result->stuck = scheduled.stuck;
