@@ -7,6 +7,7 @@
  */
 #include "nt/foreign.h"
 #include "nt/internal.h"
+#include "nt/verify/report.h"
 
 #include <execinfo.h>
 #include <stdarg.h>
@@ -45,9 +46,10 @@ void nt_violate(const char *rule, const char *routine, const char *format, ...)
     vsnprintf(detail, sizeof detail, format, arguments);
     va_end(arguments);
     struct nt_violation violation = {rule, routine, nt_self.irql, detail};
+    bool reported = NT_VERIFYING && nt_report_violation(&violation, __builtin_frame_address(0));
     if (handler != NULL)
         handler(&violation);
-    else
+    else if (!reported)
         report_and_abort(&violation);
 }
 

@@ -11,6 +11,7 @@
 #include "nt/internal.h"
 #include "nt/verify/depot.h"
 #include "nt/verify/report.h"
+#include "nt/verify/stack.h"
 #include "nt/verify/verify.h"
 
 #define LIVE_MAX   (1u << 16)
@@ -132,7 +133,7 @@ void nt_begin(enum nt_beginning what, uint64_t key)
     struct nt_stack stack;
     if (!NT_VERIFYING)
         return;
-    nt_stack_take(&stack);
+    nt_stack_take_from(__builtin_frame_address(0), &stack);
     uint32_t number = nt_depot_put(&stack);
     nt_verify_lock(&lock);
     put(what, key, number);

@@ -69,8 +69,8 @@ void nt_reports_clear(void); /* forgets that too */
 
 /* --- Between the files of nt/verify/ ------------------------------------------------------- */
 
-/* For nt_violate. true: a report handler took it. */
-bool nt_report_violation(const struct nt_violation *violation);
+/* For nt_violate, with its own frame address: its caller is where the rule broke. true: a report handler took it. */
+bool nt_report_violation(const struct nt_violation *violation, const void *frame);
 
 /* The last notes of an operation, oldest first; how many. */
 size_t nt_history(uint64_t operation, struct nt_event *events, size_t events_max);

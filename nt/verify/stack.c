@@ -80,6 +80,7 @@ static inline void walk_on(struct nt_walk *walk, struct nt_stack *stack)
             break;
         } else {
             walk->known = 1u << NT_X64_RSP | 1u << NT_X64_RBP;
+            walk->exact = false;
         }
         if (count == NT_STACK_MAX)
             break;
@@ -88,18 +89,24 @@ static inline void walk_on(struct nt_walk *walk, struct nt_stack *stack)
     stack->count = count;
 }
 
-__attribute__((noinline)) void nt_stack_take(struct nt_stack *stack)
+void nt_stack_take_from(const void *frame, struct nt_stack *stack)
 {
     struct nt_verify_self *self = &nt_self.verify;
     if (self->stack_high == 0)
         find_stack(self);
     struct nt_walk walk;
     walk.pc = 0;
-    walk.registers[NT_X64_RBP] = (uintptr_t)__builtin_frame_address(0);
+    walk.exact = false;
+    walk.registers[NT_X64_RBP] = (uintptr_t)frame;
     walk.low = self->stack_low;
     walk.high = self->stack_high;
     stack->count = 0;
     walk_on(&walk, stack);
+}
+
+void nt_stack_take(struct nt_stack *stack)
+{
+    nt_stack_take_from(__builtin_frame_address(0), stack);
 }
 
 void nt_stack_take_at(struct nt_walk *walk, struct nt_stack *stack)
@@ -109,6 +116,7 @@ void nt_stack_take_at(struct nt_walk *walk, struct nt_stack *stack)
         find_stack(self);
     walk->low = self->stack_low;
     walk->high = self->stack_high;
+    walk->exact = true;
     stack->frames[0] = (const void *)walk->pc;
     stack->count = 1;
     walk_on(walk, stack);

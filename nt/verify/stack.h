@@ -20,6 +20,7 @@ struct nt_walk {
     uintptr_t pc;
     uintptr_t registers[16];
     uint32_t known;
+    bool exact;          /* pc is the next instruction (a fault), not where a call returns to */
     uintptr_t low, high; /* the stack: nothing outside may be read */
 };
 
@@ -27,6 +28,9 @@ struct nt_walk {
  * in signal handlers too. */
 typedef bool nt_foreign_unwind(struct nt_walk *walk);
 void nt_set_foreign_unwind(nt_foreign_unwind *unwind); /* NULL: walks end there */
+
+/* From the frame with this address: the caller of its function is the first. */
+void nt_stack_take_from(const void *frame, struct nt_stack *stack);
 
 /* From a state that a signal handler found; low and high are filled in here. The first frame is its pc. */
 void nt_stack_take_at(struct nt_walk *walk, struct nt_stack *stack);

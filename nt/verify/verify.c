@@ -11,13 +11,16 @@ bool nt_verify_on;
 
 void nt_about(enum nt_beginning what, uint64_t key)
 {
+    if (!NT_VERIFYING)
+        return;
     nt_self.verify.about = what;
     nt_self.verify.about_key = key;
 }
 
 void nt_about_connection(uint64_t operation)
 {
-    nt_self.verify.about_connection = operation;
+    if (NT_VERIFYING)
+        nt_self.verify.about_connection = operation;
 }
 
 void nt_about_stack(const struct nt_stack *stack)
