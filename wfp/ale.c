@@ -16,6 +16,7 @@
 #include "wfp/session.h"
 #include "wfp/sublayer.h"
 #include "wfp/transaction.h"
+#include "nt/verify/scheduler.h"
 
 #include <nt/nt.h>
 
@@ -24,6 +25,7 @@
 __attribute__((constructor)) static void construct(void)
 {
     nt_pool_keep_tag(WFP_TAG);
+    nt_schedule_keep(wfp_frame_place);
     wfp_object_init_tables();
     wfp_session_init();
     wfp_callout_init();
@@ -214,6 +216,30 @@ static void delete_all(void)
         wfp_table_trim(wfp_object_table(order[i]));
 }
 
+/* The next life has the same numbers. */
+static void restart(void)
+{
+    wfp_policies_forget();
+    wfp_restart_ids();
+    wfp_sublayer_init();
+    wfp_set_classify_irql(DISPATCH_LEVEL);
+}
+
+void wfp_forget(void)
+{
+    wfp_set_policy_changed(NULL, NULL);
+    wfp_pend_forget();
+    wfp_endpoint_forget();
+    wfp_flow_forget();
+    wfp_session_forget();
+    wfp_transaction_forget();
+    wfp_object_forget();
+    wfp_filter_forget();
+    wfp_filter_enum_forget();
+    wfp_callout_forget();
+    restart();
+}
+
 void wfp_reset(void)
 {
     nt_require_irql("wfp_reset", PASSIVE_LEVEL, PASSIVE_LEVEL);
@@ -226,5 +252,5 @@ void wfp_reset(void)
     wfp_filter_reset();
     wfp_filter_enum_reset();
     wfp_callout_reset();
-    wfp_set_classify_irql(DISPATCH_LEVEL);
+    restart();
 }

@@ -61,5 +61,6 @@ size_t wfp_registered_count(void);
 
 /* Reports what is still registered as "wfp-left" and forgets it. For wfp_reset. */
 void wfp_callout_reset(void);
+void wfp_callout_forget(void); /* see wfp_forget */
 
 #endif

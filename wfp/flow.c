@@ -188,3 +188,8 @@ void wfp_flow_reset(void)
     wfp_table_end_all(&flows, end_flow);
     wfp_table_trim(&flows);
 }
+
+void wfp_flow_forget(void)
+{
+    wfp_table_forget(&flows);
+}

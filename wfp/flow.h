@@ -26,5 +26,6 @@ UINT64 wfp_flow_context(const struct wfp_request *request, struct wfp_callout_sl
 
 size_t wfp_flow_count(void);
 void wfp_flow_reset(void);
+void wfp_flow_forget(void); /* see wfp_forget */
 
 #endif

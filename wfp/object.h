@@ -49,6 +49,7 @@ void wfp_object_uncharge(struct wfp_object *object);
 
 void wfp_object_init_tables(void);
 struct wfp_table *wfp_object_table(enum wfp_kind kind);
+void wfp_object_forget(void); /* see wfp_forget */
 
 /* NULL: none. */
 struct wfp_object *wfp_object_find(enum wfp_kind kind, const GUID *key);

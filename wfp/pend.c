@@ -14,6 +14,7 @@
 #include "wfp/pend.h"
 #include "wfp/classify.h"
 #include "wfp/memory.h"
+#include "nt/verify/scheduler.h"
 
 #include <nt/nt.h>
 
@@ -88,6 +89,7 @@ void NTAPI FwpsCompleteOperation0(HANDLE completionContext, PNET_BUFFER_LIST net
     }
     if (atomic_fetch_sub_explicit(&authorization->outstanding, 1, memory_order_acq_rel) == 1)
         wfp_authorization_resume(authorization);
+    NT_POINT("FwpsCompleteOperation0");
 }
 
 size_t wfp_pend_count(void)
@@ -112,4 +114,9 @@ void wfp_pend_reset(void)
 {
     wfp_table_end_all(&pends, end_pend);
     wfp_table_trim(&pends);
+}
+
+void wfp_pend_forget(void)
+{
+    wfp_table_forget(&pends);
 }

@@ -13,5 +13,6 @@ size_t wfp_pend_count(void);
 
 /* Reports each as "wfp-left", then ends it with a block. */
 void wfp_pend_reset(void);
+void wfp_pend_forget(void); /* see wfp_forget */
 
 #endif

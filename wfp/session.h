@@ -45,5 +45,6 @@ size_t wfp_session_count(void);
 
 /* Closes every session still open. For wfp_reset. */
 void wfp_session_close_all(void);
+void wfp_session_forget(void); /* see wfp_forget */
 
 #endif

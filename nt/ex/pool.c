@@ -446,3 +446,17 @@ void nt_pool_report_since(uint64_t mark, const struct nt_code *code)
     for (size_t index = 0; index < count; index++)
         tell_left(&sites[index]);
 }
+
+void nt_pool_reset(void)
+{
+    for (size_t index = 0; index < SHARDS; index++) {
+        LIST_ENTRY *blocks = &shards[index].blocks;
+        while (blocks->Flink != NULL && !IsListEmpty(blocks)) {
+            struct nt_pool_header *header = CONTAINING_RECORD(RemoveHeadList(blocks), struct nt_pool_header, link);
+            header->magic = MAGIC_FREED;
+            release_memory(header, "nt_reset", NULL);
+        }
+    }
+    nt_quarantine_reset();
+    serial_now = 0;
+}

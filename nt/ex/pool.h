@@ -60,6 +60,8 @@ const char *nt_pool_spoilt(const char *start, size_t size, uint8_t value);
 enum nt_quarantine_kind { NT_QUARANTINE_PLAIN, NT_QUARANTINE_POOL, NT_QUARANTINE_CALL, NT_QUARANTINE_BUFFER };
 void nt_quarantine_put(void *memory, enum nt_quarantine_kind kind); /* of pool: its header */
 
+void nt_quarantine_reset(void); /* gives all back without a look */
+
 /* ex/system_buffer.c */
 #define NT_SYSTEM_BUFFER_TAG 'BSoI'
 void nt_system_buffer_check(void *quarantined);

@@ -45,19 +45,19 @@ static void check(void *entry)
         nt_system_buffer_check(memory);
 }
 
-static void leave(void *entry)
+static void give_back(void *entry)
 {
     void *memory = (char *)entry - ((uintptr_t)entry & KINDS);
-    if (entry == NULL)
-        return;
-    check(entry);
-    if (((uintptr_t)entry & KINDS) == NT_QUARANTINE_POOL) {
-        nt_end(NT_FREED_BLOCK, (uintptr_t)memory + sizeof(struct nt_pool_header));
+    if (((uintptr_t)entry & KINDS) == NT_QUARANTINE_POOL)
         memory = ((struct nt_pool_header *)memory)->base;
-    } else if (((uintptr_t)entry & KINDS) == NT_QUARANTINE_CALL) {
-        nt_end(NT_COMPLETED_IRP, (uintptr_t) & ((struct nt_call *)memory)->irp);
-    }
     free(memory);
+}
+
+static void leave(void *entry)
+{
+    if (entry != NULL)
+        check(entry);
+    give_back(entry);
 }
 
 void nt_quarantine_put(void *memory, enum nt_quarantine_kind kind)
@@ -66,12 +66,19 @@ void nt_quarantine_put(void *memory, enum nt_quarantine_kind kind)
     leave(__atomic_exchange_n(&ring[at], (char *)memory + kind, __ATOMIC_ACQ_REL));
 }
 
-void nt_quarantine_check(bool give_back)
+void nt_quarantine_check(bool emptied)
 {
     for (unsigned at = 0; at < RING; at++) {
-        if (give_back)
+        if (emptied)
             leave(__atomic_exchange_n(&ring[at], NULL, __ATOMIC_ACQ_REL));
         else if (ring[at] != NULL)
             check(ring[at]);
     }
+}
+
+void nt_quarantine_reset(void)
+{
+    for (unsigned at = 0; at < RING; at++)
+        give_back(__atomic_exchange_n(&ring[at], NULL, __ATOMIC_ACQ_REL));
+    ring_next = 0;
 }

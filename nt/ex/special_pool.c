@@ -40,8 +40,6 @@ static struct span *spans; /* at the page that each begins at */
 static uint32_t next_page = 1, live_pages;
 static bool on, at_start, full_told;
 
-static __thread const void *caller;
-
 bool nt_special_pool_start(size_t pages, BOOLEAN underrun)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -73,12 +71,12 @@ void nt_special_pool_stop(void)
 
 void nt_pool_called_from(const void *address)
 {
-    caller = address;
+    nt_self.pool_caller = address;
 }
 
 const void *nt_pool_caller(const void *address)
 {
-    return caller != NULL ? caller : address;
+    return nt_self.pool_caller != NULL ? nt_self.pool_caller : address;
 }
 
 bool nt_special_holds(const void *address)

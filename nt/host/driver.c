@@ -32,11 +32,10 @@ static struct nt_driver *drivers;
 static uint64_t pool_mark;
 static size_t timers_before, threads_before;
 static PDRIVER_OBJECT ending;
-static __thread PDRIVER_OBJECT loading;
 
 PDRIVER_OBJECT nt_driver_loading(void)
 {
-    return loading;
+    return nt_self.loading;
 }
 
 bool nt_driver_ends(PDRIVER_OBJECT driver)
@@ -211,12 +210,25 @@ static void check_level(const char *routine)
     nt_violate("lock-left", routine, "returned at IRQL %u with %u spin locks held", nt_self.irql, nt_self.spin_locks);
 }
 
+static bool threads_are_gone(const void *unused)
+{
+    (void)unused;
+    return nt_threads_left() <= threads_before;
+}
+
 /* Threads that were told to end need a moment to be gone. The verifier gives none: a thread whose driver did not wait
  * for the thread object runs code of the driver after DriverUnload. */
 static void wait_for_threads(void)
 {
+    if (NT_VERIFYING)
+        return;
+    if (nt_scheduling) {
+        struct nt_wait wait = {.routine = "DriverUnload", .ready = threads_are_gone, .due = 10000000, .patient = true};
+        (void)nt_schedule_until(&wait);
+        return;
+    }
     LARGE_INTEGER interval = {.QuadPart = -10000};
-    for (int tries = 0; !NT_VERIFYING && tries < 1000 && nt_threads_left() > threads_before; tries++)
+    for (int tries = 0; tries < 1000 && nt_threads_left() > threads_before; tries++)
         (void)KeDelayExecutionThread(KernelMode, FALSE, &interval);
 }
 
@@ -271,9 +283,9 @@ NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const str
         return STATUS_INSUFFICIENT_RESOURCES;
     driver_link(created);
     bool pumps = nt_pump_begin();
-    loading = created->object;
+    nt_self.loading = created->object;
     NTSTATUS status = NT_CALL(entry, created->object, &created->registry_path);
-    loading = NULL;
+    nt_self.loading = NULL;
     check_level("DriverEntry");
     if (!NT_SUCCESS(status))
         __atomic_store_n(&ending, created->object, __ATOMIC_RELEASE);
@@ -308,4 +320,16 @@ void nt_driver_unload(struct nt_driver *driver)
     __atomic_store_n(&ending, NULL, __ATOMIC_RELEASE);
     nt_pump_end(pumps);
     driver_free(driver);
+}
+
+/* The driver's own memory is its affair. */
+void nt_drivers_reset(void)
+{
+    while (drivers != NULL) {
+        struct nt_driver *driver = drivers;
+        drivers = driver->next;
+        driver_free(driver);
+    }
+    pool_mark = 0;
+    timers_before = threads_before = 0;
 }

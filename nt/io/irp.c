@@ -247,6 +247,7 @@ VOID IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
         nt_file_call_ended(file, call);
     irp_put(call);
     nt_call_put(call);
+    NT_POINT("IoCompleteRequest");
 }
 
 static bool cancel(PIRP irp)
@@ -377,6 +378,18 @@ NTSTATUS nt_call_dispatch(struct nt_call *call)
         nt_call_check_untouched(call);
     nt_call_put(call);
     return status;
+}
+
+void nt_irps_reset(void)
+{
+    cancel_lock = 0;
+    call_count = 0;
+    while (!IsListEmpty(&all)) { /* what was lost; its memory is its caller's */
+        struct nt_call *call = CONTAINING_RECORD(all.Flink, struct nt_call, all);
+        unlink_call(call);
+        nt_system_buffer_free(call->buffer);
+        call->buffer = NULL;
+    }
 }
 
 ULONG IoGetRequestorProcessId(PIRP Irp)

@@ -116,6 +116,12 @@ VOID IoFreeWorkItem(PIO_WORKITEM IoWorkItem)
     free(IoWorkItem);
 }
 
+void nt_work_items_reset(void)
+{
+    while (!IsListEmpty(&items))
+        free(CONTAINING_RECORD(RemoveHeadList(&items), struct _IO_WORKITEM, link));
+}
+
 const void *nt_work_context_within(const void *start, size_t size)
 {
     const void *found = NULL;

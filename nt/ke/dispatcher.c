@@ -133,6 +133,7 @@ LONG KeSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
     UNREFERENCED_PARAMETER(Increment);
     require_wait_level("KeSetEvent", Wait);
     nt_signal(&Event->Header, 1, 1, &previous, &over);
+    NT_POINT("KeSetEvent"); /* whom it woke may run before the caller */
     return previous;
 }
 
@@ -184,6 +185,7 @@ LONG KeReleaseSemaphore(PRKSEMAPHORE Semaphore, KPRIORITY Increment, LONG Adjust
         nt_violate("semaphore-limit", "KeReleaseSemaphore",
                    "%d more than %d exceed the limit %d: raises STATUS_SEMAPHORE_LIMIT_EXCEEDED", Adjustment, previous,
                    Semaphore->Limit);
+    NT_POINT("KeReleaseSemaphore");
     return previous;
 }
 
@@ -220,6 +222,11 @@ static void forget_waiter(struct waiter *waiter)
     pthread_mutex_lock(&waiters_lock);
     RemoveEntryList(&waiter->all);
     pthread_mutex_unlock(&waiters_lock);
+}
+
+void nt_waiters_reset(void)
+{
+    InitializeListHead(&waiters);
 }
 
 const void *nt_awaited_take_within(const void *start, size_t size)
