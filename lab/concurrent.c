@@ -238,11 +238,11 @@ static void perform_all(struct conductor *conductor)
     for (size_t at = 0; at < scenario->count;) {
         size_t end = at;
 
-        while (end < scenario->count && !is_barrier(&scenario->steps[end]))
+        while (end < scenario->count && !(is_kept(conductor, end) && is_barrier(&scenario->steps[end])))
             end++;
         cast(conductor, at, end);
         conduct(conductor);
-        if (end < scenario->count && is_kept(conductor, end) && scenario->steps[end].kind != STEP_THEN)
+        if (end < scenario->count && scenario->steps[end].kind != STEP_THEN)
             perform(conductor, &scenario->steps[end]);
         at = end + 1;
     }
