@@ -75,6 +75,14 @@ static void thread_begin(void *argument)
     (void)thread_main(argument);
 }
 
+static bool thread_schedule(PETHREAD thread)
+{
+    struct fiber *fiber = nt_fiber_start(FIBER_THREAD, NULL, thread_begin, thread);
+    if (fiber != NULL)
+        fiber->self.object = thread; /* given back even if it never begins */
+    return fiber != NULL;
+}
+
 void nt_threads_reset(void)
 {
     threads_running = 0;
@@ -105,8 +113,8 @@ NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT
     thread->context = StartContext;
     (void)ObfReferenceObject(thread); /* the handle's */
     __atomic_fetch_add(&threads_running, 1, __ATOMIC_RELAXED);
-    if (nt_scheduling ? nt_fiber_start(FIBER_THREAD, NULL, thread_begin, thread) == NULL
-                      : pthread_create(&native, NULL, thread_main, thread) != 0) {
+    bool started = nt_scheduling ? thread_schedule(thread) : pthread_create(&native, NULL, thread_main, thread) == 0;
+    if (!started) {
         __atomic_fetch_sub(&threads_running, 1, __ATOMIC_RELAXED);
         nt_object_release(thread);
         nt_object_release(thread);
