@@ -47,6 +47,41 @@ size_t nt_schedule_stack(uint32_t number, const void **frames, size_t room)
     return 0;
 }
 
+static const struct fiber *fiber_of(uint32_t number)
+{
+    struct fiber **fibers;
+    size_t count = nt_fibers(&fibers);
+    for (size_t index = 0; index < count; index++)
+        if (fibers[index]->number == number)
+            return fibers[index];
+    return NULL;
+}
+
+/* Whom a fiber waits for that waits for a lock; NULL: it does not, or its holder is unknown. */
+static const struct fiber *holder_of(const struct fiber *fiber)
+{
+    return waits(fiber) && fiber->wait.has_to_end && fiber->wait.due == NT_NEVER ? fiber_of(fiber->wait.holder) : NULL;
+}
+
+bool nt_fibers_report_circle(const struct fiber *fiber)
+{
+    char text[400];
+    size_t used = 0, steps = 0;
+    const struct fiber *next = holder_of(fiber);
+    for (; next != NULL && next != fiber && steps < 64; steps++)
+        next = holder_of(next);
+    if (next != fiber)
+        return false;
+    do {
+        const struct fiber *holder = holder_of(next);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s waits in %s for %s", used == 0 ? "" : "; ",
+                                 next->name, next->wait.routine, holder->name);
+        next = holder;
+    } while (next != fiber && used < sizeof text);
+    nt_violate("deadlock", fiber->wait.routine, "each waits for the next: %s", text);
+    return true;
+}
+
 bool nt_fibers_report_deadlock(void)
 {
     struct fiber **fibers;

@@ -38,5 +38,7 @@ size_t nt_fibers(struct fiber ***fibers); /* those that have not ended */
 /* deadlock.c: when nobody will ever run again. */
 bool nt_fibers_stuck(void);           /* somebody waits for ever */
 bool nt_fibers_report_deadlock(void); /* and it has to end: reported */
+bool nt_fibers_report_circle(
+    const struct fiber *fiber); /* it waits for a lock whose holder waits, at last, for it: reported */
 
 #endif

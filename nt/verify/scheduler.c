@@ -115,6 +115,7 @@ static void change_to(struct fiber *next)
 
 _Noreturn static void end_run(void)
 {
+    save_locals(current);
     nt_fiber_leave(&current->machine, &caller);
 }
 
@@ -316,18 +317,27 @@ void nt_schedule_yield(void)
     nt_schedule_point("YieldProcessor");
 }
 
+static _Noreturn void stop(bool deadlock)
+{
+    if (deadlock)
+        outcome.stuck = outcome.abandoned = true;
+    end_run();
+}
+
 /* The current fiber cannot go on, or has ended: who can. Ends the run when nobody ever will. */
 static struct fiber *find_other(const char *routine)
 {
     count_point(routine);
+    nt_leaves++; /* no points in the handler */
+    if (nt_fibers_report_circle(current))
+        stop(true);
+    nt_leaves--;
     jump_early();
     for (find_able(); able_count == 0; find_able())
         if (!go_idle()) {
-            nt_leaves++; /* no points in the handler */
+            nt_leaves++;
             outcome.stuck = nt_fibers_stuck();
-            if (nt_fibers_report_deadlock())
-                outcome.abandoned = true;
-            end_run();
+            stop(nt_fibers_report_deadlock());
         }
     return pick_next(false);
 }
@@ -503,6 +513,8 @@ static void begin_run(const struct nt_schedule_options *given)
 static void end_fibers(void)
 {
     for (size_t place = live_count; place-- != 0;) {
+        load_locals(live[place]);
+        nt_thread_forget();
         live[place]->next = spare;
         spare = live[place];
     }
@@ -535,8 +547,8 @@ void nt_schedule(const struct nt_schedule_options *given, void (*body)(void *con
     nt_fiber_switch(&caller, &first->machine);
     nt_scheduling = false;
     nt_leaves = 0;
-    load_locals(&before);
     end_fibers();
+    load_locals(&before);
     outcome.choices = nt_strategy_choices(&outcome.choice_count);
     *result = outcome;
 }
