@@ -469,7 +469,7 @@ bool nt_schedule_flag(const uint32_t *flag, uint64_t due)
                            .due = nt_self.waits_patiently && due != NT_NEVER ? due - now : due,
                            .patient = nt_self.waits_patiently,
                            .has_to_end = nt_self.waits_in != NULL,
-                           .holder = nt_self.waits_for};
+                           .holder = nt_self.waits_for == NULL ? 0 : (uint32_t)(ULONG_PTR)*nt_self.waits_for};
     return nt_schedule_until(&wait);
 }
 
