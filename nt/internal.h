@@ -199,7 +199,7 @@ struct nt_call {
 _Static_assert(offsetof(struct nt_call, stack) == offsetof(struct nt_call, irp) + sizeof(IRP),
                "the stack location follows");
 #define NT_CALL_MAGIC   0x4c4c4143u
-#define NT_IRP_GONE     0xd9 /* what a completed IRP holds while the verifier is on */
+#define NT_IRP_GONE     0xd8 /* what a completed IRP holds while the verifier is on */
 #define NT_CALL_CLAIMED 1
 #define NT_CALL_DONE    2
 struct nt_call *nt_call_new(PDEVICE_OBJECT device, PFILE_OBJECT file_object, UCHAR major, uint64_t process_id);
