@@ -292,6 +292,11 @@ static void add_frames(struct lab_frames *frames, const void *address)
     for (unsigned index = 0; index < count && frames->count < LAB_FRAMES_MOST; index++) {
         const struct source *source = &place->sources[index];
         memcpy(frame.function, source->function, sizeof frame.function);
+        /* Without debug information it is the nearest name before, which may be far: only a driver's is worth it. */
+        if (source->line == 0 && !frame.driver) {
+            frame.function[0] = '\0';
+            name_exported(&frame, address);
+        }
         memcpy(frame.file, source->file, sizeof frame.file);
         frame.line = source->line;
         frame.inlined = index + 1 < count;
