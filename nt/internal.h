@@ -3,9 +3,10 @@
  * internal.h - what the folders of nt/ share and nobody else sees.
  *
  * Each thread that runs driver code has an nt_self: its IRQL, how many spin locks it holds, which
- * process it stands for, whether it pumps. Host-side locks (pthread mutexes) are leaves: no driver
- * code and no violation runs under them. Order where two are held: pump, then a dispatcher bucket,
- * then a processor's DPC queue.
+ * process it stands for, whether it pumps. The scheduler keeps it for each fiber: a thread-local of nt/ that
+ * lasts longer than one routine lies there (those of others: nt_schedule_keep). Host-side locks (pthread
+ * mutexes) are leaves: no driver code, no violation and no point runs under them (else: nt/leaf.h). Order
+ * where two are held: pump, then a dispatcher bucket, then a processor's DPC queue.
  */
 #ifndef NT_INTERNAL_H
 #define NT_INTERNAL_H
