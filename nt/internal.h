@@ -154,6 +154,8 @@ LONG nt_object_release(PVOID body);
 /* ex/ */
 uint64_t nt_pool_mark(void); /* blocks allocated from now on by this code (NULL: any) and still there are "left-pool" */
 void nt_pool_report_since(uint64_t mark, const struct nt_code *code);
+/* While the verifier is on: "pageable-at-dispatch" if an object that is used at DISPATCH_LEVEL lies in paged pool. */
+void nt_check_resident(const void *object, const char *what, const char *routine);
 /* A system buffer for this dispatch routine. NULL: no memory. */
 void *nt_system_buffer_new(size_t size, PDRIVER_DISPATCH dispatch);
 void nt_system_buffer_free(void *buffer); /* or NULL */

@@ -2,6 +2,7 @@
 /*
  * irp_rules_test.c - what the verifier says about IRPs: cancelled too early, left at cleanup, used after completion.
  */
+#define NT_LAB 1 /* as the lab compiles a driver */
 #include "tests/engine/nt/rules.h"
 
 static struct nt_driver *driver;

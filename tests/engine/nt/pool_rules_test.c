@@ -204,6 +204,30 @@ static void special_pool_serves_source_drivers(void **state)
     nt_special_pool_stop();
 }
 
+/* wdm.h KeInitializeSpinLock, KeInitializeEvent, KeInitializeTimer, KeInitializeDpc: storage in nonpaged memory. */
+static void what_dispatch_level_uses_is_not_paged(void **state)
+{
+    LARGE_INTEGER hour = {.QuadPart = -36000000000};
+    struct objects *objects = ExAllocatePool2(POOL_FLAG_PAGED, sizeof *objects, TAG);
+    KIRQL irql;
+    (void)state;
+    KeInitializeEvent(&objects->event, NotificationEvent, FALSE);
+    KeSetEvent(&objects->event, 0, FALSE); /* at PASSIVE_LEVEL it may be paged in */
+    violations_none();
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    KeSetEvent(&objects->event, 0, FALSE);
+    broken("pageable-at-dispatch", NT_BEGAN_BLOCK);
+    KeLowerIrql(irql);
+    KeInitializeTimer(&objects->timer);
+    KeSetTimer(&objects->timer, hour, NULL);
+    broken("pageable-at-dispatch", NT_BEGAN_BLOCK);
+    KeCancelTimer(&objects->timer);
+    KeAcquireSpinLock((PKSPIN_LOCK)(PVOID)objects, &irql);
+    broken("pageable-at-dispatch", NT_BEGAN_BLOCK);
+    KeReleaseSpinLock((PKSPIN_LOCK)(PVOID)objects, irql);
+    ExFreePoolWithTag(objects, TAG);
+}
+
 /* With the verifier off, none of it costs or happens. */
 static void off_means_off(void **state)
 {
@@ -232,6 +256,7 @@ int main(void)
         rules_test(an_awaited_object_is_not_freed),
         rules_test(the_context_of_a_queued_item_is_not_freed),
         rules_test(special_pool_serves_source_drivers),
+        rules_test(what_dispatch_level_uses_is_not_paged),
         rules_test(off_means_off),
     };
     return cmocka_run_group_tests_name("nt pool rules", tests, NULL, NULL);

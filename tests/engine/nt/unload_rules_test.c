@@ -248,6 +248,49 @@ static void an_extension_in_use_is_not_deleted(void **state)
     nt_driver_unload(driver);
 }
 
+/* Two drivers' files: a page of code each. */
+__attribute__((noinline, aligned(4096))) static PVOID allocate_in_first(void)
+{
+    PVOID volatile block = ExAllocatePool2(POOL_FLAG_NON_PAGED, 30, TAG);
+    return block;
+}
+
+__attribute__((noinline, aligned(4096))) static PVOID allocate_in_second(void)
+{
+    PVOID volatile block = ExAllocatePool2(POOL_FLAG_NON_PAGED, 40, TAG);
+    return block;
+}
+
+static VOID unload_nothing(PDRIVER_OBJECT driver)
+{
+    (void)driver;
+}
+
+static NTSTATUS entry_of_one(PDRIVER_OBJECT driver, PUNICODE_STRING path)
+{
+    (void)path;
+    driver->DriverUnload = unload_nothing;
+    return STATUS_SUCCESS;
+}
+
+/* What a driver left is said when it goes, not when the last one does. */
+static void each_of_two_drivers_is_told_its_own(void **state)
+{
+    struct nt_driver *first = NULL, *second = NULL;
+    (void)state;
+    nt_next_driver_code((const void *)(uintptr_t)allocate_in_first, 4096);
+    assert_int_equal(nt_driver_load("first", entry_of_one, NULL, 0, &first), STATUS_SUCCESS);
+    nt_next_driver_code((const void *)(uintptr_t)allocate_in_second, 4096);
+    assert_int_equal(nt_driver_load("second", entry_of_one, NULL, 0, &second), STATUS_SUCCESS);
+    PVOID of_second = allocate_in_second(), of_first = allocate_in_first();
+    nt_driver_unload(first);
+    assert_non_null(strstr(violations_seen.detail, "1 blocks, 30 bytes"));
+    broken("left-pool", NT_BEGAN_BLOCK);
+    ExFreePoolWithTag(of_first, TAG);
+    ExFreePoolWithTag(of_second, TAG);
+    nt_driver_unload(second);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, rules_teardown)
@@ -259,6 +302,7 @@ int main(void)
         TEST(a_dpc_is_flushed_before),
         TEST(a_device_is_shown_with_where_it_was_made),
         TEST(an_extension_in_use_is_not_deleted),
+        TEST(each_of_two_drivers_is_told_its_own),
     };
     return cmocka_run_group_tests_name("nt unload rules", tests, NULL, NULL);
 }
