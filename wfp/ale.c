@@ -5,6 +5,8 @@
  * Pages: ALE Stateful Filtering, ALE Re-authorization (win32 desktop-src/FWP).
  */
 #include "wfp/ale.h"
+#include "nt/verify/scheduler.h"
+#include "nt/verify/trap_page.h"
 #include "wfp/authorization.h"
 #include "wfp/classify.h"
 #include "wfp/endpoint.h"
@@ -28,6 +30,7 @@
 __attribute__((constructor)) static void construct(void)
 {
     nt_pool_keep_tag(WFP_TAG);
+    nt_schedule_keep(wfp_frame_place);
     wfp_object_init_tables();
     wfp_session_init();
     wfp_callout_init();
@@ -36,7 +39,6 @@ __attribute__((constructor)) static void construct(void)
     wfp_endpoint_init();
     wfp_pend_init();
     wfp_sublayer_init();
-    wfp_ids_mark();
     wfp_verify_init();
 }
 
@@ -295,6 +297,34 @@ static void delete_all(void)
         wfp_table_trim(wfp_object_table(order[i]));
 }
 
+/* The next life has the same numbers. */
+static void restart(void)
+{
+    wfp_policies_forget();
+    wfp_restart_ids();
+    wfp_sublayer_init();
+    wfp_set_classify_irql(DISPATCH_LEVEL);
+    wfp_set_verify_options(NULL);
+}
+
+void wfp_forget(void)
+{
+    wfp_set_policy_changed(NULL, NULL);
+    wfp_pend_forget();
+    wfp_endpoint_forget();
+    wfp_flow_forget();
+    wfp_session_forget();
+    wfp_transaction_forget();
+    wfp_object_forget();
+    wfp_filter_forget();
+    wfp_filter_enum_forget();
+    wfp_notices_forget();
+    wfp_callout_forget();
+    wfp_transaction_reset();
+    nt_trap_reset();
+    restart();
+}
+
 void wfp_reset(void)
 {
     nt_require_irql("wfp_reset", PASSIVE_LEVEL, PASSIVE_LEVEL);
@@ -309,7 +339,5 @@ void wfp_reset(void)
     wfp_notices_reset();
     wfp_callout_reset();
     wfp_transaction_reset();
-    wfp_set_classify_irql(DISPATCH_LEVEL);
-    wfp_set_verify_options(NULL);
-    wfp_ids_reset();
+    restart();
 }

@@ -10,6 +10,7 @@
  * FwpmCalloutDeleteById0 (fwpmk.h).
  */
 #include "wfp/callout.h"
+#include "nt/leaf.h"
 #include "nt/verify/verify.h"
 #include "wfp/layer.h"
 #include "wfp/memory.h"
@@ -22,15 +23,14 @@
 #define KNOWN_FLAGS                                                                                                    \
     (FWPM_CALLOUT_FLAG_PERSISTENT | FWPM_CALLOUT_FLAG_USES_PROVIDER_CONTEXT | FWPM_CALLOUT_FLAG_REGISTERED)
 #define KNOWN_RUN_FLAGS 0x3ffu
+#define FIRST_ID        0x101u /* Windows' own callouts have those before */
 
-#define FIRST_ID 0x101 /* Windows' own callouts have the ids before it */
-
-static UINT32 next_id = FIRST_ID;
 static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wfp_table slots_by_key;
 static struct wfp_table slots_by_id;
 static struct wfp_table callouts_by_id;
 static _Atomic(size_t) registered;
+static UINT32 last_id = FIRST_ID - 1;
 
 void wfp_callout_init(void)
 {
@@ -64,7 +64,7 @@ struct wfp_callout_slot *wfp_slot_get(const GUID *key)
 {
     struct wfp_callout_slot *slot;
 
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     slot = find_slot(key);
     if (slot != NULL) {
         slot->refs++;
@@ -72,7 +72,7 @@ struct wfp_callout_slot *wfp_slot_get(const GUID *key)
         slot = wfp_alloc(sizeof(*slot));
         if (slot != NULL) {
             slot->key = *key;
-            slot->id = next_id++;
+            slot->id = ++last_id;
             slot->refs = 1;
             slot->by_key.key = hash_key(key);
             slot->by_id.key = slot->id;
@@ -80,19 +80,19 @@ struct wfp_callout_slot *wfp_slot_get(const GUID *key)
             wfp_table_insert(&slots_by_id, &slot->by_id);
         }
     }
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
     return slot;
 }
 
 void wfp_slot_put(struct wfp_callout_slot *slot)
 {
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     if (--slot->refs == 0) {
         wfp_table_remove(&slots_by_key, &slot->by_key);
         wfp_table_remove(&slots_by_id, &slot->by_id);
         wfp_free(slot);
     }
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
 }
 
 BOOLEAN wfp_slot_enter(struct wfp_callout_slot *slot)
@@ -142,9 +142,9 @@ static NTSTATUS register_callout(const char *routine, void *device, const FWPS_C
     slot = wfp_slot_get(&callout->calloutKey);
     if (slot == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     if ((atomic_load(&slot->inside) & WFP_REGISTERED) != 0) {
-        pthread_mutex_unlock(&slots_lock);
+        nt_leaf_unlock(&slots_lock);
         wfp_slot_put(slot);
         return STATUS_FWP_ALREADY_EXISTS;
     }
@@ -159,7 +159,7 @@ static NTSTATUS register_callout(const char *routine, void *device, const FWPS_C
     atomic_fetch_add(&registered, 1);
     if (id != NULL)
         *id = slot->id;
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
     return STATUS_SUCCESS;
 }
 
@@ -201,7 +201,7 @@ static NTSTATUS unregister_locked(struct wfp_callout_slot *slot)
         atomic_fetch_or(&slot->inside, WFP_REGISTERED);
         status = STATUS_DEVICE_BUSY;
     }
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
     if (NT_SUCCESS(status)) {
         nt_end(NT_BEGAN_OBJECT, (uintptr_t)slot);
         atomic_fetch_sub(&registered, 1);
@@ -215,7 +215,7 @@ NTSTATUS NTAPI FwpsCalloutUnregisterById0(const UINT32 calloutId)
     nt_require_irql("FwpsCalloutUnregisterById0", PASSIVE_LEVEL, PASSIVE_LEVEL);
     if (nt_fails("FwpsCalloutUnregisterById0"))
         return STATUS_DEVICE_BUSY; /* as if a classify were in it */
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
 
     struct wfp_shard *shard = wfp_table_lock(&slots_by_id, calloutId);
     struct wfp_node *node = wfp_shard_find(shard, calloutId);
@@ -231,7 +231,7 @@ NTSTATUS NTAPI FwpsCalloutUnregisterByKey0(const GUID *calloutKey)
         return STATUS_INVALID_PARAMETER;
     if (nt_fails("FwpsCalloutUnregisterByKey0"))
         return STATUS_DEVICE_BUSY;
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     return unregister_locked(find_slot(calloutKey));
 }
 
@@ -476,8 +476,17 @@ void wfp_callout_reset(void)
         wfp_table_remove(&slots_by_key, &slot->by_key);
         wfp_free(slot);
     }
-    next_id = FIRST_ID;
     wfp_table_trim(&slots_by_id);
     wfp_table_trim(&slots_by_key);
     wfp_table_trim(&callouts_by_id);
+    last_id = FIRST_ID - 1;
+}
+
+void wfp_callout_forget(void)
+{
+    wfp_table_forget(&slots_by_id);
+    wfp_table_forget(&slots_by_key);
+    wfp_table_forget(&callouts_by_id);
+    atomic_store(&registered, 0);
+    last_id = FIRST_ID - 1;
 }

@@ -48,6 +48,12 @@ struct wfp_frame *wfp_frame_current(void)
     return current;
 }
 
+/* For the scheduler, which keeps it for each fiber. */
+void **wfp_frame_place(void)
+{
+    return (void **)&current;
+}
+
 void wfp_set_classify_irql(KIRQL irql)
 {
     atomic_store(&classify_irql, irql);

@@ -29,6 +29,8 @@ struct wfp_frame {
 /* Of this thread; NULL: it is in no classify. */
 struct wfp_frame *wfp_frame_current(void);
 
+void **wfp_frame_place(void); /* where this thread has it: nt_schedule_keep */
+
 struct wfp_verdict {
     BOOLEAN block;
     BOOLEAN absorb;

@@ -297,3 +297,8 @@ void wfp_flow_reset(void)
     wfp_table_end_all(&flows, reset_flow);
     wfp_table_trim(&flows);
 }
+
+void wfp_flow_forget(void)
+{
+    wfp_table_forget(&flows);
+}

@@ -107,6 +107,11 @@ void wfp_notices_give(void)
     give(TRUE);
 }
 
+void wfp_notices_forget(void)
+{
+    (void)take_all();
+}
+
 void wfp_notices_reset(void)
 {
     give(FALSE);

@@ -19,6 +19,7 @@
  * Asynchronously (windows-driver-docs), ALE Reauthorization (win32 desktop-src/FWP).
  */
 #include "wfp/pend.h"
+#include "nt/verify/scheduler.h"
 #include "wfp/classify.h"
 #include "wfp/history.h"
 #include "wfp/memory.h"
@@ -265,6 +266,7 @@ void NTAPI FwpsCompleteOperation0(HANDLE completionContext, PNET_BUFFER_LIST net
     }
     if (atomic_fetch_sub_explicit(&authorization->outstanding, 1, memory_order_acq_rel) == 1)
         wfp_authorization_resume(authorization);
+    NT_POINT("FwpsCompleteOperation0");
 }
 
 /* --- What is held too long, and what is left ------------------------------------------------------ */
@@ -330,6 +332,12 @@ void wfp_pend_abandon(UINT64 key, const char *routine)
         wfp_authorization_resume(authorization);
 }
 
+static void forget_completed(void)
+{
+    memset(completed, 0, sizeof(completed));
+    atomic_store(&completed_count, 0);
+}
+
 static void end_pend(UINT64 key)
 {
     wfp_pend_abandon(key, "wfp_reset");
@@ -339,6 +347,11 @@ void wfp_pend_reset(void)
 {
     wfp_table_end_all(&pends, end_pend);
     wfp_table_trim(&pends);
-    memset(completed, 0, sizeof(completed));
-    atomic_store(&completed_count, 0);
+    forget_completed();
+}
+
+void wfp_pend_forget(void)
+{
+    wfp_table_forget(&pends);
+    forget_completed();
 }

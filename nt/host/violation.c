@@ -53,7 +53,7 @@ void nt_violate(const char *rule, const char *routine, const char *format, ...)
         report_and_abort(&violation);
 }
 
-void nt_require_irql(const char *routine, KIRQL lowest, KIRQL highest)
+void nt_report_irql(const char *routine, KIRQL lowest, KIRQL highest)
 {
     KIRQL irql = nt_self.irql;
     if (irql > highest && nt_irql_explained(routine, highest))
@@ -62,6 +62,12 @@ void nt_require_irql(const char *routine, KIRQL lowest, KIRQL highest)
         nt_violate("irql-too-high", routine, "called at IRQL %u; it may be called at %u at most", irql, highest);
     else if (irql < lowest)
         nt_violate("irql-too-low", routine, "called at IRQL %u; it needs %u at least", irql, lowest);
+}
+
+void nt_require_irql(const char *routine, KIRQL lowest, KIRQL highest)
+{
+    nt_report_irql(routine, lowest, highest);
+    NT_POINT(routine);
 }
 
 VOID nt_paged_code(const char *function)

@@ -137,6 +137,7 @@ VOID IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
         nt_file_call_ended(file, call);
     irp_put(call);
     nt_call_put(call);
+    NT_POINT("IoCompleteRequest");
 }
 
 static bool cancel(PIRP irp)
@@ -227,6 +228,11 @@ NTSTATUS nt_call_dispatch(struct nt_call *call)
     check_dispatched(call, status);
     nt_call_put(call);
     return status;
+}
+
+void nt_irps_reset(void)
+{
+    cancel_lock = 0;
 }
 
 ULONG IoGetRequestorProcessId(PIRP Irp)

@@ -101,6 +101,12 @@ VOID IoFreeWorkItem(PIO_WORKITEM IoWorkItem)
     free(IoWorkItem);
 }
 
+void nt_work_items_reset(void)
+{
+    while (!IsListEmpty(&items))
+        free(CONTAINING_RECORD(RemoveHeadList(&items), struct _IO_WORKITEM, link));
+}
+
 size_t nt_work_items_abandon(PDRIVER_OBJECT driver)
 {
     size_t count = 0;

@@ -20,6 +20,9 @@
 void *nt_trap_open(size_t size, const char *label, uint64_t connection);
 void nt_trap_close(void *group);
 
+/* Closes every group: who had opened them was abandoned. */
+void nt_trap_reset(void);
+
 /* An address that faults, the same for the same label, which lives for ever. At most 32 labels; the rest share one. */
 void *nt_trap_address(const char *label);
 
