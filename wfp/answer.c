@@ -4,7 +4,8 @@
  *
  * pend-in-reauthorization. The page leaves open what to return after STATUS_FWP_CANNOT_PEND; the only answer that is
  * certainly not meant is the one that belongs to a pended operation: BLOCK with ABSORB and the right cleared. Nobody
- * will be asked again, the connection is dropped without a trace. A warning, as a driver may want just that. See pend.c.
+ * will be asked again, the connection is dropped without a trace. A warning, as a driver may want just that. See
+ * pend.c.
  */
 #include "wfp/answer.h"
 #include "wfp/history.h"

@@ -24,7 +24,11 @@ struct wfp_frame {
     UINT32 slot_pends;                   /* pends, when it was called */
     UINT64 context;                      /* completion context of the last pend */
     BOOLEAN had_right;                   /* ACTION_WRITE on entry */
-    enum { WFP_NOT_REFUSED, WFP_REFUSED, WFP_REFUSED_AND_TOLD } refused; /* FwpsPendOperation0: STATUS_FWP_CANNOT_PEND */
+    enum {
+        WFP_NOT_REFUSED,
+        WFP_REFUSED,
+        WFP_REFUSED_AND_TOLD
+    } refused; /* FwpsPendOperation0: STATUS_FWP_CANNOT_PEND */
 };
 
 /* Of this thread; NULL: it is in no classify. */

@@ -29,7 +29,7 @@ struct wfp_object {
     BOOLEAN added;   /* by the open transaction */
     BOOLEAN deleted; /* by the open transaction */
     UINT32 refs;
-    PDRIVER_OBJECT driver; /* who made it; NULL: no driver, or one that is gone */
+    PDRIVER_OBJECT driver;       /* who made it; NULL: no driver, or one that is gone */
     size_t charged;              /* bytes that count against WFP_CLIENTS_BYTES; until it is freed */
     struct wfp_session *session; /* dynamic: goes with it. NULL: stays */
     struct wfp_object *provider; /* NULL or a reference */

@@ -12,8 +12,8 @@
  * Choices where the pages are silent:
  * - pend-in-reauthorization. "STATUS_FWP_CANNOT_PEND: a call was made in a reauthorization" is an answer that a driver
  *   has to expect where another one pended, so asking alone breaks nothing. It is a warning where the callout itself
- *   pended and completed this connection, which then has an answer: it did not ask whether this is a reauthorization. And
- *   where it answers as if it held (answer.c).
+ *   pended and completed this connection, which then has an answer: it did not ask whether this is a reauthorization.
+ * And where it answers as if it held (answer.c).
  * - pend-under-lock is a note: the call classifies nothing, and Microsoft's samples make it under their list's lock.
  * - Pending without ACTION_WRITE (action-without-right) is reported unless another callout pended the same classify:
  *   Types of Callouts has the right cleared by who pends, so it has to be there; but each of several callouts may pend
@@ -211,8 +211,8 @@ static void violate_unknown(UINT64 context)
             continue;
         nt_about(NT_COMPLETED_OPERATION, context);
         nt_about_connection(atomic_load(&completed[i].operation));
-        nt_violate("operation-completed-twice", "FwpsCompleteOperation0", "completion context %llu is completed already",
-                   (unsigned long long)context);
+        nt_violate("operation-completed-twice", "FwpsCompleteOperation0",
+                   "completion context %llu is completed already", (unsigned long long)context);
         return;
     }
     nt_violate("operation-unknown", "FwpsCompleteOperation0", "completion context %p was never given out",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rules.c - each rule that the engine holds a callout driver to while it classifies, pends and completes: what breaks it,
- * and what is near it and does not. Pages, as each test names them: FwpsPendOperation0, FwpsCompleteOperation0,
+ * rules.c - each rule that the engine holds a callout driver to while it classifies, pends and completes: what breaks
+ * it, and what is near it and does not. Pages, as each test names them: FwpsPendOperation0, FwpsCompleteOperation0,
  * FWPS_CLASSIFY_OUT0, FWPS_CALLOUT_CLASSIFY_FN1 (fwpsk.h), Types of Callouts, Processing Classify Callouts
  * Asynchronously, Filter Arbitration, ALE Reauthorization, ALE Endpoint Lifetime Management.
  *
