@@ -45,6 +45,10 @@ void nt_violate(const char *rule, const char *routine, const char *format, ...) 
 /* Checks the calling thread's IRQL against [lowest, highest] and reports "irql-too-high"/"irql-too-low". */
 void nt_require_irql(const char *routine, KIRQL lowest, KIRQL highest);
 
+/* Asked before "irql-too-high" is reported: true, it reported a rule of its own instead. NULL: none. */
+typedef bool nt_irql_hook(const char *routine, KIRQL highest);
+void nt_set_irql_hook(nt_irql_hook *hook);
+
 /* How many spin locks the calling thread holds (for rules such as "complete under a lock"). */
 unsigned nt_spin_locks_held(void);
 
@@ -94,6 +98,18 @@ NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const str
 /* Calls DriverUnload; then reports what the driver left (devices, links, timers, work items, pool) as violations
  * "left-at-unload". */
 void nt_driver_unload(struct nt_driver *driver);
+
+/*
+ * Whose code runs on this thread: DriverEntry, DriverUnload, a dispatch routine, a work item, a system thread (its
+ * creator's), a callout. NULL: the host's. enter gives back who it was before, for when the driver's routine returned.
+ */
+PDRIVER_OBJECT nt_current_driver(void);
+PDRIVER_OBJECT nt_enter_driver(PDRIVER_OBJECT driver);
+
+/* Called after DriverUnload returned, or DriverEntry failed, at PASSIVE_LEVEL: the filter engine says what of this
+ * driver is left in it. NULL: none. */
+typedef void nt_driver_gone(PDRIVER_OBJECT driver);
+void nt_set_driver_gone(nt_driver_gone *gone);
 
 /*
  * Says where the code of driver binaries lies, which follow Microsoft's x64 calling convention: entry,
