@@ -20,7 +20,7 @@
 
 #include <fwpmk.h>
 
-#include "examples/minimal/minimal.h"
+#include "minimal.h"
 
 #define TAG             'iniM'
 #define DEADLINE        (10 * 10000000ll) /* 10 s, in 100 ns */
