@@ -16,6 +16,7 @@
 #include "lab/json.h"
 #include "lab/report_json.h"
 #include "lab/report_text.h"
+#include "lab/session.h"
 #include "nt/verify/fault.h"
 #include "nt/verify/verify.h"
 
@@ -198,33 +199,20 @@ static int explore(struct explore_arguments *arguments, struct scenario *scenari
 
 /* --- The commands --------------------------------------------------------------------------- */
 
-static bool get_drivers(const struct explore_arguments *arguments)
-{
-    struct driver_error error;
-
-    for (size_t i = 0; i < arguments->options.driver_count; i++) {
-        if (driver_add(&arguments->options.drivers[i], &error))
-            continue;
-        fprintf(stderr, "wfplab: %s\n", error.text);
-        return false;
-    }
-    return true;
-}
-
 int command_explore(int count, char **words)
 {
     static struct explore_arguments arguments;
     struct scenario *scenario;
     int code;
 
-    if (!explore_arguments_read(count, words, &arguments) || !get_drivers(&arguments))
+    if (!explore_arguments_read(count, words, &arguments) || !session_begin(&arguments.options))
         return LAB_USAGE;
-    scenario = scenario_get(arguments.options.scenario_count == 0 ? NULL : arguments.options.scenarios[0]);
+    scenario = session_scenario(arguments.options.scenario_count == 0 ? NULL : arguments.options.scenarios[0]);
     if (scenario == NULL)
         return LAB_USAGE;
     code = explore(&arguments, scenario);
     scenario_free(scenario);
-    driver_remove_all();
+    session_end();
     return code;
 }
 
@@ -262,11 +250,9 @@ static int replay_file(const struct explore_arguments *arguments, struct replay 
     struct findings_count found;
     enum crash crash;
 
-    nt_verify_on = true;
-    findings_begin();
     crash = crash_guard(replay_once, replay, arguments->options.seconds);
     findings_count(&found);
-    findings_tell();
+    findings_write(arguments->options.json);
     if (crash == CRASH_NONE && replay->result.broken) {
         fprintf(stderr, "wfplab: %s: %s\n", replay->scenario->file, replay->result.error.text);
         return LAB_FAILED;
@@ -288,9 +274,9 @@ int command_replay(int count, char **words)
     struct replay replay = {.plan = {.strategy = NT_RUN_ON, .irql = WORLD_IRQL_DISPATCH}};
     struct scenario_error error;
 
-    if (!explore_arguments_read(count, words, &arguments) || !get_drivers(&arguments))
+    if (!explore_arguments_read(count, words, &arguments) || !session_begin(&arguments.options))
         return LAB_USAGE;
-    replay.scenario = scenario_get(arguments.options.scenario_count == 0 ? NULL : arguments.options.scenarios[0]);
+    replay.scenario = session_scenario(arguments.options.scenario_count == 0 ? NULL : arguments.options.scenarios[0]);
     if (replay.scenario == NULL)
         return LAB_USAGE;
     if (!plan_read(replay.scenario, &replay.plan, &error)) {

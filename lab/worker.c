@@ -2,7 +2,6 @@
 /*
  * worker.c - see worker.h. The parent waits on a pidfd, so that a child's end is seen at once.
  */
-#define _GNU_SOURCE
 #include "lab/worker.h"
 
 #include <errno.h>
@@ -17,31 +16,21 @@
 
 #define WATCH_MS 100
 
-struct mapped {
-    size_t size; /* of the whole mapping */
-    struct lab_board board;
-};
-
 struct lab_board *lab_board_new(size_t data_size)
 {
-    size_t size = sizeof(struct mapped) + data_size;
-    struct mapped *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    size_t size = sizeof(struct lab_board) + data_size;
+    struct lab_board *board = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-    if (mapped == MAP_FAILED)
+    if (board == MAP_FAILED)
         return NULL;
-    mapped->size = size;
-    mapped->board.size = (uint32_t)data_size;
-    return &mapped->board;
+    board->size = (uint32_t)data_size;
+    return board;
 }
 
 void lab_board_free(struct lab_board *board)
 {
-    struct mapped *mapped;
-
-    if (board == NULL)
-        return;
-    mapped = (struct mapped *)(void *)((char *)board - offsetof(struct mapped, board));
-    munmap(mapped, mapped->size);
+    if (board != NULL)
+        munmap(board, sizeof(*board) + board->size);
 }
 
 void lab_board_run_over(struct lab_board *board)
