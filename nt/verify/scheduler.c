@@ -317,19 +317,24 @@ void nt_schedule_yield(void)
     nt_schedule_point("YieldProcessor");
 }
 
+/* Nobody will ever go on, or some will not. */
+_Noreturn static void end_stuck(void)
+{
+    nt_leaves++; /* no points in the handler */
+    outcome.stuck = nt_fibers_stuck();
+    if (nt_fibers_report_deadlock())
+        outcome.abandoned = true;
+    end_run();
+}
+
 /* The current fiber cannot go on, or has ended: who can. Ends the run when nobody ever will. */
 static struct fiber *find_other(const char *routine)
 {
     count_point(routine);
     jump_early();
     for (find_able(); able_count == 0; find_able())
-        if (!go_idle()) {
-            nt_leaves++; /* no points in the handler */
-            outcome.stuck = nt_fibers_stuck();
-            if (nt_fibers_report_deadlock())
-                outcome.abandoned = true;
-            end_run();
-        }
+        if (!go_idle())
+            end_stuck();
     return pick_next(false);
 }
 
@@ -350,6 +355,8 @@ bool nt_schedule_until(const struct nt_wait *wait)
         current->wait.due += waited;
     current->over = false;
     current->state = FIBER_WAITING;
+    if (wait->holder != NULL && nt_fibers_in_circle(current))
+        end_stuck();
     give_way(wait->routine);
     current->state = FIBER_READY;
     return wait->ready != NULL && wait->ready(wait->context);
