@@ -12,6 +12,7 @@
 #include <ntddk.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define WFP_SHARDS 64
 
@@ -29,6 +30,7 @@ struct wfp_shard {
 } __attribute__((aligned(64)));
 
 struct wfp_table {
+    _Atomic(UINT64) used; /* a bit for each shard that was locked since the last trim: what walks look at */
     struct wfp_shard shards[WFP_SHARDS];
 };
 

@@ -115,6 +115,7 @@ static void change_to(struct fiber *next)
 
 _Noreturn static void end_run(void)
 {
+    save_locals(current);
     nt_fiber_leave(&current->machine, &caller);
 }
 
@@ -500,6 +501,8 @@ static void begin_run(const struct nt_schedule_options *given)
 static void end_fibers(void)
 {
     for (size_t place = live_count; place-- != 0;) {
+        load_locals(live[place]);
+        nt_thread_forget();
         live[place]->next = spare;
         spare = live[place];
     }
@@ -532,8 +535,8 @@ void nt_schedule(const struct nt_schedule_options *given, void (*body)(void *con
     nt_fiber_switch(&caller, &first->machine);
     nt_scheduling = false;
     nt_leaves = 0;
-    load_locals(&before);
     end_fibers();
+    load_locals(&before);
     outcome.choices = nt_strategy_choices(&outcome.choice_count);
     *result = outcome;
 }
