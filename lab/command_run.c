@@ -74,7 +74,7 @@ static bool write_file(const char *path, const struct scenario *scenario)
     return good;
 }
 
-static struct scenario *get_scenario(const char *path)
+struct scenario *scenario_get(const char *path)
 {
     struct scenario_error error;
     struct scenario *scenario = path == NULL ? scenario_parse("(built in)", built_in, sizeof(built_in) - 1, &error)
@@ -107,7 +107,7 @@ static void tell_end(const struct options *options, const struct scenario *scena
 /* true: the machine is as good as new, and there may be a next run. */
 static bool run_scenario(const struct options *options, const char *path, bool to_state, int *code)
 {
-    struct scenario *scenario = get_scenario(path);
+    struct scenario *scenario = scenario_get(path);
     struct job job = {options, scenario, to_state, false, RUN_BROKEN};
     struct findings_count before, after;
     enum crash crash;

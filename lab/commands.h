@@ -12,8 +12,15 @@
 
 enum { LAB_CLEAN, LAB_FOUND, LAB_USAGE, LAB_FAILED };
 
+struct scenario;
+
+/* path NULL: the one that is built in. NULL: told on stderr. */
+struct scenario *scenario_get(const char *path);
+
 /* arguments: behind the command's name. */
 int command_run(int count, char **arguments);
 int command_state(int count, char **arguments);
+int command_explore(int count, char **arguments);
+int command_replay(int count, char **arguments);
 
 #endif

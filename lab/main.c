@@ -13,6 +13,8 @@ static const struct command {
 } commands[] = {
     {"run", command_run},
     {"state", command_state},
+    {"explore", command_explore},
+    {"replay", command_replay},
 };
 
 static const char help[] =

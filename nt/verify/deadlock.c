@@ -28,15 +28,28 @@ static struct fiber *find(uint32_t number)
     return NULL;
 }
 
-bool nt_fibers_in_circle(const struct fiber *fiber)
+static const struct fiber *holds_up(const struct fiber *fiber)
 {
-    const struct fiber *next = fiber;
-    for (unsigned steps = 0; steps < 64 && next != NULL && next->wait.due == NT_NEVER; steps++) {
-        next = find(holder_of(next));
-        if (next == fiber)
-            return true;
-    }
-    return false;
+    return fiber->wait.due == NT_NEVER ? find(holder_of(fiber)) : NULL;
+}
+
+bool nt_fibers_report_circle(const struct fiber *fiber)
+{
+    char text[400];
+    size_t used = 0, steps = 0;
+    const struct fiber *next = holds_up(fiber);
+    for (; next != NULL && next != fiber && steps < 64; steps++)
+        next = holds_up(next);
+    if (next != fiber)
+        return false;
+    do {
+        const struct fiber *holder = holds_up(next);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s waits in %s for %s", used == 0 ? "" : "; ",
+                                 next->name, next->wait.routine, holder->name);
+        next = holder;
+    } while (next != fiber && used < sizeof text);
+    nt_violate("deadlock", fiber->wait.routine, "each waits for the next: %s", text);
+    return true;
 }
 
 static bool has_to_end(const struct fiber *fiber)

@@ -39,7 +39,6 @@ size_t nt_fibers(struct fiber ***fibers); /* those that have not ended */
 bool nt_fibers_stuck(void);           /* somebody waits for ever */
 bool nt_fibers_report_deadlock(void); /* and it has to end: reported */
 
-/* fiber waits for one that waits for ... fiber, all for ever. */
-bool nt_fibers_in_circle(const struct fiber *fiber);
+bool nt_fibers_report_circle(const struct fiber *fiber); /* it waits for one that waits for ... it: reported */
 
 #endif

@@ -317,14 +317,24 @@ void nt_schedule_yield(void)
     nt_schedule_point("YieldProcessor");
 }
 
-/* Nobody will ever go on, or some will not. */
+/* Nobody will ever go on. */
 _Noreturn static void end_stuck(void)
 {
     nt_leaves++; /* no points in the handler */
     outcome.stuck = nt_fibers_stuck();
-    if (nt_fibers_report_deadlock())
-        outcome.abandoned = true;
+    outcome.abandoned = nt_fibers_report_deadlock();
     end_run();
+}
+
+/* Some will never go on, whatever others do. */
+static void check_circle(void)
+{
+    nt_leaves++;
+    if (nt_fibers_report_circle(current)) {
+        outcome.stuck = outcome.abandoned = true;
+        end_run();
+    }
+    nt_leaves--;
 }
 
 /* The current fiber cannot go on, or has ended: who can. Ends the run when nobody ever will. */
@@ -355,8 +365,8 @@ bool nt_schedule_until(const struct nt_wait *wait)
         current->wait.due += waited;
     current->over = false;
     current->state = FIBER_WAITING;
-    if (wait->holder != NULL && nt_fibers_in_circle(current))
-        end_stuck();
+    if (wait->holder != NULL)
+        check_circle();
     give_way(wait->routine);
     current->state = FIBER_READY;
     return wait->ready != NULL && wait->ready(wait->context);
