@@ -42,12 +42,12 @@ struct nt_thread {
     struct _EPROCESS *process; /* cached object for the two above */
     struct nt_processor *processor;
     struct _ETHREAD *object;
-    PDRIVER_OBJECT driver;   /* whose code runs: nt_current_driver */
+    PDRIVER_OBJECT driver; /* whose code runs: nt_current_driver */
     PDRIVER_OBJECT loading;  /* the driver whose DriverEntry it runs */
     const void *pool_caller; /* nt_pool_called_from */
     /* For the scheduler, while it waits in KeWaitForSingleObject: */
-    const char *waits_in;   /* a lock, NULL: an event like any other */
-    PVOID const *waits_for; /* where the number of who has it stands; NULL: nowhere */
+    const char *waits_in;      /* a lock, NULL: an event like any other */
+    const uint32_t *waits_for; /* who has it */
     bool waits_patiently;
     struct nt_verify_self verify;
 };

@@ -22,7 +22,7 @@ VOID ExAcquireFastMutex(PFAST_MUTEX FastMutex)
         return;
     }
     nt_self.waits_in = "ExAcquireFastMutex";
-    nt_self.waits_for = (PVOID const *)&FastMutex->Owner;
+    nt_self.waits_for = (const uint32_t *)(const void *)&FastMutex->Owner;
     (void)KeWaitForSingleObject(&FastMutex->Event, Executive, KernelMode, FALSE, NULL);
     nt_self.waits_in = NULL;
     nt_self.waits_for = NULL;

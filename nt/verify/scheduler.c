@@ -317,28 +317,34 @@ void nt_schedule_yield(void)
     nt_schedule_point("YieldProcessor");
 }
 
-static _Noreturn void stop(bool deadlock)
+/* Nobody will ever go on. */
+_Noreturn static void end_stuck(void)
 {
-    if (deadlock)
-        outcome.stuck = outcome.abandoned = true;
+    nt_leaves++; /* no points in the handler */
+    outcome.stuck = nt_fibers_stuck();
+    outcome.abandoned = nt_fibers_report_deadlock();
     end_run();
+}
+
+/* Some will never go on, whatever others do. */
+static void check_circle(void)
+{
+    nt_leaves++;
+    if (nt_fibers_report_circle(current)) {
+        outcome.stuck = outcome.abandoned = true;
+        end_run();
+    }
+    nt_leaves--;
 }
 
 /* The current fiber cannot go on, or has ended: who can. Ends the run when nobody ever will. */
 static struct fiber *find_other(const char *routine)
 {
     count_point(routine);
-    nt_leaves++; /* no points in the handler */
-    if (nt_fibers_report_circle(current))
-        stop(true);
-    nt_leaves--;
     jump_early();
     for (find_able(); able_count == 0; find_able())
-        if (!go_idle()) {
-            nt_leaves++;
-            outcome.stuck = nt_fibers_stuck();
-            stop(nt_fibers_report_deadlock());
-        }
+        if (!go_idle())
+            end_stuck();
     return pick_next(false);
 }
 
@@ -359,6 +365,8 @@ bool nt_schedule_until(const struct nt_wait *wait)
         current->wait.due += waited;
     current->over = false;
     current->state = FIBER_WAITING;
+    if (wait->holder != NULL)
+        check_circle();
     give_way(wait->routine);
     current->state = FIBER_READY;
     return wait->ready != NULL && wait->ready(wait->context);
@@ -419,9 +427,9 @@ struct fiber *nt_fiber_start(enum fiber_kind kind, const char *name, void (*body
         snprintf(fiber->text, sizeof fiber->text, "%s-%u", kind == FIBER_THREAD ? "thread" : "worker", fiber->number);
         fiber->name = fiber->text;
     }
-    fiber->self.verify.stack_low = (uintptr_t)fiber->machine.base;
-    fiber->self.verify.stack_high = (uintptr_t)fiber->machine.base + fiber->machine.size;
     fiber->self.verify.name = fiber->name;
+    fiber->self.verify.stack_low = (uintptr_t)fiber->machine.base;
+    fiber->self.verify.stack_high = fiber->self.verify.stack_low + fiber->machine.size;
     nt_strategy_fiber(fiber->number);
     live[live_count++] = fiber;
     return fiber;
@@ -469,7 +477,7 @@ bool nt_schedule_flag(const uint32_t *flag, uint64_t due)
                            .due = nt_self.waits_patiently && due != NT_NEVER ? due - now : due,
                            .patient = nt_self.waits_patiently,
                            .has_to_end = nt_self.waits_in != NULL,
-                           .holder = nt_self.waits_for == NULL ? 0 : (uint32_t)(ULONG_PTR)*nt_self.waits_for};
+                           .holder = nt_self.waits_for};
     return nt_schedule_until(&wait);
 }
 
