@@ -17,5 +17,6 @@ int command_run(int count, char **arguments);
 int command_state(int count, char **arguments);
 int command_explore(int count, char **arguments);
 int command_replay(int count, char **arguments);
+int command_rules(int count, char **arguments);
 
 #endif
