@@ -42,6 +42,7 @@ struct conductor {
     size_t actor_count;
     const struct scenario_step **order; /* of one section, by actor */
     size_t moves;                       /* steps done: something may have become possible */
+    bool collecting;
 };
 
 static void no_settle(void *context)
@@ -102,12 +103,22 @@ static bool is_possible(const struct conductor *conductor, const struct scenario
     return connection->connect != NULL && (!connection->pended || connection->ended);
 }
 
+/* One at a time: it makes calls of its own, at whose points others run. */
+static void collect(struct conductor *conductor)
+{
+    if (conductor->collecting)
+        return;
+    conductor->collecting = true;
+    (void)run_collect(conductor->run);
+    trace_clear(&conductor->run->trace);
+    conductor->collecting = false;
+}
+
 static void perform(struct conductor *conductor, const struct scenario_step *step)
 {
     if (!run_perform(conductor->run, step))
         conductor->result->left_out++;
-    (void)run_collect(conductor->run);
-    trace_clear(&conductor->run->trace);
+    collect(conductor);
     world_step_ended();
     conductor->moves++;
 }
@@ -214,8 +225,7 @@ static void conduct(struct conductor *conductor)
         size_t moves = conductor->moves;
 
         nt_schedule_settle();
-        (void)run_collect(conductor->run);
-        trace_clear(&conductor->run->trace);
+        collect(conductor);
         if (all_over(conductor))
             return;
         if (wake(conductor, false) || conductor->moves != moves) {
