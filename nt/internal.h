@@ -81,6 +81,7 @@ _Noreturn void nt_fiber_exit(void);
 void nt_devices_reset(void);
 void nt_dpcs_reset(void);
 void nt_drivers_reset(void);
+void nt_filters_reset(void);
 void nt_irps_reset(void);
 void nt_pool_reset(void);
 void nt_pump_reset(void);
