@@ -21,7 +21,7 @@
 #include "nt/verify/self.h"
 
 #define NT_ROW(name, low, high, page) NT_LOW_##name = (low), NT_HIGH_##name = (high),
-enum { NT_ROUTINES(NT_ROW) NT_ROW_END };
+enum { NT_ROUTINES(NT_ROW) NT_FLT_ROUTINES(NT_ROW) NT_ROW_END };
 #undef NT_ROW
 
 struct nt_processor;
@@ -42,6 +42,7 @@ struct nt_thread {
     struct _EPROCESS *process; /* cached object for the two above */
     struct nt_processor *processor;
     struct _ETHREAD *object;
+    PDRIVER_OBJECT driver; /* whose code runs: nt_current_driver */
     PDRIVER_OBJECT loading;  /* the driver whose DriverEntry it runs */
     const void *pool_caller; /* nt_pool_called_from */
     /* For the scheduler, while it waits in KeWaitForSingleObject: */
@@ -212,6 +213,15 @@ bool nt_call_try_cancel(struct nt_call *call);
 void nt_call_check_untouched(struct nt_call *call); /* "irp-used-after-completion" */
 bool nt_call_missed_cancel(struct nt_call *call);   /* true, and "cancel-missed": it is parked although cancelled */
 
+/* se/acl.c */
+void nt_descriptor_make(PSECURITY_DESCRIPTOR descriptor, PACL dacl);
+/* Of a DACL of allow entries; a DACL of NULL grants all to everybody. */
+NTSTATUS nt_descriptor_read(PSECURITY_DESCRIPTOR descriptor, ACCESS_MASK all, ACCESS_MASK *administrators,
+                            ACCESS_MASK *everyone);
+
+/* flt/filter.c */
+void nt_flt_report(PDRIVER_OBJECT driver); /* the minifilter it left registered, with its ports */
+
 /* host/file.c */
 void nt_file_call_ended(struct nt_file *file, struct nt_call *call);
 
@@ -219,6 +229,9 @@ void nt_file_call_ended(struct nt_file *file, struct nt_call *call);
 bool nt_registry_find(PCUNICODE_STRING service, const WCHAR *name, ULONG *value);
 bool nt_registry_service(ULONG relative, const WCHAR *path, UNICODE_STRING *service, bool *parameters);
 PDRIVER_OBJECT nt_driver_loading(void);
+/* host/current.c */
+void nt_tell_driver_gone(PDRIVER_OBJECT driver);
+bool nt_irql_explained(const char *routine, KIRQL highest);
 bool nt_driver_ends(PDRIVER_OBJECT driver);  /* it is being unloaded, or its DriverEntry has failed */
 bool nt_is_driver_code(const void *address); /* of a driver that is loaded */
 size_t nt_threads_left(void);

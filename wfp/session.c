@@ -7,6 +7,7 @@
  * endless waits, so kernel sessions get the same.
  */
 #include "wfp/session.h"
+#include "nt/verify/verify.h"
 #include "wfp/ale.h"
 #include "wfp/memory.h"
 #include "nt/leaf.h"
@@ -217,12 +218,14 @@ NTSTATUS NTAPI FwpmEngineOpen0(const wchar_t *serverName, UINT32 authnService, v
         return STATUS_INVALID_PARAMETER;
     if ((flags & ~(UINT32)(FWPM_SESSION_FLAG_DYNAMIC | FWPM_SESSION_FLAG_RESERVED)) != 0)
         return STATUS_FWP_INVALID_FLAGS;
-    if (wfp_table_count(&sessions) >= MAX_SESSIONS)
+    if (wfp_table_count(&sessions) >= MAX_SESSIONS || nt_fails("FwpmEngineOpen0"))
         return STATUS_INSUFFICIENT_RESOURCES;
     opened = wfp_alloc(sizeof(*opened));
     if (opened == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
     opened->node.key = wfp_next_id();
+    opened->driver = nt_current_driver();
+    nt_begin(NT_BEGAN_OBJECT, (uintptr_t)opened);
     opened->dynamic = (flags & FWPM_SESSION_FLAG_DYNAMIC) != 0;
     opened->timeout_ms = session == NULL ? 0 : session->txnWaitTimeoutInMSec;
     if (opened->timeout_ms == 0)
@@ -274,9 +277,15 @@ NTSTATUS NTAPI FwpmEngineClose0(HANDLE engineHandle)
     while (session->users != 0)
         (void)wait_for_turn("FwpmEngineClose0", &(struct turn){.users = &session->users}, NULL, 0);
     nt_leaf_unlock(&gate);
+    nt_end(NT_BEGAN_OBJECT, (uintptr_t)session);
     wfp_free(session);
     wfp_changes_tell(&changes);
     return status;
+}
+
+struct wfp_table *wfp_session_table(void)
+{
+    return &sessions;
 }
 
 size_t wfp_session_count(void)

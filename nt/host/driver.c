@@ -259,6 +259,8 @@ static void report_timers_left(void)
 static void report_left(struct nt_driver *driver, bool last)
 {
     const struct nt_code *code = last ? NULL : &driver->code;
+    nt_tell_driver_gone(driver->object);
+    nt_flt_report(driver->object);
     nt_work_items_report(driver->object);
     nt_devices_report(driver->object);
     if (!last && !code_is_private(driver))
@@ -284,7 +286,9 @@ NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const str
     driver_link(created);
     bool pumps = nt_pump_begin();
     nt_self.loading = created->object;
+    PDRIVER_OBJECT before = nt_enter_driver(created->object);
     NTSTATUS status = NT_CALL(entry, created->object, &created->registry_path);
+    nt_enter_driver(before);
     nt_self.loading = NULL;
     check_level("DriverEntry");
     if (!NT_SUCCESS(status))
@@ -302,6 +306,13 @@ NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const str
     return status;
 }
 
+static void call_unload(PDRIVER_OBJECT object)
+{
+    PDRIVER_OBJECT before = nt_enter_driver(object);
+    NT_CALL(object->DriverUnload, object);
+    nt_enter_driver(before);
+}
+
 void nt_driver_unload(struct nt_driver *driver)
 {
     PDRIVER_OBJECT object = driver->object;
@@ -314,7 +325,7 @@ void nt_driver_unload(struct nt_driver *driver)
     if (object->DriverUnload == NULL)
         nt_violate("no-unload-routine", "nt_driver_unload", "the driver cannot be unloaded");
     else
-        NT_CALL(object->DriverUnload, object);
+        call_unload(object);
     check_level("DriverUnload");
     report_left(driver, driver_unlink(driver));
     __atomic_store_n(&ending, NULL, __ATOMIC_RELEASE);

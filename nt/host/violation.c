@@ -56,6 +56,8 @@ void nt_violate(const char *rule, const char *routine, const char *format, ...)
 void nt_report_irql(const char *routine, KIRQL lowest, KIRQL highest)
 {
     KIRQL irql = nt_self.irql;
+    if (irql > highest && nt_irql_explained(routine, highest))
+        return;
     if (irql > highest)
         nt_violate("irql-too-high", routine, "called at IRQL %u; it may be called at %u at most", irql, highest);
     else if (irql < lowest)

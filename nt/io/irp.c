@@ -381,8 +381,10 @@ NTSTATUS nt_call_dispatch(struct nt_call *call)
     uint64_t process_id = nt_self.process_id, process_start = nt_self.process_start;
     nt_call_reference(call);
     nt_set_current_process(call->process_id, call->process_id == process_id ? process_start : 0);
+    PDRIVER_OBJECT driver = nt_enter_driver(device->DriverObject);
     nt_begin(NT_BEGAN_IRP, (uintptr_t)&call->irp);
     NTSTATUS status = routine == NULL ? invalid_request(&call->irp) : NT_CALL(routine, device, &call->irp);
+    nt_enter_driver(driver);
     nt_set_current_process(process_id, process_start);
     if (nt_self.irql != irql)
         nt_violate("irql-changed", "DRIVER_DISPATCH", "called at IRQL %u, it returned at %u", irql, nt_self.irql);

@@ -38,10 +38,12 @@ static void run(struct nt_work *work)
         nt_object_release(device);
         return;
     }
+    PDRIVER_OBJECT driver = nt_enter_driver(item->driver);
     if (item->routine_ex != NULL)
         NT_CALL(item->routine_ex, device, item->context, item);
     else
         NT_CALL(item->routine, device, item->context);
+    nt_enter_driver(driver);
     if (nt_self.irql != PASSIVE_LEVEL)
         nt_violate("irql-changed", "IO_WORKITEM_ROUTINE", "the work item returned at IRQL %u", nt_self.irql);
     if (nt_self.spin_locks != 0) {

@@ -20,6 +20,7 @@ struct _ETHREAD {
     bool system;
     PKSTART_ROUTINE routine;
     PVOID context;
+    PDRIVER_OBJECT driver; /* whose routine it is */
     LIST_ENTRY link; /* of the system threads that run */
     bool reported;   /* of the host, or told as left already */
     bool gone;       /* its driver was unloaded */
@@ -132,6 +133,7 @@ static void *thread_main(void *argument)
     PETHREAD thread = argument;
     nt_self.object = thread;
     thread->number = nt_thread_number();
+    nt_self.driver = thread->driver;
     NT_CALL(thread->routine, thread->context);
     thread_ended();
     return NULL;
@@ -179,6 +181,7 @@ NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT
     thread->system = true;
     thread->routine = StartRoutine;
     thread->context = StartContext;
+    thread->driver = nt_self.driver;
     (void)ObfReferenceObject(thread); /* the handle's */
     __atomic_fetch_add(&threads_running, 1, __ATOMIC_RELAXED);
     link_running(thread);

@@ -4,11 +4,11 @@
  *
  * A row is ROW(id, severity, rule, page, advice): the id that nt_violate names; what holds in a driver that keeps the
  * rule, as one sentence; the page of Microsoft's documentation by its title (a routine's page: its name and header);
- * and what to do instead. docs/verifier-rules.md is made from it (tools/verifier-rules), and the reports of lab/ print
+ * and what to do instead. docs/verifier-rules.md is made from it (tools/check-rules), and the reports of lab/ print
  * it. An id is for ever: people name it in their suppressions and CI.
  *
  * When you add a row: the nt_violate that raises it, a planted driver in tests/lab/planted/, and run
- * tools/verifier-rules --write.
+ * tools/check-rules --write.
  */
 #ifndef NT_VERIFY_RULES_H
 #define NT_VERIFY_RULES_H
@@ -298,7 +298,7 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
     ROW("pend-right-kept", ERROR, "After FwpsPendOperation0 succeeded, classifyFn clears FWPS_RIGHT_ACTION_WRITE.",    \
         "Types of Callouts",                                                                                           \
         "Clear FWPS_RIGHT_ACTION_WRITE in rights, or a filter of lower weight may permit what is being held.")         \
-    ROW("pend-in-reauthorization", ERROR, "Only the first authorization of a flow is pended, not a reauthorization.",  \
+    ROW("pend-in-reauthorization", WARNING, "Only the first authorization of a flow is pended, not a reauthorization.",  \
         "ALE Reauthorization",                                                                                         \
         "Test FWP_CONDITION_FLAG_IS_REAUTHORIZE before the pend, and answer from what was decided for this flow. "     \
         "FwpsPendOperation0 gives STATUS_FWP_CANNOT_PEND here: never treat that as held.")                             \
@@ -315,7 +315,7 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
     ROW("pend-outside-classify", ERROR, "FwpsPendOperation0 is called inside classifyFn, on its thread.",              \
         "FwpsPendOperation0 (fwpsk.h)",                                                                                \
         "Pend first, in classifyFn, and then queue the work. The completion handle ends with the classify.")           \
-    ROW("pend-under-lock", ERROR, "No spin lock is held in a call to FwpsPendOperation0.",                             \
+    ROW("pend-under-lock", NOTE, "No spin lock is held in a call to FwpsPendOperation0.",                             \
         "Callout Driver Programming Considerations",                                                                   \
         "Pend first, then take the lock and put the entry into the table; or reserve the entry under the lock, "       \
         "release it, pend, and fill it in.")                                                                           \
@@ -337,7 +337,7 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
         "Processing Classify Callouts Asynchronously",                                                                 \
         "Complete from a work item, a DPC or another thread. Inside the same classifyFn the reauthorization is "       \
         "only put off, and a decision that is already known needs no pend.")                                           \
-    ROW("operation-endpoint-dead", ERROR, "An operation is completed before its endpoint is gone.",                    \
+    ROW("operation-endpoint-dead", NOTE, "An operation is completed before its endpoint is gone.",                    \
         "ALE Endpoint Lifetime Management",                                                                            \
         "Watch the ALE endpoint closure layer, and complete what is held for the endpoint there. Completing after "    \
         "the program died has crashed machines.")                                                                      \
@@ -380,7 +380,7 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
         "Processing Classify Callouts Asynchronously",                                                                 \
         "Store the decision under the flow's key before FwpsCompleteOperation0, because the classify comes inside "    \
         "that call; keep it until the flow ends, because every policy change asks again.")                             \
-    ROW("filter-without-callout", ERROR, "A terminating filter has its callout registered.", "Callout Management",     \
+    ROW("filter-without-callout", WARNING, "A terminating filter has its callout registered.", "Callout Management",     \
         "Register the callout before its filter is added, and delete the filter before it is unregistered; or set "    \
         "FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED. Otherwise everything it matches is blocked.")                \
     ROW("classify-under-lock", ERROR,                                                                                  \
