@@ -229,7 +229,18 @@ static BOOLEAN is_in_classify(const struct wfp_authorization *authorization)
 {
     const struct wfp_frame *frame = wfp_frame_current();
 
-    while (frame != NULL && (frame->authorization != authorization || frame->reauthorize))
+    while (frame != NULL && (frame->authorization != authorization || frame->reauthorize || frame->pends == 0))
+        frame = frame->outer;
+    return frame != NULL;
+}
+
+/* Where the rule operation-endpoint-dead wants it completed. */
+static BOOLEAN is_in_closure(const struct wfp_authorization *authorization)
+{
+    const struct wfp_frame *frame = wfp_frame_current();
+
+    while (frame != NULL && (frame->layer < WFP_ENDPOINT_CLOSURE_V4 ||
+                             frame->authorization->facts.endpoint != authorization->facts.endpoint))
         frame = frame->outer;
     return frame != NULL;
 }
@@ -244,7 +255,7 @@ static BOOLEAN look(UINT64 context, struct held *held)
 
         *held = (struct held){.operation = pend->authorization->flow.key,
                               .since = pend->since,
-                              .dead = atomic_load(&pend->authorization->dead),
+                              .dead = atomic_load(&pend->authorization->dead) && !is_in_closure(pend->authorization),
                               .in_classify = is_in_classify(pend->authorization)};
     }
     wfp_table_unlock(shard);
