@@ -254,7 +254,7 @@ static void numbers_are_bounded(void **state)
     char text[64];
     (void)state;
     for (uint64_t index = 0; index < 3000; index++) {
-        snprintf(text, sizeof text, "%#llx", (unsigned long long)(0x7f0000000000u + index * 16));
+        snprintf(text, sizeof text, "%#llx", 0x7f0000000000ull + index * 16);
         nt_number_addresses(text);
     }
     assert_string_equal(text, "#?");
