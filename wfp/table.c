@@ -17,14 +17,6 @@ static struct wfp_node **chain(struct wfp_shard *shard, UINT64 key)
     return shard->bucket_count == 0 ? &shard->first : &shard->buckets[(mix(key) >> 8) & (shard->bucket_count - 1)];
 }
 
-/* The next shard from i on that may hold something; WFP_SHARDS: none. */
-static size_t next_used(const struct wfp_table *table, size_t i)
-{
-    UINT64 used = i < WFP_SHARDS ? atomic_load_explicit(&table->used, memory_order_acquire) >> i << i : 0;
-
-    return used == 0 ? WFP_SHARDS : (size_t)__builtin_ctzll(used);
-}
-
 void wfp_table_init(struct wfp_table *table)
 {
     for (size_t i = 0; i < WFP_SHARDS; i++)
@@ -33,7 +25,7 @@ void wfp_table_init(struct wfp_table *table)
 
 void wfp_table_trim(struct wfp_table *table)
 {
-    for (size_t i = next_used(table, 0); i < WFP_SHARDS; i = next_used(table, i + 1)) {
+    for (size_t i = 0; i < WFP_SHARDS; i++) {
         struct wfp_shard *shard = &table->shards[i];
 
         nt_leaf_lock(&shard->lock);
@@ -42,7 +34,6 @@ void wfp_table_trim(struct wfp_table *table)
             shard->buckets = NULL;
             shard->bucket_count = 0;
             shard->first = NULL;
-            atomic_fetch_and_explicit(&table->used, ~(1ull << i), memory_order_release);
         }
         nt_leaf_unlock(&shard->lock);
     }
@@ -50,24 +41,20 @@ void wfp_table_trim(struct wfp_table *table)
 
 void wfp_table_forget(struct wfp_table *table)
 {
-    for (size_t i = next_used(table, 0); i < WFP_SHARDS; i = next_used(table, i + 1)) {
+    for (size_t i = 0; i < WFP_SHARDS; i++) {
         struct wfp_shard *shard = &table->shards[i];
 
         shard->buckets = NULL;
         shard->first = NULL;
         shard->bucket_count = shard->count = 0;
     }
-    atomic_store_explicit(&table->used, 0, memory_order_release);
 }
 
 struct wfp_shard *wfp_table_lock(struct wfp_table *table, UINT64 key)
 {
-    size_t i = mix(key) & (WFP_SHARDS - 1);
-    struct wfp_shard *shard = &table->shards[i];
+    struct wfp_shard *shard = &table->shards[mix(key) & (WFP_SHARDS - 1)];
 
     nt_leaf_lock(&shard->lock);
-    if ((atomic_load_explicit(&table->used, memory_order_relaxed) >> i & 1) == 0)
-        atomic_fetch_or_explicit(&table->used, 1ull << i, memory_order_release);
     return shard;
 }
 
@@ -185,7 +172,7 @@ struct wfp_node *wfp_table_drain(struct wfp_table *table)
 {
     struct wfp_node *drained = NULL;
 
-    for (size_t i = next_used(table, 0); i < WFP_SHARDS; i = next_used(table, i + 1)) {
+    for (size_t i = 0; i < WFP_SHARDS; i++) {
         struct wfp_shard *shard = &table->shards[i];
 
         nt_leaf_lock(&shard->lock);
@@ -226,7 +213,7 @@ void wfp_table_end_all(struct wfp_table *table, void (*end)(UINT64 key))
     UINT64 keys[16];
     size_t count;
 
-    for (size_t i = next_used(table, 0); i < WFP_SHARDS; i = next_used(table, i + 1)) {
+    for (size_t i = 0; i < WFP_SHARDS; i++) {
         struct wfp_shard *shard = &table->shards[i];
 
         for (size_t bucket = 0; bucket == 0 || bucket < shard->bucket_count; bucket++) {
@@ -245,7 +232,7 @@ size_t wfp_table_count(struct wfp_table *table)
 {
     size_t count = 0;
 
-    for (size_t i = next_used(table, 0); i < WFP_SHARDS; i = next_used(table, i + 1)) {
+    for (size_t i = 0; i < WFP_SHARDS; i++) {
         nt_leaf_lock(&table->shards[i].lock);
         count += table->shards[i].count;
         nt_leaf_unlock(&table->shards[i].lock);
@@ -255,7 +242,7 @@ size_t wfp_table_count(struct wfp_table *table)
 
 void wfp_table_each(struct wfp_table *table, void (*each)(struct wfp_node *node, void *context), void *context)
 {
-    for (size_t i = next_used(table, 0); i < WFP_SHARDS; i = next_used(table, i + 1)) {
+    for (size_t i = 0; i < WFP_SHARDS; i++) {
         struct wfp_shard *shard = &table->shards[i];
 
         nt_leaf_lock(&shard->lock);

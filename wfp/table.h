@@ -12,7 +12,6 @@
 #include <ntddk.h>
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #define WFP_SHARDS 64
 
@@ -30,7 +29,6 @@ struct wfp_shard {
 } __attribute__((aligned(64)));
 
 struct wfp_table {
-    _Atomic(UINT64) used; /* a bit for each shard that was locked since the last trim: what walks look at */
     struct wfp_shard shards[WFP_SHARDS];
 };
 
