@@ -16,9 +16,11 @@
 #include <stdbool.h>
 
 #include "nt/ke/irql_table.h"
+#include "nt/verify/self.h"
+#include "nt/verify/scheduler.h"
 
 #define NT_ROW(name, low, high, page) NT_LOW_##name = (low), NT_HIGH_##name = (high),
-enum { NT_ROUTINES(NT_ROW) NT_ROW_END };
+enum { NT_ROUTINES(NT_ROW) NT_FLT_ROUTINES(NT_ROW) NT_ROW_END };
 #undef NT_ROW
 
 struct nt_processor;
@@ -33,6 +35,14 @@ struct nt_thread {
     struct _EPROCESS *process; /* cached object for the two above */
     struct nt_processor *processor;
     struct _ETHREAD *object;
+    PDRIVER_OBJECT driver; /* whose code runs: nt_current_driver */
+    struct nt_verify_self verify;
+    PDRIVER_OBJECT loading;  /* the driver whose DriverEntry it runs */
+    const void *pool_caller; /* nt_pool_called_from */
+    /* For the scheduler, while it waits in KeWaitForSingleObject: */
+    const char *waits_in; /* a lock, NULL: an event like any other */
+    uint32_t waits_for;   /* who has it */
+    bool waits_patiently;
 };
 extern __thread struct nt_thread nt_self;
 
@@ -40,8 +50,10 @@ extern __thread struct nt_thread nt_self;
 #define NT_ENTER(name)                                                                                                 \
     do {                                                                                                               \
         if ((int)nt_self.irql < NT_LOW_##name || (int)nt_self.irql > NT_HIGH_##name)                                   \
-            nt_require_irql(#name, NT_LOW_##name, NT_HIGH_##name);                                                     \
+            nt_report_irql(#name, NT_LOW_##name, NT_HIGH_##name);                                                      \
+        NT_POINT(#name);                                                                                               \
     } while (0)
+void nt_report_irql(const char *routine, KIRQL lowest, KIRQL highest);
 
 /* host/thread.c */
 uint32_t nt_thread_number(void);
@@ -50,6 +62,24 @@ void nt_unpark(uint32_t *token);
 void nt_futex_wait(uint32_t *word, uint32_t value, uint64_t nanoseconds);
 void nt_futex_wake(uint32_t *word, int count);
 void nt_at_thread_exit(void); /* arranges that nt_self's objects are given back */
+void nt_thread_forget(void);  /* gives them back now */
+
+/* verify/scheduler.c */
+uint64_t nt_schedule_now(void);
+uint64_t nt_schedule_serial(void);                         /* looks random, never twice in a run, the same in each */
+bool nt_schedule_flag(const uint32_t *flag, uint64_t due); /* nt_sleep_until of a fiber */
+_Noreturn void nt_fiber_exit(void);
+
+/* What nt_reset asks each part to forget, with nobody in it. */
+void nt_devices_reset(void);
+void nt_dpcs_reset(void);
+void nt_drivers_reset(void);
+void nt_irps_reset(void);
+void nt_pool_reset(void);
+void nt_pump_reset(void);
+void nt_threads_reset(void);
+void nt_timers_reset(void);
+void nt_work_items_reset(void);
 
 /* host/clock.c. A deadline under a clock that a test turns also ends after the same real time. */
 struct nt_deadline {
@@ -76,6 +106,7 @@ void nt_signal(DISPATCHER_HEADER *object, LONG adjustment, LONG limit, LONG *pre
 
 /* ke/timer.c: the heap of set timers, under the pump's lock. */
 uint64_t nt_timers_next(void);
+void nt_timers_tick(uint64_t now);   /* expires one that is due, and runs its DPC: a clock of the scheduler */
 bool nt_timers_expire(uint64_t now); /* true: there were some; their DPCs are queued on this thread */
 
 /* host/pump.c: timers and work items under one lock. */
@@ -162,6 +193,15 @@ void nt_call_reference(struct nt_call *call);
 NTSTATUS nt_call_dispatch(struct nt_call *call); /* consumes nothing; the caller holds its own reference */
 bool nt_call_try_cancel(struct nt_call *call);
 
+/* se/acl.c */
+void nt_descriptor_make(PSECURITY_DESCRIPTOR descriptor, PACL dacl);
+/* Of a DACL of allow entries; a DACL of NULL grants all to everybody. */
+NTSTATUS nt_descriptor_read(PSECURITY_DESCRIPTOR descriptor, ACCESS_MASK all, ACCESS_MASK *administrators,
+                            ACCESS_MASK *everyone);
+
+/* flt/filter.c */
+void nt_flt_report(PDRIVER_OBJECT driver); /* the minifilter it left registered, with its ports */
+
 /* host/file.c */
 void nt_file_call_ended(struct nt_file *file, struct nt_call *call);
 
@@ -169,6 +209,9 @@ void nt_file_call_ended(struct nt_file *file, struct nt_call *call);
 bool nt_registry_find(PCUNICODE_STRING service, const WCHAR *name, ULONG *value);
 bool nt_registry_service(ULONG relative, const WCHAR *path, UNICODE_STRING *service, bool *parameters);
 PDRIVER_OBJECT nt_driver_loading(void);
+/* host/current.c */
+void nt_tell_driver_gone(PDRIVER_OBJECT driver);
+bool nt_irql_explained(const char *routine, KIRQL highest);
 size_t nt_threads_left(void);
 
 /* rtl/ */

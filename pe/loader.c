@@ -14,6 +14,7 @@
 
 #include "pe/map.h"
 #include "pe/trap.h"
+#include "pe/unwind.h"
 
 struct pe_driver {
     struct nt_driver *driver;
@@ -80,6 +81,7 @@ static bool start(struct pe_driver *driver, const char *service, const struct nt
     uintptr_t entry = (uintptr_t)driver->map->memory + driver->map->image.entry;
 
     pe_trap_install();
+    nt_set_foreign_unwind(pe_unwind);
     NTSTATUS status = nt_driver_load(service, (PDRIVER_INITIALIZE)entry, values, value_count, &driver->driver);
     if (!NT_SUCCESS(status))
         snprintf(error->text, sizeof(error->text), "the driver did not start: DriverEntry returned 0x%08X.",

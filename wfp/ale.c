@@ -10,20 +10,26 @@
 #include "wfp/endpoint.h"
 #include "wfp/filter.h"
 #include "wfp/flow.h"
+#include "wfp/history.h"
 #include "wfp/memory.h"
+#include "wfp/notification.h"
 #include "wfp/pend.h"
 #include "wfp/policy.h"
 #include "wfp/session.h"
 #include "wfp/sublayer.h"
 #include "wfp/transaction.h"
+#include "wfp/verify_private.h"
+#include "nt/verify/scheduler.h"
 
 #include <nt/nt.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 __attribute__((constructor)) static void construct(void)
 {
     nt_pool_keep_tag(WFP_TAG);
+    nt_schedule_keep(wfp_frame_place);
     wfp_object_init_tables();
     wfp_session_init();
     wfp_callout_init();
@@ -32,6 +38,8 @@ __attribute__((constructor)) static void construct(void)
     wfp_endpoint_init();
     wfp_pend_init();
     wfp_sublayer_init();
+    wfp_ids_mark();
+    wfp_verify_init();
 }
 
 static void tell(struct wfp_decision *decision, const struct wfp_verdict *verdict)
@@ -53,6 +61,8 @@ static void settle(struct wfp_authorization *authorization, const struct wfp_ver
     UINT64 id = authorization->flow.key;
 
     tell(decision, verdict);
+    WFP_NOTE(authorization, "%s, by filter %llu", verdict->block ? "blocked" : "permitted",
+             (unsigned long long)verdict->filter_id);
     if (verdict->block) {
         wfp_endpoint_leave(authorization);
         wfp_authorization_put(authorization);
@@ -94,6 +104,16 @@ void wfp_authorization_resume(struct wfp_authorization *authorization)
         done(context, &decision);
 }
 
+static void note_connect(const struct wfp_authorization *authorization)
+{
+    char peer[WFP_PEER_TEXT];
+
+    WFP_NOTE(authorization, "connect: %s to %s from port %u, process %llu, endpoint %llu",
+             wfp_protocol_name(authorization->facts.protocol), wfp_peer_text(&authorization->facts, peer),
+             authorization->facts.local_port, (unsigned long long)authorization->facts.process_id,
+             (unsigned long long)authorization->facts.endpoint);
+}
+
 void wfp_ale_connect(const struct wfp_ale_connect *connect, wfp_ale_done *done, void *context,
                      struct wfp_decision *decision)
 {
@@ -109,6 +129,8 @@ void wfp_ale_connect(const struct wfp_ale_connect *connect, wfp_ale_done *done, 
         wfp_authorization_put(authorization);
         return;
     }
+    if (NT_VERIFYING)
+        note_connect(authorization);
     wfp_classify(&(struct wfp_request){.authorization = authorization,
                                        .layer = authorization->layer,
                                        .direction = FWP_DIRECTION_OUTBOUND,
@@ -145,6 +167,30 @@ void wfp_ale_flow_established(UINT64 id)
     wfp_authorization_put(flow);
 }
 
+/* The flow is asked about again; a block ends it. */
+static void reauthorize(struct wfp_authorization *flow, UINT32 reason, BOOLEAN inbound, void *layer_data,
+                        struct wfp_decision *decision)
+{
+    struct wfp_verdict verdict;
+
+    wfp_classify(&(struct wfp_request){.authorization = flow,
+                                       .layer = flow->layer,
+                                       .reason = reason,
+                                       .direction = inbound ? FWP_DIRECTION_INBOUND : FWP_DIRECTION_OUTBOUND,
+                                       .has_flow = TRUE,
+                                       .layer_data = layer_data},
+                 &verdict);
+    tell(decision, &verdict);
+    WFP_NOTE(flow, "%s, by filter %llu", verdict.block ? "blocked" : "permitted again",
+             (unsigned long long)verdict.filter_id);
+    if (verdict.block) {
+        wfp_flow_end(flow->flow.key);
+    } else {
+        decision->flow = flow->flow.key;
+        atomic_store_explicit(&flow->generation, verdict.generation, memory_order_relaxed);
+    }
+}
+
 void wfp_ale_flow_packet(UINT64 id, BOOLEAN inbound, void *layer_data, struct wfp_decision *decision,
                          BOOLEAN *reauthorized)
 {
@@ -159,22 +205,52 @@ void wfp_ale_flow_packet(UINT64 id, BOOLEAN inbound, void *layer_data, struct wf
     if (atomic_load_explicit(&flow->generation, memory_order_relaxed) !=
         atomic_load_explicit(&wfp_live_layers[flow->layer].generation, memory_order_acquire)) {
         *reauthorized = TRUE;
-        wfp_classify(&(struct wfp_request){.authorization = flow,
-                                           .layer = flow->layer,
-                                           .reason = FWP_CONDITION_REAUTHORIZE_REASON_POLICY_CHANGE,
-                                           .direction = inbound ? FWP_DIRECTION_INBOUND : FWP_DIRECTION_OUTBOUND,
-                                           .has_flow = TRUE,
-                                           .layer_data = layer_data},
-                     &verdict);
-        tell(decision, &verdict);
-        if (verdict.block) {
-            wfp_flow_end(id);
-        } else {
-            decision->flow = id;
-            atomic_store_explicit(&flow->generation, verdict.generation, memory_order_relaxed);
-        }
+        reauthorize(flow, FWP_CONDITION_REAUTHORIZE_REASON_POLICY_CHANGE, inbound, layer_data, decision);
     }
     wfp_authorization_put(flow);
+}
+
+struct flow_ids {
+    UINT64 *ids;
+    size_t count, room;
+};
+
+static void collect_flow(struct wfp_node *node, void *context)
+{
+    struct flow_ids *flows = context;
+
+    if (flows->count < flows->room)
+        flows->ids[flows->count++] = node->key;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    UINT64 x = *(const UINT64 *)a, y = *(const UINT64 *)b;
+
+    return (x > y) - (x < y);
+}
+
+void wfp_ale_reauthorize_all(UINT32 reason, wfp_reauthorized *each, void *context)
+{
+    struct flow_ids flows = {.room = wfp_flow_count()};
+
+    flows.ids = flows.room == 0 ? NULL : calloc(flows.room, sizeof(*flows.ids));
+    if (flows.ids == NULL)
+        return;
+    wfp_table_each(wfp_flow_table(), collect_flow, &flows);
+    qsort(flows.ids, flows.count, sizeof(*flows.ids), compare_ids);
+    for (size_t i = 0; i < flows.count; i++) {
+        struct wfp_authorization *flow = wfp_flow_find(flows.ids[i]);
+        struct wfp_decision decision;
+
+        if (flow == NULL)
+            continue;
+        reauthorize(flow, reason, FALSE, NULL, &decision);
+        wfp_authorization_put(flow);
+        if (each != NULL)
+            each(context, flows.ids[i], &decision);
+    }
+    free(flows.ids);
 }
 
 void wfp_ale_flow_end(UINT64 id)
@@ -225,6 +301,10 @@ void wfp_reset(void)
     delete_all();
     wfp_filter_reset();
     wfp_filter_enum_reset();
+    wfp_notices_reset();
     wfp_callout_reset();
+    wfp_transaction_reset();
     wfp_set_classify_irql(DISPATCH_LEVEL);
+    wfp_set_verify_options(NULL);
+    wfp_ids_reset();
 }

@@ -104,8 +104,8 @@ struct wfp_counts {
 };
 void wfp_count(struct wfp_counts *counts);
 
-/* Frees everything when nothing is registered or pended; otherwise reports violations "wfp-left" and frees what it can.
- * PASSIVE_LEVEL. */
+/* Frees everything when nothing is registered or pended; otherwise reports left-operation and left-registration, and frees what it
+ * can. Numbers begin anew. PASSIVE_LEVEL. */
 void wfp_reset(void);
 
 #endif

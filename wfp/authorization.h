@@ -24,6 +24,10 @@ struct wfp_flow_context;
 struct wfp_pend {
     struct wfp_node node; /* key: the completion context */
     struct wfp_authorization *authorization;
+    UINT32 callout_id;
+    PDRIVER_OBJECT driver; /* who pended; NULL: no driver of nt/ */
+    UINT64 since;          /* nt_now(), while the verifier is on; 0: not known */
+    BOOLEAN is_old;        /* operation-too-old was reported */
 };
 
 struct wfp_authorization {

@@ -386,7 +386,7 @@ static const struct wfp_field ale_endpoint_closure_v6_fields[FWPS_FIELD_ALE_ENDP
 };
 
 #define LAYER(index, name, lower)                                                                                      \
-    [index] = {&FWPM_LAYER_##name, FWPS_LAYER_##name, FWPS_FIELD_##name##_MAX, lower##_fields,                         \
+    [index] = {#name, &FWPM_LAYER_##name, FWPS_LAYER_##name, FWPS_FIELD_##name##_MAX, lower##_fields,                         \
                FWPS_FIELD_##name##_FLAGS}
 
 const struct wfp_layer wfp_layers[WFP_LAYER_COUNT] = {

@@ -30,6 +30,10 @@ void wfp_transaction_abort(void);
 typedef NTSTATUS wfp_change(struct wfp_session *session, void *context);
 NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *change, void *context);
 
+/* A fault (nt_set_fault) refused one of driver's deletions: it is not to blame for what it left. */
+BOOLEAN wfp_transaction_excuses(PDRIVER_OBJECT driver);
+void wfp_transaction_reset(void);
+
 /* The same without changing anything (get, enumerate). */
 NTSTATUS wfp_transaction_read(const char *routine, HANDLE engine, wfp_change *read, void *context);
 

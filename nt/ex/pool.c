@@ -329,3 +329,21 @@ void nt_pool_report_since(uint64_t mark)
                    nt_pool_tag_text(tags[index].tag, text), tags[index].blocks, tags[index].bytes);
     }
 }
+
+void nt_pool_reset(void)
+{
+    for (size_t index = 0; index < SHARDS; index++) {
+        LIST_ENTRY *blocks = &shards[index].blocks;
+        while (blocks->Flink != NULL && !IsListEmpty(blocks)) {
+            struct nt_pool_header *header = CONTAINING_RECORD(RemoveHeadList(blocks), struct nt_pool_header, link);
+            header->magic = MAGIC_FREED;
+            release_memory(header, header->size, "nt_reset");
+        }
+    }
+    for (size_t index = 0; index < RING; index++) {
+        free(ring[index]);
+        ring[index] = NULL;
+    }
+    ring_next = 0;
+    serial_now = 0;
+}

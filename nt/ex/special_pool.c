@@ -45,8 +45,6 @@ static struct span *spans; /* at the page that each begins at */
 static uint32_t next_page = 1, live_pages;
 static bool on, at_start, full_told;
 
-static __thread const void *caller;
-
 bool nt_special_pool_start(size_t pages, BOOLEAN underrun)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -78,7 +76,7 @@ void nt_special_pool_stop(void)
 
 void nt_pool_called_from(const void *address)
 {
-    caller = address;
+    nt_self.pool_caller = address;
 }
 
 bool nt_special_holds(const void *address)
@@ -170,7 +168,7 @@ static void tell_full(void)
 
 struct nt_pool_header *nt_special_take(size_t size, bool zero)
 {
-    if (caller == NULL || !__atomic_load_n(&on, __ATOMIC_ACQUIRE))
+    if (nt_self.pool_caller == NULL || !__atomic_load_n(&on, __ATOMIC_ACQUIRE))
         return NULL;
     if (size > (size_t)page_count * PAGE_SIZE) {
         tell_full();
@@ -186,7 +184,7 @@ struct nt_pool_header *nt_special_take(size_t size, bool zero)
     }
     size_t before = at_start || size >= PAGE_SIZE ? 0 : (whole - size) / ALIGNMENT * ALIGNMENT;
     span->block = span_start(span) + before;
-    span->allocated_from = caller;
+    span->allocated_from = nt_self.pool_caller;
     memset(span_start(span), PATTERN, before);
     memset(span->block + size, PATTERN, whole - before - size);
     if (!zero)
@@ -239,7 +237,7 @@ void nt_special_give(struct nt_pool_header *header, const char *routine)
     if (under != NULL)
         nt_violate("pool-underrun", routine, "byte %td was written some time before, of %s", under - span->block,
                    nt_special_tell(header, text, sizeof text));
-    span->freed_from = caller;
+    span->freed_from = nt_self.pool_caller;
     /* Mapping anew gives the memory back and takes the access in one call. */
     (void)mmap(start, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     give_pages(span);
@@ -291,10 +289,10 @@ void *nt_system_buffer_new(size_t size, PDRIVER_DISPATCH dispatch)
 {
     if (!NT_IS_FOREIGN(dispatch))
         return buffer_new(size);
-    const void *caller_before = caller;
-    caller = (const void *)(uintptr_t)dispatch;
+    const void *caller_before = nt_self.pool_caller;
+    nt_self.pool_caller = (const void *)(uintptr_t)dispatch;
     struct nt_pool_header *header = nt_special_take(size, false);
-    caller = caller_before;
+    nt_self.pool_caller = caller_before;
     if (header == NULL)
         return buffer_new(size);
     header->size = size;

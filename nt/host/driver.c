@@ -27,11 +27,10 @@ static pthread_mutex_t drivers_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct nt_driver *drivers;
 static uint64_t pool_mark;
 static size_t timers_before, threads_before;
-static __thread PDRIVER_OBJECT loading;
 
 PDRIVER_OBJECT nt_driver_loading(void)
 {
-    return loading;
+    return nt_self.loading;
 }
 
 static size_t wide_length(const WCHAR *text)
@@ -187,9 +186,20 @@ static void check_level(const char *routine)
                    nt_self.spin_locks);
 }
 
+static bool threads_are_gone(const void *unused)
+{
+    (void)unused;
+    return nt_threads_left() <= threads_before;
+}
+
 /* Threads that were told to end need a moment to be gone. */
 static void wait_for_threads(void)
 {
+    if (nt_scheduling) {
+        struct nt_wait wait = {.routine = "DriverUnload", .ready = threads_are_gone, .due = 10000000, .patient = true};
+        (void)nt_schedule_until(&wait);
+        return;
+    }
     LARGE_INTEGER interval = {.QuadPart = -10000};
     for (int tries = 0; tries < 1000 && nt_threads_left() > threads_before; tries++)
         (void)KeDelayExecutionThread(KernelMode, FALSE, &interval);
@@ -197,6 +207,8 @@ static void wait_for_threads(void)
 
 static void report_left(struct nt_driver *driver, bool last)
 {
+    nt_tell_driver_gone(driver->object);
+    nt_flt_report(driver->object);
     size_t items = nt_work_items_abandon(driver->object);
     if (items != 0)
         nt_violate("left-at-unload", "DriverUnload", "%zu work items", items);
@@ -224,9 +236,11 @@ NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const str
         return STATUS_INSUFFICIENT_RESOURCES;
     driver_link(created);
     bool pumps = nt_pump_begin();
-    loading = created->object;
+    nt_self.loading = created->object;
+    PDRIVER_OBJECT before = nt_enter_driver(created->object);
     NTSTATUS status = NT_CALL(entry, created->object, &created->registry_path);
-    loading = NULL;
+    nt_enter_driver(before);
+    nt_self.loading = NULL;
     check_level("DriverEntry");
     if (NT_SUCCESS(status))
         nt_devices_ready(created->object);
@@ -240,6 +254,13 @@ NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const str
     return status;
 }
 
+static void call_unload(PDRIVER_OBJECT object)
+{
+    PDRIVER_OBJECT before = nt_enter_driver(object);
+    NT_CALL(object->DriverUnload, object);
+    nt_enter_driver(before);
+}
+
 void nt_driver_unload(struct nt_driver *driver)
 {
     PDRIVER_OBJECT object = driver->object;
@@ -251,9 +272,21 @@ void nt_driver_unload(struct nt_driver *driver)
     if (object->DriverUnload == NULL)
         nt_violate("no-unload-routine", "nt_driver_unload", "the driver cannot be unloaded");
     else
-        NT_CALL(object->DriverUnload, object);
+        call_unload(object);
     check_level("DriverUnload");
     report_left(driver, driver_unlink(driver));
     nt_pump_end(pumps);
     driver_free(driver);
+}
+
+/* The driver's own memory is its affair. */
+void nt_drivers_reset(void)
+{
+    while (drivers != NULL) {
+        struct nt_driver *driver = drivers;
+        drivers = driver->next;
+        driver_free(driver);
+    }
+    pool_mark = 0;
+    timers_before = threads_before = 0;
 }

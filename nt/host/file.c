@@ -110,6 +110,18 @@ static struct answer *answer_new(size_t room)
     return answer;
 }
 
+/* For what has to come: patient (nt/verify/scheduler.h). */
+static bool wait_for_end(KEVENT *event)
+{
+    bool pumps = nt_pump_begin();
+    LARGE_INTEGER timeout = {.QuadPart = -(LONGLONG)END_TIMEOUT};
+    nt_self.waits_patiently = true;
+    NTSTATUS status = KeWaitForSingleObject(event, Executive, KernelMode, FALSE, &timeout);
+    nt_self.waits_patiently = false;
+    nt_pump_end(pumps);
+    return status == STATUS_SUCCESS;
+}
+
 static bool answer_wait(struct answer *answer, uint64_t interval)
 {
     bool pumps = nt_pump_begin();
@@ -140,7 +152,7 @@ static NTSTATUS send_and_wait(struct nt_file *file, UCHAR major, IO_SECURITY_CON
         call->stack.Parameters.Create.ShareAccess = FILE_SHARE_READ | FILE_SHARE_WRITE;
     }
     (void)nt_call_dispatch(call);
-    if (answer_wait(answer, END_TIMEOUT))
+    if (wait_for_end(&answer->event))
         status = answer->status;
     else
         nt_violate("irp-lost", "DRIVER_DISPATCH", "the IRP of major function %u was not completed in time", major);
@@ -262,14 +274,9 @@ void nt_file_close(struct nt_file *file)
     nt_require_irql("nt_file_close", PASSIVE_LEVEL, PASSIVE_LEVEL);
     (void)send_and_wait(file, IRP_MJ_CLEANUP, NULL);
     cancel_all(file);
-    if (calls_left(file) != 0) {
-        LARGE_INTEGER timeout = {.QuadPart = -(LONGLONG)END_TIMEOUT};
-        bool pumps = nt_pump_begin();
-        if (KeWaitForSingleObject(&file->idle, Executive, KernelMode, FALSE, &timeout) != STATUS_SUCCESS)
-            nt_violate("irp-lost", "nt_file_close", "%zu device control IRPs were not completed after their cancel",
-                       calls_left(file));
-        nt_pump_end(pumps);
-    }
+    if (calls_left(file) != 0 && !wait_for_end(&file->idle))
+        nt_violate("irp-lost", "nt_file_close", "%zu device control IRPs were not completed after their cancel",
+                   calls_left(file));
     (void)send_and_wait(file, IRP_MJ_CLOSE, NULL);
     nt_object_release(file->object);
     nt_device_close(file->device);
@@ -370,7 +377,7 @@ NTSTATUS nt_device_control_wait(struct nt_file *file, ULONG code, const void *in
     bool ended = answer_wait(answer, (uint64_t)timeout_ms * 10000u);
     if (!ended) {
         nt_call_cancel(call);
-        ended = answer_wait(answer, END_TIMEOUT);
+        ended = wait_for_end(&answer->event);
     }
     if (ended)
         status = answer->status;

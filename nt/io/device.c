@@ -371,3 +371,11 @@ void nt_devices_report(PDRIVER_OBJECT driver)
         IoDeleteDevice(&device->object);
     }
 }
+
+void nt_devices_reset(void)
+{
+    while (!IsListEmpty(&links))
+        link_free(CONTAINING_RECORD(RemoveHeadList(&links), struct symbolic_link, link));
+    while (!IsListEmpty(&devices))
+        nt_object_release(CONTAINING_RECORD(RemoveHeadList(&devices), struct device, link));
+}

@@ -137,6 +137,7 @@ VOID IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
         nt_file_call_ended(file, call);
     irp_put(call);
     nt_call_put(call);
+    NT_POINT("IoCompleteRequest");
 }
 
 static bool cancel(PIRP irp)
@@ -216,7 +217,9 @@ NTSTATUS nt_call_dispatch(struct nt_call *call)
     uint64_t process_id = nt_self.process_id, process_start = nt_self.process_start;
     nt_call_reference(call);
     nt_set_current_process(call->process_id, call->process_id == process_id ? process_start : 0);
+    PDRIVER_OBJECT driver = nt_enter_driver(device->DriverObject);
     NTSTATUS status = routine == NULL ? invalid_request(&call->irp) : NT_CALL(routine, device, &call->irp);
+    nt_enter_driver(driver);
     nt_set_current_process(process_id, process_start);
     if (nt_self.irql != irql)
         nt_violate("irql-changed", "DRIVER_DISPATCH", "called at IRQL %u, it returned at %u", irql, nt_self.irql);
@@ -225,6 +228,11 @@ NTSTATUS nt_call_dispatch(struct nt_call *call)
     check_dispatched(call, status);
     nt_call_put(call);
     return status;
+}
+
+void nt_irps_reset(void)
+{
+    cancel_lock = 0;
 }
 
 ULONG IoGetRequestorProcessId(PIRP Irp)

@@ -28,10 +28,12 @@ static void run(struct nt_work *work)
 {
     struct _IO_WORKITEM *item = CONTAINING_RECORD(work, struct _IO_WORKITEM, work);
     PDEVICE_OBJECT device = item->device;
+    PDRIVER_OBJECT driver = nt_enter_driver(item->driver);
     if (item->routine_ex != NULL)
         NT_CALL(item->routine_ex, device, item->context, item);
     else
         NT_CALL(item->routine, device, item->context);
+    nt_enter_driver(driver);
     if (nt_self.irql != PASSIVE_LEVEL)
         nt_violate("irql-changed", "IO_WORKITEM_ROUTINE", "the work item returned at IRQL %u", nt_self.irql);
     if (nt_self.spin_locks != 0)
@@ -97,6 +99,12 @@ VOID IoFreeWorkItem(PIO_WORKITEM IoWorkItem)
     RemoveEntryList(&IoWorkItem->link);
     pthread_mutex_unlock(&items_lock);
     free(IoWorkItem);
+}
+
+void nt_work_items_reset(void)
+{
+    while (!IsListEmpty(&items))
+        free(CONTAINING_RECORD(RemoveHeadList(&items), struct _IO_WORKITEM, link));
 }
 
 size_t nt_work_items_abandon(PDRIVER_OBJECT driver)

@@ -124,6 +124,7 @@ LONG KeSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
     UNREFERENCED_PARAMETER(Increment);
     require_wait_level("KeSetEvent", Wait);
     nt_signal(&Event->Header, 1, 1, &previous, &over);
+    NT_POINT("KeSetEvent"); /* whom it woke may run before the caller */
     return previous;
 }
 
@@ -175,6 +176,7 @@ LONG KeReleaseSemaphore(PRKSEMAPHORE Semaphore, KPRIORITY Increment, LONG Adjust
         nt_violate("semaphore-limit", "KeReleaseSemaphore",
                    "%d more than %d exceed the limit %d: raises STATUS_SEMAPHORE_LIMIT_EXCEEDED", Adjustment, previous,
                    Semaphore->Limit);
+    NT_POINT("KeReleaseSemaphore");
     return previous;
 }
 

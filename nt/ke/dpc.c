@@ -164,9 +164,33 @@ BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc)
     return removed;
 }
 
+static bool none_runs(const void *unused)
+{
+    (void)unused;
+    const struct nt_processor *processor = processors;
+    while (processor != NULL && processor->running == 0)
+        processor = processor->next;
+    return processor == NULL;
+}
+
+void nt_dpcs_reset(void)
+{
+    for (struct nt_processor *processor = processors; processor != NULL; processor = processor->next) {
+        InitializeListHead(&processor->queue);
+        processor->waiting = 0;
+        processor->running = 0;
+        processor->taken = processor == nt_self.processor;
+    }
+}
+
 VOID KeFlushQueuedDpcs(VOID)
 {
     NT_ENTER(KeFlushQueuedDpcs);
+    if (nt_scheduling) {
+        struct nt_wait wait = {.routine = "KeFlushQueuedDpcs", .ready = none_runs, .due = NT_NEVER, .has_to_end = true};
+        (void)nt_schedule_until(&wait);
+        return;
+    }
     pthread_mutex_lock(&processors_lock);
     struct nt_processor *processor = processors;
     pthread_mutex_unlock(&processors_lock);

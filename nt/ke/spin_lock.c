@@ -32,6 +32,24 @@ unsigned nt_spin_locks_held(void)
     return nt_self.spin_locks;
 }
 
+static bool is_free(const void *state)
+{
+    return *(const uint32_t *)state == 0;
+}
+
+static void wait_in_turn(struct lock *lock, const char *routine)
+{
+    struct nt_wait wait = {.routine = routine,
+                           .ready = is_free,
+                           .context = &lock->state,
+                           .due = NT_NEVER,
+                           .has_to_end = true,
+                           .holder = lock->owner & OWNER_NUMBER};
+    while (!nt_schedule_until(&wait))
+        wait.holder = lock->owner & OWNER_NUMBER;
+    lock->state = 1;
+}
+
 static void wait_for(uint32_t *state)
 {
     for (int spin = 0; spin < SPINS; spin++) {
@@ -64,8 +82,12 @@ static void acquire(PKSPIN_LOCK spin_lock, uint32_t kind, const char *routine)
     uint32_t free_state = 0;
     if (!may_acquire(lock, kind, routine, spin_lock))
         return;
-    if (!__atomic_compare_exchange_n(&lock->state, &free_state, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-        wait_for(&lock->state);
+    if (!__atomic_compare_exchange_n(&lock->state, &free_state, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        if (nt_scheduling)
+            wait_in_turn(lock, routine);
+        else
+            wait_for(&lock->state);
+    }
     __atomic_store_n(&lock->owner, kind | nt_self.number, __ATOMIC_RELAXED);
     nt_self.spin_locks++;
 }
@@ -89,6 +111,7 @@ static void release(PKSPIN_LOCK spin_lock, uint32_t kind, const char *routine)
     nt_self.spin_locks--;
     if (__atomic_exchange_n(&lock->state, 0, __ATOMIC_RELEASE) == 2)
         nt_futex_wake(&lock->state, 1);
+    NT_POINT(routine); /* what follows is not under the lock any more */
 }
 
 static void lower_after_release(KIRQL irql, const char *routine)

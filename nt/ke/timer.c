@@ -129,6 +129,20 @@ bool nt_timers_expire(uint64_t now)
     return any;
 }
 
+void nt_timers_tick(uint64_t now)
+{
+    nt_pump_lock();
+    if (heap_count != 0 && heap[0]->DueTime.QuadPart <= now)
+        expire(heap[0], now);
+    nt_pump_unlock(NT_NEVER);
+    nt_dpc_drain();
+}
+
+void nt_timers_reset(void)
+{
+    heap_count = 0;
+}
+
 VOID KeInitializeTimerEx(PKTIMER Timer, TIMER_TYPE Type)
 {
     NT_ENTER(KeInitializeTimerEx);

@@ -8,6 +8,7 @@
  */
 #include "nt/foreign.h"
 #include "nt/internal.h"
+#include "nt/verify/fibers.h"
 
 #include <stdlib.h>
 
@@ -17,6 +18,7 @@ struct _ETHREAD {
     bool system;
     PKSTART_ROUTINE routine;
     PVOID context;
+    PDRIVER_OBJECT driver; /* whose routine it is */
 };
 
 #define HANDLE_TAG ((ULONG_PTR)1)
@@ -64,9 +66,20 @@ static void *thread_main(void *argument)
     PETHREAD thread = argument;
     nt_self.object = thread;
     thread->number = nt_thread_number();
+    nt_self.driver = thread->driver;
     NT_CALL(thread->routine, thread->context);
     thread_ended();
     return NULL;
+}
+
+static void thread_begin(void *argument)
+{
+    (void)thread_main(argument);
+}
+
+void nt_threads_reset(void)
+{
+    threads_running = 0;
 }
 
 static PETHREAD thread_new(void)
@@ -92,15 +105,18 @@ NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT
     thread->system = true;
     thread->routine = StartRoutine;
     thread->context = StartContext;
+    thread->driver = nt_self.driver;
     (void)ObfReferenceObject(thread); /* the handle's */
     __atomic_fetch_add(&threads_running, 1, __ATOMIC_RELAXED);
-    if (pthread_create(&native, NULL, thread_main, thread) != 0) {
+    if (nt_scheduling ? nt_fiber_start(FIBER_THREAD, NULL, thread_begin, thread) == NULL
+                      : pthread_create(&native, NULL, thread_main, thread) != 0) {
         __atomic_fetch_sub(&threads_running, 1, __ATOMIC_RELAXED);
         nt_object_release(thread);
         nt_object_release(thread);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    pthread_detach(native);
+    if (!nt_scheduling)
+        pthread_detach(native);
     *ThreadHandle = (HANDLE)((ULONG_PTR)thread | HANDLE_TAG);
     if (ClientId != NULL)
         *ClientId = (CLIENT_ID){(HANDLE)4, *ThreadHandle};
@@ -116,6 +132,8 @@ NTSTATUS PsTerminateSystemThread(NTSTATUS ExitStatus)
         return STATUS_INVALID_PARAMETER;
     }
     thread_ended();
+    if (nt_scheduling)
+        nt_fiber_exit();
     pthread_exit(NULL);
 }
 

@@ -45,6 +45,10 @@ void nt_violate(const char *rule, const char *routine, const char *format, ...) 
 /* Checks the calling thread's IRQL against [lowest, highest] and reports "irql-too-high"/"irql-too-low". */
 void nt_require_irql(const char *routine, KIRQL lowest, KIRQL highest);
 
+/* Asked before "irql-too-high" is reported: true, it reported a rule of its own instead. NULL: none. */
+typedef bool nt_irql_hook(const char *routine, KIRQL highest);
+void nt_set_irql_hook(nt_irql_hook *hook);
+
 /* How many spin locks the calling thread holds (for rules such as "complete under a lock"). */
 unsigned nt_spin_locks_held(void);
 
@@ -96,6 +100,18 @@ NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const str
 void nt_driver_unload(struct nt_driver *driver);
 
 /*
+ * Whose code runs on this thread: DriverEntry, DriverUnload, a dispatch routine, a work item, a system thread (its
+ * creator's), a callout. NULL: the host's. enter gives back who it was before, for when the driver's routine returned.
+ */
+PDRIVER_OBJECT nt_current_driver(void);
+PDRIVER_OBJECT nt_enter_driver(PDRIVER_OBJECT driver);
+
+/* Called after DriverUnload returned, or DriverEntry failed, at PASSIVE_LEVEL: the filter engine says what of this
+ * driver is left in it. NULL: none. */
+typedef void nt_driver_gone(PDRIVER_OBJECT driver);
+void nt_set_driver_gone(nt_driver_gone *gone);
+
+/*
  * Says where the code of driver binaries lies, which follow Microsoft's x64 calling convention: entry,
  * and every routine a driver gives, is called accordingly when it lies there. One range; size 0: none.
  * Set it before the first such driver is loaded.
@@ -138,6 +154,30 @@ void nt_call_put(struct nt_call *call);
 /* Sends and waits up to timeout_ms, then cancels: for tests and tools. *information set on success. */
 NTSTATUS nt_device_control_wait(struct nt_file *file, ULONG code, const void *input, size_t input_size, void *output,
                                 size_t output_size, size_t *information, unsigned timeout_ms);
+
+/* --- Filter communication ports -------------------------------------------------------------- */
+
+/* A program's end of a connection: what FilterConnectCommunicationPort and the other routines of fltuser.h work on. */
+struct nt_port;
+
+/* name as user mode spells it: "\\\\Port". Calls the driver's connect callback with a copy of context. */
+NTSTATUS nt_port_connect(const char *name, const void *context, USHORT size, const struct nt_caller *caller,
+                         struct nt_port **port);
+
+/* Ends what waits on it, calls the driver's disconnect callback; also how a program that is killed leaves. */
+void nt_port_close(struct nt_port *port);
+
+/* FilterGetMessage, pended: done gets FILTER_MESSAGE_HEADER and the message, once there is one. As nt_device_control's
+ * done, it may run within this call and must not call the driver. */
+void nt_port_get_message(struct nt_port *port, size_t size, nt_call_done *done, void *context);
+
+/* Ends the oldest waiting get with this context (STATUS_CANCELLED). false: there is none. */
+bool nt_port_cancel(struct nt_port *port, const void *context);
+
+/* FilterReplyMessage: FILTER_REPLY_HEADER and the reply. FilterSendMessage: to the driver's message callback. */
+NTSTATUS nt_port_reply(struct nt_port *port, const void *reply, size_t size);
+NTSTATUS nt_port_send(struct nt_port *port, const void *input, ULONG input_size, void *output, ULONG output_size,
+                      ULONG *returned);
 
 /* --- Debug output ----------------------------------------------------------------------------- */
 

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * world_engine.h - what a runner on nt/ and wfp/ may ask of its world beyond scenario_world.h.
+ */
+#ifndef LAB_WORLD_ENGINE_H
+#define LAB_WORLD_ENGINE_H
+
+#include <nt/nt.h>
+
+/* Gets each violation; NULL: they are told on stderr, a line each. It may longjmp away. */
+void world_set_listener(nt_violation_handler *listener);
+
+#endif
