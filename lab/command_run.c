@@ -12,6 +12,8 @@
 #include "lab/findings.h"
 #include "lab/options.h"
 #include "lab/scenario_run.h"
+#include "nt/verify/scheduler.h"
+#include "nt/verify/verify.h"
 
 /* For drivers that need no client. */
 static const char built_in[] = "load\n"
@@ -33,7 +35,7 @@ static const char built_in[] = "load\n"
 struct job {
     const struct options *options;
     struct scenario *scenario;
-    bool to_state;
+    bool to_state, abandoned;
     enum run_result result;
 };
 
@@ -46,6 +48,16 @@ static void run_job(void *context)
                               .to_state = job->to_state};
 
     job->result = scenario_run(job->scenario, &how);
+}
+
+static void run_scheduled(void *context)
+{
+    struct nt_schedule_options options = {.strategy = NT_RUN_ON};
+    struct nt_schedule_result result;
+    struct job *job = context;
+
+    nt_schedule(&options, run_job, context, &result);
+    job->abandoned = result.abandoned;
 }
 
 static bool write_file(const char *path, const struct scenario *scenario)
@@ -96,7 +108,7 @@ static void tell_end(const struct options *options, const struct scenario *scena
 static bool run_scenario(const struct options *options, const char *path, bool to_state, int *code)
 {
     struct scenario *scenario = get_scenario(path);
-    struct job job = {options, scenario, to_state, RUN_BROKEN};
+    struct job job = {options, scenario, to_state, false, RUN_BROKEN};
     struct findings_count before, after;
     enum crash crash;
     int now = LAB_CLEAN;
@@ -106,7 +118,9 @@ static bool run_scenario(const struct options *options, const char *path, bool t
         return true;
     }
     findings_count(&before);
-    crash = crash_guard(run_job, &job, options->seconds);
+    crash = crash_guard(run_scheduled, &job, options->seconds);
+    if (crash == CRASH_NONE && job.abandoned)
+        crash = CRASH_HANG;
     findings_count(&after);
     findings_tell();
     tell_end(options, scenario, crash, job.result, &before);
@@ -137,6 +151,7 @@ static int run_all(int count, char **arguments, bool to_state)
         fprintf(stderr, "wfplab: %s\n", error.text);
         return LAB_USAGE;
     }
+    nt_verify_on = true;
     findings_begin();
     for (size_t i = 0; i < options.scenario_count || i == 0; i++)
         if (!run_scenario(&options, options.scenario_count == 0 ? NULL : options.scenarios[i], to_state, &code))

@@ -5,47 +5,55 @@
 #include "lab/findings.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lab/world_engine.h"
+#include "nt/verify/report.h"
 
 #define FINDINGS_MAX 256u
 
-static struct finding {
-    char rule[40], routine[64], detail[512];
-    unsigned irql;
-} findings[FINDINGS_MAX];
+static struct nt_report *findings[FINDINGS_MAX];
 static size_t count, told;
 
-static void add(const struct nt_violation *violation)
+/* Anywhere in a driver's call: keeps a copy, and nothing else. */
+static void keep(void *context, const struct nt_report *report)
 {
-    struct finding *finding = &findings[count];
+    struct nt_report *copy = count < FINDINGS_MAX ? malloc(sizeof(*copy)) : NULL;
 
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(findings[i].rule, violation->rule) == 0 && strcmp(findings[i].routine, violation->routine) == 0)
-            return;
-    if (count == FINDINGS_MAX)
+    (void)context;
+    if (copy == NULL)
         return;
-    snprintf(finding->rule, sizeof(finding->rule), "%s", violation->rule);
-    snprintf(finding->routine, sizeof(finding->routine), "%s", violation->routine);
-    snprintf(finding->detail, sizeof(finding->detail), "%s", violation->detail);
-    finding->irql = violation->irql;
-    count++;
+    *copy = *report;
+    copy->fiber = NULL;
+    findings[count++] = copy;
+}
+
+/* The report was made before. */
+static void ignore(const struct nt_violation *violation)
+{
+    (void)violation;
 }
 
 void findings_begin(void)
 {
-    world_set_listener(add);
+    world_set_listener(ignore);
+    nt_set_report_handler(keep, NULL);
 }
 
 void findings_count(struct findings_count *out)
 {
-    *out = (struct findings_count){count, 0, 0};
+    *out = (struct findings_count){0, 0, 0};
+    for (size_t i = 0; i < count; i++) {
+        enum nt_severity severity = findings[i]->rule->severity;
+
+        *(severity == NT_ERROR ? &out->errors : severity == NT_WARNING ? &out->warnings : &out->notes) += 1;
+    }
 }
 
 void findings_tell(void)
 {
     for (; told < count; told++)
-        printf("error %s: %s at IRQL %u: %s\n", findings[told].rule, findings[told].routine, findings[told].irql,
-               findings[told].detail);
+        printf("%s %s: %s at IRQL %u: %s\n", nt_severity_name(findings[told]->rule->severity), findings[told]->rule->id,
+               findings[told]->routine, (unsigned)findings[told]->irql, findings[told]->detail);
 }

@@ -103,14 +103,14 @@ bool raw_ready(const struct run *run, const struct scenario_step *step)
     return step->kind != STEP_REPLY || run->clients[step->subject].message_count != 0;
 }
 
-static bool is_usable(struct run *run, const struct scenario_step *step, bool port)
+static bool is_usable(struct run *run, const struct scenario_step *step, bool as_port)
 {
     const struct run_client *client = &run->clients[step->subject];
 
     if (client->device == NULL)
         return run_wrong(run, "%s is not open", client_name(run, step));
-    if (!client->raw || client->port != port)
-        return run_wrong(run, "%s is not a client of %s", client_name(run, step), port ? "port" : "open");
+    if (!client->raw || (as_port && !client->port))
+        return run_wrong(run, "%s is not a client of %s", client_name(run, step), as_port ? "port" : "open or port");
     return client->read_count < RUN_READS_MAX ||
            run_wrong(run, "%s has %u calls under way: more are not counted", client_name(run, step), RUN_READS_MAX);
 }

@@ -54,12 +54,30 @@ static void dones_collect(struct run *run)
     }
 }
 
+static void reauthorized_collect(struct run *run)
+{
+    struct world_decision decision;
+
+    while (world_next_reauthorized(&decision)) {
+        for (uint32_t i = 0; i < run->scenario->connections.count; i++) {
+            struct run_connection *connection = &run->connections[i];
+
+            if (connection->flow != decision.flow || connection->flow == 0)
+                continue;
+            connection->told = decision.outcome;
+            trace_add(&run->trace, TRACE_DONE, i, "reauthorized %s %s", connection_name(run, i),
+                      outcome_name(decision.outcome));
+        }
+    }
+}
+
 bool run_collect(struct run *run)
 {
     char text[200];
     bool good = clients_collect(run);
 
     dones_collect(run);
+    reauthorized_collect(run);
     while (world_next_violation(text, sizeof(text)))
         trace_add(&run->trace, TRACE_RULE, 0, "broken %s", text);
     return good;
@@ -389,8 +407,10 @@ bool run_perform(struct run *run, const struct scenario_step *step)
 {
     bool good = steps[step->kind](run, step);
 
-    if (good)
+    if (good) {
         run_settle(run);
+        world_step_ended();
+    }
     return good;
 }
 

@@ -49,6 +49,9 @@ void world_advance(uint32_t milliseconds);
  */
 void world_settle(void);
 
+/* After each step, when it has settled: what comes late comes now. */
+void world_step_ended(void);
+
 /* --- Drivers ------------------------------------------------------------------------------ */
 
 #define WORLD_DRIVERS_MAX 8u
@@ -107,6 +110,9 @@ bool world_connect(const struct world_connect *connect, uint64_t connection, str
 
 /* One that was pended and is decided now; false: none (yet). */
 bool world_next_done(uint64_t *connection, struct world_decision *decision);
+
+/* A flow (decision->flow) that the stack authorized again on its own; false: none. */
+bool world_next_reauthorized(struct world_decision *decision);
 
 /* The flow's first packet; a further one; the socket is closed. Unknown flows and endpoints do no harm. */
 bool world_flow_established(uint64_t flow, struct world_error *error);

@@ -14,27 +14,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fltuserstructures.h>
 #include <fwpmk.h>
 #include <nt/nt.h>
 
 #include "lab/world_drivers.h"
 #include "lab/world_engine.h"
+#include "nt/verify/rules.h"
 #include "nt/verify/scheduler.h"
-#include "wfp/ale.h"
+#include "wfp/verify.h"
 
 #define MS             10000u
 #define START          36000000000ull /* the same for each run: deadlines pass at ticks of this clock */
 #define MAX_DONE       4096u
 #define MAX_VIOLATIONS 16u
 #define MAX_SETTINGS   24u
+#define OLDEST_MS      7200000u /* a person may think for long, but not for two hours */
+#define MESSAGE_MAX    131072u
 
 static uint64_t clock_now;
 static uint64_t last_endpoint;
 static HANDLE engine; /* whose filters are nobody's business but the scenario's */
 static size_t own_filters;
 static bool loaded[WORLD_DRIVERS_MAX];
-static enum world_irql irql_wanted;
-static bool irql_high;
+static struct wfp_verify_options unusual;
 static nt_violation_handler *listener;
 static struct fault {
     char routine[64];
@@ -48,18 +51,27 @@ static struct done {
 } dones[MAX_DONE];
 static size_t done_first, done_count;
 
+/* Flows authorized again on their own. */
+static struct again {
+    UINT64 flow;
+    struct world_decision decision;
+} agains[MAX_DONE];
+static size_t again_first, again_count;
+
 static char violations[MAX_VIOLATIONS][100];
 static size_t violation_count;
 
 struct world_device {
     struct world_device *next;
-    struct nt_file *file; /* NULL: its driver was unloaded under it */
+    struct nt_file *file; /* a device; NULL: its driver was unloaded under it, or it is a port */
+    struct nt_port *port; /* a communication port */
 };
 static struct world_device *devices;
 
 struct world_call {
     struct nt_call *call;
-    struct nt_file *file;
+    struct world_device *device;
+    uint64_t message; /* what was got */
     bool done;
     uint32_t code;
     uint8_t *input;
@@ -82,7 +94,9 @@ static uint64_t read_clock(void)
 
 static void record_violation(const struct nt_violation *violation)
 {
-    if (violation_count < MAX_VIOLATIONS)
+    const struct nt_rule *rule = nt_rule_find(violation->rule);
+
+    if (violation_count < MAX_VIOLATIONS && (rule == NULL || rule->severity == NT_ERROR))
         snprintf(violations[violation_count++], sizeof(violations[0]), "%s %s", violation->rule, violation->routine);
     if (listener != NULL)
         listener(violation);
@@ -124,7 +138,8 @@ bool world_start(struct world_error *error)
     nt_set_clock(read_clock);
     nt_set_violation_handler(record_violation);
     last_endpoint = 0;
-    irql_wanted = WORLD_IRQL_DISPATCH;
+    unusual = (struct wfp_verify_options){.oldest = (UINT64)OLDEST_MS * MS};
+    wfp_set_verify_options(&unusual);
     wfp_set_classify_irql(DISPATCH_LEVEL);
     fault = (struct fault){"", 0};
     status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine);
@@ -158,7 +173,7 @@ void world_end(void)
     engine = NULL;
     wfp_reset();
     own_filters = 0;
-    done_first = done_count = 0;
+    done_first = done_count = again_first = again_count = 0;
     nt_set_violation_handler(NULL);
     nt_set_clock(NULL);
 }
@@ -167,6 +182,7 @@ void world_advance(uint32_t milliseconds)
 {
     if (nt_scheduled()) {
         nt_schedule_sleep((uint64_t)milliseconds * MS);
+        nt_schedule_settle();
         return;
     }
     clock_now += (uint64_t)milliseconds * MS;
@@ -177,6 +193,12 @@ void world_settle(void)
 {
     if (nt_scheduled())
         nt_schedule_settle();
+}
+
+void world_step_ended(void)
+{
+    wfp_notices_give();
+    wfp_check_ages();
 }
 
 bool world_load(size_t driver, const struct world_setting *settings, size_t count, uint32_t *status,
@@ -215,15 +237,6 @@ bool world_unload(size_t driver, char *left, size_t room, struct world_error *er
 uint64_t world_endpoint(void)
 {
     return 1000 + ++last_endpoint;
-}
-
-/* Before each authorization. */
-static void turn_irql(void)
-{
-    if (irql_wanted != WORLD_IRQL_ALTERNATE)
-        return;
-    wfp_set_classify_irql(irql_high ? DISPATCH_LEVEL : PASSIVE_LEVEL);
-    irql_high = !irql_high;
 }
 
 static struct world_decision translate(const struct wfp_decision *from)
@@ -295,7 +308,6 @@ bool world_connect(const struct world_connect *from, uint64_t connection, struct
     connect.app_id = from->program[0] == 0 ? NULL : &app_id;
     connect.user = make_token(&token, from);
     connect.condition_flags = from->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0;
-    turn_irql();
     wfp_ale_connect(&connect, connect_done, (void *)(uintptr_t)connection, &first);
     *decision = translate(&first);
     return true;
@@ -326,7 +338,6 @@ bool world_flow_packet(uint64_t flow, bool inbound, struct world_decision *decis
     BOOLEAN again;
 
     (void)error;
-    turn_irql();
     wfp_ale_flow_packet(flow, inbound, NULL, &answer, &again);
     *decision = translate(&answer);
     *reauthorized = again;
@@ -398,6 +409,8 @@ void world_device_close(struct world_device *device)
     *place = device->next;
     if (device->file != NULL)
         nt_file_close(device->file);
+    if (device->port != NULL)
+        nt_port_close(device->port);
     free(device);
 }
 
@@ -422,26 +435,41 @@ static void call_done(void *context, NTSTATUS status, const void *output, size_t
 static void begin_call(void *context)
 {
     struct world_call *call = context;
+    ULONG size = 0;
 
-    nt_device_control(call->file, call->code, call->input, call->input_size, call->room, call_done, call, &call->call);
+    if (call->device->port == NULL) {
+        nt_device_control(call->device->file, call->code, call->input, call->input_size, call->room, call_done, call,
+                          &call->call);
+        return;
+    }
+    NTSTATUS status =
+        nt_port_send(call->device->port, call->input, (ULONG)call->input_size, call->output, (ULONG)call->room, &size);
+    call_done(call, status, NULL, size);
+}
+
+static struct world_call *new_call(struct world_device *device, size_t room)
+{
+    struct world_call *call = calloc(1, sizeof(*call) + room);
+
+    if (call == NULL)
+        abort();
+    call->device = device;
+    call->room = room;
+    return call;
 }
 
 bool world_call_start(struct world_device *device, uint32_t code, const void *input, size_t input_size,
                       size_t output_size, struct world_call **call, struct world_error *error)
 {
-    struct world_call *started = calloc(1, sizeof(*started) + output_size);
+    struct world_call *started;
 
-    if (started == NULL)
-        return fail(error, "calloc", STATUS_INSUFFICIENT_RESOURCES);
-    started->room = output_size;
-    started->file = device->file;
+    if (device->file == NULL && device->port == NULL)
+        return fail(error, "a device whose driver is gone", STATUS_DELETE_PENDING);
+    started = new_call(device, output_size);
     started->code = code;
     started->input = malloc(input_size + 1);
-    if (started->input == NULL || device->file == NULL) {
-        free(started->input);
-        free(started);
-        return fail(error, "a device whose driver is gone", STATUS_DELETE_PENDING);
-    }
+    if (started->input == NULL)
+        abort();
     if (input_size != 0)
         memcpy(started->input, input, input_size);
     started->input_size = input_size;
@@ -469,53 +497,82 @@ void world_call_cancel(struct world_call *call)
 {
     if (call->call != NULL)
         nt_call_cancel(call->call);
+    else if (call->device != NULL && call->device->port != NULL)
+        (void)nt_port_cancel(call->device->port, call);
 }
 
 void world_call_free(struct world_call *call)
 {
-    nt_call_put(call->call);
+    if (call->call != NULL)
+        nt_call_put(call->call);
     free(call->input);
     free(call);
 }
 
 /* --- Filter communication ports --- */
 
-static bool no_ports(struct world_error *error)
-{
-    snprintf(error->text, sizeof(error->text), "communication ports are not there yet");
-    return false;
-}
-
 bool world_port_open(const char *name, struct world_device **port, uint32_t *status, struct world_error *error)
 {
-    (void)name;
-    (void)port;
-    (void)status;
-    return no_ports(error);
+    struct nt_caller caller = {4711, TRUE};
+    struct world_device *opened = calloc(1, sizeof(*opened));
+
+    (void)error;
+    if (opened == NULL)
+        abort();
+    *port = NULL;
+    *status = (uint32_t)nt_port_connect(name, NULL, 0, &caller, &opened->port);
+    if (*status != 0) {
+        free(opened);
+        return true;
+    }
+    opened->next = devices;
+    devices = *port = opened;
+    return true;
+}
+
+/* The header stays here. */
+static void message_done(void *context, NTSTATUS status, const void *output, size_t information)
+{
+    struct world_call *call = context;
+    FILTER_MESSAGE_HEADER header;
+
+    if (output == NULL || information < sizeof(header)) {
+        call_done(context, status, NULL, 0);
+        return;
+    }
+    memcpy(&header, output, sizeof(header));
+    call->message = header.MessageId;
+    call_done(context, status, (const uint8_t *)output + sizeof(header), information - sizeof(header));
 }
 
 bool world_message_start(struct world_device *port, struct world_call **call, struct world_error *error)
 {
-    (void)port;
-    (void)call;
-    return no_ports(error);
+    (void)error;
+    *call = new_call(port, MESSAGE_MAX);
+    nt_port_get_message(port->port, MESSAGE_MAX, message_done, *call);
+    return true;
 }
 
 uint64_t world_call_message(const struct world_call *call)
 {
-    (void)call;
-    return 0;
+    return call->message;
 }
 
 bool world_reply(struct world_device *port, uint64_t message, const void *bytes, size_t size, uint32_t *status,
                  struct world_error *error)
 {
-    (void)port;
-    (void)message;
-    (void)bytes;
-    (void)size;
-    (void)status;
-    return no_ports(error);
+    FILTER_REPLY_HEADER header = {.MessageId = message};
+    uint8_t *reply = malloc(sizeof(header) + size);
+
+    (void)error;
+    if (reply == NULL)
+        abort();
+    memcpy(reply, &header, sizeof(header));
+    if (size != 0)
+        memcpy(reply + sizeof(header), bytes, size);
+    *status = (uint32_t)nt_port_reply(port->port, reply, sizeof(header) + size);
+    free(reply);
+    return true;
 }
 
 /* --- Rare things --- */
@@ -523,8 +580,8 @@ bool world_reply(struct world_device *port, uint64_t message, const void *bytes,
 bool world_irql(enum world_irql irql, struct world_error *error)
 {
     (void)error;
-    irql_wanted = irql;
-    irql_high = false;
+    unusual.alternate_irql = irql == WORLD_IRQL_ALTERNATE;
+    wfp_set_verify_options(&unusual);
     wfp_set_classify_irql(irql == WORLD_IRQL_PASSIVE ? PASSIVE_LEVEL : DISPATCH_LEVEL);
     return true;
 }
@@ -532,14 +589,37 @@ bool world_irql(enum world_irql irql, struct world_error *error)
 bool world_suspend(uint32_t milliseconds, struct world_error *error)
 {
     (void)error;
-    clock_now += (uint64_t)milliseconds * MS;
+    if (nt_scheduled())
+        nt_schedule_skip((uint64_t)milliseconds * MS);
+    else
+        clock_now += (uint64_t)milliseconds * MS;
     return true;
+}
+
+static void add_reauthorized(void *context, UINT64 flow, const struct wfp_decision *decision)
+{
+    (void)context;
+    if (again_count == MAX_DONE)
+        return;
+    agains[again_count] = (struct again){flow, translate(decision)};
+    agains[again_count++].decision.flow = flow;
 }
 
 bool world_resume(struct world_error *error)
 {
     (void)error;
     world_advance(0);
+    wfp_ale_reauthorize_all(FWP_CONDITION_REAUTHORIZE_REASON_NEW_ARRIVAL_INTERFACE, add_reauthorized, NULL);
+    return true;
+}
+
+bool world_next_reauthorized(struct world_decision *decision)
+{
+    if (again_first == again_count) {
+        again_first = again_count = 0;
+        return false;
+    }
+    *decision = agains[again_first++].decision;
     return true;
 }
 
@@ -561,9 +641,12 @@ bool world_fault(const char *routine, uint32_t number, struct world_error *error
 
 bool world_notify(enum world_notify when, struct world_error *error)
 {
-    (void)when;
-    snprintf(error->text, sizeof(error->text), "delayed notifications are not there yet");
-    return false;
+    (void)error;
+    unusual.deletions = when == WORLD_NOTIFY_LATE    ? WFP_NOTICE_LATER
+                        : when == WORLD_NOTIFY_NEVER ? WFP_NOTICE_NEVER
+                                                     : WFP_NOTICE_AT_ONCE;
+    wfp_set_verify_options(&unusual);
+    return true;
 }
 
 bool world_state(struct world_error *error)

@@ -96,7 +96,7 @@ void nt_stack_take_from(const void *frame, struct nt_stack *stack)
         find_stack(self);
     struct nt_walk walk;
     walk.pc = 0;
-    walk.exact = false;
+    walk.exact = walk.fetch = false;
     walk.registers[NT_X64_RBP] = (uintptr_t)frame;
     walk.low = self->stack_low;
     walk.high = self->stack_high;
@@ -117,7 +117,14 @@ void nt_stack_take_at(struct nt_walk *walk, struct nt_stack *stack)
     walk->low = self->stack_low;
     walk->high = self->stack_high;
     walk->exact = true;
-    stack->frames[0] = (const void *)walk->pc;
+    stack->frames[0] = (const void *)(walk->pc + 1);
     stack->count = 1;
+    if (walk->fetch) {
+        if (!nt_walk_read(walk, walk->registers[NT_X64_RSP], &walk->pc))
+            return;
+        walk->registers[NT_X64_RSP] += sizeof walk->pc;
+        walk->exact = false;
+        stack->frames[stack->count++] = (const void *)walk->pc;
+    }
     walk_on(walk, stack);
 }

@@ -21,6 +21,7 @@ struct nt_walk {
     uintptr_t registers[16];
     uint32_t known;
     bool exact;          /* pc is the next instruction (a fault), not where a call returns to */
+    bool fetch;          /* pc itself could not be fetched: its routine has not begun, and rsp names its caller */
     uintptr_t low, high; /* the stack: nothing outside may be read */
 };
 
@@ -32,7 +33,8 @@ void nt_set_foreign_unwind(nt_foreign_unwind *unwind); /* NULL: walks end there 
 /* From the frame with this address: the caller of its function is the first. */
 void nt_stack_take_from(const void *frame, struct nt_stack *stack);
 
-/* From a state that a signal handler found; low and high are filled in here. The first frame is its pc. */
+/* From a state that a signal handler found; low and high are filled in here. The first frame is the
+ * byte behind its pc, so that all frames are alike: the place meant lies before them. */
 void nt_stack_take_at(struct nt_walk *walk, struct nt_stack *stack);
 
 /* Room for a step out of code without frame pointers: *value is the word at address. false: outside the stack. */

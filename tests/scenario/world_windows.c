@@ -501,6 +501,16 @@ void world_settle(void)
 {
 }
 
+void world_step_ended(void)
+{
+}
+
+bool world_next_reauthorized(struct world_decision *decision)
+{
+    (void)decision;
+    return false;
+}
+
 bool world_port_open(const char *name, struct world_device **port, uint32_t *status, struct world_error *error)
 {
     (void)name;
