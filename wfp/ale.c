@@ -38,7 +38,6 @@ __attribute__((constructor)) static void construct(void)
     wfp_endpoint_init();
     wfp_pend_init();
     wfp_sublayer_init();
-    wfp_ids_mark();
     wfp_verify_init();
 }
 
@@ -106,12 +105,19 @@ void wfp_authorization_resume(struct wfp_authorization *authorization)
 
 static void note_connect(const struct wfp_authorization *authorization)
 {
-    char peer[WFP_PEER_TEXT];
+    const struct wfp_ale_connect *facts = &authorization->facts;
+    const UINT8 *to = facts->remote_address;
+    const char *protocol = wfp_protocol_name(facts->protocol);
 
-    WFP_NOTE(authorization, "connect: %s to %s from port %u, process %llu, endpoint %llu",
-             wfp_protocol_name(authorization->facts.protocol), wfp_peer_text(&authorization->facts, peer),
-             authorization->facts.local_port, (unsigned long long)authorization->facts.process_id,
-             (unsigned long long)authorization->facts.endpoint);
+    if (facts->ip_version != 6)
+        WFP_NOTE(authorization, "connect: %s to %u.%u.%u.%u port %u", protocol, to[0], to[1], to[2], to[3],
+                 facts->remote_port);
+    else
+        WFP_NOTE(authorization, "connect: %s to %x:%x:%x:%x:%x:%x:%x:%x port %u", protocol, to[0] << 8 | to[1],
+                 to[2] << 8 | to[3], to[4] << 8 | to[5], to[6] << 8 | to[7], to[8] << 8 | to[9], to[10] << 8 | to[11],
+                 to[12] << 8 | to[13], to[14] << 8 | to[15], facts->remote_port);
+    WFP_NOTE(authorization, "of process %llu, endpoint %llu, from port %u", (unsigned long long)facts->process_id,
+             (unsigned long long)facts->endpoint, facts->local_port);
 }
 
 void wfp_ale_connect(const struct wfp_ale_connect *connect, wfp_ale_done *done, void *context,
@@ -290,6 +296,33 @@ static void delete_all(void)
         wfp_table_trim(wfp_object_table(order[i]));
 }
 
+/* The next life has the same numbers. */
+static void restart(void)
+{
+    wfp_policies_forget();
+    wfp_restart_ids();
+    wfp_sublayer_init();
+    wfp_set_classify_irql(DISPATCH_LEVEL);
+    wfp_set_verify_options(NULL);
+}
+
+void wfp_forget(void)
+{
+    wfp_set_policy_changed(NULL, NULL);
+    wfp_pend_forget();
+    wfp_endpoint_forget();
+    wfp_flow_forget();
+    wfp_session_forget();
+    wfp_transaction_forget();
+    wfp_transaction_reset();
+    wfp_object_forget();
+    wfp_filter_forget();
+    wfp_filter_enum_forget();
+    wfp_notices_forget();
+    wfp_callout_forget();
+    restart();
+}
+
 void wfp_reset(void)
 {
     nt_require_irql("wfp_reset", PASSIVE_LEVEL, PASSIVE_LEVEL);
@@ -304,7 +337,5 @@ void wfp_reset(void)
     wfp_notices_reset();
     wfp_callout_reset();
     wfp_transaction_reset();
-    wfp_set_classify_irql(DISPATCH_LEVEL);
-    wfp_set_verify_options(NULL);
-    wfp_ids_reset();
+    restart();
 }

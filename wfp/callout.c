@@ -23,6 +23,7 @@
 #define KNOWN_FLAGS                                                                                                    \
     (FWPM_CALLOUT_FLAG_PERSISTENT | FWPM_CALLOUT_FLAG_USES_PROVIDER_CONTEXT | FWPM_CALLOUT_FLAG_REGISTERED)
 #define KNOWN_RUN_FLAGS 0x3ffu
+#define FIRST_ID        0x101u /* Windows' own callouts have those before */
 
 #define FIRST_ID 0x101 /* Windows' own callouts have the ids before it */
 
@@ -32,6 +33,7 @@ static struct wfp_table slots_by_key;
 static struct wfp_table slots_by_id;
 static struct wfp_table callouts_by_id;
 static _Atomic(size_t) registered;
+static UINT32 last_id = FIRST_ID - 1;
 
 void wfp_callout_init(void)
 {
@@ -481,4 +483,14 @@ void wfp_callout_reset(void)
     wfp_table_trim(&slots_by_id);
     wfp_table_trim(&slots_by_key);
     wfp_table_trim(&callouts_by_id);
+    last_id = FIRST_ID - 1;
+}
+
+void wfp_callout_forget(void)
+{
+    wfp_table_forget(&slots_by_id);
+    wfp_table_forget(&slots_by_key);
+    wfp_table_forget(&callouts_by_id);
+    atomic_store(&registered, 0);
+    last_id = FIRST_ID - 1;
 }

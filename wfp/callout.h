@@ -70,5 +70,6 @@ void wfp_slot_abandon(UINT32 id);
 
 /* Reports left-registration for what is still registered, and forgets it. For wfp_reset. */
 void wfp_callout_reset(void);
+void wfp_callout_forget(void); /* see wfp_forget */
 
 #endif

@@ -152,3 +152,8 @@ void wfp_endpoint_reset(void)
     wfp_table_end_all(&endpoints, end_endpoint);
     wfp_table_trim(&endpoints);
 }
+
+void wfp_endpoint_forget(void)
+{
+    wfp_table_forget(&endpoints);
+}

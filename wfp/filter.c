@@ -33,6 +33,11 @@ void wfp_filter_reset(void)
     wfp_table_trim(&filters_by_id);
 }
 
+void wfp_filter_forget(void)
+{
+    wfp_table_forget(&filters_by_id);
+}
+
 void wfp_filter_link(struct wfp_filter *filter)
 {
     wfp_table_insert(&filters_by_id, &filter->by_id);

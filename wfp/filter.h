@@ -46,5 +46,7 @@ struct wfp_filter *wfp_filter_find(UINT64 id);
 void wfp_filter_init(void);
 void wfp_filter_reset(void);
 void wfp_filter_enum_reset(void);
+void wfp_filter_forget(void); /* see wfp_forget */
+void wfp_filter_enum_forget(void);
 
 #endif

@@ -271,7 +271,7 @@ static void abandon(struct wfp_node *node, void *context)
 void wfp_flow_abandon(UINT32 callout_id)
 {
     struct abandoned abandoned = {callout_id, NULL};
-    size_t count = 0;
+    unsigned count = 0;
 
     wfp_table_each(&flows, abandon, &abandoned);
     while (abandoned.contexts != NULL) {
@@ -284,7 +284,7 @@ void wfp_flow_abandon(UINT32 callout_id)
     }
     if (count != 0)
         nt_violate("left-flow-context", "DriverUnload",
-                   "callout 0x%x keeps a context with %zu flows; remove each before unloading", callout_id, count);
+                   "callout 0x%x keeps a context with %u flows; remove each before unloading", callout_id, count);
 }
 
 static void reset_flow(UINT64 key)
@@ -296,4 +296,9 @@ void wfp_flow_reset(void)
 {
     wfp_table_end_all(&flows, reset_flow);
     wfp_table_trim(&flows);
+}
+
+void wfp_flow_forget(void)
+{
+    wfp_table_forget(&flows);
 }

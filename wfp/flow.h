@@ -32,5 +32,6 @@ size_t wfp_flow_context_count(struct wfp_authorization *flow);
 void wfp_flow_abandon(UINT32 callout_id);
 
 void wfp_flow_reset(void);
+void wfp_flow_forget(void); /* see wfp_forget */
 
 #endif

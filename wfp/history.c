@@ -4,8 +4,6 @@
  */
 #include "wfp/history.h"
 
-#include <stdio.h>
-
 const char *wfp_action_name(FWP_ACTION_TYPE action)
 {
     switch (action) {
@@ -52,17 +50,4 @@ const char *wfp_reason_name(UINT32 reason)
 const char *wfp_protocol_name(UINT8 protocol)
 {
     return protocol == 6 ? "TCP" : protocol == 17 ? "UDP" : protocol == 1 || protocol == 58 ? "ICMP" : "IP";
-}
-
-const char *wfp_peer_text(const struct wfp_ale_connect *facts, char text[WFP_PEER_TEXT])
-{
-    const UINT8 *at = facts->remote_address;
-
-    if (facts->ip_version != 6)
-        snprintf(text, WFP_PEER_TEXT, "%u.%u.%u.%u:%u", at[0], at[1], at[2], at[3], facts->remote_port);
-    else
-        snprintf(text, WFP_PEER_TEXT, "[%x:%x:%x:%x:%x:%x:%x:%x]:%u", at[0] << 8 | at[1], at[2] << 8 | at[3],
-                 at[4] << 8 | at[5], at[6] << 8 | at[7], at[8] << 8 | at[9], at[10] << 8 | at[11],
-                 at[12] << 8 | at[13], at[14] << 8 | at[15], facts->remote_port);
-    return text;
 }

@@ -19,9 +19,6 @@
 const char *wfp_action_name(FWP_ACTION_TYPE action);
 const char *wfp_reason_name(UINT32 reason); /* of a reauthorization; the first of several */
 
-#define WFP_PEER_TEXT 64
-/* "192.0.2.7:443"; gives text back. */
-const char *wfp_peer_text(const struct wfp_ale_connect *facts, char text[WFP_PEER_TEXT]);
 const char *wfp_protocol_name(UINT8 protocol);
 
 #endif

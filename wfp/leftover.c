@@ -20,7 +20,7 @@
 
 struct found {
     PDRIVER_OBJECT driver;
-    size_t count;
+    unsigned count;
     UINT64 keys[MOST];
     struct {
         UINT64 id;
@@ -76,7 +76,7 @@ static void find_object(struct wfp_node *node, void *context)
     object->driver = NULL;
     if (object->persistent || object->session != NULL || found->count == MOST)
         return;
-    size_t at = found->count;
+    unsigned at = found->count;
     add_key(found, (uintptr_t)object);
     (void)wfp_object_name(object, found->of[at].name, sizeof(found->of[at].name));
     found->of[at].id = 0;
@@ -101,7 +101,7 @@ static void collect(struct wfp_table *table, void (*find)(struct wfp_node *node,
 
 static void report_objects(const struct found *found, const char *rule)
 {
-    for (size_t i = 0; i < found->count; i++) {
+    for (unsigned i = 0; i < found->count; i++) {
         nt_about(NT_BEGAN_OBJECT, found->keys[i]);
         if (found->of[i].id == 0)
             nt_violate(rule, "DriverUnload", "'%s'", found->of[i].name);

@@ -27,22 +27,16 @@ void wfp_free(void *memory)
         ExFreePoolWithTag(memory, WFP_TAG);
 }
 
-static _Atomic(UINT64) last_id;
-static UINT64 last_id_at_start;
+static _Atomic(UINT64) last;
+
+void wfp_restart_ids(void)
+{
+    atomic_store_explicit(&last, 0, memory_order_relaxed);
+}
 
 UINT64 wfp_next_id(void)
 {
-    return atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
-}
-
-void wfp_ids_mark(void)
-{
-    last_id_at_start = atomic_load(&last_id);
-}
-
-void wfp_ids_reset(void)
-{
-    atomic_store(&last_id, last_id_at_start);
+    return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
 
 void *wfp_arena_take(struct wfp_arena *arena, size_t size)

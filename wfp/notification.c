@@ -111,3 +111,9 @@ void wfp_notices_reset(void)
 {
     give(FALSE);
 }
+
+void wfp_notices_forget(void)
+{
+    notices = NULL;
+    last_notice = &notices;
+}

@@ -167,3 +167,10 @@ void wfp_guid_make(GUID *key)
     key->Data3 = (UINT16)((key->Data3 & 0x0fff) | 0x4000);
     key->Data4[0] = (UINT8)((key->Data4[0] & 0x3f) | 0x80);
 }
+
+void wfp_object_forget(void)
+{
+    for (int kind = 0; kind < WFP_KIND_COUNT; kind++)
+        wfp_table_forget(&tables[kind]);
+    atomic_store(&charged, 0);
+}

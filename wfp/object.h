@@ -55,6 +55,7 @@ const wchar_t *wfp_provider_name(const struct wfp_object *provider); /* provider
 
 void wfp_object_init_tables(void);
 struct wfp_table *wfp_object_table(enum wfp_kind kind);
+void wfp_object_forget(void); /* see wfp_forget */
 
 /* NULL: none. */
 struct wfp_object *wfp_object_find(enum wfp_kind kind, const GUID *key);

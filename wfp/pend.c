@@ -344,3 +344,8 @@ void wfp_pend_reset(void)
     memset(completed, 0, sizeof(completed));
     atomic_store(&completed_count, 0);
 }
+
+void wfp_pend_forget(void)
+{
+    wfp_table_forget(&pends);
+}

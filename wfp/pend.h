@@ -17,5 +17,6 @@ void wfp_pend_abandon(UINT64 context, const char *routine);
 
 /* The same for each; and forgets what was completed. */
 void wfp_pend_reset(void);
+void wfp_pend_forget(void); /* see wfp_forget */
 
 #endif

@@ -303,3 +303,10 @@ void wfp_session_close_all(void)
     wfp_table_end_all(&sessions, close_session);
     wfp_table_trim(&sessions);
 }
+
+void wfp_session_forget(void)
+{
+    wfp_table_forget(&sessions);
+    owner = NULL;
+    busy = FALSE;
+}

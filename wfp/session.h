@@ -47,5 +47,6 @@ struct wfp_table *wfp_session_table(void);
 
 /* Closes every session still open. For wfp_reset. */
 void wfp_session_close_all(void);
+void wfp_session_forget(void); /* see wfp_forget */
 
 #endif

@@ -39,6 +39,17 @@ void wfp_table_trim(struct wfp_table *table)
     }
 }
 
+void wfp_table_forget(struct wfp_table *table)
+{
+    for (size_t i = 0; i < WFP_SHARDS; i++) {
+        struct wfp_shard *shard = &table->shards[i];
+
+        shard->buckets = NULL;
+        shard->first = NULL;
+        shard->bucket_count = shard->count = 0;
+    }
+}
+
 struct wfp_shard *wfp_table_lock(struct wfp_table *table, UINT64 key)
 {
     struct wfp_shard *shard = &table->shards[mix(key) & (WFP_SHARDS - 1)];

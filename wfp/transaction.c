@@ -133,6 +133,11 @@ void wfp_transaction_abort(void)
     }
 }
 
+void wfp_transaction_forget(void)
+{
+    touched = NULL;
+}
+
 struct layer_change {
     BOOLEAN changed;
     UINT32 added_count;

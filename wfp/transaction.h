@@ -25,6 +25,7 @@ void wfp_transaction_remove(struct wfp_object *object);
 /* certain: memory for a smaller policy is found even if the pool says no (closing a session must not fail). */
 NTSTATUS wfp_transaction_commit(BOOLEAN certain, struct wfp_changes *changes);
 void wfp_transaction_abort(void);
+void wfp_transaction_forget(void); /* see wfp_forget */
 
 /* One management change: enter the gate, change, commit on success unless a transaction is open, leave, tell. */
 typedef NTSTATUS wfp_change(struct wfp_session *session, void *context);

@@ -34,7 +34,7 @@ const char *nt_schedule_name(uint32_t number)
     for (size_t index = 0; index < count; index++)
         if (fibers[index]->number == number)
             return fibers[index]->name;
-    return "nobody";
+    return "one that has ended";
 }
 
 size_t nt_schedule_stack(uint32_t number, const void **frames, size_t room)
