@@ -121,7 +121,7 @@ def check_rules(rows):
     code, output, errors = start(['rules', '--json'])
     if code != 0:
         return f'wfplab rules --json: exit code {code}\n{errors}'
-    rules = {rule['id']: rule['severity'] for rule in map(json.loads, output.splitlines())}
+    rules = {rule['id']: rule['severity'] for rule in json.loads(output)}
     wrong = [f'{row.name}: there is no rule {row.rule}' for row in rows if row.rule not in rules]
     wrong += [f'{row.name}: {row.rule} is {rules[row.rule]}, not {row.severity}' for row in rows
               if rules.get(row.rule, row.severity) != row.severity]
