@@ -25,15 +25,12 @@
 #define KNOWN_RUN_FLAGS 0x3ffu
 #define FIRST_ID        0x101u /* Windows' own callouts have those before */
 
-#define FIRST_ID 0x101 /* Windows' own callouts have the ids before it */
-
 static UINT32 next_id = FIRST_ID;
 static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wfp_table slots_by_key;
 static struct wfp_table slots_by_id;
 static struct wfp_table callouts_by_id;
 static _Atomic(size_t) registered;
-static UINT32 last_id = FIRST_ID - 1;
 
 void wfp_callout_init(void)
 {
@@ -483,7 +480,6 @@ void wfp_callout_reset(void)
     wfp_table_trim(&slots_by_id);
     wfp_table_trim(&slots_by_key);
     wfp_table_trim(&callouts_by_id);
-    last_id = FIRST_ID - 1;
 }
 
 void wfp_callout_forget(void)
@@ -492,5 +488,5 @@ void wfp_callout_forget(void)
     wfp_table_forget(&slots_by_key);
     wfp_table_forget(&callouts_by_id);
     atomic_store(&registered, 0);
-    last_id = FIRST_ID - 1;
+    next_id = FIRST_ID;
 }
