@@ -181,8 +181,8 @@ static void violate_unknown(UINT64 context)
             continue;
         nt_about(NT_COMPLETED_OPERATION, context);
         nt_about_connection(atomic_load(&completed[i].operation));
-        nt_violate("operation-completed-twice", "FwpsCompleteOperation0", "completion context %llu is completed already",
-                   (unsigned long long)context);
+        nt_violate("operation-completed-twice", "FwpsCompleteOperation0",
+                   "completion context %llu is completed already", (unsigned long long)context);
         return;
     }
     nt_violate("operation-unknown", "FwpsCompleteOperation0", "completion context %p was never given out",
@@ -199,7 +199,18 @@ static BOOLEAN is_in_classify(const struct wfp_authorization *authorization)
 {
     const struct wfp_frame *frame = wfp_frame_current();
 
-    while (frame != NULL && (frame->authorization != authorization || frame->reauthorize))
+    while (frame != NULL && (frame->authorization != authorization || frame->reauthorize || !may_pend_at(frame->layer)))
+        frame = frame->outer;
+    return frame != NULL;
+}
+
+/* The closure's own classify is where a driver hears of it, and the last good moment to complete. */
+static BOOLEAN is_in_closure(const struct wfp_authorization *authorization)
+{
+    const struct wfp_frame *frame = wfp_frame_current();
+
+    while (frame != NULL && (frame->layer < WFP_ENDPOINT_CLOSURE_V4 ||
+                             frame->authorization->facts.endpoint != authorization->facts.endpoint))
         frame = frame->outer;
     return frame != NULL;
 }
@@ -214,7 +225,7 @@ static BOOLEAN look(UINT64 context, struct held *held)
 
         *held = (struct held){.operation = pend->authorization->flow.key,
                               .since = pend->since,
-                              .dead = atomic_load(&pend->authorization->dead),
+                              .dead = atomic_load(&pend->authorization->dead) && !is_in_closure(pend->authorization),
                               .in_classify = is_in_classify(pend->authorization)};
     }
     wfp_table_unlock(shard);

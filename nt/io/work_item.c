@@ -51,6 +51,7 @@ static void run(struct nt_work *work)
         nt_violate("lock-left", "IO_WORKITEM_ROUTINE", "the work item returned with %u spin locks held",
                    nt_self.spin_locks);
     }
+    nt_put_right(PASSIVE_LEVEL, 0);
     nt_object_release(device);
 }
 

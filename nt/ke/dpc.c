@@ -147,6 +147,7 @@ static void run_dpc(PKDPC dpc, const KDPC *copy)
         nt_violate("lock-left", "KDEFERRED_ROUTINE", "the DPC routine returned with %u spin locks held",
                    nt_self.spin_locks);
     }
+    nt_put_right(DISPATCH_LEVEL, 0);
 }
 
 void nt_dpc_drain(void)

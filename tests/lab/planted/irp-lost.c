@@ -1,35 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * irp-lost - a request waits in the driver without a cancel routine, and nobody looks for it when its file is closed.
- * Windows: the process stays as a zombie that cannot be ended, and the driver can never be stopped.
+ * irp-lost - one routine is set for all major functions, and it parks whatever comes until there is something to read.
+ * IRP_MJ_CLEANUP comes as well, and waits for a reader that has gone.
+ * Windows: CloseHandle does not return; the process stays as a zombie that cannot be ended.
  */
 #include "plant_park.h"
 
-static NTSTATUS NTAPI control(PDEVICE_OBJECT device, PIRP irp)
+static NTSTATUS NTAPI dispatch(PDEVICE_OBJECT device, PIRP irp)
 {
     UNREFERENCED_PARAMETER(device);
-#ifndef MENDED
-    IoMarkIrpPending(irp);
-    plant_park.irp = irp;
-    return STATUS_PENDING;
-#else
     return plant_park_request(irp);
-#endif
-}
-
-static void drain(void)
-{
-#ifndef MENDED
-    if (plant_park.irp != NULL)
-        (void)plant_complete(plant_park.irp, STATUS_CANCELLED, 0);
-    plant_park.irp = NULL;
-#else
-    plant_park_drain();
-#endif
 }
 
 #ifndef MENDED
-#define CLEANUP plant_done
+#define CLEANUP dispatch
 #else
 #define CLEANUP plant_park_cleanup
 #endif
@@ -37,9 +21,9 @@ static void drain(void)
 static const struct plant_hooks hooks = {
     .callouts = {{.layer = &FWPM_LAYER_ALE_AUTH_CONNECT_V4, .classify = plant_permit}},
     .start = plant_park_start,
-    .control = control,
+    .control = dispatch,
     .cleanup = CLEANUP,
-    .drain = drain};
+    .drain = plant_park_drain};
 
 DRIVER_INITIALIZE DriverEntry;
 

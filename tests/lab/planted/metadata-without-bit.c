@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * metadata-without-bit - classifyFn reads the process id without a look at its bit. Connects of the kernel have none,
- * and then the member is whatever was there.
- * Windows: the System process is taken for the program that connected before it.
+ * metadata-without-bit - a context is put on the flow at the connect layer, with the flow handle of the metadata, and
+ * without a look at its bit. The flow has no handle before it is authorized.
+ * Windows: STATUS_INVALID_PARAMETER, or the context lands on the flow whose handle was there before.
  */
 #include "plant.h"
-
-static UINT64 last_process;
 
 PLANT_CLASSIFY(classify)
 {
 #ifdef MENDED
-    if (FWPS_IS_METADATA_FIELD_PRESENT(metadata, FWPS_METADATA_FIELD_PROCESS_ID))
+    if (FWPS_IS_METADATA_FIELD_PRESENT(metadata, FWPS_METADATA_FIELD_FLOW_HANDLE))
 #endif
-        last_process = metadata->processId;
-    plant_decide(out, last_process == 4 ? FWP_ACTION_BLOCK : FWP_ACTION_PERMIT);
+        (void)FwpsFlowAssociateContext0(metadata->flowHandle, values->layerId, plant.ids[0], 1);
+    plant_decide(out, FWP_ACTION_PERMIT);
+}
+
+static void NTAPI flow_deleted(UINT16 layer, UINT32 callout, UINT64 context)
+{
 }
 
 static const struct plant_hooks hooks = {
-    .callouts = {{.layer = &FWPM_LAYER_ALE_AUTH_CONNECT_V4, .classify = classify}}};
+    .callouts = {{.layer = &FWPM_LAYER_ALE_AUTH_CONNECT_V4, .classify = classify, .flow_delete = flow_deleted}}};
 
 DRIVER_INITIALIZE DriverEntry;
 

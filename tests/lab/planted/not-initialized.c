@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * not-initialized - the timer that ends a pause is cancelled in unload, and initialized only when there is a first
- * pause.
- * Windows: KeCancelTimer goes through a list head of zeros: an access violation at unload, if nobody ever paused.
+ * not-initialized - the timer that ends a pause is initialized when the client is there for the first time. A connect
+ * that comes before it sets the timer all the same.
+ * Windows: a timer list that goes through zeros: a bug check at the next clock tick.
  */
 #include "plant.h"
 
@@ -29,14 +29,19 @@ static NTSTATUS start(void)
 
 static NTSTATUS NTAPI control(PDEVICE_OBJECT device, PIRP irp)
 {
-    LARGE_INTEGER second = {.QuadPart = -10000000};
-
     UNREFERENCED_PARAMETER(device);
 #ifndef MENDED
     prepare();
 #endif
-    KeSetTimer(&timer, second, &dpc);
     return plant_complete(irp, STATUS_SUCCESS, 0);
+}
+
+PLANT_CLASSIFY(classify)
+{
+    LARGE_INTEGER second = {.QuadPart = -10000000};
+
+    KeSetTimer(&timer, second, &dpc);
+    plant_decide(out, FWP_ACTION_PERMIT);
 }
 
 static void stop(void)
@@ -45,11 +50,10 @@ static void stop(void)
     KeFlushQueuedDpcs();
 }
 
-static const struct plant_hooks hooks = {
-    .callouts = {{.layer = &FWPM_LAYER_ALE_AUTH_CONNECT_V4, .classify = plant_permit}},
-    .start = start,
-    .stop = stop,
-    .control = control};
+static const struct plant_hooks hooks = {.callouts = {{.layer = &FWPM_LAYER_ALE_AUTH_CONNECT_V4, .classify = classify}},
+                                         .start = start,
+                                         .stop = stop,
+                                         .control = control};
 
 DRIVER_INITIALIZE DriverEntry;
 

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pend-in-reauthorization - classifyFn never asks whether this is a reauthorization: after the completion it is called
- * again, and wants to pend again. FwpsPendOperation0 gives STATUS_FWP_CANNOT_PEND, which is taken for an error: block.
- * Windows: every connection that was permitted by the user is blocked all the same.
+ * pend-in-reauthorization - classifyFn never asks whether this is a reauthorization: it pends again after the
+ * completion, gets STATUS_FWP_CANNOT_PEND and absorbs all the same, as if it were held. Nobody will ask about this
+ * connection again.
+ * Windows: every connection that the user permits is dropped without a trace.
  */
 #include "plant_hold.h"
 
 PLANT_CLASSIFY(classify)
 {
-#ifdef MENDED
-    if (plant_reauthorized(values)) {
-        plant_hold_reauthorize(metadata, out);
-        return;
-    }
-#endif
-    if (plant_may_pend(metadata, out) && plant_hold_pend(metadata, out))
+#ifndef MENDED
+    if (FWPS_IS_METADATA_FIELD_PRESENT(metadata, FWPS_METADATA_FIELD_COMPLETION_HANDLE)) {
+        HANDLE operation = NULL;
+
+        (void)FwpsPendOperation0(metadata->completionHandle, &operation);
+        if (operation != NULL)
+            plant_hold_fill(operation);
         plant_absorb(out);
-    else
-        plant_decide(out, FWP_ACTION_BLOCK);
+    }
+#else
+    plant_hold_classify(values, metadata, packet, context, filter, flow_context, out);
+#endif
 }
 
 static const struct plant_hooks hooks = {.callouts = {{.layer = &FWPM_LAYER_ALE_AUTH_CONNECT_V4, .classify = classify}},

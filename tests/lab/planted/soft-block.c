@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * soft-block - classifyFn blocks and leaves FWPS_RIGHT_ACTION_WRITE set. A callout's block is soft then: a lower
- * sublayer may permit.
+ * soft-block - classifyFn blocks and leaves FWPS_RIGHT_ACTION_WRITE set. A callout's block is soft then: a filter of a
+ * lower sublayer permits.
  * Windows: blocked programs connect, on the machines that have a second firewall; one product shipped it.
  */
+#define PLANT_WEIGHT 0xf000 /* above the filter that permits */
+
 #include "plant.h"
 
 PLANT_CLASSIFY(classify)

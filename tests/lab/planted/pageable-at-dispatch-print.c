@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * irql-too-high-print - classifyFn prints the program's path with %ws. The conversion of wide characters reads
+ * pageable-at-dispatch-print - classifyFn prints the program's path with %ws. The conversion of wide characters reads
  * pageable tables: DbgPrint's page allows it at PASSIVE_LEVEL only.
  * Windows: IRQL_NOT_LESS_OR_EQUAL when the tables are paged out; most debug builds never see it.
  */
