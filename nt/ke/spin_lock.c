@@ -67,7 +67,7 @@ static void wait_for(uint32_t *state)
 
 static void remember_recursion(const void *address)
 {
-    if (nt_self.recursions < RTL_NUMBER_OF(nt_self.recursed))
+    if (NT_VERIFYING && nt_self.recursions < RTL_NUMBER_OF(nt_self.recursed))
         nt_self.recursed[nt_self.recursions++] = address;
 }
 
