@@ -3,9 +3,10 @@
  * internal.h - what the folders of nt/ share and nobody else sees.
  *
  * Each thread that runs driver code has an nt_self: its IRQL, how many spin locks it holds, which
- * process it stands for, whether it pumps. Host-side locks (pthread mutexes) are leaves: no driver
- * code and no violation runs under them. Order where two are held: pump, then a dispatcher bucket,
- * then a processor's DPC queue.
+ * process it stands for, whether it pumps. The scheduler keeps it for each fiber: a thread-local of nt/ that
+ * lasts longer than one routine lies there (those of others: nt_schedule_keep). Host-side locks (pthread
+ * mutexes) are leaves: no driver code, no violation and no point runs under them (else: nt/leaf.h). Order
+ * where two are held: pump, then a dispatcher bucket, then a processor's DPC queue.
  */
 #ifndef NT_INTERNAL_H
 #define NT_INTERNAL_H
@@ -156,6 +157,8 @@ LONG nt_object_release(PVOID body);
 /* ex/ */
 uint64_t nt_pool_mark(void); /* blocks allocated from now on by this code (NULL: any) and still there are "left-pool" */
 void nt_pool_report_since(uint64_t mark, const struct nt_code *code);
+/* While the verifier is on: "pageable-at-dispatch" if an object that is used at DISPATCH_LEVEL lies in paged pool. */
+void nt_check_resident(const void *object, const char *what, const char *routine);
 /* A system buffer for this dispatch routine. NULL: no memory. */
 void *nt_system_buffer_new(size_t size, PDRIVER_DISPATCH dispatch);
 void nt_system_buffer_free(void *buffer); /* or NULL */
@@ -202,7 +205,7 @@ struct nt_call {
 _Static_assert(offsetof(struct nt_call, stack) == offsetof(struct nt_call, irp) + sizeof(IRP),
                "the stack location follows");
 #define NT_CALL_MAGIC   0x4c4c4143u
-#define NT_IRP_GONE     0xd9 /* what a completed IRP holds while the verifier is on */
+#define NT_IRP_GONE     0xd8 /* what a completed IRP holds while the verifier is on */
 #define NT_CALL_CLAIMED 1
 #define NT_CALL_DONE    2
 struct nt_call *nt_call_new(PDEVICE_OBJECT device, PFILE_OBJECT file_object, UCHAR major, uint64_t process_id);

@@ -3,13 +3,12 @@
  * pool.c - tagged pool on malloc, so that ASan sees every overrun; large blocks in huge pages (large_block.h).
  *
  * A header before each block holds tag, size and links; blocks are linked in one of a few lists by
- * the allocating thread, so threads rarely meet. Freed blocks wait in a small ring (quarantine.c), poisoned for
- * ASan: a second free is then recognised in every build. Blocks of drivers that are binaries may come from
- * the special pool instead (special_pool.c), with their header elsewhere.
- * Rules: pool-tag-mismatch, pool-double-free, pool-not-allocated, pool-zero-size, pool-tag-zero,
- * pool-flags, pageable-at-dispatch, left-pool; pool-overrun and pool-underrun when the block is freed.
- * Pages: wdm.h ExAllocatePool2, ExAllocatePoolWithTag, ExFreePoolWithTag; "Automatic Checks" of
- * Driver Verifier.
+ * the allocating thread, so threads rarely meet; paged ones in one of their own. Freed blocks wait in a small ring
+ * (quarantine.c), poisoned for ASan: a second free is then recognised in every build. Blocks of drivers that are
+ * binaries may come from the special pool instead (special_pool.c), with their header elsewhere. Rules:
+ * pool-tag-mismatch, pool-double-free, pool-not-allocated, pool-zero-size, pool-tag-zero, pool-flags,
+ * pageable-at-dispatch, left-pool; pool-overrun and pool-underrun when the block is freed. Pages: wdm.h
+ * ExAllocatePool2, ExAllocatePoolWithTag, ExFreePoolWithTag; "Automatic Checks" of Driver Verifier.
  */
 #include "nt/ex/large_block.h"
 #include "nt/ex/pool.h"
@@ -26,6 +25,7 @@
 #define MAGIC_LIVE    0x4c4f4f50454c4956ull
 #define MAGIC_FREED   0x4c4f4f5044454552ull
 #define SHARDS        32
+#define PAGED         SHARDS /* the shard of all paged blocks, of which there are few */
 #define RING_LARGEST  2048
 #define RED_ZONE      16u
 #define LARGEST_SMALL 32768u
@@ -35,13 +35,13 @@ _Static_assert(sizeof(struct nt_pool_header) % 16 == 0, "a block stays aligned b
 static struct shard {
     DECLSPEC_ALIGN(64) pthread_mutex_t lock;
     LIST_ENTRY blocks;
-} shards[SHARDS];
+} shards[SHARDS + 1];
 static pthread_once_t shards_once = PTHREAD_ONCE_INIT;
 static uint64_t serial_now;
 
 static void make_shards(void)
 {
-    for (size_t index = 0; index < SHARDS; index++) {
+    for (size_t index = 0; index <= PAGED; index++) {
         pthread_mutex_init(&shards[index].lock, NULL);
         InitializeListHead(&shards[index].blocks);
     }
@@ -207,7 +207,7 @@ static void *enter_block(struct nt_pool_header *header, size_t size, ULONG tag, 
     header->paged = paged;
     header->from = from;
     header->guard = NT_POOL_GUARDS;
-    header->shard = (uint16_t)(nt_thread_number() % SHARDS);
+    header->shard = paged ? PAGED : (uint16_t)(nt_thread_number() % SHARDS);
     header->serial = __atomic_fetch_add(&serial_now, 1, __ATOMIC_RELAXED);
     struct shard *shard = &shards[header->shard];
     pthread_mutex_lock(&shard->lock);
@@ -360,7 +360,7 @@ void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks)
 {
     size_t byte_sum = 0, block_sum = 0;
     pthread_once(&shards_once, make_shards);
-    for (size_t index = 0; index < SHARDS; index++) {
+    for (size_t index = 0; index <= PAGED; index++) {
         struct shard *shard = &shards[index];
         pthread_mutex_lock(&shard->lock);
         for (PLIST_ENTRY entry = shard->blocks.Flink; entry != &shard->blocks; entry = entry->Flink) {
@@ -374,6 +374,32 @@ void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks)
     }
     *bytes = byte_sum;
     *blocks = block_sum;
+}
+
+/* NULL: it lies in no paged block. */
+static const void *paged_block_at(const void *address)
+{
+    const void *found = NULL;
+    struct shard *shard = &shards[PAGED];
+    pthread_once(&shards_once, make_shards);
+    pthread_mutex_lock(&shard->lock);
+    for (PLIST_ENTRY entry = shard->blocks.Flink; entry != &shard->blocks && found == NULL; entry = entry->Flink) {
+        struct nt_pool_header *header = CONTAINING_RECORD(entry, struct nt_pool_header, link);
+        const void *block = header->base == NULL ? nt_special_block(header) : header + 1;
+        if ((uintptr_t)address - (uintptr_t)block < header->size)
+            found = block;
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return found;
+}
+
+void nt_check_resident(const void *object, const char *what, const char *routine)
+{
+    const void *block = paged_block_at(object);
+    if (block == NULL)
+        return;
+    nt_about(NT_BEGAN_BLOCK, (uintptr_t)block);
+    nt_violate("pageable-at-dispatch", routine, "%s lies in paged pool, and is used at DISPATCH_LEVEL", what);
 }
 
 uint64_t nt_pool_mark(void)
@@ -433,7 +459,7 @@ void nt_pool_report_since(uint64_t mark, const struct nt_code *code)
     struct left sites[32];
     size_t count = 0;
     pthread_once(&shards_once, make_shards);
-    for (size_t index = 0; index < SHARDS; index++) {
+    for (size_t index = 0; index <= PAGED; index++) {
         struct shard *shard = &shards[index];
         pthread_mutex_lock(&shard->lock);
         for (PLIST_ENTRY entry = shard->blocks.Flink; entry != &shard->blocks; entry = entry->Flink) {
@@ -449,7 +475,7 @@ void nt_pool_report_since(uint64_t mark, const struct nt_code *code)
 
 void nt_pool_reset(void)
 {
-    for (size_t index = 0; index < SHARDS; index++) {
+    for (size_t index = 0; index <= PAGED; index++) {
         LIST_ENTRY *blocks = &shards[index].blocks;
         while (blocks->Flink != NULL && !IsListEmpty(blocks)) {
             struct nt_pool_header *header = CONTAINING_RECORD(RemoveHeadList(blocks), struct nt_pool_header, link);

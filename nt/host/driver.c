@@ -344,4 +344,5 @@ void nt_drivers_reset(void)
     }
     pool_mark = 0;
     timers_before = threads_before = 0;
+    ending = NULL;
 }

@@ -406,6 +406,9 @@ void nt_devices_reset(void)
 {
     while (!IsListEmpty(&links))
         link_free(CONTAINING_RECORD(RemoveHeadList(&links), struct symbolic_link, link));
-    while (!IsListEmpty(&devices))
-        nt_object_release(CONTAINING_RECORD(RemoveHeadList(&devices), struct device, link));
+    while (!IsListEmpty(&devices)) {
+        struct device *device = CONTAINING_RECORD(RemoveHeadList(&devices), struct device, link);
+        while (nt_object_release(device) > 0)
+            ; /* work items and handles that are lost */
+    }
 }

@@ -141,6 +141,23 @@ void nt_call_check_untouched(struct nt_call *call)
     fill_irp(call);
 }
 
+/* A driver that is not compiled for the lab does not come here. */
+#undef nt_irp_marked
+void nt_irp_marked(PIRP irp);
+void nt_irp_marked(PIRP irp)
+{
+    struct nt_call *call = CONTAINING_RECORD(irp, struct nt_call, irp);
+    if (!NT_VERIFYING)
+        return;
+    if (!__atomic_load_n(&call->filled, __ATOMIC_ACQUIRE)) {
+        nt_begin(NT_BEGAN_IRP, (uintptr_t)irp);
+        return;
+    }
+    nt_about(NT_COMPLETED_IRP, (uintptr_t)irp);
+    nt_violate("irp-used-after-completion", "IoMarkIrpPending", "the IRP was completed before");
+    call->filled = false; /* what is written now was told */
+}
+
 static bool lies_in(const void *address, const void *start, size_t size)
 {
     return (uintptr_t)address - (uintptr_t)start < size;

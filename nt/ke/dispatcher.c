@@ -132,6 +132,8 @@ LONG KeSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
     bool over;
     UNREFERENCED_PARAMETER(Increment);
     require_wait_level("KeSetEvent", Wait);
+    if (NT_VERIFYING && nt_self.irql >= DISPATCH_LEVEL)
+        nt_check_resident(Event, "the event", "KeSetEvent");
     nt_signal(&Event->Header, 1, 1, &previous, &over);
     NT_POINT("KeSetEvent"); /* whom it woke may run before the caller */
     return previous;

@@ -200,6 +200,8 @@ BOOLEAN KeInsertQueueDpc(PRKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument
         nt_violate("not-initialized", "KeInsertQueueDpc", "the DPC at %p was not initialized", (void *)Dpc);
         return FALSE;
     }
+    if (NT_VERIFYING)
+        nt_check_resident(Dpc, "the DPC", "KeInsertQueueDpc");
     bool inserted = nt_dpc_enqueue(Dpc, SystemArgument1, SystemArgument2);
     if (nt_self.irql < DISPATCH_LEVEL)
         nt_dpc_drain();

@@ -101,8 +101,10 @@ static void acquire(PKSPIN_LOCK spin_lock, uint32_t kind, PKLOCK_QUEUE_HANDLE ha
     uint32_t free_state = 0;
     if (!may_acquire(lock, kind, routine, spin_lock))
         return;
-    if (NT_VERIFYING)
+    if (NT_VERIFYING) {
+        nt_check_resident(spin_lock, "the spin lock", routine);
         nt_lock_wanted(spin_lock, routine);
+    }
     if (!__atomic_compare_exchange_n(&lock->state, &free_state, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
         if (nt_scheduling)
             wait_in_turn(lock, routine);

@@ -204,6 +204,8 @@ static BOOLEAN set_timer(PKTIMER timer, const LARGE_INTEGER *due_time, ULONG per
         nt_violate("not-initialized", routine, "the timer at %p was not initialized", (void *)timer);
         return FALSE;
     }
+    if (NT_VERIFYING)
+        nt_check_resident(timer, "the timer", routine);
     uint64_t interval = nt_interval(due_time);
     uint64_t now = nt_now();
     nt_pump_lock();

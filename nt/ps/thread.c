@@ -144,6 +144,14 @@ static void thread_begin(void *argument)
     (void)thread_main(argument);
 }
 
+static bool thread_schedule(PETHREAD thread)
+{
+    struct fiber *fiber = nt_fiber_start(FIBER_THREAD, NULL, thread_begin, thread);
+    if (fiber != NULL)
+        fiber->self.object = thread; /* given back even if it never begins */
+    return fiber != NULL;
+}
+
 void nt_threads_reset(void)
 {
     threads_running = 0;
@@ -177,8 +185,8 @@ NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT
     (void)ObfReferenceObject(thread); /* the handle's */
     __atomic_fetch_add(&threads_running, 1, __ATOMIC_RELAXED);
     link_running(thread);
-    if (nt_scheduling ? nt_fiber_start(FIBER_THREAD, NULL, thread_begin, thread) == NULL
-                      : pthread_create(&native, NULL, thread_main, thread) != 0) {
+    bool started = nt_scheduling ? thread_schedule(thread) : pthread_create(&native, NULL, thread_main, thread) == 0;
+    if (!started) {
         __atomic_fetch_sub(&threads_running, 1, __ATOMIC_RELAXED);
         unlink_running(thread);
         nt_object_release(thread);

@@ -2,8 +2,10 @@
 /*
  * fault.c - see fault.h.
  *
- * The list of failed calls is the table of known stacks too: there are some hundred. Which place an address is,
- * relative to its file, is kept in a small cache, because a run asks for the same ones again and again.
+ * A stack that is first seen behind a failure may never come without it. So it is kept with what failed before it, and
+ * when nothing new comes alone any more, a run fails that again, and then it. Tables are looked through from end to
+ * end: there are some hundred. Which place an address is, relative to its file, is kept in a small cache, because a run
+ * asks for the same ones again and again.
  */
 #include "nt/verify/fault.h"
 
@@ -14,6 +16,7 @@
 
 #define FRAMES 12u
 #define FAILED 4096u
+#define CHAIN  4u /* failures in one run */
 #define NAMES  64u
 #define PLACES 1024u
 
@@ -22,15 +25,28 @@ struct counter {
     uint32_t calls;
 };
 
+enum stack_state { SEEN, WAS_FAILED, GIVEN_UP };
+
+struct known_stack {
+    uint64_t site;
+    enum stack_state state;
+    uint32_t behind; /* index + 1 of what failed before it was seen; 0: nothing */
+};
+
 struct nt_faults {
     pthread_mutex_t lock;
     unsigned frames, skip, wanted_call;
-    const char *wanted; /* routine; NULL: new stacks fail */
-    bool done;          /* this run's call was failed */
+    const char *wanted;               /* routine; NULL: new stacks fail */
+    bool exhausted;                   /* a run met nothing new without a failure before it */
+    bool done;                        /* this run's call was failed */
+    struct known_stack *last;         /* failed in this run; NULL: none */
+    struct known_stack *chain[CHAIN]; /* to be failed in this run, the first one first; NULL: any new one */
+    unsigned chain_count, chain_done;
     struct counter counters[NAMES];
-    size_t failed_count, seen_count;
+    size_t failed_count, known_count, skipped_count;
     struct nt_failed failed[FAILED];
-    uint64_t seen[FAILED]; /* new stacks of this run that were skipped */
+    struct known_stack known[FAILED];
+    uint64_t skipped[FAILED]; /* new stacks of this run */
     struct {
         const void *address;
         uint64_t place;
@@ -76,16 +92,18 @@ static bool is_driver(const void *address)
 static uint64_t site_of(struct nt_faults *faults, const char *routine, const struct nt_stack *stack)
 {
     uint64_t site = 2;
-    uint32_t first = 0;
+    uint32_t first = 0, end = stack->count;
     for (; *routine != 0; routine++)
         site = mix(site, (UCHAR)*routine);
-    while (first < stack->count && !is_driver(stack->frames[first]))
+    while (first < end && !is_driver(stack->frames[first]))
         first++;
-    if (first == stack->count)
-        return 0;
-    for (uint32_t index = first; index < stack->count && index < first + faults->frames; index++)
+    while (end > first && !is_driver(stack->frames[end - 1]))
+        end--;
+    if (end > first + faults->frames)
+        end = first + faults->frames;
+    for (uint32_t index = first; index < end; index++)
         site = mix(site, place_of(faults, stack->frames[index]));
-    return site;
+    return first == end ? 0 : site;
 }
 
 static uint32_t count_call(struct nt_faults *faults, const char *routine)
@@ -100,24 +118,68 @@ static uint32_t count_call(struct nt_faults *faults, const char *routine)
     return ++faults->counters[index].calls;
 }
 
-static bool is_new(const struct nt_faults *faults, uint64_t site)
+static struct known_stack *find_known(struct nt_faults *faults, uint64_t site)
 {
-    for (size_t index = 0; index < faults->failed_count; index++)
-        if (faults->failed[index].site == site)
-            return false;
-    return true;
+    for (size_t index = 0; index < faults->known_count; index++)
+        if (faults->known[index].site == site)
+            return &faults->known[index];
+    return NULL;
+}
+
+static struct known_stack *add_known(struct nt_faults *faults, uint64_t site)
+{
+    if (faults->known_count == FAILED)
+        return NULL;
+    uint32_t behind = faults->last == NULL ? 0 : (uint32_t)(faults->last - faults->known) + 1;
+    struct known_stack *known = &faults->known[faults->known_count++];
+    *known = (struct known_stack){site, SEEN, behind};
+    return known;
 }
 
 /* A new stack that the run is to leave alone; one that comes again is not counted again. */
-static bool skipped(struct nt_faults *faults, uint64_t site)
+static bool is_skipped(struct nt_faults *faults, uint64_t site)
 {
-    for (size_t index = 0; index < faults->seen_count; index++)
-        if (faults->seen[index] == site)
+    for (size_t index = 0; index < faults->skipped_count; index++)
+        if (faults->skipped[index] == site)
             return true;
-    if (faults->seen_count >= faults->skip || faults->seen_count == FAILED)
+    if (faults->skipped_count >= faults->skip || faults->skipped_count == FAILED)
         return false;
-    faults->seen[faults->seen_count++] = site;
+    faults->skipped[faults->skipped_count++] = site;
     return true;
+}
+
+static bool fails_in_chain(struct nt_faults *faults, uint64_t site)
+{
+    struct known_stack *next = faults->chain[faults->chain_done];
+    if (next->site != site)
+        return false;
+    faults->last = next;
+    faults->done = ++faults->chain_done == faults->chain_count;
+    return true;
+}
+
+static bool fails_when_new(struct nt_faults *faults, uint64_t site)
+{
+    struct known_stack *known = find_known(faults, site);
+    if ((known != NULL && known->state == WAS_FAILED) || is_skipped(faults, site))
+        return false;
+    faults->last = known != NULL ? known : add_known(faults, site);
+    faults->done = faults->last != NULL;
+    return faults->done;
+}
+
+static bool decide(struct nt_faults *faults, const char *routine, uint32_t call, uint64_t site)
+{
+    if (faults->wanted != NULL) {
+        faults->done = faults->done || (call == faults->wanted_call && strcmp(routine, faults->wanted) == 0);
+        return call == faults->wanted_call && strcmp(routine, faults->wanted) == 0;
+    }
+    if (faults->done) {
+        if (find_known(faults, site) == NULL)
+            (void)add_known(faults, site);
+        return false;
+    }
+    return faults->chain_count != 0 ? fails_in_chain(faults, site) : fails_when_new(faults, site);
 }
 
 static BOOLEAN hook(const char *routine, void *context)
@@ -127,16 +189,16 @@ static BOOLEAN hook(const char *routine, void *context)
     bool fails = false;
     nt_stack_take(&stack);
     pthread_mutex_lock(&faults->lock);
-    uint64_t site = faults->done || faults->failed_count == FAILED ? 0 : site_of(faults, routine, &stack);
+    uint64_t site = site_of(faults, routine, &stack);
     if (site != 0) {
         uint32_t call = count_call(faults, routine);
-        if (faults->wanted != NULL)
-            fails = call == faults->wanted_call && strcmp(routine, faults->wanted) == 0;
-        else
-            fails = is_new(faults, site) && !skipped(faults, site);
-        if (fails)
+        fails = decide(faults, routine, call, site);
+        if (fails && faults->last != NULL && faults->last->state == WAS_FAILED)
+            site = 0; /* again, for what lies behind it */
+        if (fails && faults->last != NULL)
+            faults->last->state = WAS_FAILED;
+        if (fails && site != 0 && faults->failed_count < FAILED)
             faults->failed[faults->failed_count++] = (struct nt_failed){routine, call, site, stack};
-        faults->done = fails;
     }
     pthread_mutex_unlock(&faults->lock);
     return fails;
@@ -163,15 +225,43 @@ void nt_faults_free(struct nt_faults *faults)
 static void begin(struct nt_faults *faults)
 {
     memset(faults->counters, 0, sizeof faults->counters);
-    faults->seen_count = 0;
+    faults->skipped_count = 0;
     faults->done = false;
+    faults->last = NULL;
     nt_set_fault(hook, faults);
+}
+
+/* A stack that was only seen; NULL: all were failed. */
+static struct known_stack *next_seen(struct nt_faults *faults)
+{
+    for (size_t index = 0; index < faults->known_count; index++)
+        if (faults->known[index].state == SEEN)
+            return &faults->known[index];
+    return NULL;
+}
+
+static void make_chain(struct nt_faults *faults, struct known_stack *target)
+{
+    unsigned length = 1;
+    for (struct known_stack *at = target; at->behind != 0 && length <= CHAIN; length++)
+        at = &faults->known[at->behind - 1];
+    if (length > CHAIN) {
+        target->state = GIVEN_UP;
+        return;
+    }
+    faults->chain_count = length;
+    for (struct known_stack *at = target; length-- != 0; at = &faults->known[at->behind - 1])
+        faults->chain[length] = at;
 }
 
 void nt_faults_begin(struct nt_faults *faults, unsigned skip)
 {
+    struct known_stack *seen;
     faults->skip = skip;
     faults->wanted = NULL;
+    faults->chain_count = faults->chain_done = 0;
+    while (faults->exhausted && skip == 0 && faults->chain_count == 0 && (seen = next_seen(faults)) != NULL)
+        make_chain(faults, seen);
     begin(faults);
 }
 
@@ -185,7 +275,15 @@ void nt_faults_begin_call(struct nt_faults *faults, const char *routine, unsigne
 bool nt_faults_end(struct nt_faults *faults)
 {
     nt_set_fault(NULL, NULL);
-    return faults->done;
+    if (faults->wanted != NULL)
+        return faults->done;
+    if (faults->chain_count != 0 && !faults->done)
+        faults->chain[faults->chain_count - 1]->state = GIVEN_UP;
+    if (faults->chain_count == 0 && !faults->done && faults->skip == 0)
+        faults->exhausted = true;
+    if (faults->chain_count == 0 && faults->done)
+        return true;
+    return faults->skip == 0 && next_seen(faults) != NULL;
 }
 
 const struct nt_failed *nt_faults_at(const struct nt_faults *faults, size_t index)

@@ -4,15 +4,17 @@
  *
  * A driver's paths behind a failed allocation are its least tested ones. A call stack is known by the places it went
  * through, relative to their files, so it is the same in each run and each process. One run of a scenario fails one
- * call: the first whose stack was never failed before. Behind it the driver takes other ways, which make new stacks;
- * so a scenario is run until a run made none that is new:
+ * call: the first whose stack was never failed before. Behind it the driver takes other ways, which make new stacks:
+ * a later run fails the same call again and then one of them, up to four in all. A scenario is run until a run made
+ * none that is new:
  *
  *     do {
  *         nt_faults_begin(faults, 0);
  *         run();
  *     } while (nt_faults_end(faults));
  *
- * Only calls count that come from the code of a loaded driver. A driver that is linked in shares its file with the host
+ * Only calls count that come from the code of a loaded driver, and of their stacks what lies between the driver's
+ * innermost and outermost frame. A driver that is linked in shares its file with the host
  * and the engine, whose calls then count as its own. It uses nt_set_fault (nt/nt.h); the verifier need not be on.
  *
  * When you add a routine that can fail on Windows: ask nt_fails in it, with the name that a driver spells.
@@ -44,7 +46,7 @@ void nt_faults_begin(struct nt_faults *faults, unsigned skip);
 /* A run begins: the call-th call (from 1) of this routine will fail, whatever its stack. */
 void nt_faults_begin_call(struct nt_faults *faults, const char *routine, unsigned call);
 
-/* The run has ended. true: a call was failed in it, so there may be more. */
+/* The run has ended. true: there may be more to fail. */
 bool nt_faults_end(struct nt_faults *faults);
 
 /* The calls failed so far, in order; valid until the next run begins. NULL: beyond them. */
