@@ -121,8 +121,11 @@ VOID IoFreeWorkItem(PIO_WORKITEM IoWorkItem)
 
 void nt_work_items_reset(void)
 {
-    while (!IsListEmpty(&items))
-        free(CONTAINING_RECORD(RemoveHeadList(&items), struct _IO_WORKITEM, link));
+    for (PLIST_ENTRY entry = items.Flink, next; entry != &items; entry = next) {
+        next = entry->Flink;
+        free(CONTAINING_RECORD(entry, struct _IO_WORKITEM, link));
+    }
+    InitializeListHead(&items);
 }
 
 const void *nt_work_context_within(const void *start, size_t size)

@@ -120,7 +120,8 @@ static void acquire(PKSPIN_LOCK spin_lock, uint32_t kind, PKLOCK_QUEUE_HANDLE ha
 static void give(struct lock *lock, uint32_t owner)
 {
     __atomic_store_n(&lock->owner, owner & ~OWNER_NUMBER, __ATOMIC_RELAXED);
-    nt_self.spin_locks--;
+    if (nt_self.spin_locks != 0) /* a lock that was freed counts no more */
+        nt_self.spin_locks--;
     if (__atomic_exchange_n(&lock->state, 0, __ATOMIC_RELEASE) == 2)
         nt_futex_wake(&lock->state, 1);
 }

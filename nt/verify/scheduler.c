@@ -410,9 +410,9 @@ struct fiber *nt_fiber_start(enum fiber_kind kind, const char *name, void (*body
         snprintf(fiber->text, sizeof fiber->text, "%s-%u", kind == FIBER_THREAD ? "thread" : "worker", fiber->number);
         fiber->name = fiber->text;
     }
-    fiber->self.verify.stack_low = (uintptr_t)fiber->machine.base;
-    fiber->self.verify.stack_high = (uintptr_t)fiber->machine.base + fiber->machine.size;
     fiber->self.verify.name = fiber->name;
+    fiber->self.verify.stack_low = (uintptr_t)fiber->machine.base;
+    fiber->self.verify.stack_high = fiber->self.verify.stack_low + fiber->machine.size;
     nt_strategy_fiber(fiber->number);
     live[live_count++] = fiber;
     return fiber;
