@@ -208,6 +208,7 @@ static void check_level(const char *routine)
         return;
     nt_about_held_lock();
     nt_violate("lock-left", routine, "returned at IRQL %u with %u spin locks held", nt_self.irql, nt_self.spin_locks);
+    nt_put_right(PASSIVE_LEVEL, 0);
 }
 
 static bool threads_are_gone(const void *unused)

@@ -290,6 +290,7 @@ static bool cancel(PIRP irp)
     else if (nt_self.irql != irql)
         nt_violate("irql-changed", "DRIVER_CANCEL", "the cancel routine did not restore Irp->CancelIrql");
     nt_about_routine(NULL);
+    nt_put_right(irql, held - 1);
     return true;
 }
 
@@ -395,6 +396,7 @@ NTSTATUS nt_call_dispatch(struct nt_call *call)
         nt_about_held_lock();
     if (nt_self.spin_locks != locks)
         nt_violate("lock-left", "DRIVER_DISPATCH", "returned with %u spin locks held", nt_self.spin_locks);
+    nt_put_right(irql, locks);
     check_dispatched(call, status);
     nt_about_routine(NULL);
     if (NT_VERIFYING)

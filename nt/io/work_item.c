@@ -56,6 +56,7 @@ static void run(struct nt_work *work)
                    nt_self.spin_locks);
     }
     nt_about_routine(NULL);
+    nt_put_right(PASSIVE_LEVEL, 0);
     nt_object_release(device);
 }
 

@@ -149,6 +149,7 @@ static void run_dpc(PKDPC dpc, const KDPC *copy)
                    nt_self.spin_locks);
     }
     nt_about_routine(NULL);
+    nt_put_right(DISPATCH_LEVEL, 0);
 }
 
 void nt_dpc_drain(void)

@@ -52,6 +52,12 @@ void nt_set_irql_hook(nt_irql_hook *hook);
 /* How many spin locks the calling thread holds (for rules such as "complete under a lock"). */
 unsigned nt_spin_locks_held(void);
 
+/*
+ * After a routine of a driver has returned and what it broke was reported: releases the spin locks it left and goes
+ * back to irql, so that nothing else is reported because of it. Only while the verifier is on (nt/verify/verify.h).
+ */
+void nt_put_right(KIRQL irql, unsigned locks);
+
 /* --- Clock --------------------------------------------------------------------------------- */
 
 #define NT_NEVER UINT64_MAX
