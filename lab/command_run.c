@@ -8,57 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lab/crash.h"
+#include "lab/asan.h"
 #include "lab/findings.h"
+#include "lab/json.h"
+#include "lab/machine.h"
 #include "lab/options.h"
-#include "lab/scenario_run.h"
-#include "nt/verify/scheduler.h"
-#include "nt/verify/verify.h"
+#include "lab/session.h"
 
-/* For drivers that need no client. */
-static const char built_in[] = "load\n"
-                               "connect tcp4\n"
-                               "connect tcp6 to [2001:db8::1]:443\n"
-                               "connect udp4 udp to 192.0.2.1:53\n"
-                               "connect udp6 udp to [2001:db8::1]:53\n"
-                               "establish tcp4\n"
-                               "packet tcp4\n"
-                               "change-filters\n"
-                               "packet tcp4\n"
-                               "sleep 60000\n"
-                               "close tcp4\n"
-                               "close tcp6\n"
-                               "close udp4\n"
-                               "close udp6\n"
-                               "unload\n";
-
-struct job {
-    const struct options *options;
-    struct scenario *scenario;
-    bool to_state, abandoned;
-    enum run_result result;
-};
-
-static void run_job(void *context)
-{
-    struct job *job = context;
-    struct run_options how = {.record = job->options->record,
-                              .only_compared = true,
-                              .tell_steps = job->options->trace,
-                              .to_state = job->to_state};
-
-    job->result = scenario_run(job->scenario, &how);
-}
-
-static void run_scheduled(void *context)
-{
-    struct nt_schedule_options options = {.strategy = NT_RUN_ON};
-    struct nt_schedule_result result;
-    struct job *job = context;
-
-    nt_schedule(&options, run_job, context, &result);
-    job->abandoned = result.abandoned;
-}
+/* A file may cost the lab this much: then nothing of it is used any more. */
+enum next { GO_ON, STOP };
 
 static bool write_file(const char *path, const struct scenario *scenario)
 {
@@ -69,94 +27,132 @@ static bool write_file(const char *path, const struct scenario *scenario)
     if (file != NULL && fclose(file) != 0)
         good = false;
     if (!good)
-        fprintf(stderr, "%s: cannot be written\n", path);
+        fprintf(stderr, "wfplab: %s: it cannot be written.\n", path);
     free(text);
     return good;
 }
 
-static struct scenario *get_scenario(const char *path)
+static const char *events_word(const struct options *options, const struct scenario *scenario,
+                               const struct machine_result *result)
 {
-    struct scenario_error error;
-    struct scenario *scenario = path == NULL ? scenario_parse("(built in)", built_in, sizeof(built_in) - 1, &error)
-                                             : scenario_read(path, &error);
-
-    if (scenario == NULL)
-        fprintf(stderr, "%s\n", error.text);
-    return scenario;
+    return result->events == RUN_DIFFERS            ? "differ"
+           : result->abandoned                      ? "cut off"
+           : result->events == RUN_BROKEN           ? "cannot be run"
+           : !scenario->compares || options->record ? "not compared"
+                                                    : "as expected";
 }
 
-static void tell_end(const struct options *options, const struct scenario *scenario, enum crash crash,
-                     enum run_result result, const struct findings_count *before)
+static void tell_end(const struct options *options, const struct scenario *scenario,
+                     const struct machine_result *result, const struct findings_count *found)
 {
-    struct findings_count now;
+    static const char *const ends[] = {"", ", crashed", ", hung"};
+    struct lab_json json;
 
-    findings_count(&now);
-    if (options->json)
+    if (!options->json) {
+        printf("%s: %zu steps%s, events %s; %zu errors, %zu warnings, %zu notes\n", scenario->file, scenario->count,
+               ends[result->crash], events_word(options, scenario, result), found->errors, found->warnings,
+               found->notes);
+        fflush(stdout);
         return;
-    printf("%s: %zu steps%s, %zu errors, %zu warnings, %zu notes%s\n", scenario->file, scenario->count,
-           crash == CRASH_FAULT  ? ", crashed"
-           : crash == CRASH_HANG ? ", hung"
-                                 : "",
-           now.errors - before->errors, now.warnings - before->warnings, now.notes - before->notes,
-           result == RUN_DIFFERS                                                    ? ", events differ"
-           : result == RUN_SAME && scenario->compares && !options->record && !crash ? ", every event as expected"
-                                                                                    : "");
+    }
+    lab_json_start(&json, stdout, false);
+    lab_json_object(&json, NULL);
+    lab_json_string(&json, "schema", "gatehouse-lab-run/1");
+    lab_json_string(&json, "scenario", scenario->file);
+    lab_json_number(&json, "steps", scenario->count);
+    lab_json_string(&json, "events", events_word(options, scenario, result));
+    lab_json_boolean(&json, "crashed", result->crash == CRASH_FAULT);
+    lab_json_boolean(&json, "hung", result->crash == CRASH_HANG);
+    lab_json_number(&json, "errors", found->errors);
+    lab_json_number(&json, "warnings", found->warnings);
+    lab_json_number(&json, "notes", found->notes);
+    lab_json_object_end(&json);
+    fputc('\n', stdout);
     fflush(stdout);
 }
 
-/* true: the machine is as good as new, and there may be a next run. */
-static bool run_scenario(const struct options *options, const char *path, bool to_state, int *code)
+static int code_of(const struct options *options, const struct machine_result *result,
+                   const struct findings_count *found)
 {
-    struct scenario *scenario = get_scenario(path);
-    struct job job = {options, scenario, to_state, false, RUN_BROKEN};
-    struct findings_count before, after;
-    enum crash crash;
-    int now = LAB_CLEAN;
+    if (result->abandoned || result->events == RUN_DIFFERS || found->errors != 0 ||
+        (options->strict && found->warnings + found->notes != 0))
+        return LAB_FOUND;
+    return result->events == RUN_BROKEN ? LAB_USAGE : LAB_CLEAN;
+}
+
+static enum next run_scenario(const struct options *options, const char *path, bool to_state, int *code)
+{
+    struct scenario *scenario = session_scenario(path);
+    struct run_options how = {.record = options->record,
+                              .only_compared = true,
+                              .tell_steps = options->trace,
+                              .to_state = to_state,
+                              .irql_given = options->irql_given,
+                              .irql = options->irql};
+    struct findings_count before, found;
+    struct machine_result result;
+    int now;
 
     if (scenario == NULL) {
         *code = *code > LAB_USAGE ? *code : LAB_USAGE;
-        return true;
+        return GO_ON;
     }
     findings_count(&before);
-    crash = crash_guard(run_scheduled, &job, options->seconds);
-    if (crash == CRASH_NONE && job.abandoned)
-        crash = CRASH_HANG;
-    findings_count(&after);
-    findings_tell();
-    tell_end(options, scenario, crash, job.result, &before);
-    if (crash == CRASH_NONE && options->record && path != NULL && job.result == RUN_SAME && !write_file(path, scenario))
-        now = LAB_USAGE;
-    if (crash != CRASH_NONE || job.result == RUN_DIFFERS || after.errors > before.errors ||
-        (options->strict && (after.warnings > before.warnings || after.notes > before.notes)))
-        now = LAB_FOUND;
-    else if (job.result == RUN_BROKEN)
-        now = LAB_USAGE;
+    result = to_state ? machine_run(scenario, &how, NULL, options->seconds)
+                      : machine_run_twice(scenario, &how, options->seconds);
+    findings_count(&found);
+    found.errors -= before.errors;
+    found.warnings -= before.warnings;
+    found.notes -= before.notes;
+    if (!to_state || !options->json)
+        findings_write(options->json);
+    if (!to_state)
+        tell_end(options, scenario, &result, &found);
+    now = code_of(options, &result, &found);
+    if (!result.abandoned && options->record && path != NULL && result.events == RUN_SAME &&
+        !write_file(path, scenario))
+        now = now > LAB_USAGE ? now : LAB_USAGE;
     *code = now > *code ? now : *code;
-    if (crash == CRASH_NONE)
+    if (!result.abandoned)
         scenario_free(scenario);
-    return crash == CRASH_NONE;
+    return result.crash == CRASH_FAULT ? STOP : GO_ON;
 }
 
 static int run_all(int count, char **arguments, bool to_state)
 {
     static struct options options;
-    struct driver_error error;
+    size_t scenarios;
+    enum next next = GO_ON;
     int code = LAB_CLEAN;
 
-    if (options_read(count, arguments, &options) != OPTIONS_GOOD)
-        return LAB_USAGE;
-    for (size_t i = 0; i < options.driver_count; i++) {
-        if (driver_add(&options.drivers[i], &error))
-            continue;
-        fprintf(stderr, "wfplab: %s\n", error.text);
+    switch (options_read(count, arguments, &options)) {
+    case OPTIONS_GOOD:
+        break;
+    case OPTIONS_HELP:
+    case OPTIONS_WRONG:
         return LAB_USAGE;
     }
-    nt_verify_on = true;
-    findings_begin();
-    for (size_t i = 0; i < options.scenario_count || i == 0; i++)
-        if (!run_scenario(&options, options.scenario_count == 0 ? NULL : options.scenarios[i], to_state, &code))
-            return code; /* after a crash nothing of this process is used any more */
-    driver_remove_all();
+    if (to_state && options.scenario_count > 1) {
+        fprintf(stderr, "wfplab: state: it takes one scenario.\n");
+        return LAB_USAGE;
+    }
+    if (options.asan && !asan_is_on())
+        return asan_restart();
+    if (!session_begin(&options))
+        return LAB_USAGE;
+    session_state_as_json(options.json);
+    scenarios = options.scenario_count == 0 ? 1 : options.scenario_count;
+    for (size_t i = 0; i < scenarios && next == GO_ON; i++) {
+        next = run_scenario(&options, options.scenario_count == 0 ? NULL : options.scenarios[i], to_state, &code);
+        if (next == STOP && i + 1 < scenarios)
+            fprintf(stderr,
+                    "wfplab: %zu scenarios were not run: what the driver did before it crashed may be anything.\n",
+                    scenarios - i - 1);
+    }
+    if (options.sarif != NULL && !findings_write_sarif(options.sarif))
+        code = code > LAB_USAGE ? code : LAB_USAGE;
+    if (next == GO_ON)
+        session_end();
     return code;
 }
 

@@ -4,7 +4,6 @@
  */
 #include "lab/crash.h"
 
-#include <dlfcn.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -16,68 +15,97 @@
 
 #include <nt/nt.h>
 
-#include "lab/driver_file.h"
-#include "pe/map.h"
+#include "lab/fault_stack.h"
+#include "lab/findings.h"
+#include "nt/verify/scheduler.h"
+#include "nt/verify/trap_page.h"
+#include "nt/verify/verify.h"
 
-#define STACK_SIZE 262144u
+#define STACK_SIZE   262144u
+#define TELL_SECONDS 5u
 
 static sigjmp_buf outside;
 static volatile sig_atomic_t guarded, caught;
 static unsigned limit;
 
-static const struct {
-    int number;
-    const char *name;
-} signals[] = {{SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"},   {SIGILL, "SIGILL"},
-               {SIGFPE, "SIGFPE"},   {SIGABRT, "SIGABRT"}, {SIGALRM, "SIGALRM"}};
+static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
 
-/* "function+0x12 in x.so" or "x.sys+0x1234". */
-static void name_place(const void *address, char *text, size_t size)
+static void tell_address(const void *address)
 {
-    Dl_info info;
-
-    if (pe_map_name(address, text, size))
-        return;
-    if (dladdr(address, &info) == 0)
-        snprintf(text, size, "%p", address);
-    else if (info.dli_sname != NULL)
-        snprintf(text, size, "%s+0x%zx", info.dli_sname, (size_t)((uintptr_t)address - (uintptr_t)info.dli_saddr));
+    if ((uintptr_t)address < 65536)
+        nt_violate("access-fault", "memory access", "address 0x%zx was used: a null pointer, or a field of one",
+                   (size_t)(uintptr_t)address);
     else
-        snprintf(text, size, "%s+0x%zx", info.dli_fname, (size_t)((uintptr_t)address - (uintptr_t)info.dli_fbase));
+        nt_violate("access-fault", "memory access", "an address was used at which nothing is, or nothing writable");
 }
 
-static void tell_fault(int number, const siginfo_t *info, const void *at)
+static void tell_memory(const void *address)
 {
-    char place[200], why[300];
+    const void *block = NULL;
+    const char *rule = nt_special_pool_rule(address, &block);
+    struct nt_trap trap;
+    char why[300];
 
-    name_place(at, place, sizeof(place));
+    if (rule != NULL && nt_special_pool_explain(address, why, sizeof(why))) {
+        nt_about(strcmp(rule, "pool-use-after-free") == 0 ? NT_FREED_BLOCK : NT_BEGAN_BLOCK, (uintptr_t)block);
+        nt_violate(rule, "memory access", "%s", why);
+    } else if (nt_trap_explain(address, &trap)) {
+        nt_about_connection(trap.connection);
+        if (trap.group != NULL)
+            nt_about(NT_BEGAN_CLASSIFY, (uintptr_t)trap.group);
+        if (trap.group != NULL)
+            nt_violate("values-after-classify", "memory access",
+                       "byte %zu of what classifyFn was given at %s was used after it had returned", trap.offset,
+                       trap.label);
+        else
+            nt_violate("metadata-without-bit", "memory access", "%s was used", trap.label);
+    } else {
+        tell_address(address);
+    }
+}
+
+static void tell(int number, const siginfo_t *info, const void *machine)
+{
+    lab_fault_about(info, machine);
     if (number == SIGALRM)
-        nt_violate("no-progress", "wfplab", "the run did not end in %u s; it was at %s", limit, place);
+        nt_violate("no-progress", "wfplab", "the run did not end in %u s", limit);
+    else if (number == SIGSEGV || number == SIGBUS)
+        tell_memory(info->si_addr);
     else if (number == SIGABRT)
         nt_violate("access-fault", "abort", "the run was aborted");
-    else if ((number == SIGSEGV || number == SIGBUS) && nt_special_pool_explain(info->si_addr, why, sizeof(why)))
-        nt_violate("access-fault", "memory", "%s: %s", place, why);
-    else if (number == SIGSEGV || number == SIGBUS)
-        nt_violate("access-fault", "memory", "%s used the address %p, where nothing is", place, info->si_addr);
     else
-        nt_violate("access-fault", "processor", "%s: %s", place,
-                   number == SIGFPE ? "a division by zero or an overflow" : "an instruction that does not exist");
+        nt_violate("access-fault", "processor", "%s",
+                   number == SIGFPE ? "a division by zero, or one whose result is too large"
+                                    : "an instruction that does not exist was run");
 }
 
-static void handle(int number, siginfo_t *info, void *context)
+static void unblock(int number)
 {
-    const ucontext_t *machine = context;
+    sigset_t set;
 
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, number);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void handle(int number, siginfo_t *info, void *machine)
+{
     if (!guarded || caught) { /* the lab's own, or while the first was told */
-        static const char text[] = "wfplab: a second fault, in the lab itself\n";
+        static const char text[] = "wfplab: a fault in the lab itself, or while another was told\n";
 
         (void)!write(2, text, sizeof(text) - 1);
         _exit(3);
     }
     caught = number;
-    (void)alarm(5);
-    tell_fault(number, info, (const void *)(uintptr_t)machine->uc_mcontext.gregs[REG_RIP]);
+    (void)alarm(TELL_SECONDS);
+    /* KeBugCheckEx was reported, and aborts then. */
+    if (number != SIGABRT || strcmp(findings_last_rule(), "bug-check") != 0)
+        tell(number, info, machine);
+    (void)alarm(0);
+    unblock(number);
+    if (nt_scheduled())
+        nt_schedule_abandon();
     siglongjmp(outside, 1);
 }
 
@@ -87,12 +115,15 @@ static void install(void)
     struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     stack_t own;
 
-    if (stack == NULL && (stack = malloc(STACK_SIZE)) == NULL)
+    if (stack != NULL)
+        return;
+    stack = malloc(STACK_SIZE);
+    if (stack == NULL)
         abort();
     own = (stack_t){.ss_sp = stack, .ss_size = STACK_SIZE};
     (void)sigaltstack(&own, NULL);
     for (size_t i = 0; i < SIGNALS; i++)
-        (void)sigaction(signals[i].number, &action, NULL);
+        (void)sigaction(signals[i], &action, NULL);
 }
 
 enum crash crash_guard(void (*body)(void *context), void *context, unsigned seconds)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lab/scenario_world.h"
+#include "lab/symbols.h"
 #include "lab/world_drivers.h"
 #include "pe/loader.h"
 
@@ -160,12 +161,15 @@ static bool open_object(struct driver *driver, const char *path, struct driver_e
     return true;
 }
 
-static bool check_sys(const struct driver *driver, struct driver_error *error)
+/* Its pool on special pool, as is that of C drivers without ASan (nt/ex/special_pool.c). */
+static bool open_sys(struct driver *driver, struct driver_error *error)
 {
-    if (access(driver->path, R_OK) == 0)
-        return true;
-    snprintf(error->text, sizeof(error->text), "%s: it cannot be read.", driver->path);
-    return false;
+    struct pe_error why = {""};
+
+    driver->pe = pe_driver_open(driver->path, &why);
+    if (driver->pe == NULL)
+        snprintf(error->text, sizeof(error->text), "%s", why.text);
+    return driver->pe != NULL;
 }
 
 bool driver_add(const struct driver_sources *sources, struct driver_error *error)
@@ -184,13 +188,17 @@ bool driver_add(const struct driver_sources *sources, struct driver_error *error
     if (!name_driver(driver, path, error))
         return false;
     if (driver->kind == DRIVER_SYS) {
-        if (!check_sys(driver, error))
+        if (!open_sys(driver, error))
             return false;
+        (void)lab_symbols_add_driver(path);
     } else if (driver->kind == DRIVER_SHARED) {
         if (!open_object(driver, path, error))
             return false;
-    } else if (!driver_compile(sources, object, error) || !open_object(driver, object, error)) {
-        return false;
+        (void)lab_symbols_add_driver(path);
+    } else {
+        if (!driver_compile(sources, object, error) || !open_object(driver, object, error))
+            return false;
+        (void)lab_symbols_add_driver(object);
     }
     driver_count++;
     return true;
@@ -211,7 +219,10 @@ void driver_remove_all(void)
             free(drivers[i].regions[k].saved);
         if (drivers[i].object != NULL)
             dlclose(drivers[i].object);
+        if (drivers[i].pe != NULL)
+            pe_driver_close(drivers[i].pe);
     }
+    lab_symbols_forget_drivers();
     driver_count = 0;
 }
 
@@ -236,7 +247,7 @@ NTSTATUS world_driver_load(size_t index, const struct nt_registry_dword *values,
         restore_regions(driver);
         return nt_driver_load(driver->name, driver->entry, values, count, &driver->driver);
     }
-    if (pe_driver_load(driver->path, driver->name, values, count, &driver->pe, &error))
+    if (pe_driver_start(driver->pe, driver->name, values, count, &error))
         return STATUS_SUCCESS;
     fprintf(stderr, "%s\n", error.text);
     return STATUS_UNSUCCESSFUL;
@@ -245,7 +256,7 @@ NTSTATUS world_driver_load(size_t index, const struct nt_registry_dword *values,
 void world_driver_unload(size_t index)
 {
     if (drivers[index].kind == DRIVER_SYS)
-        pe_driver_unload(drivers[index].pe);
+        pe_driver_stop(drivers[index].pe);
     else
         nt_driver_unload(drivers[index].driver);
 }

@@ -63,6 +63,13 @@ static void put_place(FILE *out, const struct lab_frame *frame)
         fputs("in no module", out);
 }
 
+/* A driver may have put anything there: a terminal gets no control characters. */
+static void put_clean(const struct text *text, const char *value)
+{
+    for (; *value != '\0'; value++)
+        fputc((unsigned char)*value < ' ' || *value == 0x7f ? ' ' : *value, text->out);
+}
+
 static void put_headline(const struct text *text)
 {
     static const int colours[] = {[NT_NOTE] = BOLD, [NT_WARNING] = YELLOW, [NT_ERROR] = RED};
@@ -72,9 +79,10 @@ static void put_headline(const struct text *text)
         put_place(text->out, text->report->place);
         fputs(": ", text->out);
     }
-    fprintf(text->out, "%s%s: %s%s%s: %s [%s]%s\n", colour(text, colours[report->rule->severity]),
-            nt_severity_name(report->rule->severity), colour(text, PLAIN), colour(text, BOLD), report->routine,
-            report->detail, report->rule->id, colour(text, PLAIN));
+    fprintf(text->out, "%s%s: %s%s%s: ", colour(text, colours[report->rule->severity]),
+            nt_severity_name(report->rule->severity), colour(text, PLAIN), colour(text, BOLD), report->routine);
+    put_clean(text, report->detail);
+    fprintf(text->out, " [%s]%s\n", report->rule->id, colour(text, PLAIN));
 }
 
 /* The line of source; nothing where its file cannot be read. */
@@ -155,8 +163,10 @@ static void put_history(const struct text *text)
     put_part(text, "history", value);
     for (size_t index = 0; index < report->event_count; index++) {
         const struct nt_event *event = &report->events[index];
-        fprintf(text->out, "          %s s  %s%s%s\n", lab_time_text(event->time, text->options->origin, time),
-                event->fiber, event->fiber[0] != '\0' ? ": " : "", event->text);
+        fprintf(text->out, "          %s s  %s%s", lab_time_text(event->time, text->options->origin, time),
+                event->fiber, event->fiber[0] != '\0' ? ": " : "");
+        put_clean(text, event->text);
+        fputc('\n', text->out);
     }
 }
 
@@ -169,11 +179,11 @@ void lab_report_text(FILE *out, const struct lab_report *named, const struct lab
     if (named->place != NULL)
         put_source(&text, named->place);
     put_part(&text, "rule", report->rule->rule);
-    snprintf(value, sizeof value, "IRQL %u (%s), %s%s, at %s s%s", report->irql, lab_irql_name(report->irql),
-             report->fiber != NULL ? "on " : "on a thread without a name", report->fiber != NULL ? report->fiber : "",
-             lab_time_text(report->time, options->origin, time), named->count > 1 ? "" : ", once");
-    if (named->count > 1)
-        snprintf(value + strlen(value), sizeof value - strlen(value), ", %u times", named->count);
+    int used = snprintf(value, sizeof value, "at %s s, at IRQL %u (%s)%s%s",
+                        lab_time_text(report->time, options->origin, time), report->irql, lab_irql_name(report->irql),
+                        report->fiber != NULL ? ", in " : "", report->fiber != NULL ? report->fiber : "");
+    if (named->count > 1 && used > 0 && (size_t)used < sizeof value)
+        snprintf(value + used, sizeof value - (size_t)used, "; %u times", named->count);
     put_part(&text, "when", value);
     put_part(&text, "broke", "here:");
     put_stack(&text, &named->broke);

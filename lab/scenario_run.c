@@ -135,6 +135,8 @@ static enum run_result run_one(struct run *run, struct scenario_step *step, cons
         return RUN_BROKEN;
     }
     trace_sort(&run->trace);
+    if (options->quiet)
+        return RUN_SAME;
     if (options->tell_steps)
         tell_step(run, step);
     if (options->record)
@@ -151,19 +153,29 @@ enum run_result scenario_run(struct scenario *scenario, const struct run_options
     struct world_error error;
     struct run *run = run_new(scenario, &error);
     enum run_result result = RUN_SAME;
+    bool told = false;
 
     if (run == NULL) {
         fprintf(stderr, "%s: the world does not start: %s\n", scenario->file, error.text);
         return RUN_BROKEN;
     }
-    for (size_t i = 0; i < scenario->count && result == RUN_SAME; i++) {
+    run->quiet = options->quiet;
+    if (options->irql_given && !world_irql(options->irql, &run->error))
+        result = RUN_BROKEN;
+    for (size_t i = 0; i < scenario->count && result == RUN_SAME && !told; i++) {
         result = run_one(run, &scenario->steps[i], options);
         trace_clear(&run->trace);
-        if (options->to_state && scenario->steps[i].kind == STEP_STATE)
-            break;
+        told = options->to_state && scenario->steps[i].kind == STEP_STATE;
     }
+    if (options->to_state && !told && result != RUN_BROKEN && !world_state(&run->error))
+        result = RUN_BROKEN;
     run_free(run);
     return result;
+}
+
+void scenario_run_forget(void)
+{
+    world_forget();
 }
 
 static size_t put(char *text, size_t at, const char *begin, const char *line)

@@ -73,6 +73,7 @@ struct run {
     struct world_device *watch; /* the runner's own observer; NULL: no driver has Gatehouse's device */
     struct world_call *watch_read;
     struct gatehouse_policy policy;
+    bool quiet;
     struct world_error error; /* why a step returned false */
     /* Waits after a call was begun; NULL: world_settle. An explorer has its own. */
     void (*settle)(void *context);
@@ -83,10 +84,16 @@ struct run_options {
     bool record;        /* the events that came take the place of those expected; else they are compared */
     bool only_compared; /* a file that expects no events is compared with nothing, and rules only if it names some */
     bool tell_steps;    /* each step and its events, on stdout, as they come */
-    bool to_state;      /* the run ends at the first state step */
+    bool to_state;      /* the state is written at the first state step, where the run ends, or at its end */
+    bool quiet;         /* nothing is compared or told, no state written */
+    bool irql_given;    /* classifyFn's at first */
+    enum world_irql irql;
 };
 
 enum run_result scenario_run(struct scenario *scenario, const struct run_options *options);
+
+/* What a run that was abandoned held on to (nt/verify/scheduler.h); the memory is lost. */
+void scenario_run_forget(void);
 
 /* The file as it reads with these events; NULL-terminated; the caller frees it. */
 char *scenario_text(const struct scenario *scenario);

@@ -354,7 +354,7 @@ static bool step_notify(struct run *run, const struct scenario_step *step)
 static bool step_state(struct run *run, const struct scenario_step *step)
 {
     (void)step;
-    return world_state(&run->error);
+    return run->quiet || world_state(&run->error);
 }
 
 static bool step_nothing(struct run *run, const struct scenario_step *step)

@@ -40,6 +40,9 @@ enum world_clock world_clock(void);
 bool world_start(struct world_error *error);
 void world_end(void);
 
+/* Instead of world_end, after a run that was abandoned: nothing of the machine is there any more. */
+void world_forget(void);
+
 /* Virtual: turns the clock by so much and runs what became due. Real: sleeps. */
 void world_advance(uint32_t milliseconds);
 

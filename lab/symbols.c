@@ -229,7 +229,8 @@ static void keep_source(void *context, size_t index, const char *function, const
 /* Asks about all places of a module that nobody asked about yet. */
 static void ask_module(unsigned number)
 {
-    static const char *const installed[] = {"addr2line", "llvm-addr2line", "llvm-addr2line-14"};
+    /* The GNU one reads no symbols of a Windows binary without debug information; for the rest it is the quicker. */
+    static const char *const installed[] = {"llvm-addr2line", "addr2line", "llvm-addr2line"};
     static uint64_t addresses[512];
     static unsigned which[512];
     struct module *module = &modules[number];
@@ -246,8 +247,9 @@ static void ask_module(unsigned number)
     bool good = false;
     if (program != NULL)
         good = lab_symbolizer_run(program, module->path, addresses, count, keep_source, which);
-    for (size_t index = 0; program == NULL && !good && index < sizeof installed / sizeof installed[0]; index++)
-        good = lab_symbolizer_run(installed[index], module->path, addresses, count, keep_source, which);
+    for (size_t index = 0; program == NULL && !good && index < 2; index++)
+        good =
+            lab_symbolizer_run(installed[index + !module->binary], module->path, addresses, count, keep_source, which);
     module->broken = !good;
 }
 
@@ -292,6 +294,11 @@ static void add_frames(struct lab_frames *frames, const void *address)
     for (unsigned index = 0; index < count && frames->count < LAB_FRAMES_MOST; index++) {
         const struct source *source = &place->sources[index];
         memcpy(frame.function, source->function, sizeof frame.function);
+        /* Without debug information it is the nearest name before, which may be far: only a driver's is worth it. */
+        if (source->line == 0 && !frame.driver) {
+            frame.function[0] = '\0';
+            name_exported(&frame, address);
+        }
         memcpy(frame.file, source->file, sizeof frame.file);
         frame.line = source->line;
         frame.inlined = index + 1 < count;

@@ -25,7 +25,6 @@
 #include "wfp/verify.h"
 
 #define MS             10000u
-#define START          36000000000ull /* the same for each run: deadlines pass at ticks of this clock */
 #define MAX_DONE       4096u
 #define MAX_VIOLATIONS 16u
 #define MAX_SETTINGS   24u
@@ -39,6 +38,7 @@ static size_t own_filters;
 static bool loaded[WORLD_DRIVERS_MAX];
 static struct wfp_verify_options unusual;
 static nt_violation_handler *listener;
+static void (*state_writer)(void);
 static struct fault {
     char routine[64];
     uint32_t left; /* calls until it fails; 0: never */
@@ -134,7 +134,7 @@ bool world_start(struct world_error *error)
 {
     NTSTATUS status;
 
-    clock_now = START;
+    clock_now = WORLD_START;
     nt_set_clock(read_clock);
     nt_set_violation_handler(record_violation);
     last_endpoint = 0;
@@ -174,6 +174,18 @@ void world_end(void)
     wfp_reset();
     own_filters = 0;
     done_first = done_count = again_first = again_count = 0;
+    nt_set_violation_handler(NULL);
+    nt_set_clock(NULL);
+}
+
+void world_forget(void)
+{
+    memset(loaded, 0, sizeof(loaded));
+    devices = NULL;
+    engine = NULL;
+    own_filters = 0;
+    done_first = done_count = again_first = again_count = violation_count = 0;
+    nt_set_fault(NULL, NULL);
     nt_set_violation_handler(NULL);
     nt_set_clock(NULL);
 }
@@ -652,7 +664,14 @@ bool world_notify(enum world_notify when, struct world_error *error)
 bool world_state(struct world_error *error)
 {
     (void)error;
+    if (state_writer != NULL)
+        state_writer();
     return true;
+}
+
+void world_set_state_writer(void (*write)(void))
+{
+    state_writer = write;
 }
 
 void world_name_connection(uint64_t connection, const char *name)

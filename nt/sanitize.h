@@ -31,6 +31,13 @@
 #define NT_UNPOISON(address, size) ((void)(address), (void)(size))
 #endif
 
+/* Either makes everything many times slower. */
+#if defined(NT_ASAN) || defined(NT_TSAN)
+#define NT_SLOWED 1
+#else
+#define NT_SLOWED 0
+#endif
+
 /* Changing stacks: save is where the leaving one's fake stack is kept, NULL for the last time. */
 #ifdef NT_ASAN
 #include <sanitizer/common_interface_defs.h>

@@ -5,6 +5,8 @@
  * Pages: ALE Stateful Filtering, ALE Re-authorization (win32 desktop-src/FWP).
  */
 #include "wfp/ale.h"
+#include "nt/verify/scheduler.h"
+#include "nt/verify/trap_page.h"
 #include "wfp/authorization.h"
 #include "wfp/classify.h"
 #include "wfp/endpoint.h"
@@ -19,7 +21,6 @@
 #include "wfp/sublayer.h"
 #include "wfp/transaction.h"
 #include "wfp/verify_private.h"
-#include "nt/verify/scheduler.h"
 
 #include <nt/nt.h>
 
@@ -314,12 +315,13 @@ void wfp_forget(void)
     wfp_flow_forget();
     wfp_session_forget();
     wfp_transaction_forget();
-    wfp_transaction_reset();
     wfp_object_forget();
     wfp_filter_forget();
     wfp_filter_enum_forget();
     wfp_notices_forget();
     wfp_callout_forget();
+    wfp_transaction_reset();
+    nt_trap_reset();
     restart();
 }
 

@@ -2,10 +2,10 @@
 /*
  * answer.c - see answer.h. Called after each classifyFn, at its IRQL, without locks.
  *
- * pend-in-reauthorization. "STATUS_FWP_CANNOT_PEND: a call was made in a reauthorization" is an answer that every
- * driver has to expect, so asking breaks nothing. The page leaves open what to return then; the only answer that is
+ * pend-in-reauthorization. The page leaves open what to return after STATUS_FWP_CANNOT_PEND; the only answer that is
  * certainly not meant is the one that belongs to a pended operation: BLOCK with ABSORB and the right cleared. Nobody
- * will be asked again, the connection is dropped without a trace. A warning, as a driver may want just that.
+ * will be asked again, the connection is dropped without a trace. A warning, as a driver may want just that. See
+ * pend.c.
  */
 #include "wfp/answer.h"
 #include "wfp/history.h"
@@ -68,7 +68,7 @@ void wfp_answer_check(const struct wfp_question *question, FWPS_CLASSIFY_OUT0 *o
         violate(question, "classify-out-touched", "outContext, filterId and reserved are the engine's");
     if (question->frame->pends != question->frame->slot_pends)
         check_pended(question, out);
-    else if (NT_VERIFYING && question->frame->refused && looks_pended(out))
+    else if (NT_VERIFYING && question->frame->refused == WFP_REFUSED && looks_pended(out))
         violate(question, "pend-in-reauthorization",
                 "FwpsPendOperation0 said STATUS_FWP_CANNOT_PEND and the answer is that of a pended operation: nothing "
                 "is held, the connection is blocked");

@@ -30,6 +30,8 @@ struct wfp_pend {
     BOOLEAN is_old;        /* operation-too-old was reported */
 };
 
+#define WFP_PENDERS 4
+
 struct wfp_authorization {
     struct wfp_node flow; /* key: id. In the flow table while a flow */
     _Atomic(UINT32) refs;
@@ -44,6 +46,7 @@ struct wfp_authorization {
     wfp_ale_done *done;
     void *done_context;
     struct wfp_pend pend;              /* of the first callout that pends; others allocate */
+    UINT32 penders[WFP_PENDERS];       /* callouts that pended it, while the verifier is on; 0: no more */
     struct wfp_flow_context *contexts; /* under the flow shard's lock */
     struct wfp_endpoint *endpoint;     /* under the endpoint shard's lock, as is the link */
     LIST_ENTRY endpoint_link;

@@ -10,8 +10,8 @@
  * FwpmCalloutDeleteById0 (fwpmk.h).
  */
 #include "wfp/callout.h"
-#include "nt/verify/verify.h"
 #include "nt/leaf.h"
+#include "nt/verify/verify.h"
 #include "wfp/layer.h"
 #include "wfp/memory.h"
 #include "wfp/transaction.h"
@@ -25,9 +25,6 @@
 #define KNOWN_RUN_FLAGS 0x3ffu
 #define FIRST_ID        0x101u /* Windows' own callouts have those before */
 
-#define FIRST_ID 0x101 /* Windows' own callouts have the ids before it */
-
-static UINT32 next_id = FIRST_ID;
 static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wfp_table slots_by_key;
 static struct wfp_table slots_by_id;
@@ -75,7 +72,7 @@ struct wfp_callout_slot *wfp_slot_get(const GUID *key)
         slot = wfp_alloc(sizeof(*slot));
         if (slot != NULL) {
             slot->key = *key;
-            slot->id = next_id++;
+            slot->id = ++last_id;
             slot->refs = 1;
             slot->by_key.key = hash_key(key);
             slot->by_id.key = slot->id;
@@ -479,7 +476,6 @@ void wfp_callout_reset(void)
         wfp_table_remove(&slots_by_key, &slot->by_key);
         wfp_free(slot);
     }
-    next_id = FIRST_ID;
     wfp_table_trim(&slots_by_id);
     wfp_table_trim(&slots_by_key);
     wfp_table_trim(&callouts_by_id);

@@ -26,7 +26,7 @@ struct wfp_callout_slot {
     UINT32 refs;            /* under the slots' lock */
     _Atomic(UINT64) inside; /* WFP_REGISTERED | callers inside */
     _Atomic(UINT64) flow_contexts;
-    UINT32 version; /* 0..3: which classifyFn type */
+    UINT32 version;        /* 0..3: which classifyFn type */
     PDRIVER_OBJECT driver; /* who registered it; NULL: no driver of nt/ */
     atomic_bool gone;      /* its driver was unloaded and left it registered */
     FWPS_CALLOUT3 run;

@@ -160,7 +160,7 @@ static BOOLEAN ask_callout(struct walk *walk, const struct wfp_filter *filter)
     walk->frame.slot = slot;
     walk->frame.slot_pends = pends;
     walk->frame.had_right = had_right;
-    walk->frame.refused = FALSE;
+    walk->frame.refused = WFP_NOT_REFUSED;
     struct wfp_question question = {.frame = &walk->frame,
                                     .action = walk->action,
                                     .had_right = had_right,
@@ -321,6 +321,7 @@ void wfp_classify(const struct wfp_request *request, struct wfp_verdict *verdict
     struct wfp_policy *policy;
     struct walk walk = {.request = request,
                         .frame.layer = request->layer,
+                        .frame.reason = request->reason,
                         .action = FWP_ACTION_NONE,
                         .rights = FWPS_RIGHT_ACTION_WRITE,
                         .verdict = verdict};

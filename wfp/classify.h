@@ -18,12 +18,17 @@ struct wfp_frame {
     BOOLEAN reauthorize;
     UINT32 pends; /* successful FwpsPendOperation0 so far */
     unsigned layer;
+    UINT32 reason; /* of the reauthorization; 0: it is none */
     /* Of the callout whose classifyFn runs now. */
     const struct wfp_callout_slot *slot; /* NULL: none */
     UINT32 slot_pends;                   /* pends, when it was called */
     UINT64 context;                      /* completion context of the last pend */
     BOOLEAN had_right;                   /* ACTION_WRITE on entry */
-    BOOLEAN refused;                     /* FwpsPendOperation0 said STATUS_FWP_CANNOT_PEND */
+    enum {
+        WFP_NOT_REFUSED,
+        WFP_REFUSED,
+        WFP_REFUSED_AND_TOLD
+    } refused; /* FwpsPendOperation0: STATUS_FWP_CANNOT_PEND */
 };
 
 /* Of this thread; NULL: it is in no classify. */

@@ -265,9 +265,8 @@ void wfp_indication_poison(struct wfp_indication *indication)
 static struct wfp_indication *trap(const struct wfp_request *request)
 {
     const struct wfp_authorization *authorization = request->authorization;
-    struct wfp_trapped *trapped =
-        nt_trap_open(sizeof(*trapped) + wfp_indication_bytes(&authorization->facts), wfp_layers[request->layer].name,
-                     authorization->flow.key);
+    struct wfp_trapped *trapped = nt_trap_open(sizeof(*trapped) + wfp_indication_bytes(&authorization->facts),
+                                               wfp_layers[request->layer].name, authorization->flow.key);
 
     if (trapped == NULL)
         return NULL;

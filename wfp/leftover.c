@@ -3,7 +3,8 @@
  * leftover.c - see leftover.h. What is found is copied first: no violation is reported under a table's lock.
  *
  * A session that was left open takes its dynamic objects with it, so it is reported instead of them. Persistent objects
- * are meant to stay and are not reported; neither is a driver blamed whose deletion a fault refused.
+ * are meant to stay and are not reported; neither is a driver blamed whose deletion a fault refused, nor for what
+ * somebody else's objects still name, which it could not delete (STATUS_FWP_IN_USE).
  *
  * Pages: Unloading a Callout Driver (windows-driver-docs), Object Management (win32 desktop-src/FWP).
  */
@@ -17,6 +18,9 @@
 #include <nt/nt.h>
 
 #define MOST 64 /* reported of one kind */
+
+/* Who names comes before who is named. */
+static const enum wfp_kind order[WFP_KIND_COUNT] = {WFP_FILTER, WFP_CALLOUT, WFP_SUBLAYER, WFP_PROVIDER};
 
 struct found {
     PDRIVER_OBJECT driver;
@@ -65,6 +69,38 @@ static BOOLEAN is_registered(const struct wfp_callout_slot *slot)
     return (atomic_load(&slot->inside) & WFP_REGISTERED) != 0;
 }
 
+static void clear_use(struct wfp_node *node, void *context)
+{
+    (void)context;
+    CONTAINING_RECORD(node, struct wfp_object, node)->used_by_others = FALSE;
+}
+
+static void mark_use(struct wfp_node *node, void *context)
+{
+    const struct wfp_object *object = CONTAINING_RECORD(node, struct wfp_object, node);
+
+    if (object->driver == context && !object->used_by_others)
+        return;
+    if (object->provider != NULL)
+        object->provider->used_by_others = TRUE;
+    if (object->kind == WFP_FILTER) {
+        const struct wfp_filter *filter = CONTAINING_RECORD(object, struct wfp_filter, object);
+
+        filter->sublayer->used_by_others = TRUE;
+        if (filter->callout != NULL)
+            filter->callout->used_by_others = TRUE;
+    }
+}
+
+/* In this order: what a thing that others use names is used by them too. */
+static void mark_uses(PDRIVER_OBJECT driver)
+{
+    for (unsigned i = 0; i < WFP_KIND_COUNT; i++)
+        wfp_table_each(wfp_object_table(order[i]), clear_use, NULL);
+    for (unsigned i = 0; i < WFP_KIND_COUNT; i++)
+        wfp_table_each(wfp_object_table(order[i]), mark_use, driver);
+}
+
 /* The driver is forgotten here: another one may get its address. */
 static void find_object(struct wfp_node *node, void *context)
 {
@@ -74,7 +110,7 @@ static void find_object(struct wfp_node *node, void *context)
     if (object->driver != found->driver)
         return;
     object->driver = NULL;
-    if (object->persistent || object->session != NULL || found->count == MOST)
+    if (object->persistent || object->session != NULL || object->used_by_others || found->count == MOST)
         return;
     unsigned at = found->count;
     add_key(found, (uintptr_t)object);
@@ -128,7 +164,6 @@ void wfp_driver_gone(PDRIVER_OBJECT driver)
         [WFP_CALLOUT] = "left-callout",
         [WFP_FILTER] = "left-filter",
     };
-    static const enum wfp_kind order[] = {WFP_FILTER, WFP_CALLOUT, WFP_SUBLAYER, WFP_PROVIDER};
     struct found found = {.driver = driver};
 
     collect(wfp_pend_table(), find_pend, &found);
@@ -140,7 +175,8 @@ void wfp_driver_gone(PDRIVER_OBJECT driver)
         wfp_slot_abandon((UINT32)found.keys[i]);
     }
     leave_sessions(&found);
-    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+    mark_uses(driver);
+    for (unsigned i = 0; i < WFP_KIND_COUNT; i++) {
         collect(wfp_object_table(order[i]), find_object, &found);
         if (!wfp_transaction_excuses(driver))
             report_objects(&found, rules[order[i]]);

@@ -107,13 +107,12 @@ void wfp_notices_give(void)
     give(TRUE);
 }
 
+void wfp_notices_forget(void)
+{
+    (void)take_all();
+}
+
 void wfp_notices_reset(void)
 {
     give(FALSE);
-}
-
-void wfp_notices_forget(void)
-{
-    notices = NULL;
-    last_notice = &notices;
 }

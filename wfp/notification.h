@@ -12,6 +12,6 @@ NTSTATUS wfp_notify(struct wfp_filter *filter, FWPS_CALLOUT_NOTIFY_TYPE type);
 
 /* Forgets the notices that wait (wfp/verify.h). */
 void wfp_notices_reset(void);
-void wfp_notices_forget(void); /* their memory is lost */
+void wfp_notices_forget(void); /* see wfp_forget */
 
 #endif

@@ -29,7 +29,8 @@ struct wfp_object {
     BOOLEAN added;   /* by the open transaction */
     BOOLEAN deleted; /* by the open transaction */
     UINT32 refs;
-    PDRIVER_OBJECT driver; /* who made it; NULL: no driver, or one that is gone */
+    BOOLEAN used_by_others;      /* leftover.c: somebody else's object names it */
+    PDRIVER_OBJECT driver;       /* who made it; NULL: no driver, or one that is gone */
     size_t charged;              /* bytes that count against WFP_CLIENTS_BYTES; until it is freed */
     struct wfp_session *session; /* dynamic: goes with it. NULL: stays */
     struct wfp_object *provider; /* NULL or a reference */

@@ -10,6 +10,10 @@
  * completer, on its own stack - or, if it completed inside the classify, the classify when it is over.
  *
  * Choices where the pages are silent:
+ * - pend-in-reauthorization. "STATUS_FWP_CANNOT_PEND: a call was made in a reauthorization" is an answer that a driver
+ *   has to expect where another one pended, so asking alone breaks nothing. It is a warning where the callout itself
+ *   pended and completed this connection, which then has an answer: it did not ask whether this is a reauthorization.
+ * And where it answers as if it held (answer.c).
  * - pend-under-lock is a note: the call classifies nothing, and Microsoft's samples make it under their list's lock.
  * - Pending without ACTION_WRITE (action-without-right) is reported unless another callout pended the same classify:
  *   Types of Callouts has the right cleared by who pends, so it has to be there; but each of several callouts may pend
@@ -19,11 +23,11 @@
  * Asynchronously (windows-driver-docs), ALE Reauthorization (win32 desktop-src/FWP).
  */
 #include "wfp/pend.h"
+#include "nt/verify/scheduler.h"
 #include "wfp/classify.h"
 #include "wfp/history.h"
 #include "wfp/memory.h"
 #include "wfp/verify_private.h"
-#include "nt/verify/scheduler.h"
 
 #include <nt/nt.h>
 
@@ -66,6 +70,24 @@ static void violate_pend(const struct wfp_frame *frame, const char *rule, const 
     nt_violate(rule, "FwpsPendOperation0", "%s", detail);
 }
 
+static BOOLEAN has_pended(const struct wfp_frame *frame)
+{
+    for (unsigned i = 0; i < WFP_PENDERS; i++)
+        if (frame->authorization->penders[i] == frame->slot->id)
+            return TRUE;
+    return FALSE;
+}
+
+static void remember_pender(const struct wfp_frame *frame)
+{
+    unsigned i = 0;
+
+    while (i < WFP_PENDERS && frame->authorization->penders[i] != 0)
+        i++;
+    if (i < WFP_PENDERS)
+        frame->authorization->penders[i] = frame->slot->id;
+}
+
 /* Is it this classify's to pend? */
 static NTSTATUS check_place(struct wfp_frame *frame, HANDLE handle)
 {
@@ -86,7 +108,13 @@ static NTSTATUS check_place(struct wfp_frame *frame, HANDLE handle)
         return STATUS_FWP_NULL_POINTER;
     }
     if (frame->reauthorize) {
-        frame->refused = TRUE;
+        frame->refused = WFP_REFUSED;
+        if (NT_VERIFYING && frame->reason == FWP_CONDITION_REAUTHORIZE_REASON_CLASSIFY_COMPLETION &&
+            has_pended(frame)) {
+            frame->refused = WFP_REFUSED_AND_TOLD;
+            violate_pend(frame, "pend-in-reauthorization",
+                         "the callout pended this connection, completed it, and asks to pend it again");
+        }
         WFP_NOTE(frame->authorization, "callout 0x%x asks to pend a reauthorization: STATUS_FWP_CANNOT_PEND",
                  frame->slot->id);
         return STATUS_FWP_CANNOT_PEND;
@@ -131,6 +159,8 @@ NTSTATUS NTAPI FwpsPendOperation0(HANDLE completionHandle, HANDLE *completionCon
     pend->callout_id = frame->slot->id;
     pend->driver = frame->slot->driver;
     pend->since = NT_VERIFYING ? nt_now() : 0;
+    if (NT_VERIFYING)
+        remember_pender(frame);
     frame->pends++;
     atomic_fetch_add_explicit(&frame->authorization->outstanding, 1, memory_order_relaxed);
     *completionContext = (HANDLE)(uintptr_t)pend->node.key;
@@ -343,6 +373,12 @@ void wfp_pend_abandon(UINT64 key, const char *routine)
         wfp_authorization_resume(authorization);
 }
 
+static void forget_completed(void)
+{
+    memset(completed, 0, sizeof(completed));
+    atomic_store(&completed_count, 0);
+}
+
 static void end_pend(UINT64 key)
 {
     wfp_pend_abandon(key, "wfp_reset");
@@ -352,11 +388,11 @@ void wfp_pend_reset(void)
 {
     wfp_table_end_all(&pends, end_pend);
     wfp_table_trim(&pends);
-    memset(completed, 0, sizeof(completed));
-    atomic_store(&completed_count, 0);
+    forget_completed();
 }
 
 void wfp_pend_forget(void)
 {
     wfp_table_forget(&pends);
+    forget_completed();
 }

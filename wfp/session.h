@@ -26,8 +26,8 @@ struct wfp_session {
     BOOLEAN gives_way; /* its transaction is aborted when another session wants in (wfp_session_give_way) */
     BOOLEAN aborted;   /* that happened; until its own Commit, Abort or Close */
     UINT32 timeout_ms;
-    UINT32 users;       /* callers inside or waiting at the gate */
-    LIST_ENTRY objects; /* dynamic ones */
+    UINT32 users;          /* callers inside or waiting at the gate */
+    LIST_ENTRY objects;    /* dynamic ones */
     PDRIVER_OBJECT driver; /* who opened it; NULL: no driver */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * state.c - see state.h. Copies one table after the other, each shard under its lock: what is in a table cannot be freed.
- * Memory is the C library's, so that a snapshot changes no pool count and no fault refuses it.
+ * state.c - see state.h. Copies one table after the other, each shard under its lock: what is in a table cannot be
+ * freed. Memory is the C library's, so that a snapshot changes no pool count and no fault refuses it.
  */
 #include "wfp/state.h"
 #include "wfp/callout.h"
@@ -354,7 +354,7 @@ const char *wfp_peer_text(const struct wfp_state_connection *connection, char te
         snprintf(text, WFP_PEER_TEXT, "%u.%u.%u.%u:%u", at[0], at[1], at[2], at[3], connection->remote_port);
     else
         snprintf(text, WFP_PEER_TEXT, "[%x:%x:%x:%x:%x:%x:%x:%x]:%u", at[0] << 8 | at[1], at[2] << 8 | at[3],
-                 at[4] << 8 | at[5], at[6] << 8 | at[7], at[8] << 8 | at[9], at[10] << 8 | at[11],
-                 at[12] << 8 | at[13], at[14] << 8 | at[15], connection->remote_port);
+                 at[4] << 8 | at[5], at[6] << 8 | at[7], at[8] << 8 | at[9], at[10] << 8 | at[11], at[12] << 8 | at[13],
+                 at[14] << 8 | at[15], connection->remote_port);
     return text;
 }

@@ -2,8 +2,8 @@
 /*
  * verify.h - how a lab makes the engine behave as Windows rarely does, and what it asks of it. Drivers never see this.
  *
- * The engine checks a driver against the pages all the time; what costs something, and what is a warning or a note only,
- * it checks while the verifier is on (nt/verify/verify.h). wfp_reset sets all of this back.
+ * The engine checks a driver against the pages all the time; what costs something, and what is a warning or a note
+ * only, it checks while the verifier is on (nt/verify/verify.h). wfp_reset sets all of this back.
  *
  * Set options while nothing is classified. PASSIVE_LEVEL.
  */
@@ -22,7 +22,7 @@ enum wfp_deletion_notice {
 struct wfp_verify_options {
     BOOLEAN alternate_irql; /* every other classify runs at PASSIVE_LEVEL, the first at wfp_set_classify_irql's level */
     enum wfp_deletion_notice deletions;
-    BOOLEAN no_completion_handle; /* AUTH_CONNECT comes without that metadata bit: nothing can be pended */
+    BOOLEAN no_completion_handle;  /* AUTH_CONNECT comes without that metadata bit: nothing can be pended */
     BOOLEAN endpoint_dead_is_fine; /* operation-endpoint-dead is not reported */
     UINT64 oldest;                 /* operation-too-old: held longer than this, 100 ns of nt_now(). 0: never */
 };

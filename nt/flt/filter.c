@@ -10,6 +10,7 @@
  * PFLT_FILTER_UNLOAD_CALLBACK; "When the FilterUnloadCallback Routine is Called".
  */
 #include "nt/flt/flt.h"
+#include "nt/ex/pool.h"
 #include "nt/foreign.h"
 
 #include <stdlib.h>
@@ -141,7 +142,7 @@ static void filter_end(PFLT_FILTER filter)
     if (filter->driver->DriverUnload == unload || filter->driver->DriverUnload == NULL)
         filter->driver->DriverUnload = filter->old_unload;
     pthread_mutex_unlock(&nt_flt_lock);
-    nt_quarantine(filter);
+    nt_quarantine_put(filter, NT_QUARANTINE_PLAIN);
 }
 
 VOID FltUnregisterFilter(PFLT_FILTER Filter)

@@ -11,6 +11,7 @@
  * PFLT_DISCONNECT_NOTIFY; fltuser.h FilterConnectCommunicationPort.
  */
 #include "nt/flt/flt.h"
+#include "nt/ex/pool.h"
 #include "nt/foreign.h"
 
 #include <stdlib.h>
@@ -98,7 +99,7 @@ static struct flt_server *server_find(PFLT_PORT port)
 static void server_free(struct flt_server *server)
 {
     free(server->name);
-    nt_quarantine(server);
+    nt_quarantine_put(server, NT_QUARANTINE_PLAIN);
 }
 
 static struct flt_server *server_new(PFLT_FILTER filter, const OBJECT_ATTRIBUTES *attributes)
@@ -217,7 +218,7 @@ void nt_flt_put(struct nt_port *port)
         RemoveEntryList(&port->port.link);
     pthread_mutex_unlock(&nt_flt_lock);
     if (last)
-        nt_quarantine(port);
+        nt_quarantine_put(port, NT_QUARANTINE_PLAIN);
 }
 
 void nt_flt_callback_returned(const char *callback, KIRQL before)

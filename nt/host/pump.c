@@ -237,7 +237,7 @@ static void *run(void *unused)
 
 void nt_runner_start(void)
 {
-    if (runner_runs())
+    if (runner_runs() || nt_scheduling)
         return;
     runner_stop = 0;
     sem_init(&runner_ready, 0, 0);

@@ -5,6 +5,7 @@
  * When you keep something from one call to the next anywhere in nt/, forget it here.
  */
 #include "nt/internal.h"
+#include "nt/verify/lock_order.h"
 
 #include <stdlib.h>
 
@@ -19,6 +20,8 @@ void nt_reset(void)
     nt_drivers_reset();
     nt_dpcs_reset();
     nt_threads_reset();
+    nt_waiters_reset();
     nt_irps_reset();
     nt_pool_reset();
+    nt_lock_order_reset();
 }

@@ -73,7 +73,7 @@ void nt_require_irql(const char *routine, KIRQL lowest, KIRQL highest)
 VOID nt_paged_code(const char *function)
 {
     if (nt_self.irql > APC_LEVEL)
-        nt_violate("irql-too-high", function, "pageable code ran at IRQL %u", nt_self.irql);
+        nt_violate("pageable-at-dispatch", function, "pageable code ran at IRQL %u", nt_self.irql);
 }
 
 BOOLEAN nt_assert_failed(const char *expression, const char *file, int line)

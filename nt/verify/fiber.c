@@ -13,6 +13,8 @@
 #define STACK ((size_t)512 * 1024)
 #define GUARD ((size_t)4096)
 
+#define SHADOW_USES 64u
+
 /* Who changed to whom last: what a fiber that begins, or goes on, has to tell the sanitizers. */
 static struct nt_fiber *departed, *arrived;
 
@@ -56,8 +58,11 @@ bool nt_fiber_make(struct nt_fiber *fiber, void (*entry)(void *argument), void *
         fiber->size = STACK;
     }
     NT_UNPOISON(fiber->base, fiber->size); /* what an abandoned run left there */
-    NT_DROP_SHADOW(fiber->shadow);
-    fiber->shadow = NT_NEW_SHADOW();
+    /* TSan is slow to make one, but each use leaves some calls in it that never return. */
+    if (fiber->uses++ % SHADOW_USES == 0) {
+        NT_DROP_SHADOW(fiber->shadow);
+        fiber->shadow = NT_NEW_SHADOW();
+    }
     fiber->fake_stack = NULL;
     fiber->entry = entry;
     fiber->argument = argument;

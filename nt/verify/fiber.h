@@ -17,6 +17,7 @@ struct nt_fiber {
     size_t size;
     void *fake_stack; /* ASan's */
     void *shadow;     /* TSan's */
+    unsigned uses;
     void (*entry)(void *argument);
     void *argument;
 };

@@ -4,11 +4,11 @@
  *
  * A row is ROW(id, severity, rule, page, advice): the id that nt_violate names; what holds in a driver that keeps the
  * rule, as one sentence; the page of Microsoft's documentation by its title (a routine's page: its name and header);
- * and what to do instead. docs/verifier-rules.md is made from it (tools/verifier-rules), and the reports of lab/ print
+ * and what to do instead. docs/verifier-rules.md is made from it (tools/check-rules), and the reports of lab/ print
  * it. An id is for ever: people name it in their suppressions and CI.
  *
  * When you add a row: the nt_violate that raises it, a planted driver in tests/lab/planted/, and run
- * tools/verifier-rules --write.
+ * tools/check-rules --write.
  */
 #ifndef NT_VERIFY_RULES_H
 #define NT_VERIFY_RULES_H

@@ -115,6 +115,7 @@ static void change_to(struct fiber *next)
 
 _Noreturn static void end_run(void)
 {
+    save_locals(current);
     nt_fiber_leave(&current->machine, &caller);
 }
 
@@ -409,6 +410,9 @@ struct fiber *nt_fiber_start(enum fiber_kind kind, const char *name, void (*body
         snprintf(fiber->text, sizeof fiber->text, "%s-%u", kind == FIBER_THREAD ? "thread" : "worker", fiber->number);
         fiber->name = fiber->text;
     }
+    fiber->self.verify.stack_low = (uintptr_t)fiber->machine.base;
+    fiber->self.verify.stack_high = (uintptr_t)fiber->machine.base + fiber->machine.size;
+    fiber->self.verify.name = fiber->name;
     nt_strategy_fiber(fiber->number);
     live[live_count++] = fiber;
     return fiber;
@@ -500,6 +504,8 @@ static void begin_run(const struct nt_schedule_options *given)
 static void end_fibers(void)
 {
     for (size_t place = live_count; place-- != 0;) {
+        load_locals(live[place]);
+        nt_thread_forget();
         live[place]->next = spare;
         spare = live[place];
     }
@@ -532,8 +538,8 @@ void nt_schedule(const struct nt_schedule_options *given, void (*body)(void *con
     nt_fiber_switch(&caller, &first->machine);
     nt_scheduling = false;
     nt_leaves = 0;
-    load_locals(&before);
     end_fibers();
+    load_locals(&before);
     outcome.choices = nt_strategy_choices(&outcome.choice_count);
     *result = outcome;
 }

@@ -119,6 +119,18 @@ void nt_trap_close(void *memory)
     pthread_mutex_unlock(&lock);
 }
 
+void nt_trap_reset(void)
+{
+    pthread_mutex_lock(&lock);
+    for (uint32_t page = 0; ring != NULL && page < PAGES; page++) {
+        if (first[page] != page + 1 || !groups[page].open)
+            continue;
+        protect(page, groups[page].pages, PROT_NONE);
+        groups[page].open = false;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 void *nt_trap_address(const char *label)
 {
     void *address = NULL;

@@ -5,6 +5,7 @@
  */
 #include "driver_fixture.h"
 
+#include "nt/sanitize.h"
 #include "nt/verify/scheduler.h"
 #include "tests/lib/violations.h"
 
@@ -194,6 +195,39 @@ static void a_seed_is_a_trace(void **state)
     }
 }
 
+static size_t resident_kib(void)
+{
+    size_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%*s %zu", &pages), 1); /* NOLINT(cert-err34-c): the kernel's number */
+    fclose(file);
+    return pages * 4;
+}
+
+/* Nothing of a run is left to the next, nor does memory grow. */
+static void ten_thousand_runs_are_one(void **state)
+{
+    static const struct nt_schedule_options other = {.strategy = NT_PRIORITIES, .seed = 8, .preemptions = 3};
+    static const struct nt_schedule_options same = {.strategy = NT_RANDOM_WALK, .seed = 7};
+    uint64_t first;
+    size_t before = 0;
+
+    (void)state;
+    (void)run(&same);
+    first = trace_hash;
+    for (unsigned i = 2; i < (NT_SLOWED ? 300 : 10000); i++) {
+        (void)run(i % 2 == 0 ? &other : &same);
+        if (i == 2000)
+            before = resident_kib();
+    }
+    (void)run(&same);
+    assert_true(trace_hash == first);
+    if (!NT_SLOWED)
+        assert_true(resident_kib() < before + 1024);
+}
+
 /* Another address space, other process and thread ids: this program once more, which prints its hash. */
 static uint64_t hash_elsewhere(const char *program)
 {
@@ -232,6 +266,7 @@ int main(int count, char **arguments)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_seed_is_a_trace),
         cmocka_unit_test(two_connections_race_with_a_deadline),
+        cmocka_unit_test(ten_thousand_runs_are_one),
         cmocka_unit_test(another_process_gives_the_same_trace),
     };
     ssize_t size = readlink("/proc/self/exe", own_path, sizeof(own_path) - 1);

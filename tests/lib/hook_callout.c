@@ -73,10 +73,9 @@ void hook_start(struct hook *hook, const GUID *layer, const GUID *sublayer)
     assert_int_equal(hook_register(hook), STATUS_SUCCESS);
     named.key = hook->key;
     add_callout(engine, &named, layer);
-    add_filter(engine, &(struct filter_spec){.layer = layer,
-                                             .sublayer = sublayer,
-                                             .action = FWP_ACTION_CALLOUT_TERMINATING,
-                                             .callout = &named});
+    add_filter(engine,
+               &(struct filter_spec){
+                   .layer = layer, .sublayer = sublayer, .action = FWP_ACTION_CALLOUT_TERMINATING, .callout = &named});
 }
 
 void hook_stop(struct hook *hook)

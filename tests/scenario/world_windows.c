@@ -497,6 +497,10 @@ static bool cannot(struct world_error *error, const char *what)
     return false;
 }
 
+void world_forget(void)
+{
+}
+
 void world_settle(void)
 {
 }

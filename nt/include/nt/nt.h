@@ -95,9 +95,13 @@ struct nt_registry_dword {
 NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const struct nt_registry_dword *values,
                         size_t value_count, struct nt_driver **driver);
 
-/* Calls DriverUnload; then reports what the driver left (devices, links, timers, work items, pool) as violations
- * "left-at-unload". */
+/* Calls DriverUnload; then reports what the driver left as violations: "left-device", "left-link", "left-work-item",
+ * "left-thread", "left-timer", "left-dpc", "left-pool". What belongs to which driver is told by the file that its code
+ * lies in; what cannot be told so is reported with the last driver. */
 void nt_driver_unload(struct nt_driver *driver);
+
+/* Where the code of the driver lies that this thread loads next. Without it, the file that entry lies in counts. */
+void nt_next_driver_code(const void *start, size_t size);
 
 /*
  * Whose code runs on this thread: DriverEntry, DriverUnload, a dispatch routine, a work item, a system thread (its
@@ -206,13 +210,18 @@ void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks);
 
 /*
  * Says that pool with this tag belongs to a platform part (a filter engine), not to a driver: it may outlive every
- * driver and is not "left-at-unload". At most 8 tags, each may be named again. Any thread, any IRQL.
+ * driver and is not "left-pool". At most 8 tags, each may be named again. Any thread, any IRQL.
  */
 void nt_pool_keep_tag(ULONG tag);
 
+/* Looks at all freed memory that waits to be used again: what was written there since is "pool-use-after-free" or
+ * "irp-used-after-completion". emptied: and gives it to malloc. While the verifier is on; PASSIVE_LEVEL. */
+void nt_quarantine_check(bool emptied);
+
 /*
- * Special pool: from now on each allocation for which nt_pool_called_from named a caller lies between
- * inaccessible pages and ends at one, and so does each system buffer for a driver binary (underrun: begins at one), and
+ * Special pool: from now on each allocation for which nt_pool_called_from named a caller (while the verifier is on: or
+ * that a driver's code asks for, whatever it was compiled with) lies between
+ * inaccessible pages and ends at one, and so does each system buffer for such a driver (underrun: begins at one), and
  * is inaccessible after it was freed for as long as the address space lasts: pages in all, set by the first call. When
  * they are used up, allocations come from the ordinary pool, which is told once as a debug message. What is written
  * where access does not fault is found when the block is freed: violations "pool-overrun", "pool-underrun". false:
@@ -223,6 +232,11 @@ void nt_special_pool_stop(void); /* for new allocations */
 
 /* Where the driver called from, until changed: for this thread's next pool routines. NULL: it is no driver binary. */
 void nt_pool_called_from(const void *address);
+
+/* The rule that access to this address broke ("pool-use-after-free", "pool-overrun", "pool-underrun"; for a system
+ * buffer "irp-used-after-completion"), and the block that was meant: the key of its beginnings. NULL: the address is
+ * not of the special pool. For a fault handler. */
+const char *nt_special_pool_rule(const void *address, const void **block);
 
 /* Says what access to this address broke, for a fault handler, which may call it. false: it is not of the special pool.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cost.c - what the engine costs: classify alone, and pend + complete + reauthorize, with 1, 10,000 and 1,000,000 held, and
- * with the verifier on.
+ * cost.c - what the engine costs: classify alone, and pend + complete + reauthorize, with 1, 10,000 and 1,000,000 held,
+ * and with the verifier on.
  */
 #include "nt/verify/verify.h"
 #include "tests/lib/engine_fixture.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leftover.c - what a driver may not leave in the engine when it is unloaded, and whose it was. Pages: Unloading a Callout
- * Driver, FwpsCalloutUnregisterById0 (windows-driver-docs), Object Management (win32 desktop-src/FWP).
+ * leftover.c - what a driver may not leave in the engine when it is unloaded, and whose it was. Pages: Unloading a
+ * Callout Driver, FwpsCalloutUnregisterById0 (windows-driver-docs), Object Management (win32 desktop-src/FWP).
  */
 #include "nt/verify/verify.h"
 #include "tests/lib/hook_callout.h"
@@ -283,9 +283,9 @@ static void test_fault_is_no_leftover(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing_left),      TEST(test_dynamic_session), TEST(test_left_session),
-        TEST(test_left_objects),      TEST(test_persistent_objects), TEST(test_left_registration),
-        TEST(test_left_operation),    TEST(test_left_flow_context), TEST(test_two_drivers),
+        TEST(test_nothing_left),         TEST(test_dynamic_session),    TEST(test_left_session),
+        TEST(test_left_objects),         TEST(test_persistent_objects), TEST(test_left_registration),
+        TEST(test_left_operation),       TEST(test_left_flow_context),  TEST(test_two_drivers),
         TEST(test_fault_is_no_leftover),
     };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rules.c - each rule that the engine holds a callout driver to while it classifies, pends and completes: what breaks it,
- * and what is near it and does not. Pages, as each test names them: FwpsPendOperation0, FwpsCompleteOperation0,
+ * rules.c - each rule that the engine holds a callout driver to while it classifies, pends and completes: what breaks
+ * it, and what is near it and does not. Pages, as each test names them: FwpsPendOperation0, FwpsCompleteOperation0,
  * FWPS_CLASSIFY_OUT0, FWPS_CALLOUT_CLASSIFY_FN1 (fwpsk.h), Types of Callouts, Processing Classify Callouts
  * Asynchronously, Filter Arbitration, ALE Reauthorization, ALE Endpoint Lifetime Management.
  *
@@ -108,7 +108,7 @@ static void pend_always(const struct hook_call *call)
     hook_answer_pended(call);
 }
 
-/* "STATUS_FWP_CANNOT_PEND: a call was made in a reauthorization", and the driver answers as if it held. */
+/* "STATUS_FWP_CANNOT_PEND: a call was made in a reauthorization": of what the driver itself had pended. */
 static void test_pend_in_reauthorization(void **state)
 {
     (void)state;
@@ -127,13 +127,45 @@ static void pend_or_block(const struct hook_call *call)
         hook_block(call);
 }
 
+static void pend_if_reauthorized(const struct hook_call *call)
+{
+    if (call->reauthorize)
+        pend_always(call);
+    else
+        hook_permit(call);
+}
+
+static void reauthorize_flow(void (*classify)(const struct hook_call *call))
+{
+    hook.classify = classify;
+    hook_start(&hook, NULL, NULL);
+    assert_int_equal(connect_now(1).outcome, WFP_PERMIT);
+    wfp_ale_reauthorize_all(FWP_CONDITION_REAUTHORIZE_REASON_POLICY_CHANGE, NULL, NULL);
+    assert_int_equal(pend_status, STATUS_FWP_CANNOT_PEND);
+    wfp_ale_endpoint_closed(1);
+}
+
+/* Refused, and the driver answers as if it held. */
+static void test_refused_pend_that_is_ignored(void **state)
+{
+    (void)state;
+    reauthorize_flow(pend_if_reauthorized);
+    assert_int_equal(violations("pend-in-reauthorization"), 1);
+}
+
+static void ask_if_reauthorized(const struct hook_call *call)
+{
+    if (call->reauthorize)
+        pend_or_block(call);
+    else
+        hook_permit(call);
+}
+
 /* Asking is no violation, nor is a block that is told. */
 static void test_refused_pend_that_is_heeded(void **state)
 {
     (void)state;
-    connect_with(pend_or_block);
-    assert_int_equal(pend_status, STATUS_FWP_CANNOT_PEND);
-    assert_int_equal(done_decision.outcome, WFP_BLOCK);
+    reauthorize_flow(ask_if_reauthorized);
 }
 
 static void pend_somewhere(const struct hook_call *call)
@@ -654,6 +686,7 @@ int main(void)
         TEST(test_pend_not_absorbed),
         TEST(test_pend_right_kept),
         TEST(test_pend_in_reauthorization),
+        TEST(test_refused_pend_that_is_ignored),
         TEST(test_refused_pend_that_is_heeded),
         TEST(test_pend_wrong_layer),
         TEST(test_pend_without_handle),

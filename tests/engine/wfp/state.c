@@ -51,12 +51,11 @@ static void test_objects(void **unused)
     (void)unused;
     hook.classify = hook_permit;
     hook_start(&hook, NULL, &light);
-    UINT64 low = add_filter(engine, &(struct filter_spec){.sublayer = &heavy, .action = FWP_ACTION_PERMIT, .weight = 3});
-    UINT64 high = add_filter(engine, &(struct filter_spec){.sublayer = &heavy,
-                                                           .action = FWP_ACTION_CONTINUE,
-                                                           .weight = 9,
-                                                           .conditions = &port,
-                                                           .count = 1});
+    UINT64 low =
+        add_filter(engine, &(struct filter_spec){.sublayer = &heavy, .action = FWP_ACTION_PERMIT, .weight = 3});
+    UINT64 high = add_filter(
+        engine, &(struct filter_spec){
+                    .sublayer = &heavy, .action = FWP_ACTION_CONTINUE, .weight = 9, .conditions = &port, .count = 1});
     assert_int_equal(connect_now(1).outcome, WFP_PERMIT);
     state = wfp_state_take();
     assert_int_equal(state->sublayers, 3);
@@ -386,9 +385,17 @@ static void test_history(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_empty),           TEST(test_objects),         TEST(test_held_operations), TEST(test_in_transaction),
-        TEST(test_alternating_irql), TEST(test_late_notice),    TEST(test_notice_for_nobody), TEST(test_dropped_notice),
-        TEST(test_reauthorize_all), TEST(test_faults),          TEST(test_history),
+        TEST(test_empty),
+        TEST(test_objects),
+        TEST(test_held_operations),
+        TEST(test_in_transaction),
+        TEST(test_alternating_irql),
+        TEST(test_late_notice),
+        TEST(test_notice_for_nobody),
+        TEST(test_dropped_notice),
+        TEST(test_reauthorize_all),
+        TEST(test_faults),
+        TEST(test_history),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
