@@ -20,6 +20,7 @@
 static struct finding {
     struct nt_report *report; /* with fiber pointing into name */
     struct lab_report *named; /* NULL: not written yet */
+    uint32_t times;           /* 0: not counted yet */
     char name[32];
 } findings[FINDINGS_MAX];
 static size_t count, written;
@@ -71,10 +72,18 @@ void findings_count(struct findings_count *out)
     }
 }
 
+void findings_count_now(void)
+{
+    for (size_t i = 0; i < count; i++)
+        if (findings[i].times == 0)
+            findings[i].times = nt_report_count(findings[i].report);
+}
+
 static const struct lab_report *named(struct finding *finding)
 {
     if (finding->named == NULL)
-        finding->named = lab_report_new(finding->report, nt_report_count(finding->report));
+        finding->named = lab_report_new(
+            finding->report, finding->times != 0 ? finding->times : nt_report_count(finding->report));
     if (finding->named == NULL)
         abort();
     return finding->named;

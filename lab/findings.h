@@ -21,6 +21,9 @@ void findings_begin(void);
 /* All until now. Any thread. */
 void findings_count(struct findings_count *count);
 
+/* How often each came is what it is now, whatever comes later: before a scenario is run again. */
+void findings_count_now(void);
+
 /* Of the violation that came last, kept or not; "" for none. */
 const char *findings_last_rule(void);
 

@@ -4,6 +4,7 @@
  */
 #include "lab/machine.h"
 
+#include "lab/findings.h"
 #include "nt/verify/output.h"
 #include "nt/verify/report.h"
 #include "wfp/ale.h"
@@ -65,6 +66,7 @@ struct machine_result machine_run_twice(struct scenario *scenario, const struct 
         nt_verify_fill(fills[i]);
         outputs[i] = nt_outputs_new();
         nt_outputs_record(outputs[i]);
+        findings_count_now();
         if (i == 0)
             result = machine_run(scenario, options, NULL, seconds);
         else

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lab/commands.h"
+#include "lab/rules_command.h"
 
 static const struct command {
     const char *name;
@@ -13,11 +14,18 @@ static const struct command {
 } commands[] = {
     {"run", command_run},
     {"state", command_state},
+    {"rules", command_rules},
 };
+
+int command_rules(int count, char **arguments)
+{
+    return lab_rules_command(count, (const char *const *)arguments, stdout, stderr);
+}
 
 static const char help[] =
     "wfplab run DRIVER... [SCENARIO...]     runs scenarios; says which rules the drivers broke\n"
     "wfplab state DRIVER... SCENARIO        runs one to its first state step, or its end, and prints what is there\n"
+    "wfplab rules [--json] [RULE...]        what is checked, with the page and what to do\n"
     "\n"
     "DRIVER is a C file, a folder of C files, a shared object (.so) or a Windows driver file (.sys).\n"
     "SCENARIO is a .scenario file (docs/scenarios.md); without one: load, connect with TCP and UDP, unload.\n"
