@@ -20,6 +20,7 @@
 
 #include "lab/world_drivers.h"
 #include "lab/world_engine.h"
+#include "nt/verify/fault.h"
 #include "nt/verify/rules.h"
 #include "nt/verify/scheduler.h"
 #include "wfp/verify.h"
@@ -39,10 +40,8 @@ static bool loaded[WORLD_DRIVERS_MAX];
 static struct wfp_verify_options unusual;
 static nt_violation_handler *listener;
 static void (*state_writer)(void);
-static struct fault {
-    char routine[64];
-    uint32_t left; /* calls until it fails; 0: never */
-} fault;
+static struct nt_faults *faults; /* NULL: nothing is to fail */
+static char fault_routine[64];
 
 /* The context of a pended connect is its connection's number. */
 static struct done {
@@ -145,7 +144,6 @@ bool world_start(struct world_error *error)
     unusual = (struct wfp_verify_options){.oldest = (UINT64)OLDEST_MS * MS};
     wfp_set_verify_options(&unusual);
     wfp_set_classify_irql(DISPATCH_LEVEL);
-    fault = (struct fault){"", 0};
     status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine);
     return NT_SUCCESS(status) || fail(error, "FwpmEngineOpen0", status);
 }
@@ -157,6 +155,8 @@ static bool any_loaded(void)
             return true;
     return false;
 }
+
+static void end_faults(void);
 
 static void unload(size_t driver)
 {
@@ -172,7 +172,7 @@ void world_end(void)
 {
     for (size_t i = world_driver_count(); i-- > 0;)
         unload(i);
-    nt_set_fault(NULL, NULL);
+    end_faults();
     (void)FwpmEngineClose0(engine);
     engine = NULL;
     wfp_reset();
@@ -189,7 +189,7 @@ void world_forget(void)
     engine = NULL;
     own_filters = 0;
     done_first = done_count = again_first = again_count = violation_count = 0;
-    nt_set_fault(NULL, NULL);
+    end_faults();
     nt_set_violation_handler(NULL);
     nt_set_clock(NULL);
 }
@@ -684,19 +684,24 @@ bool world_next_reauthorized(struct world_decision *decision)
     return true;
 }
 
-static BOOLEAN fails(const char *routine, void *context)
+static void end_faults(void)
 {
-    struct fault *armed = context;
-
-    return armed->left != 0 && strcmp(routine, armed->routine) == 0 && --armed->left == 0;
+    if (faults == NULL)
+        return;
+    (void)nt_faults_end(faults);
+    nt_faults_free(faults);
+    faults = NULL;
 }
 
+/* Only what drivers call counts. */
 bool world_fault(const char *routine, uint32_t number, struct world_error *error)
 {
-    (void)error;
-    snprintf(fault.routine, sizeof(fault.routine), "%s", routine);
-    fault.left = number;
-    nt_set_fault(fails, &fault);
+    end_faults();
+    faults = nt_faults_new(0);
+    if (faults == NULL)
+        return fail(error, "nt_faults_new", STATUS_INSUFFICIENT_RESOURCES);
+    snprintf(fault_routine, sizeof(fault_routine), "%s", routine);
+    nt_faults_begin_call(faults, fault_routine, number);
     return true;
 }
 

@@ -49,6 +49,8 @@ struct nt_thread {
     const char *waits_in;      /* a lock, NULL: an event like any other */
     const uint32_t *waits_for; /* who has it */
     bool waits_patiently;
+    uint32_t recursions; /* locks taken again, which was reported: their next release is not */
+    const void *recursed[4];
     struct nt_verify_self verify;
 };
 extern __thread struct nt_thread nt_self;

@@ -32,6 +32,7 @@ void wfp_return_check(const char *routine, KIRQL irql, unsigned locks)
         nt_violate("lock-left", routine, "returned with %u spin locks held that it took", held - locks);
     else if (KeGetCurrentIrql() != irql)
         nt_violate("irql-changed", routine, "entered at IRQL %u, left at %u", irql, KeGetCurrentIrql());
+    nt_put_right(irql, locks);
 }
 
 /* A driver that returns PERMIT has forgotten all three; that is told once. */

@@ -21,7 +21,7 @@
 #include <string.h>
 
 static struct wfp_object *touched; /* latest first, by older */
-static PDRIVER_OBJECT excused;     /* written with the gate held */
+static PDRIVER_OBJECT excused;
 
 static pthread_mutex_t listener_lock = PTHREAD_MUTEX_INITIALIZER;
 static wfp_policy_changed *listener;
@@ -267,8 +267,6 @@ NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *cha
         status = STATUS_FWP_TXN_ABORTED;
     } else if (nt_fails(routine)) {
         status = STATUS_INSUFFICIENT_RESOURCES;
-        if (strstr(routine, "Delete") != NULL)
-            excused = nt_current_driver();
     } else if (wfp_gate_owned(session)) {
         status = session->read_only ? STATUS_FWP_INCOMPATIBLE_TXN : change(session, context);
     } else {
@@ -280,10 +278,17 @@ NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *cha
     }
     wfp_gate_leave(session);
     wfp_changes_tell(&changes);
+    return strstr(routine, "Add") == NULL ? wfp_excuse(status) : status;
+}
+
+NTSTATUS wfp_excuse(NTSTATUS status)
+{
+    if (status == STATUS_INSUFFICIENT_RESOURCES || status == STATUS_FWP_TIMEOUT)
+        excused = nt_current_driver();
     return status;
 }
 
-BOOLEAN wfp_transaction_excuses(PDRIVER_OBJECT driver)
+BOOLEAN wfp_is_excused(PDRIVER_OBJECT driver)
 {
     return excused == driver;
 }
@@ -304,7 +309,7 @@ NTSTATUS wfp_transaction_read(const char *routine, HANDLE engine, wfp_change *re
                                      : read(session, context);
         wfp_gate_leave(session);
     }
-    return status;
+    return wfp_excuse(status);
 }
 
 NTSTATUS NTAPI FwpmTransactionBegin0(HANDLE engineHandle, UINT32 flags)
@@ -327,7 +332,7 @@ NTSTATUS NTAPI FwpmTransactionBegin0(HANDLE engineHandle, UINT32 flags)
         wfp_gate_own(session);
     }
     wfp_gate_leave(session);
-    return status;
+    return wfp_excuse(status);
 }
 
 static NTSTATUS end(const char *routine, HANDLE engine, BOOLEAN commit)
@@ -354,7 +359,7 @@ static NTSTATUS end(const char *routine, HANDLE engine, BOOLEAN commit)
     }
     wfp_gate_leave(session);
     wfp_changes_tell(&changes);
-    return status;
+    return wfp_excuse(status);
 }
 
 NTSTATUS NTAPI FwpmTransactionCommit0(HANDLE engineHandle)

@@ -208,6 +208,7 @@ static void check_level(const char *routine)
         return;
     nt_about_held_lock();
     nt_violate("lock-left", routine, "returned at IRQL %u with %u spin locks held", nt_self.irql, nt_self.spin_locks);
+    nt_put_right(PASSIVE_LEVEL, 0);
 }
 
 static bool threads_are_gone(const void *unused)
@@ -274,6 +275,8 @@ static void report_left(struct nt_driver *driver, bool last)
     else
         (void)nt_timers_report(code);
     nt_pool_report_since(pool_mark, code);
+    if (last && NT_VERIFYING)
+        nt_quarantine_check(false);
 }
 
 NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const struct nt_registry_dword *values,

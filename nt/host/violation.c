@@ -72,7 +72,7 @@ void nt_require_irql(const char *routine, KIRQL lowest, KIRQL highest)
 
 VOID nt_paged_code(const char *function)
 {
-    if (nt_self.irql > APC_LEVEL)
+    if (nt_self.irql > APC_LEVEL && !nt_irql_explained(function, APC_LEVEL))
         nt_violate("pageable-at-dispatch", function, "pageable code ran at IRQL %u", nt_self.irql);
 }
 

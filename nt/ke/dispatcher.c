@@ -300,6 +300,8 @@ NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR
     if (Timeout != NULL && Timeout->QuadPart == 0)
         return wait_for(object, NULL);
     if (nt_self.irql > APC_LEVEL) {
+        if (nt_irql_explained("KeWaitForSingleObject", APC_LEVEL))
+            return STATUS_TIMEOUT;
         nt_about_held_lock();
         nt_violate("wait-at-dispatch", "KeWaitForSingleObject",
                    "waits at IRQL %u, with a timeout that is not 0; it may wait at %u at most", nt_self.irql,
@@ -316,11 +318,14 @@ NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLA
     UNREFERENCED_PARAMETER(WaitMode);
     UNREFERENCED_PARAMETER(Alertable);
     if (nt_self.irql > NT_HIGH_KeDelayExecutionThread) {
+        if (nt_irql_explained("KeDelayExecutionThread", APC_LEVEL))
+            return STATUS_SUCCESS;
         nt_about_held_lock();
         nt_violate("wait-at-dispatch", "KeDelayExecutionThread", "waits at IRQL %u; it may at %u at most", nt_self.irql,
                    APC_LEVEL);
         return STATUS_SUCCESS;
     }
+    NT_ENTER(KeDelayExecutionThread);
     struct nt_deadline deadline = nt_deadline_after(nt_interval(Interval));
     (void)nt_sleep_until(&never, &deadline);
     nt_thread_check_code("KeDelayExecutionThread");

@@ -65,6 +65,20 @@ static void wait_for(uint32_t *state)
         nt_futex_wait(state, 2, UINT64_MAX);
 }
 
+static void remember_recursion(const void *address)
+{
+    if (NT_VERIFYING && nt_self.recursions < RTL_NUMBER_OF(nt_self.recursed))
+        nt_self.recursed[nt_self.recursions++] = address;
+}
+
+static bool forget_recursion(const void *address)
+{
+    if (nt_self.recursions == 0 || nt_self.recursed[nt_self.recursions - 1] != address)
+        return false;
+    nt_self.recursions--;
+    return true;
+}
+
 /* false: the rule it would break was reported, and the lock is as it was. */
 static bool may_acquire(struct lock *lock, uint32_t kind, const char *routine, const void *address)
 {
@@ -72,6 +86,7 @@ static bool may_acquire(struct lock *lock, uint32_t kind, const char *routine, c
     if ((owner & OWNER_NUMBER) == nt_thread_number()) {
         nt_about(NT_BEGAN_LOCK, (uintptr_t)address);
         nt_violate("lock-recursion", routine, "spin lock %p is held by this thread already", address);
+        remember_recursion(address);
         return false;
     }
     if ((owner & (OWNER_PLAIN | OWNER_QUEUED) & ~kind) != 0)
@@ -102,10 +117,21 @@ static void acquire(PKSPIN_LOCK spin_lock, uint32_t kind, PKLOCK_QUEUE_HANDLE ha
         nt_lock_taken(spin_lock, handle, routine);
 }
 
+static void give(struct lock *lock, uint32_t owner)
+{
+    __atomic_store_n(&lock->owner, owner & ~OWNER_NUMBER, __ATOMIC_RELAXED);
+    if (nt_self.spin_locks != 0) /* a lock that was freed counts no more */
+        nt_self.spin_locks--;
+    if (__atomic_exchange_n(&lock->state, 0, __ATOMIC_RELEASE) == 2)
+        nt_futex_wake(&lock->state, 1);
+}
+
 static void release(PKSPIN_LOCK spin_lock, uint32_t kind, PKLOCK_QUEUE_HANDLE handle, const char *routine)
 {
     struct lock *lock = lock_of(spin_lock);
     uint32_t owner = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
+    if (forget_recursion(spin_lock))
+        return;
     if ((owner & OWNER_NUMBER) == 0) {
         nt_violate("lock-not-held", routine, "spin lock %p is not held", (void *)spin_lock);
         return;
@@ -120,10 +146,7 @@ static void release(PKSPIN_LOCK spin_lock, uint32_t kind, PKLOCK_QUEUE_HANDLE ha
         nt_violate("lock-kind", routine, "spin lock %p is used both plainly and queued", (void *)spin_lock);
     if (NT_VERIFYING)
         nt_lock_given(spin_lock, handle, routine);
-    __atomic_store_n(&lock->owner, owner & ~OWNER_NUMBER, __ATOMIC_RELAXED);
-    nt_self.spin_locks--;
-    if (__atomic_exchange_n(&lock->state, 0, __ATOMIC_RELEASE) == 2)
-        nt_futex_wake(&lock->state, 1);
+    give(lock, owner);
     NT_POINT(routine); /* what follows is not under the lock any more */
 }
 
@@ -227,4 +250,21 @@ VOID KeReleaseInStackQueuedSpinLockFromDpcLevel(PKLOCK_QUEUE_HANDLE LockHandle)
 {
     NT_ENTER(KeReleaseInStackQueuedSpinLockFromDpcLevel);
     release_queued(LockHandle, "KeReleaseInStackQueuedSpinLockFromDpcLevel");
+}
+
+void nt_put_right(KIRQL irql, unsigned locks)
+{
+    struct nt_verify_self *self = &nt_self.verify;
+
+    if (!NT_VERIFYING)
+        return;
+    while (nt_self.spin_locks > locks && self->held != 0) {
+        PKSPIN_LOCK spin_lock = (PKSPIN_LOCK)(uintptr_t)self->locks[self->held - 1];
+        struct lock *lock = lock_of(spin_lock);
+        nt_lock_given(spin_lock, NULL, "nt_put_right");
+        give(lock, __atomic_load_n(&lock->owner, __ATOMIC_RELAXED));
+    }
+    nt_self.recursions = 0;
+    if (nt_self.irql != irql && nt_self.spin_locks <= locks)
+        nt_lower_irql(irql);
 }

@@ -249,10 +249,12 @@ void nt_locks_freed(const void *start, size_t size, const char *routine)
 {
     const void *found[8];
     size_t count = 0;
+    uint32_t mine = 0, me = nt_thread_number();
     pthread_mutex_lock(&table_lock);
     for (uint32_t index = 0; index < held_count && count < RTL_NUMBER_OF(found); index++)
         if (lies_in((uintptr_t)held[index].lock, start, size)) {
             found[count++] = held[index].lock;
+            mine += held[index].thread == me;
             held[index--] = held[--held_count];
         }
     forget_locks_in(start, size);
@@ -261,7 +263,9 @@ void nt_locks_freed(const void *start, size_t size, const char *routine)
         nt_about(NT_BEGAN_LOCK, (uintptr_t)found[index]);
         nt_violate("lock-freed", routine, "a spin lock at byte %td of the memory is still held",
                    (const char *)found[index] - (const char *)start);
+        nt_end(NT_BEGAN_LOCK, (uintptr_t)found[index]);
     }
+    nt_self.spin_locks -= mine < nt_self.spin_locks ? mine : nt_self.spin_locks;
 }
 
 void nt_about_held_lock(void)

@@ -1,43 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_verify.c - the verifier and the scheduler that wfp/ calls (nt/verify/), under Wine: there are none, both are
- * always off.
+ * engine_verify.c - the verifier that wfp/ calls (nt/verify/), under Wine: there is none, it is always off.
  */
-#include "nt/leaf.h"
-#include "nt/verify/scheduler.h"
 #include "nt/verify/trap_page.h"
 #include "nt/verify/verify.h"
 
 bool nt_verify_on;
-bool nt_scheduling;
-unsigned nt_leaves;
-
-bool nt_scheduled(void)
-{
-    return false;
-}
-
-uint32_t nt_schedule_fiber(void)
-{
-    return 0;
-}
-
-void nt_schedule_point(const char *routine)
-{
-    (void)routine;
-}
-
-bool nt_schedule_until(const struct nt_wait *wait)
-{
-    (void)wait;
-    return false;
-}
-
-void nt_schedule_keep(void **(*where)(void))
-{
-    (void)where;
-}
-
 void nt_begin(enum nt_beginning what, uint64_t key)
 {
     (void)what;

@@ -52,6 +52,12 @@ void nt_set_irql_hook(nt_irql_hook *hook);
 /* How many spin locks the calling thread holds (for rules such as "complete under a lock"). */
 unsigned nt_spin_locks_held(void);
 
+/*
+ * After a routine of a driver has returned and what it broke was reported: releases the spin locks it left and goes
+ * back to irql, so that nothing else is reported because of it. Only while the verifier is on (nt/verify/verify.h).
+ */
+void nt_put_right(KIRQL irql, unsigned locks);
+
 /* --- Clock --------------------------------------------------------------------------------- */
 
 #define NT_NEVER UINT64_MAX
@@ -215,7 +221,8 @@ void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks);
 void nt_pool_keep_tag(ULONG tag);
 
 /* Looks at all freed memory that waits to be used again: what was written there since is "pool-use-after-free" or
- * "irp-used-after-completion". emptied: and gives it to malloc. While the verifier is on; PASSIVE_LEVEL. */
+ * "irp-used-after-completion". The unload of the last driver does it. emptied: and gives it to malloc. While the
+ * verifier is on; PASSIVE_LEVEL. */
 void nt_quarantine_check(bool emptied);
 
 /*

@@ -100,21 +100,28 @@ static VOID complete_parked(PIRP irp)
     parked = NULL;
 }
 
-/* Both the cancel routine alone and the cleanup routine are enough. */
-static void cleanup_or_cancel_ends_it(void **state)
+/* The page wants what is queued completed by the cleanup routine. The cancel that comes here comes on Windows when the
+ * thread ends, not when its file is closed. */
+static void a_cancel_is_no_cleanup(void **state)
 {
     struct result result = {0};
     (void)state;
     send(park_cancelable, &result);
-    nt_call_put(in_dispatch);
-    nt_file_close(file);
+    end();
+    broken("irp-left-at-cleanup", NT_BEGAN_IRP);
     assert_int_equal(result.ends, 1);
-    file = small_open();
+    nt_call_put(in_dispatch);
+}
+
+static void cleanup_ends_it(void **state)
+{
+    struct result result = {0};
+    (void)state;
     small.cleanup = complete_parked;
     send(park_cancelable, &result);
     nt_call_put(in_dispatch);
     end();
-    assert_int_equal(result.ends, 2);
+    assert_int_equal(result.ends, 1);
 }
 
 static NTSTATUS park_cancelled(PIRP irp)
@@ -256,9 +263,13 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, rules_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(an_irp_left_at_cleanup_is_said),         TEST(cleanup_or_cancel_ends_it),
-        TEST(a_cancel_that_came_first_is_not_missed), TEST(a_completed_irp_is_not_used),
-        TEST(the_system_buffer_has_its_size),         TEST(reports_show_the_other_place),
+        TEST(an_irp_left_at_cleanup_is_said),
+        TEST(a_cancel_is_no_cleanup),
+        TEST(cleanup_ends_it),
+        TEST(a_cancel_that_came_first_is_not_missed),
+        TEST(a_completed_irp_is_not_used),
+        TEST(the_system_buffer_has_its_size),
+        TEST(reports_show_the_other_place),
     };
     return cmocka_run_group_tests_name("nt irp rules", tests, NULL, NULL);
 }
