@@ -42,7 +42,7 @@ struct nt_thread {
     struct _EPROCESS *process; /* cached object for the two above */
     struct nt_processor *processor;
     struct _ETHREAD *object;
-    PDRIVER_OBJECT driver; /* whose code runs: nt_current_driver */
+    PDRIVER_OBJECT driver;   /* whose code runs: nt_current_driver */
     PDRIVER_OBJECT loading;  /* the driver whose DriverEntry it runs */
     const void *pool_caller; /* nt_pool_called_from */
     /* For the scheduler, while it waits in KeWaitForSingleObject: */
