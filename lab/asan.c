@@ -20,6 +20,17 @@ bool asan_is_on(void)
     return dlsym(RTLD_DEFAULT, "__asan_init") != NULL;
 }
 
+void asan_before_end(void (*last)(void))
+{
+    void (*set)(void (*callback)(void));
+    void *place = dlsym(RTLD_DEFAULT, "__sanitizer_set_death_callback");
+
+    if (place == NULL)
+        return;
+    memcpy(&set, &place, sizeof(set));
+    set(last);
+}
+
 /* Where the compiler has it; "" when it has none. */
 static void find_library(char *path, size_t room)
 {

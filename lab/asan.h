@@ -13,4 +13,7 @@ bool asan_is_on(void);
 /* This program again, with the library before all others. Does not return, or gives an exit code: told on stderr. */
 int asan_restart(void);
 
+/* ASan ends the process at what it finds; before that, last is called. */
+void asan_before_end(void (*last)(void));
+
 #endif

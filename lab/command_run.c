@@ -118,6 +118,17 @@ static enum next run_scenario(const struct options *options, const char *path, b
     return result.crash == CRASH_FAULT ? STOP : GO_ON;
 }
 
+/* What was found before ASan found something. */
+static void write_json(void)
+{
+    findings_write(true);
+}
+
+static void write_text(void)
+{
+    findings_write(false);
+}
+
 static int run_all(int count, char **arguments, bool to_state)
 {
     static struct options options;
@@ -141,6 +152,8 @@ static int run_all(int count, char **arguments, bool to_state)
     if (!session_begin(&options))
         return LAB_USAGE;
     session_state_as_json(options.json);
+    if (options.asan)
+        asan_before_end(options.json ? write_json : write_text);
     scenarios = options.scenario_count == 0 ? 1 : options.scenario_count;
     for (size_t i = 0; i < scenarios && next == GO_ON; i++) {
         next = run_scenario(&options, options.scenario_count == 0 ? NULL : options.scenarios[i], to_state, &code);

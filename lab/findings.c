@@ -82,8 +82,8 @@ void findings_count_now(void)
 static const struct lab_report *named(struct finding *finding)
 {
     if (finding->named == NULL)
-        finding->named = lab_report_new(
-            finding->report, finding->times != 0 ? finding->times : nt_report_count(finding->report));
+        finding->named =
+            lab_report_new(finding->report, finding->times != 0 ? finding->times : nt_report_count(finding->report));
     if (finding->named == NULL)
         abort();
     return finding->named;

@@ -5,6 +5,7 @@
 #include "lab/machine.h"
 
 #include "lab/findings.h"
+#include "lab/world_engine.h"
 #include "nt/verify/output.h"
 #include "nt/verify/report.h"
 #include "wfp/ale.h"
@@ -53,6 +54,12 @@ struct machine_result machine_run(struct scenario *scenario, const struct run_op
     return result;
 }
 
+/* What is found after the runs is found at no time of theirs. */
+static uint64_t no_time(void)
+{
+    return WORLD_START;
+}
+
 struct machine_result machine_run_twice(struct scenario *scenario, const struct run_options *options, unsigned seconds)
 {
     static const uint8_t fills[2] = {0xa6, 0x59};
@@ -73,8 +80,10 @@ struct machine_result machine_run_twice(struct scenario *scenario, const struct 
             (void)machine_run(scenario, &quiet, NULL, seconds);
         nt_outputs_record(NULL);
     }
+    nt_set_clock(no_time);
     if (outputs[0] != NULL && outputs[1] != NULL)
         (void)nt_outputs_compare(outputs[0], outputs[1], &same);
+    nt_set_clock(NULL);
     for (int i = 0; i < 2; i++)
         nt_outputs_free(outputs[i]);
     return result;

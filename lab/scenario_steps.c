@@ -407,7 +407,7 @@ bool run_perform(struct run *run, const struct scenario_step *step)
 {
     bool good = steps[step->kind](run, step);
 
-    if (good) {
+    if (good && step->kind != STEP_SUSPEND) { /* after which nothing runs */
         run_settle(run);
         world_step_ended();
     }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sanitize.h - tells ASan which of our own memory drivers must not touch any more, and ASan and TSan of fibers.
+ *
+ * ASan may also be there without having compiled this: lab/asan.h loads it for a driver that was. Then it is found by
+ * its weak symbols.
  */
 #ifndef NT_SANITIZE_H
 #define NT_SANITIZE_H
@@ -26,9 +29,12 @@
 #define NT_POISON(address, size)   ASAN_POISON_MEMORY_REGION((address), (size))
 #define NT_UNPOISON(address, size) ASAN_UNPOISON_MEMORY_REGION((address), (size))
 #else
-#define NT_SANITIZED               0
-#define NT_POISON(address, size)   ((void)(address), (void)(size))
-#define NT_UNPOISON(address, size) ((void)(address), (void)(size))
+#include <stddef.h>
+extern void __asan_poison_memory_region(void const volatile *address, size_t size) __attribute__((weak));
+extern void __asan_unpoison_memory_region(void const volatile *address, size_t size) __attribute__((weak));
+#define NT_SANITIZED               __builtin_expect(__asan_poison_memory_region != NULL, 0)
+#define NT_POISON(address, size)   (NT_SANITIZED ? __asan_poison_memory_region((address), (size)) : (void)0)
+#define NT_UNPOISON(address, size) (NT_SANITIZED ? __asan_unpoison_memory_region((address), (size)) : (void)0)
 #endif
 
 /* Either makes everything many times slower. */
@@ -44,8 +50,12 @@
 #define NT_START_SWITCH(save, base, size)  __sanitizer_start_switch_fiber((save), (base), (size))
 #define NT_FINISH_SWITCH(save, base, size) __sanitizer_finish_switch_fiber((save), (base), (size))
 #else
-#define NT_START_SWITCH(save, base, size)  ((void)(save), (void)(base), (void)(size))
-#define NT_FINISH_SWITCH(save, base, size) ((void)(save), (void)(base), (void)(size))
+extern void __sanitizer_start_switch_fiber(void **save, const void *base, size_t size) __attribute__((weak));
+extern void __sanitizer_finish_switch_fiber(void *save, const void **base, size_t *size) __attribute__((weak));
+#define NT_START_SWITCH(save, base, size)                                                                              \
+    (NT_SANITIZED ? __sanitizer_start_switch_fiber((save), (base), (size)) : (void)0)
+#define NT_FINISH_SWITCH(save, base, size)                                                                             \
+    (NT_SANITIZED ? __sanitizer_finish_switch_fiber((save), (base), (size)) : (void)0)
 #endif
 
 #ifdef NT_TSAN

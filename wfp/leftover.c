@@ -178,7 +178,7 @@ void wfp_driver_gone(PDRIVER_OBJECT driver)
     mark_uses(driver);
     for (unsigned i = 0; i < WFP_KIND_COUNT; i++) {
         collect(wfp_object_table(order[i]), find_object, &found);
-        if (!wfp_transaction_excuses(driver))
+        if (!wfp_is_excused(driver))
             report_objects(&found, rules[order[i]]);
     }
 }

@@ -21,7 +21,7 @@
 #include <string.h>
 
 static struct wfp_object *touched; /* latest first, by older */
-static PDRIVER_OBJECT excused;     /* written with the gate held */
+static PDRIVER_OBJECT excused;
 
 static pthread_mutex_t listener_lock = PTHREAD_MUTEX_INITIALIZER;
 static wfp_policy_changed *listener;
@@ -265,10 +265,8 @@ NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *cha
         return status;
     if (session->aborted) {
         status = STATUS_FWP_TXN_ABORTED;
-    } else if (nt_fails(routine)) {
+    } else if (strstr(routine, "Delete") != NULL ? wfp_fails_excused(routine) : nt_fails(routine)) {
         status = STATUS_INSUFFICIENT_RESOURCES;
-        if (strstr(routine, "Delete") != NULL)
-            excused = nt_current_driver();
     } else if (wfp_gate_owned(session)) {
         status = session->read_only ? STATUS_FWP_INCOMPATIBLE_TXN : change(session, context);
     } else {
@@ -283,7 +281,16 @@ NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *cha
     return status;
 }
 
-BOOLEAN wfp_transaction_excuses(PDRIVER_OBJECT driver)
+BOOLEAN wfp_fails_excused(const char *routine)
+{
+    BOOLEAN fails = nt_fails(routine);
+
+    if (fails)
+        excused = nt_current_driver();
+    return fails;
+}
+
+BOOLEAN wfp_is_excused(PDRIVER_OBJECT driver)
 {
     return excused == driver;
 }
@@ -320,7 +327,7 @@ NTSTATUS NTAPI FwpmTransactionBegin0(HANDLE engineHandle, UINT32 flags)
         status = STATUS_FWP_TXN_ABORTED;
     } else if (wfp_gate_owned(session)) {
         status = STATUS_FWP_TXN_IN_PROGRESS;
-    } else if (nt_fails("FwpmTransactionBegin0")) {
+    } else if (wfp_fails_excused("FwpmTransactionBegin0")) {
         status = STATUS_FWP_TIMEOUT; /* another session keeps its transaction open */
     } else {
         session->read_only = (flags & FWPM_TXN_READ_ONLY) != 0;
@@ -344,7 +351,7 @@ static NTSTATUS end(const char *routine, HANDLE engine, BOOLEAN commit)
     } else if (!wfp_gate_owned(session)) {
         status = STATUS_FWP_NO_TXN_IN_PROGRESS;
     } else {
-        if (commit && nt_fails(routine))
+        if (commit && wfp_fails_excused(routine))
             status = STATUS_INSUFFICIENT_RESOURCES;
         if (commit && NT_SUCCESS(status))
             status = wfp_transaction_commit(FALSE, &changes);

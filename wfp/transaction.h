@@ -31,8 +31,9 @@ void wfp_transaction_forget(void); /* see wfp_forget */
 typedef NTSTATUS wfp_change(struct wfp_session *session, void *context);
 NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *change, void *context);
 
-/* A fault (nt_set_fault) refused one of driver's deletions: it is not to blame for what it left. */
-BOOLEAN wfp_transaction_excuses(PDRIVER_OBJECT driver);
+/* nt_fails, for a call without which nothing can be deleted: the driver that calls is not to blame for what it leaves. */
+BOOLEAN wfp_fails_excused(const char *routine);
+BOOLEAN wfp_is_excused(PDRIVER_OBJECT driver);
 void wfp_transaction_reset(void);
 
 /* The same without changing anything (get, enumerate). */

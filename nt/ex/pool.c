@@ -161,7 +161,7 @@ static void release_memory(struct nt_pool_header *header, const char *routine, c
     }
     if (size >= PAGE_SIZE)
         NT_UNPOISON(base, size + 2 * (size_t)PAGE_SIZE);
-    free(base);
+    free(base); /* once: its header left the list of blocks. NOLINT(clang-analyzer-unix.Malloc) */
 }
 
 /* From malloc, with a zone behind it that is looked at when it is freed; ASan has its own. */

@@ -274,6 +274,8 @@ static void report_left(struct nt_driver *driver, bool last)
     else
         (void)nt_timers_report(code);
     nt_pool_report_since(pool_mark, code);
+    if (last && NT_VERIFYING)
+        nt_quarantine_check(false);
 }
 
 NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const struct nt_registry_dword *values,

@@ -321,6 +321,7 @@ NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLA
                    APC_LEVEL);
         return STATUS_SUCCESS;
     }
+    NT_ENTER(KeDelayExecutionThread);
     struct nt_deadline deadline = nt_deadline_after(nt_interval(Interval));
     (void)nt_sleep_until(&never, &deadline);
     nt_thread_check_code("KeDelayExecutionThread");

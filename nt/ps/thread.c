@@ -22,10 +22,10 @@ struct _ETHREAD {
     PKSTART_ROUTINE routine;
     PVOID context;
     PDRIVER_OBJECT driver; /* whose routine it is */
-    LIST_ENTRY link; /* of the system threads that run */
-    bool reported;   /* of the host, or told as left already */
-    bool gone;       /* its driver was unloaded */
-    jmp_buf *bottom; /* of its stack, below the driver's routine; NULL: it is a fiber */
+    LIST_ENTRY link;       /* of the system threads that run */
+    bool reported;         /* of the host, or told as left already */
+    bool gone;             /* its driver was unloaded */
+    jmp_buf *bottom;       /* of its stack, below the driver's routine; NULL: it is a fiber */
 };
 
 #define HANDLE_TAG ((ULONG_PTR)1)
@@ -149,12 +149,19 @@ static void thread_begin(void *argument)
     (void)thread_main(argument);
 }
 
-static bool thread_schedule(PETHREAD thread)
+static bool thread_start(PETHREAD thread)
 {
-    struct fiber *fiber = nt_fiber_start(FIBER_THREAD, NULL, thread_begin, thread);
-    if (fiber != NULL)
-        fiber->self.object = thread; /* given back even if it never begins */
-    return fiber != NULL;
+    pthread_t native;
+    if (nt_scheduling) {
+        struct fiber *fiber = nt_fiber_start(FIBER_THREAD, NULL, thread_begin, thread);
+        if (fiber != NULL)
+            fiber->self.object = thread; /* given back even if it never begins */
+        return fiber != NULL;
+    }
+    if (pthread_create(&native, NULL, thread_main, thread) != 0)
+        return false;
+    pthread_detach(native);
+    return true;
 }
 
 void nt_threads_reset(void)
@@ -176,7 +183,6 @@ NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT
                               PVOID StartContext)
 {
     NT_ENTER(PsCreateSystemThread);
-    pthread_t native;
     UNREFERENCED_PARAMETER(DesiredAccess);
     UNREFERENCED_PARAMETER(ObjectAttributes);
     UNREFERENCED_PARAMETER(ProcessHandle);
@@ -190,16 +196,13 @@ NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT
     (void)ObfReferenceObject(thread); /* the handle's */
     __atomic_fetch_add(&threads_running, 1, __ATOMIC_RELAXED);
     link_running(thread);
-    bool started = nt_scheduling ? thread_schedule(thread) : pthread_create(&native, NULL, thread_main, thread) == 0;
-    if (!started) {
+    if (!thread_start(thread)) {
         __atomic_fetch_sub(&threads_running, 1, __ATOMIC_RELAXED);
         unlink_running(thread);
         nt_object_release(thread);
         nt_object_release(thread);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    if (!nt_scheduling)
-        pthread_detach(native);
     *ThreadHandle = (HANDLE)((ULONG_PTR)thread | HANDLE_TAG);
     if (ClientId != NULL)
         *ClientId = (CLIENT_ID){(HANDLE)4, *ThreadHandle};

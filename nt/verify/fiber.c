@@ -5,13 +5,18 @@
 #define _GNU_SOURCE
 #include "nt/verify/fiber.h"
 #include "nt/sanitize.h"
+#include "nt/verify/output.h"
+#include "nt/verify/verify.h"
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define STACK ((size_t)512 * 1024)
 #define GUARD ((size_t)4096)
+
+#define FILLED ((size_t)16 * 1024) /* of its top, while the verifier is on */
 
 #define SHADOW_USES 64u
 
@@ -63,6 +68,8 @@ bool nt_fiber_make(struct nt_fiber *fiber, void (*entry)(void *argument), void *
         NT_DROP_SHADOW(fiber->shadow);
         fiber->shadow = NT_NEW_SHADOW();
     }
+    if (NT_VERIFYING) /* so that what a driver never wrote to its variables is known (nt/verify/output.h) */
+        memset((char *)fiber->base + fiber->size - FILLED, nt_verify_fill_byte(), FILLED);
     fiber->fake_stack = NULL;
     fiber->entry = entry;
     fiber->argument = argument;

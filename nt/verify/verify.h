@@ -40,6 +40,7 @@ enum nt_beginning {
     NT_COMPLETED_OPERATION,
     NT_BEGAN_OBJECT,   /* device, link, timer, work item, thread, callout, filter ...: where it was made */
     NT_BEGAN_CLASSIFY, /* the classify whose values are used after it returned */
+    NT_ABOUT_ROUTINE,  /* in reports only: nt_about_routine */
     NT_BEGINNINGS
 };
 
@@ -51,6 +52,10 @@ bool nt_find_beginning(enum nt_beginning what, uint64_t key, struct nt_stack *st
 /* For this thread's next nt_violate. */
 void nt_about(enum nt_beginning what, uint64_t key);
 void nt_about_connection(uint64_t operation);
+
+/* A routine of the driver that has just returned: violations until the next call are about it, so that a report can
+ * name it although it is on the stack no more. NULL: no more. */
+void nt_about_routine(const void *routine);
 
 /* One line of a connection's history ("pended by callout 0x101"); 0: of the machine. Kept in a bounded ring. */
 void nt_note(uint64_t operation, const char *format, ...) __attribute__((format(printf, 2, 3)));

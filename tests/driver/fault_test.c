@@ -83,7 +83,15 @@ static void run(void)
     driver_unload();
 }
 
-/* Provider and sublayer are shared: where their removal failed, the next one who goes takes them along. */
+static bool rule_is_about_shared(void)
+{
+    return strcmp(violations_seen.rule, "left-provider") == 0 || strcmp(violations_seen.rule, "left-sublayer") == 0;
+}
+
+/*
+ * Provider and sublayer are shared, and `gatehouse install` may have made them for good: where the driver could not ask
+ * about that for want of memory it leaves them, and the next one who goes takes them along.
+ */
 static void assert_nothing_left(void)
 {
     struct wfp_counts counts;
@@ -91,6 +99,8 @@ static void assert_nothing_left(void)
     assert_own_objects_gone(&counts);
     if (counts.providers != 0) {
         shared_runs++;
+        if (violations_seen.count <= 2 && rule_is_about_shared())
+            violations_record();
         fixture_load(NULL, 0);
         driver_unload();
         assert_own_objects_gone(&counts);

@@ -215,7 +215,8 @@ void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks);
 void nt_pool_keep_tag(ULONG tag);
 
 /* Looks at all freed memory that waits to be used again: what was written there since is "pool-use-after-free" or
- * "irp-used-after-completion". emptied: and gives it to malloc. While the verifier is on; PASSIVE_LEVEL. */
+ * "irp-used-after-completion". The unload of the last driver does it. emptied: and gives it to malloc. While the
+ * verifier is on; PASSIVE_LEVEL. */
 void nt_quarantine_check(bool emptied);
 
 /*

@@ -51,6 +51,10 @@ static void writes_after_the_free_are_seen_later(void **state)
     nt_quarantine_check(false);
     assert_non_null(strstr(violations_seen.detail, "byte 40 "));
     broken("pool-use-after-free", NT_FREED_BLOCK);
+    struct nt_driver *driver = small_load();
+    block[42] = 7;
+    nt_driver_unload(driver);
+    broken("pool-use-after-free", NT_FREED_BLOCK);
     block[41] = 7;
     for (int turn = 0; turn < 300 && violations_seen.count == 0; turn++)
         ExFreePoolWithTag(ExAllocatePool2(POOL_FLAG_NON_PAGED, 8, TAG), TAG);

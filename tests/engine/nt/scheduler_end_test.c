@@ -247,7 +247,7 @@ static void a_run_can_be_given_up(void **state)
     for (int times = 0; times < 100; times++) {
         run(break_a_rule);
         assert_true(result.abandoned);
-        violations_expect("irql-too-high", 1u);
+        violations_expect("wait-at-dispatch", 1u);
         nt_pool_usage(0, &bytes, &blocks);
         assert_int_equal(blocks, 0);
         assert_int_equal(nt_spin_locks_held(), 0);

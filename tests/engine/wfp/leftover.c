@@ -261,6 +261,18 @@ static void test_two_drivers(void **state)
     assert_int_equal(done_count, 1);
 }
 
+/* What somebody else's filter names cannot be deleted: nobody is to blame. */
+static void test_used_by_others(void **state)
+{
+    (void)state;
+    load_maker(&makers[0], 0);
+    UINT64 filter =
+        add_filter(engine, &(struct filter_spec){.sublayer = &makers[0].sublayer, .action = FWP_ACTION_PERMIT});
+    unload_maker(&makers[0]);
+    assert_int_equal(counted().sublayers, 1);
+    assert_int_equal(FwpmFilterDeleteById0(engine, filter), STATUS_SUCCESS);
+}
+
 static BOOLEAN refuse_deletions(const char *routine, void *context)
 {
     (void)context;
@@ -283,10 +295,10 @@ static void test_fault_is_no_leftover(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing_left),         TEST(test_dynamic_session),    TEST(test_left_session),
-        TEST(test_left_objects),         TEST(test_persistent_objects), TEST(test_left_registration),
-        TEST(test_left_operation),       TEST(test_left_flow_context),  TEST(test_two_drivers),
-        TEST(test_fault_is_no_leftover),
+        TEST(test_nothing_left),   TEST(test_dynamic_session),      TEST(test_left_session),
+        TEST(test_left_objects),   TEST(test_persistent_objects),   TEST(test_left_registration),
+        TEST(test_left_operation), TEST(test_left_flow_context),    TEST(test_two_drivers),
+        TEST(test_used_by_others), TEST(test_fault_is_no_leftover),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
