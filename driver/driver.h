@@ -94,7 +94,7 @@ struct driver_state {
 
     struct driver_answers answers;
     HANDLE engine;
-    BOOLEAN uses_shared; /* provider and sublayer: registration.c */
+    HANDLE shared_engine; /* for provider and sublayer, which are no objects of the other's: registration.c */
     UINT32 callout_ids[DRIVER_CALLOUTS];
 };
 

@@ -29,6 +29,7 @@ static UINT64 weight_loopback = GATEHOUSE_WEIGHT_LOOPBACK;
 
 #define UNREGISTER_TRIES      200u
 #define UNREGISTER_WAIT_TICKS 100000 /* 10 ms */
+#define REMOVE_TRIES          3u
 
 struct callout_row {
     const GUID *key;
@@ -109,61 +110,69 @@ static NTSTATUS add_sublayer(HANDLE engine)
  */
 static NTSTATUS add_shared(void)
 {
-    HANDLE engine = NULL;
-    NTSTATUS status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine);
+    NTSTATUS status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &driver_state.shared_engine);
 
-    if (!NT_SUCCESS(status))
+    if (!NT_SUCCESS(status)) {
+        driver_state.shared_engine = NULL;
         return status;
-    driver_state.uses_shared = TRUE;
-    status = add_provider(engine);
+    }
+    status = add_provider(driver_state.shared_engine);
     if (NT_SUCCESS(status))
-        status = add_sublayer(engine);
-    (void)FwpmEngineClose0(engine);
+        status = add_sublayer(driver_state.shared_engine);
     return status;
 }
 
-static BOOLEAN provider_may_go(HANDLE engine)
-{
-    FWPM_PROVIDER0 *provider;
-    BOOLEAN may_go;
-
-    if (!NT_SUCCESS(FwpmProviderGetByKey0(engine, &provider_key, &provider)))
-        return FALSE;
-    may_go = (provider->flags & FWPM_PROVIDER_FLAG_PERSISTENT) == 0;
-    FwpmFreeMemory0((void **)&provider);
-    return may_go;
-}
-
-static BOOLEAN sublayer_may_go(HANDLE engine)
+static NTSTATUS remove_sublayer(HANDLE engine)
 {
     FWPM_SUBLAYER0 *sublayer;
+    NTSTATUS status = FwpmSubLayerGetByKey0(engine, &sublayer_key, &sublayer);
     BOOLEAN may_go;
 
-    if (!NT_SUCCESS(FwpmSubLayerGetByKey0(engine, &sublayer_key, &sublayer)))
-        return FALSE;
+    if (!NT_SUCCESS(status))
+        return status;
     may_go = (sublayer->flags & FWPM_SUBLAYER_FLAG_PERSISTENT) == 0;
     FwpmFreeMemory0((void **)&sublayer);
-    return may_go;
+    return may_go ? FwpmSubLayerDeleteByKey0(engine, &sublayer_key) : STATUS_SUCCESS;
+}
+
+static NTSTATUS remove_provider(HANDLE engine)
+{
+    FWPM_PROVIDER0 *provider;
+    NTSTATUS status = FwpmProviderGetByKey0(engine, &provider_key, &provider);
+    BOOLEAN may_go;
+
+    if (!NT_SUCCESS(status))
+        return status;
+    may_go = (provider->flags & FWPM_PROVIDER_FLAG_PERSISTENT) == 0;
+    FwpmFreeMemory0((void **)&provider);
+    return may_go ? FwpmProviderDeleteByKey0(engine, &provider_key) : STATUS_SUCCESS;
+}
+
+/* Memory that is short for a moment leaves nothing behind; what is in use, or gone, is settled. */
+static void remove_surely(NTSTATUS (*remove)(HANDLE engine))
+{
+    for (ULONG i = 0; i < REMOVE_TRIES; i++) {
+        NTSTATUS status = remove(driver_state.shared_engine);
+
+        if (NT_SUCCESS(status) || status == STATUS_FWP_IN_USE || status == STATUS_FWP_SUBLAYER_NOT_FOUND ||
+            status == STATUS_FWP_PROVIDER_NOT_FOUND)
+            break;
+    }
 }
 
 /*
  * Whoever made them: the one who goes last takes them along, or they would stay until BFE ends. What others still use
- * stays (STATUS_FWP_IN_USE), and so does what `gatehouse install` made for good.
+ * stays (STATUS_FWP_IN_USE), and so does what `gatehouse install` made for good. The session was opened at the start,
+ * because opening one can fail.
  */
 static void remove_shared(void)
 {
-    HANDLE engine = NULL;
-
-    if (!driver_state.uses_shared)
+    if (driver_state.shared_engine == NULL)
         return;
-    driver_state.uses_shared = FALSE;
-    if (!NT_SUCCESS(FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &engine)))
-        return;
-    if (sublayer_may_go(engine))
-        (void)FwpmSubLayerDeleteByKey0(engine, &sublayer_key);
-    if (provider_may_go(engine))
-        (void)FwpmProviderDeleteByKey0(engine, &provider_key);
-    (void)FwpmEngineClose0(engine);
+    remove_surely(remove_sublayer);
+    remove_surely(remove_provider);
+    (void)FwpmEngineClose0(driver_state.shared_engine);
+    driver_state.shared_engine = NULL;
 }
 
 static void filter_init(FWPM_FILTER0 *filter, const GUID *layer, const wchar_t *name, UINT64 *weight)

@@ -15,6 +15,8 @@ enum { LAB_CLEAN, LAB_FOUND, LAB_USAGE, LAB_FAILED };
 /* arguments: behind the command's name. */
 int command_run(int count, char **arguments);
 int command_state(int count, char **arguments);
+int command_explore(int count, char **arguments);
+int command_replay(int count, char **arguments);
 int command_rules(int count, char **arguments);
 
 #endif

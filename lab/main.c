@@ -14,6 +14,8 @@ static const struct command {
 } commands[] = {
     {"run", command_run},
     {"state", command_state},
+    {"explore", command_explore},
+    {"replay", command_replay},
     {"rules", command_rules},
 };
 

@@ -476,11 +476,11 @@ bool step_leave(struct run *run, const struct scenario_step *step)
     if (client->raw)
         return raw_leave(run, step);
     gone = *client;
+    *client = (struct run_client){0}; /* first: whoever collects meanwhile finds nothing here */
     if (step->kind == STEP_KILL)
-        world_device_kill(client->device);
+        world_device_kill(gone.device);
     else
-        world_device_close(client->device);
-    *client = (struct run_client){0};
+        world_device_close(gone.device);
     good = wait_gone(run, step, &gone);
     for (size_t i = 0; i < gone.read_count; i++) {
         const void *bytes = NULL;

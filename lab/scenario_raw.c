@@ -240,12 +240,12 @@ bool raw_leave(struct run *run, const struct scenario_step *step)
     struct run_client *client = &run->clients[step->subject];
     struct run_client gone = *client;
 
+    *client = (struct run_client){0}; /* first: whoever collects meanwhile finds nothing here */
     if (step->kind == STEP_KILL)
-        world_device_kill(client->device);
+        world_device_kill(gone.device);
     else
-        world_device_close(client->device);
+        world_device_close(gone.device);
     run_settle(run);
-    *client = (struct run_client){0};
     for (size_t i = 0; i < gone.read_count; i++) {
         const void *bytes = NULL;
         uint32_t status = 0;

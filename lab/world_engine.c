@@ -67,11 +67,15 @@ struct world_device {
 };
 static struct world_device *devices;
 
+/* Calls whose fibers may not have come to the driver's file yet: those of one client are as many as it has reads. */
+#define ENTERING_MAX 64u
+static struct world_call *entering[ENTERING_MAX];
+
 struct world_call {
     struct nt_call *call;
     struct world_device *device;
     uint64_t message; /* what was got */
-    bool done;
+    uint32_t done;
     uint32_t code;
     uint8_t *input;
     size_t input_size;
@@ -412,6 +416,41 @@ bool world_device_open(const char *name, struct world_device **device, uint32_t 
     return true;
 }
 
+static bool has_entered(const void *context)
+{
+    const struct world_call *call = context;
+
+    return call->call != NULL || call->done;
+}
+
+/* A thread that calls has a reference to the file before another closes the handle. */
+static void wait_until_entered(const struct world_call *call)
+{
+    struct nt_wait wait = {.routine = "CloseHandle", .ready = has_entered, .context = call, .due = NT_NEVER};
+
+    if (nt_scheduled() && call->device->file != NULL)
+        (void)nt_schedule_until(&wait);
+}
+
+static void forget_entering(const struct world_call *call)
+{
+    for (size_t i = 0; i < ENTERING_MAX; i++)
+        if (entering[i] == call)
+            entering[i] = NULL;
+}
+
+static void keep_entering(struct world_call *call)
+{
+    size_t place = 0;
+
+    while (place < ENTERING_MAX && entering[place] != NULL && !has_entered(entering[place]))
+        place++;
+    if (place == ENTERING_MAX)
+        wait_until_entered(call);
+    else
+        entering[place] = call;
+}
+
 void world_device_close(struct world_device *device)
 {
     struct world_device **place = &devices;
@@ -419,6 +458,11 @@ void world_device_close(struct world_device *device)
     while (*place != device)
         place = &(*place)->next;
     *place = device->next;
+    for (size_t i = 0; i < ENTERING_MAX; i++)
+        if (entering[i] != NULL && entering[i]->device == device) {
+            wait_until_entered(entering[i]);
+            entering[i] = NULL;
+        }
     if (device->file != NULL)
         nt_file_close(device->file);
     if (device->port != NULL)
@@ -440,7 +484,7 @@ static void call_done(void *context, NTSTATUS status, const void *output, size_t
     call->information = information;
     if (output != NULL && information <= call->room)
         memcpy(call->output, output, information);
-    call->done = true;
+    call->done = 1;
 }
 
 /* A fiber's body; call stays until it is done, and this does not look at it after that. */
@@ -486,17 +530,20 @@ bool world_call_start(struct world_device *device, uint32_t code, const void *in
         memcpy(started->input, input, input_size);
     started->input_size = input_size;
     *call = started;
-    if (nt_scheduled())
+    if (nt_scheduled()) {
         nt_schedule_spawn("client", begin_call, started);
-    else
+        keep_entering(started);
+    } else {
         begin_call(started);
+    }
     return true;
 }
 
 bool world_call_done(struct world_call *call, uint32_t milliseconds, uint32_t *status, const void **output,
                      size_t *information)
 {
-    (void)milliseconds;
+    if (milliseconds != 0 && nt_scheduled())
+        (void)nt_schedule_wait(&call->done);
     if (!call->done)
         return false;
     *status = call->status;
@@ -507,6 +554,7 @@ bool world_call_done(struct world_call *call, uint32_t milliseconds, uint32_t *s
 
 void world_call_cancel(struct world_call *call)
 {
+    wait_until_entered(call);
     if (call->call != NULL)
         nt_call_cancel(call->call);
     else if (call->device != NULL && call->device->port != NULL)
@@ -515,6 +563,7 @@ void world_call_cancel(struct world_call *call)
 
 void world_call_free(struct world_call *call)
 {
+    forget_entering(call);
     if (call->call != NULL)
         nt_call_put(call->call);
     free(call->input);

@@ -46,8 +46,8 @@ struct nt_thread {
     PDRIVER_OBJECT loading;  /* the driver whose DriverEntry it runs */
     const void *pool_caller; /* nt_pool_called_from */
     /* For the scheduler, while it waits in KeWaitForSingleObject: */
-    const char *waits_in; /* a lock, NULL: an event like any other */
-    uint32_t waits_for;   /* who has it */
+    const char *waits_in;      /* a lock, NULL: an event like any other */
+    const uint32_t *waits_for; /* who has it */
     bool waits_patiently;
     uint32_t recursions; /* locks taken again, which was reported: their next release is not */
     const void *recursed[4];

@@ -104,7 +104,7 @@ static BOOLEAN wait_for_turn(const char *routine, const struct turn *turn, const
                                .due = ms == 0 ? NT_NEVER : ms * 10000ull,
                                .patient = true,
                                .has_to_end = true,
-                               .holder = inside_fiber};
+                               .holder = &inside_fiber};
 
         nt_leaf_unlock(&gate);
         bool came = nt_schedule_until(&wait);

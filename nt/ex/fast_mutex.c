@@ -22,10 +22,10 @@ VOID ExAcquireFastMutex(PFAST_MUTEX FastMutex)
         return;
     }
     nt_self.waits_in = "ExAcquireFastMutex";
-    nt_self.waits_for = (uint32_t)(ULONG_PTR)FastMutex->Owner;
+    nt_self.waits_for = (const uint32_t *)(const void *)&FastMutex->Owner;
     (void)KeWaitForSingleObject(&FastMutex->Event, Executive, KernelMode, FALSE, NULL);
     nt_self.waits_in = NULL;
-    nt_self.waits_for = 0;
+    nt_self.waits_for = NULL;
     __atomic_store_n(&FastMutex->Owner, self, __ATOMIC_RELAXED);
     FastMutex->OldIrql = nt_self.irql;
     nt_self.irql = APC_LEVEL;

@@ -46,9 +46,9 @@ static void wait_in_turn(struct lock *lock, const char *routine)
                            .context = &lock->state,
                            .due = NT_NEVER,
                            .has_to_end = true,
-                           .holder = lock->owner & OWNER_NUMBER};
+                           .holder = &lock->owner};
     while (!nt_schedule_until(&wait))
-        wait.holder = lock->owner & OWNER_NUMBER;
+        ;
     lock->state = 1;
 }
 

@@ -35,8 +35,10 @@ struct fiber *nt_fiber_start(enum fiber_kind kind, const char *name, void (*body
 struct fiber *nt_fiber_current(void);
 size_t nt_fibers(struct fiber ***fibers); /* those that have not ended */
 
-/* deadlock.c: when nobody will ever run again. */
+/* deadlock.c: when nobody can run any more. */
 bool nt_fibers_stuck(void);           /* somebody waits for ever */
 bool nt_fibers_report_deadlock(void); /* and it has to end: reported */
+
+bool nt_fibers_report_circle(const struct fiber *fiber); /* it waits for one that waits for ... it: reported */
 
 #endif

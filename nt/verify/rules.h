@@ -298,8 +298,8 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
     ROW("pend-right-kept", ERROR, "After FwpsPendOperation0 succeeded, classifyFn clears FWPS_RIGHT_ACTION_WRITE.",    \
         "Types of Callouts",                                                                                           \
         "Clear FWPS_RIGHT_ACTION_WRITE in rights, or a filter of lower weight may permit what is being held.")         \
-    ROW("pend-in-reauthorization", WARNING, "Only the first authorization of a flow is pended, not a reauthorization.",  \
-        "ALE Reauthorization",                                                                                         \
+    ROW("pend-in-reauthorization", WARNING,                                                                            \
+        "Only the first authorization of a flow is pended, not a reauthorization.", "ALE Reauthorization",             \
         "Test FWP_CONDITION_FLAG_IS_REAUTHORIZE before the pend, and answer from what was decided for this flow. "     \
         "FwpsPendOperation0 gives STATUS_FWP_CANNOT_PEND here: never treat that as held.")                             \
     ROW("pend-wrong-layer", ERROR,                                                                                     \
@@ -315,7 +315,7 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
     ROW("pend-outside-classify", ERROR, "FwpsPendOperation0 is called inside classifyFn, on its thread.",              \
         "FwpsPendOperation0 (fwpsk.h)",                                                                                \
         "Pend first, in classifyFn, and then queue the work. The completion handle ends with the classify.")           \
-    ROW("pend-under-lock", NOTE, "No spin lock is held in a call to FwpsPendOperation0.",                             \
+    ROW("pend-under-lock", NOTE, "No spin lock is held in a call to FwpsPendOperation0.",                              \
         "Callout Driver Programming Considerations",                                                                   \
         "Pend first, then take the lock and put the entry into the table; or reserve the entry under the lock, "       \
         "release it, pend, and fill it in.")                                                                           \
@@ -337,7 +337,7 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
         "Processing Classify Callouts Asynchronously",                                                                 \
         "Complete from a work item, a DPC or another thread. Inside the same classifyFn the reauthorization is "       \
         "only put off, and a decision that is already known needs no pend.")                                           \
-    ROW("operation-endpoint-dead", NOTE, "An operation is completed before its endpoint is gone.",                    \
+    ROW("operation-endpoint-dead", NOTE, "An operation is completed before its endpoint is gone.",                     \
         "ALE Endpoint Lifetime Management",                                                                            \
         "Watch the ALE endpoint closure layer, and complete what is held for the endpoint there. Completing after "    \
         "the program died has crashed machines.")                                                                      \
@@ -380,7 +380,7 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
         "Processing Classify Callouts Asynchronously",                                                                 \
         "Store the decision under the flow's key before FwpsCompleteOperation0, because the classify comes inside "    \
         "that call; keep it until the flow ends, because every policy change asks again.")                             \
-    ROW("filter-without-callout", WARNING, "A terminating filter has its callout registered.", "Callout Management",     \
+    ROW("filter-without-callout", WARNING, "A terminating filter has its callout registered.", "Callout Management",   \
         "Register the callout before its filter is added, and delete the filter before it is unregistered; or set "    \
         "FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED. Otherwise everything it matches is blocked.")                \
     ROW("classify-under-lock", ERROR,                                                                                  \
@@ -437,17 +437,6 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
         "Close the client port in the disconnect routine only: FltCloseClientPort sets the pointer to NULL, so "       \
         "give it the shared variable itself.")
 
-/* Superseded names, until the places that raise them are split */
-#define NT_RULES_OLD(ROW)                                                                                              \
-    ROW("left-at-unload", ERROR, "An unloaded driver leaves nothing behind.", "Unload Routine Functionality",          \
-        "Undo in DriverUnload, backwards, what DriverEntry and the rest did.")                                         \
-    ROW("wfp-left", ERROR, "An unloaded driver leaves nothing in the filter engine.", "Unloading a Callout Driver",    \
-        "Complete what is pended, delete the filters, unregister the callouts.")                                       \
-    ROW("complete-under-lock", ERROR, "Nothing is completed while a spin lock is held.", "IoCompleteRequest (wdm.h)",  \
-        "Take it off its list under the lock, release the lock, then complete.")                                       \
-    ROW("complete-unknown", ERROR, "FwpsCompleteOperation0 gets the completion context that FwpsPendOperation0 gave.", \
-        "FwpsCompleteOperation0 (fwpsk.h)", "Keep the completionContext that the pend wrote, and complete it once.")
-
 #define NT_RULES(ROW)                                                                                                  \
     NT_RULES_IRQL(ROW)                                                                                                 \
     NT_RULES_LOCK(ROW)                                                                                                 \
@@ -456,7 +445,6 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
     NT_RULES_LEFT(ROW)                                                                                                 \
     NT_RULES_PEND(ROW)                                                                                                 \
     NT_RULES_CLASSIFY(ROW)                                                                                             \
-    NT_RULES_OBJECT(ROW)                                                                                               \
-    NT_RULES_OLD(ROW)
+    NT_RULES_OBJECT(ROW)
 
 #endif

@@ -317,19 +317,34 @@ void nt_schedule_yield(void)
     nt_schedule_point("YieldProcessor");
 }
 
+/* Nobody will ever go on. */
+_Noreturn static void end_stuck(void)
+{
+    nt_leaves++; /* no points in the handler */
+    outcome.stuck = nt_fibers_stuck();
+    outcome.abandoned = nt_fibers_report_deadlock();
+    end_run();
+}
+
+/* Some will never go on, whatever others do. */
+static void check_circle(void)
+{
+    nt_leaves++;
+    if (nt_fibers_report_circle(current)) {
+        outcome.stuck = outcome.abandoned = true;
+        end_run();
+    }
+    nt_leaves--;
+}
+
 /* The current fiber cannot go on, or has ended: who can. Ends the run when nobody ever will. */
 static struct fiber *find_other(const char *routine)
 {
     count_point(routine);
     jump_early();
     for (find_able(); able_count == 0; find_able())
-        if (!go_idle()) {
-            nt_leaves++; /* no points in the handler */
-            outcome.stuck = nt_fibers_stuck();
-            if (nt_fibers_report_deadlock())
-                outcome.abandoned = true;
-            end_run();
-        }
+        if (!go_idle())
+            end_stuck();
     return pick_next(false);
 }
 
@@ -350,6 +365,8 @@ bool nt_schedule_until(const struct nt_wait *wait)
         current->wait.due += waited;
     current->over = false;
     current->state = FIBER_WAITING;
+    if (wait->holder != NULL)
+        check_circle();
     give_way(wait->routine);
     current->state = FIBER_READY;
     return wait->ready != NULL && wait->ready(wait->context);

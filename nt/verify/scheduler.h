@@ -8,8 +8,9 @@
  * scheduler, never to the kernel; time is virtual and moves when nobody can run, or when the strategy lets a timer
  * come early. So a run is a function of the driver, the body and the options: the same options give the same trace.
  *
- * Nobody runs, no time is waited for, and somebody is in a routine that has to end: violation "deadlock", with each
- * fiber's stack. More points than max_points: violation "no-progress".
+ * Nobody runs, no time is waited for, and somebody is in a routine that has to end, or some wait for locks of each
+ * other: violation "deadlock", which names them (nt_schedule_stack: where they stand). More points than max_points:
+ * violation "no-progress".
  *
  * A deadline that only exists to find what never comes (a close, the engine's gate) is patient: it is over when that
  * much time passed while nobody could run, never early.
@@ -133,7 +134,8 @@ struct nt_wait {
     uint64_t due;    /* nt_now(), or with patient how much time; NT_NEVER: none */
     bool patient;    /* see above */
     bool has_to_end; /* a lock: whoever waits for it for ever is in a deadlock */
-    uint32_t holder; /* the fiber that has it; 0: unknown */
+    /* Where the number of the fiber that has it stands, in the low 30 bits; NULL: unknown. */
+    const uint32_t *holder;
 };
 bool nt_schedule_until(const struct nt_wait *wait); /* true: it was ready, false: the time was over */
 

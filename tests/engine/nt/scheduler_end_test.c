@@ -82,6 +82,42 @@ static void a_deadlock_of_two_locks_is_found(void **state)
     assert_false(result.abandoned || result.stuck);
 }
 
+static KTIMER timer;
+static KDPC dpc;
+static unsigned ticks;
+
+static VOID tick(PKDPC the_dpc, PVOID context, PVOID argument1, PVOID argument2)
+{
+    (void)the_dpc, (void)context, (void)argument1, (void)argument2;
+    ticks++;
+}
+
+static void leave_a_timer(void *unused)
+{
+    LARGE_INTEGER due = {.QuadPart = -10000};
+    (void)unused;
+    ticks = 0;
+    KeInitializeTimer(&timer);
+    KeInitializeDpc(&dpc, tick, NULL);
+    (void)KeSetTimerEx(&timer, due, 1, &dpc);
+}
+
+static void two_orders_beside_a_timer(void *unused)
+{
+    leave_a_timer(unused);
+    two_orders(unused);
+}
+
+/* Others go on for ever, and those two are stuck. */
+static void a_deadlock_of_some_is_found(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; violations_seen.count == 0 && seed < 100; seed++)
+        run_with(&(struct nt_schedule_options){.strategy = NT_RANDOM_WALK, .seed = seed}, two_orders_beside_a_timer);
+    assert_true(result.points < 10000);
+    violations_expect("deadlock", 1u);
+}
+
 static KEVENT never;
 
 static void wait_for_ever(void *unused)
@@ -190,26 +226,6 @@ static void who_spins_does_not_starve_others(void **state)
     }
 }
 
-static KTIMER timer;
-static KDPC dpc;
-static unsigned ticks;
-
-static VOID tick(PKDPC the_dpc, PVOID context, PVOID argument1, PVOID argument2)
-{
-    (void)the_dpc, (void)context, (void)argument1, (void)argument2;
-    ticks++;
-}
-
-static void leave_a_timer(void *unused)
-{
-    LARGE_INTEGER due = {.QuadPart = -10000};
-    (void)unused;
-    ticks = 0;
-    KeInitializeTimer(&timer);
-    KeInitializeDpc(&dpc, tick, NULL);
-    (void)KeSetTimerEx(&timer, due, 1, &dpc);
-}
-
 static void a_periodic_timer_does_not_keep_a_run(void **state)
 {
     (void)state;
@@ -302,9 +318,13 @@ static void patience_counts_only_idle_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        nt_test(a_deadlock_of_two_locks_is_found),     nt_test(who_waits_for_ever_is_told),
-        nt_test(a_run_without_end_is_ended),           nt_test(who_spins_does_not_starve_others),
-        nt_test(a_periodic_timer_does_not_keep_a_run), nt_test(a_run_can_be_given_up),
+        nt_test(a_deadlock_of_two_locks_is_found),
+        nt_test(a_deadlock_of_some_is_found),
+        nt_test(who_waits_for_ever_is_told),
+        nt_test(a_run_without_end_is_ended),
+        nt_test(who_spins_does_not_starve_others),
+        nt_test(a_periodic_timer_does_not_keep_a_run),
+        nt_test(a_run_can_be_given_up),
         nt_test(patience_counts_only_idle_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,10 +24,9 @@ static void walk(void *context)
 {
     unsigned number = (unsigned)(uintptr_t)context;
     for (unsigned step = 0; step < steps[number]; step++) {
-        char name[2] = {(char)('a' + number), 0};
         if (step != 0)
             nt_schedule_point("step");
-        strcat(path, name);
+        path[strlen(path)] = (char)('a' + number);
     }
 }
 
@@ -35,7 +34,7 @@ static void walk_all(void *unused)
 {
     static const char *const names[] = {"a", "b", "c"};
     (void)unused;
-    path[0] = 0;
+    memset(path, 0, sizeof path);
     for (unsigned number = 0; number < walkers; number++)
         nt_schedule_spawn(names[number], walk, (void *)(uintptr_t)number);
 }
@@ -71,7 +70,7 @@ static unsigned explore(unsigned preemptions)
         for (size_t index = 0; index < path_count; index++)
             assert_string_not_equal(paths[index], path);
         assert_true(path_count < 2000);
-        strcpy(paths[path_count++], path);
+        memcpy(paths[path_count++], path, sizeof path);
     } while (nt_schedule_next());
     return (unsigned)path_count;
 }

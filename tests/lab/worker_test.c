@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker_test.c - lab/worker.h: whatever a child does, its parent hears of it, and in time.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lab/worker.h"
+
+static int finds(void *context, struct lab_board *board)
+{
+    (void)context;
+    for (board->current = 0; board->current < 5; board->current++)
+        lab_board_run_over(board);
+    memcpy(board->data, "found", 6);
+    board->found = 1;
+    return 3;
+}
+
+static int crashes(void *context, struct lab_board *board)
+{
+    (void)context;
+    board->current = 41;
+    signal(SIGSEGV, SIG_DFL); /* a sanitizer's handler would end the child otherwise */
+    raise(SIGSEGV);
+    return 0;
+}
+
+static int hangs(void *context, struct lab_board *board)
+{
+    (void)context, (void)board;
+    for (int seconds = 0; seconds < 30; seconds++)
+        sleep(1);
+    return 0;
+}
+
+static int goes_on(void *context, struct lab_board *board)
+{
+    (void)context;
+    for (int i = 0; i < 3000; i++) {
+        usleep(10000);
+        lab_board_run_over(board);
+    }
+    return 0;
+}
+
+static bool until_a_few(void *context, const struct lab_board *board)
+{
+    (void)context;
+    return board->runs < 5;
+}
+
+static void tells_what_became_of_the_child(void **state)
+{
+    struct lab_board *board = lab_board_new(64);
+    struct lab_worker_result result;
+
+    (void)state;
+    assert_non_null(board);
+    result = lab_worker_run(board, finds, NULL, NULL, 5000);
+    assert_int_equal(result.end, LAB_WORKER_ENDED);
+    assert_int_equal(result.exit_code, 3);
+    assert_int_equal(board->runs, 5);
+    assert_int_equal(board->found, 1);
+    assert_string_equal((char *)board->data, "found");
+
+    result = lab_worker_run(board, crashes, NULL, NULL, 5000);
+    assert_int_equal(result.end, LAB_WORKER_CRASHED);
+    assert_int_equal(result.signal_number, SIGSEGV);
+    assert_int_equal(board->current, 41);
+
+    assert_int_equal(lab_worker_run(board, hangs, NULL, NULL, 300).end, LAB_WORKER_HUNG);
+    board->runs = 0;
+    assert_int_equal(lab_worker_run(board, goes_on, until_a_few, NULL, 5000).end, LAB_WORKER_STOPPED);
+    lab_board_free(board);
+    lab_board_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tells_what_became_of_the_child)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
