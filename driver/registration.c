@@ -55,6 +55,7 @@ static const struct callout_row rows[DRIVER_CALLOUTS] = {
      FWP_ACTION_CALLOUT_INSPECTION, L"Gatehouse closure IPv6"},
 };
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS register_callouts(void)
 {
     NTSTATUS status = STATUS_SUCCESS;
@@ -78,6 +79,7 @@ static NTSTATUS there_or(NTSTATUS status)
     return status == STATUS_FWP_ALREADY_EXISTS ? STATUS_SUCCESS : status;
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_provider(HANDLE engine)
 {
     FWPM_PROVIDER0 provider;
@@ -90,6 +92,7 @@ static NTSTATUS add_provider(HANDLE engine)
     return there_or(FwpmProviderAdd0(engine, &provider, NULL));
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_sublayer(HANDLE engine)
 {
     FWPM_SUBLAYER0 sublayer;
@@ -107,6 +110,7 @@ static NTSTATUS add_sublayer(HANDLE engine)
  * be in the sublayer of one (page Object Management, lifetimes), and outside of it could not come before the callout
  * filter.
  */
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_shared(void)
 {
     HANDLE engine = NULL;
@@ -122,6 +126,7 @@ static NTSTATUS add_shared(void)
     return status;
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static BOOLEAN provider_may_go(HANDLE engine)
 {
     FWPM_PROVIDER0 *provider;
@@ -134,6 +139,7 @@ static BOOLEAN provider_may_go(HANDLE engine)
     return may_go;
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static BOOLEAN sublayer_may_go(HANDLE engine)
 {
     FWPM_SUBLAYER0 *sublayer;
@@ -150,6 +156,7 @@ static BOOLEAN sublayer_may_go(HANDLE engine)
  * Whoever made them: the one who goes last takes them along, or they would stay until BFE ends. What others still use
  * stays (STATUS_FWP_IN_USE), and so does what `gatehouse install` made for good.
  */
+_IRQL_requires_(PASSIVE_LEVEL)
 static void remove_shared(void)
 {
     HANDLE engine = NULL;
@@ -177,6 +184,7 @@ static void filter_init(FWPM_FILTER0 *filter, const GUID *layer, const wchar_t *
     filter->weight.uint64 = weight;
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_callout(const struct callout_row *row)
 {
     FWPM_CALLOUT0 callout;
@@ -202,6 +210,7 @@ static NTSTATUS add_callout(const struct callout_row *row)
  * What asks and what answers talk over loopback: asking about that could lock itself out. It is a filter
  * of its own, so that whoever looks at the engine sees why loopback passes.
  */
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_loopback(const GUID *layer)
 {
     FWPM_FILTER_CONDITION0 condition;
@@ -219,6 +228,7 @@ static NTSTATUS add_loopback(const GUID *layer)
     return FwpmFilterAdd0(driver_state.engine, &filter, NULL, NULL);
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_objects(void)
 {
     NTSTATUS status = FwpmTransactionBegin0(driver_state.engine, 0);
@@ -258,6 +268,7 @@ NTSTATUS registration_start(void)
 }
 
 /* Busy: a flow context is left, or a classifyFn runs. Both end soon; not waiting for ever beats hanging the machine. */
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS unregister(UINT32 id)
 {
     NTSTATUS status = STATUS_DEVICE_BUSY;
