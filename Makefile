@@ -31,7 +31,7 @@ check:
 	@tools/check
 
 check-full:
-	@tools/deps build test lint windows
+	@tools/deps build test full lint windows
 	@tools/deps wine || echo 'Going on without Wine: what needs it is skipped.'
 	@tools/check --full
 

@@ -10,6 +10,8 @@
  *                    |            | +--------------claim                               |
  *                    +-abandon-> FREE <------------------------------------release-----+
  *
+ * tests/model/ has every transition in a table, a model of it and a checker of traces.
+ *
  * Claiming is the one contested step: a decider's answer, the deadline, the application's end, an
  * answer given for another connection and the unload all try, one wins, the others are told.
  * Whoever claimed an entry owns it: it alone completes and releases it.

@@ -171,8 +171,11 @@ NTSTATUS dispatch_cleanup(struct _DEVICE_OBJECT *device, struct _IRP *irp)
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
 
     UNREFERENCED_PARAMETER(device);
-    if (stack->FileObject->FsContext != NULL)
+    /* Inside the rundown, so that unload waits for what a leaving client decides. Once it closes, unload does this. */
+    if (stack->FileObject->FsContext != NULL && rundown_enter(&driver_state.rundown)) {
         client_leave(stack->FileObject->FsContext);
+        rundown_leave(&driver_state.rundown);
+    }
     return irp_complete(irp, STATUS_SUCCESS, 0);
 }
 
@@ -181,8 +184,10 @@ NTSTATUS dispatch_close(struct _DEVICE_OBJECT *device, struct _IRP *irp)
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
 
     UNREFERENCED_PARAMETER(device);
-    if (stack->FileObject->FsContext != NULL)
+    if (stack->FileObject->FsContext != NULL && rundown_enter(&driver_state.rundown)) {
         client_free(stack->FileObject->FsContext);
+        rundown_leave(&driver_state.rundown);
+    }
     stack->FileObject->FsContext = NULL;
     return irp_complete(irp, STATUS_SUCCESS, 0);
 }

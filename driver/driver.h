@@ -73,7 +73,7 @@ struct driver_answers {
 struct driver_state {
     PDEVICE_OBJECT device;
     struct core_memory memory;
-    struct rundown rundown; /* dispatch, DPC and work item are inside */
+    struct rundown rundown; /* dispatch, a leaving client, DPC and work item are inside */
     uint64_t loaded_at;
     uint32_t capacity;
     BOOLEAN hold_loopback;

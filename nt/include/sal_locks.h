@@ -17,6 +17,8 @@
 #ifndef SAL_LOCKS_H
 #define SAL_LOCKS_H
 
+#ifdef NT_LOCK_ANALYSIS
+
 #define NT_ANALYSIS(...) __attribute__((__VA_ARGS__))
 
 struct NT_ANALYSIS(capability("IRQL")) nt_irql_capability {
@@ -110,4 +112,5 @@ extern struct nt_cancel_lock _Global_cancel_spin_lock_;
 #define _Analysis_assume_lock_released_(lock) NT_ASSUME(nt_assume_released, release_capability, lock)
 #define _Analysis_assume_lock_held_(lock)     NT_ASSUME(nt_assume_held, assert_capability, lock)
 
+#endif
 #endif
