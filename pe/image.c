@@ -26,6 +26,7 @@ enum {
     OPTIONAL_FIXED = 112, /* up to the directories */
     DIRECTORY_COUNT = 16,
     DIRECTORY_IMPORT = 1,
+    DIRECTORY_EXCEPTION = 3,
     DIRECTORY_RELOCATION = 5,
     DIRECTORY_TLS = 9,
     DIRECTORY_DELAY_IMPORT = 13,
@@ -163,6 +164,10 @@ static bool parse_directories(const struct view *file, const struct headers *hea
     if ((uint64_t)image->imports.address + image->imports.size > image->size ||
         (uint64_t)image->relocations.address + image->relocations.size > image->size)
         return refuse(error, "it is damaged: its import or relocation table lies outside the image.");
+    /* Nothing but reports reads it, so a driver runs without. */
+    image->functions = directories[DIRECTORY_EXCEPTION];
+    if ((uint64_t)image->functions.address + image->functions.size > image->size)
+        image->functions = (struct pe_range){0, 0};
     if (image->imports.size == 0)
         return refuse(error, "it imports nothing: it is packed, or it is no driver.");
     return true;

@@ -42,6 +42,7 @@ struct pe_image {
     uint32_t headers_size;
     uint32_t entry;
     struct pe_range imports, relocations;
+    struct pe_range functions; /* for unwinding; only the range is checked */
     unsigned section_count;
     struct pe_section sections[PE_SECTIONS_MAX];
 };

@@ -191,5 +191,18 @@
     ROUTINE(NTSTATUS, FwpsFlowRemoveContext0, (UINT64 a, UINT16 b, UINT32 c), (a, b, c)) \
     ROUTINE(NTSTATUS, FwpsPendOperation0, (HANDLE a, HANDLE *b), (a, b))
 
+#define PE_FLTMGR(ROUTINE, VOID_ROUTINE) \
+    ROUTINE(NTSTATUS, FltRegisterFilter, (PDRIVER_OBJECT a, const FLT_REGISTRATION *b, PFLT_FILTER *c), (a, b, c)) \
+    ROUTINE(NTSTATUS, FltStartFiltering, (PFLT_FILTER a), (a)) \
+    VOID_ROUTINE(FltUnregisterFilter, (PFLT_FILTER a), (a)) \
+    ROUTINE(NTSTATUS, FltBuildDefaultSecurityDescriptor, (PSECURITY_DESCRIPTOR *a, ACCESS_MASK b), (a, b)) \
+    VOID_ROUTINE(FltFreeSecurityDescriptor, (PSECURITY_DESCRIPTOR a), (a)) \
+    ROUTINE(NTSTATUS, FltCreateCommunicationPort, (PFLT_FILTER a, PFLT_PORT *b, POBJECT_ATTRIBUTES c, PVOID d, \
+        PFLT_CONNECT_NOTIFY e, PFLT_DISCONNECT_NOTIFY f, PFLT_MESSAGE_NOTIFY g, LONG h), (a, b, c, d, e, f, g, h)) \
+    VOID_ROUTINE(FltCloseCommunicationPort, (PFLT_PORT a), (a)) \
+    VOID_ROUTINE(FltCloseClientPort, (PFLT_FILTER a, PFLT_PORT *b), (a, b)) \
+    ROUTINE(NTSTATUS, FltSendMessage, (PFLT_FILTER a, PFLT_PORT *b, PVOID c, ULONG d, PVOID e, PULONG f, \
+        PLARGE_INTEGER g), (a, b, c, d, e, f, g))
+
 /* clang-format on */
 #endif

@@ -11,6 +11,7 @@
  */
 #include "pe/imports.h"
 
+#include <fltkernel.h>
 #include <ntifs.h>
 #include <wdmsec.h>
 
@@ -61,6 +62,7 @@
 PE_NTOSKRNL(MAKE, MAKE_VOID)
 PE_POOL(MAKE_POOL, MAKE_POOL_VOID)
 PE_FWPKCLNT(MAKE, MAKE_VOID)
+PE_FLTMGR(MAKE, MAKE_VOID)
 
 /* --- Variable arguments -------------------------------------------------------------------- */
 
@@ -170,6 +172,7 @@ static const struct row ntoskrnl[] = {
                         ROW_NAMED("RtlZeroMemory", pe_RtlZeroMemory) ROW_NAMED("RtlFillMemory", pe_RtlFillMemory)};
 
 static const struct row fwpkclnt[] = {PE_FWPKCLNT(ROW, ROW_VOID)};
+static const struct row fltmgr[] = {PE_FLTMGR(ROW, ROW_VOID)};
 
 static uint64_t find(const struct row *rows, size_t count, const char *name)
 {
@@ -183,6 +186,8 @@ uint64_t pe_import_find(const char *library, const char *name)
 {
     if (strcasecmp(library, "fwpkclnt.sys") == 0)
         return find(fwpkclnt, RTL_NUMBER_OF(fwpkclnt), name);
+    if (strcasecmp(library, "fltmgr.sys") == 0)
+        return find(fltmgr, RTL_NUMBER_OF(fltmgr), name);
     if (strcasecmp(library, "ntoskrnl.exe") != 0 && strcasecmp(library, "hal.dll") != 0)
         return 0;
     /* Data: what is bound is the address of the kernel's variable. */

@@ -14,10 +14,12 @@
 
 #include "pe/map.h"
 #include "pe/trap.h"
+#include "pe/unwind.h"
 
 struct pe_driver {
     struct nt_driver *driver;
     struct pe_map *map;
+    uint8_t *kept; /* the writable sections as they were after mapping */
 };
 
 static bool read_whole(int file, void *bytes, size_t size)
@@ -74,50 +76,108 @@ static void name_file(struct pe_error *error, const char *path)
     snprintf(error->text, sizeof(error->text), "%.200s: %.300s", path, why.text);
 }
 
-static bool start(struct pe_driver *driver, const char *service, const struct nt_registry_dword *values,
-                  size_t value_count, struct pe_error *error)
+/* What the writable sections hold, one behind the other. */
+static bool keep(struct pe_driver *driver, struct pe_error *error)
+{
+    const struct pe_image *image = &driver->map->image;
+    size_t size = 0;
+
+    for (unsigned i = 0; i < image->section_count; i++)
+        size += image->sections[i].writable ? image->sections[i].size : 0;
+    driver->kept = malloc(size + 1);
+    if (driver->kept == NULL) {
+        snprintf(error->text, sizeof(error->text), "there is no memory for it.");
+        return false;
+    }
+    size = 0;
+    for (unsigned i = 0; i < image->section_count; i++) {
+        if (!image->sections[i].writable)
+            continue;
+        memcpy(driver->kept + size, driver->map->memory + image->sections[i].address, image->sections[i].size);
+        size += image->sections[i].size;
+    }
+    return true;
+}
+
+static void put_back(struct pe_driver *driver)
+{
+    const struct pe_image *image = &driver->map->image;
+    size_t size = 0;
+
+    for (unsigned i = 0; i < image->section_count; i++) {
+        if (!image->sections[i].writable)
+            continue;
+        memcpy(driver->map->memory + image->sections[i].address, driver->kept + size, image->sections[i].size);
+        size += image->sections[i].size;
+    }
+}
+
+bool pe_driver_start(struct pe_driver *driver, const char *service, const struct nt_registry_dword *values,
+                     size_t value_count, struct pe_error *error)
 {
     uintptr_t entry = (uintptr_t)driver->map->memory + driver->map->image.entry;
 
+    put_back(driver);
     pe_trap_install();
+    nt_set_foreign_unwind(pe_unwind);
+    nt_next_driver_code(driver->map->memory, driver->map->image.size);
     NTSTATUS status = nt_driver_load(service, (PDRIVER_INITIALIZE)entry, values, value_count, &driver->driver);
     if (!NT_SUCCESS(status))
-        snprintf(error->text, sizeof(error->text), "the driver did not start: DriverEntry returned 0x%08X.",
-                 (unsigned)status);
+        snprintf(error->text, sizeof(error->text), "%.200s: the driver did not start: DriverEntry returned 0x%08X.",
+                 driver->map->name, (unsigned)status);
     return NT_SUCCESS(status);
+}
+
+void pe_driver_stop(struct pe_driver *driver)
+{
+    nt_driver_unload(driver->driver);
+}
+
+struct pe_driver *pe_driver_open(const char *path, struct pe_error *error)
+{
+    size_t size = 0;
+    const char *name = strrchr(path, '/');
+    void *bytes = read_file(path, &size, error);
+    struct pe_driver *opened = calloc(1, sizeof(*opened));
+
+    if (bytes != NULL && opened != NULL)
+        opened->map = pe_map_new(name == NULL ? path : name + 1, bytes, size, error);
+    else if (bytes != NULL)
+        snprintf(error->text, sizeof(error->text), "there is no memory for it.");
+    free(bytes);
+    if (opened != NULL && opened->map != NULL && keep(opened, error))
+        return opened;
+    if (opened != NULL && opened->map != NULL)
+        pe_map_free(opened->map);
+    free(opened);
+    name_file(error, path);
+    return NULL;
+}
+
+void pe_driver_close(struct pe_driver *driver)
+{
+    pe_map_free(driver->map);
+    free(driver->kept);
+    free(driver);
 }
 
 bool pe_driver_load(const char *path, const char *service, const struct nt_registry_dword *values, size_t value_count,
                     struct pe_driver **driver, struct pe_error *error)
 {
-    size_t size = 0;
-    const char *name = strrchr(path, '/');
-    void *bytes = read_file(path, &size, error);
-    struct pe_driver *loaded = calloc(1, sizeof(*loaded));
-    bool good = false;
+    struct pe_driver *opened = pe_driver_open(path, error);
 
-    if (bytes != NULL && loaded != NULL)
-        loaded->map = pe_map_new(name == NULL ? path : name + 1, bytes, size, error);
-    else if (bytes != NULL)
-        snprintf(error->text, sizeof(error->text), "there is no memory for it.");
-    if (loaded != NULL && loaded->map != NULL) {
-        good = start(loaded, service, values, value_count, error);
-        if (!good)
-            pe_map_free(loaded->map);
-    }
-    free(bytes);
-    if (good) {
-        *driver = loaded;
+    if (opened == NULL)
+        return false;
+    if (pe_driver_start(opened, service, values, value_count, error)) {
+        *driver = opened;
         return true;
     }
-    free(loaded);
-    name_file(error, path);
+    pe_driver_close(opened);
     return false;
 }
 
 void pe_driver_unload(struct pe_driver *driver)
 {
-    nt_driver_unload(driver->driver);
-    pe_map_free(driver->map);
-    free(driver);
+    pe_driver_stop(driver);
+    pe_driver_close(driver);
 }

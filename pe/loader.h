@@ -31,4 +31,14 @@ bool pe_driver_load(const char *path, const char *service, const struct nt_regis
 /* nt_driver_unload, and the image is gone. */
 void pe_driver_unload(struct pe_driver *driver);
 
+/*
+ * The same in parts, for a file that is started more than once: maps it; puts its writable sections back as they were
+ * after mapping and calls DriverEntry; nt_driver_unload; unmaps it. NULL, false: as pe_driver_load.
+ */
+struct pe_driver *pe_driver_open(const char *path, struct pe_error *error);
+bool pe_driver_start(struct pe_driver *driver, const char *service, const struct nt_registry_dword *values,
+                     size_t value_count, struct pe_error *error);
+void pe_driver_stop(struct pe_driver *driver);
+void pe_driver_close(struct pe_driver *driver);
+
 #endif

@@ -5,25 +5,32 @@
  * Pages: ALE Stateful Filtering, ALE Re-authorization (win32 desktop-src/FWP).
  */
 #include "wfp/ale.h"
+#include "nt/verify/scheduler.h"
+#include "nt/verify/trap_page.h"
 #include "wfp/authorization.h"
 #include "wfp/classify.h"
 #include "wfp/endpoint.h"
 #include "wfp/filter.h"
 #include "wfp/flow.h"
+#include "wfp/history.h"
 #include "wfp/memory.h"
+#include "wfp/notification.h"
 #include "wfp/pend.h"
 #include "wfp/policy.h"
 #include "wfp/session.h"
 #include "wfp/sublayer.h"
 #include "wfp/transaction.h"
+#include "wfp/verify_private.h"
 
 #include <nt/nt.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 __attribute__((constructor)) static void construct(void)
 {
     nt_pool_keep_tag(WFP_TAG);
+    nt_schedule_keep(wfp_frame_place);
     wfp_object_init_tables();
     wfp_session_init();
     wfp_callout_init();
@@ -32,6 +39,7 @@ __attribute__((constructor)) static void construct(void)
     wfp_endpoint_init();
     wfp_pend_init();
     wfp_sublayer_init();
+    wfp_verify_init();
 }
 
 static void tell(struct wfp_decision *decision, const struct wfp_verdict *verdict)
@@ -53,6 +61,8 @@ static void settle(struct wfp_authorization *authorization, const struct wfp_ver
     UINT64 id = authorization->flow.key;
 
     tell(decision, verdict);
+    WFP_NOTE(authorization, "%s, by filter %llu", verdict->block ? "blocked" : "permitted",
+             (unsigned long long)verdict->filter_id);
     if (verdict->block) {
         wfp_endpoint_leave(authorization);
         wfp_authorization_put(authorization);
@@ -94,6 +104,23 @@ void wfp_authorization_resume(struct wfp_authorization *authorization)
         done(context, &decision);
 }
 
+static void note_connect(const struct wfp_authorization *authorization)
+{
+    const struct wfp_ale_connect *facts = &authorization->facts;
+    const UINT8 *to = facts->remote_address;
+    const char *protocol = wfp_protocol_name(facts->protocol);
+
+    if (facts->ip_version != 6)
+        WFP_NOTE(authorization, "connect: %s to %u.%u.%u.%u port %u", protocol, to[0], to[1], to[2], to[3],
+                 facts->remote_port);
+    else
+        WFP_NOTE(authorization, "connect: %s to %x:%x:%x:%x:%x:%x:%x:%x port %u", protocol, to[0] << 8 | to[1],
+                 to[2] << 8 | to[3], to[4] << 8 | to[5], to[6] << 8 | to[7], to[8] << 8 | to[9], to[10] << 8 | to[11],
+                 to[12] << 8 | to[13], to[14] << 8 | to[15], facts->remote_port);
+    WFP_NOTE(authorization, "of process %llu, endpoint %llu, from port %u", (unsigned long long)facts->process_id,
+             (unsigned long long)facts->endpoint, facts->local_port);
+}
+
 void wfp_ale_connect(const struct wfp_ale_connect *connect, wfp_ale_done *done, void *context,
                      struct wfp_decision *decision)
 {
@@ -109,6 +136,8 @@ void wfp_ale_connect(const struct wfp_ale_connect *connect, wfp_ale_done *done, 
         wfp_authorization_put(authorization);
         return;
     }
+    if (NT_VERIFYING)
+        note_connect(authorization);
     wfp_classify(&(struct wfp_request){.authorization = authorization,
                                        .layer = authorization->layer,
                                        .direction = FWP_DIRECTION_OUTBOUND,
@@ -145,6 +174,30 @@ void wfp_ale_flow_established(UINT64 id)
     wfp_authorization_put(flow);
 }
 
+/* The flow is asked about again; a block ends it. */
+static void reauthorize(struct wfp_authorization *flow, UINT32 reason, BOOLEAN inbound, void *layer_data,
+                        struct wfp_decision *decision)
+{
+    struct wfp_verdict verdict;
+
+    wfp_classify(&(struct wfp_request){.authorization = flow,
+                                       .layer = flow->layer,
+                                       .reason = reason,
+                                       .direction = inbound ? FWP_DIRECTION_INBOUND : FWP_DIRECTION_OUTBOUND,
+                                       .has_flow = TRUE,
+                                       .layer_data = layer_data},
+                 &verdict);
+    tell(decision, &verdict);
+    WFP_NOTE(flow, "%s, by filter %llu", verdict.block ? "blocked" : "permitted again",
+             (unsigned long long)verdict.filter_id);
+    if (verdict.block) {
+        wfp_flow_end(flow->flow.key);
+    } else {
+        decision->flow = flow->flow.key;
+        atomic_store_explicit(&flow->generation, verdict.generation, memory_order_relaxed);
+    }
+}
+
 void wfp_ale_flow_packet(UINT64 id, BOOLEAN inbound, void *layer_data, struct wfp_decision *decision,
                          BOOLEAN *reauthorized)
 {
@@ -159,22 +212,52 @@ void wfp_ale_flow_packet(UINT64 id, BOOLEAN inbound, void *layer_data, struct wf
     if (atomic_load_explicit(&flow->generation, memory_order_relaxed) !=
         atomic_load_explicit(&wfp_live_layers[flow->layer].generation, memory_order_acquire)) {
         *reauthorized = TRUE;
-        wfp_classify(&(struct wfp_request){.authorization = flow,
-                                           .layer = flow->layer,
-                                           .reason = FWP_CONDITION_REAUTHORIZE_REASON_POLICY_CHANGE,
-                                           .direction = inbound ? FWP_DIRECTION_INBOUND : FWP_DIRECTION_OUTBOUND,
-                                           .has_flow = TRUE,
-                                           .layer_data = layer_data},
-                     &verdict);
-        tell(decision, &verdict);
-        if (verdict.block) {
-            wfp_flow_end(id);
-        } else {
-            decision->flow = id;
-            atomic_store_explicit(&flow->generation, verdict.generation, memory_order_relaxed);
-        }
+        reauthorize(flow, FWP_CONDITION_REAUTHORIZE_REASON_POLICY_CHANGE, inbound, layer_data, decision);
     }
     wfp_authorization_put(flow);
+}
+
+struct flow_ids {
+    UINT64 *ids;
+    size_t count, room;
+};
+
+static void collect_flow(struct wfp_node *node, void *context)
+{
+    struct flow_ids *flows = context;
+
+    if (flows->count < flows->room)
+        flows->ids[flows->count++] = node->key;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    UINT64 x = *(const UINT64 *)a, y = *(const UINT64 *)b;
+
+    return (x > y) - (x < y);
+}
+
+void wfp_ale_reauthorize_all(UINT32 reason, wfp_reauthorized *each, void *context)
+{
+    struct flow_ids flows = {.room = wfp_flow_count()};
+
+    flows.ids = flows.room == 0 ? NULL : calloc(flows.room, sizeof(*flows.ids));
+    if (flows.ids == NULL)
+        return;
+    wfp_table_each(wfp_flow_table(), collect_flow, &flows);
+    qsort(flows.ids, flows.count, sizeof(*flows.ids), compare_ids);
+    for (size_t i = 0; i < flows.count; i++) {
+        struct wfp_authorization *flow = wfp_flow_find(flows.ids[i]);
+        struct wfp_decision decision;
+
+        if (flow == NULL)
+            continue;
+        reauthorize(flow, reason, FALSE, NULL, &decision);
+        wfp_authorization_put(flow);
+        if (each != NULL)
+            each(context, flows.ids[i], &decision);
+    }
+    free(flows.ids);
 }
 
 void wfp_ale_flow_end(UINT64 id)
@@ -214,6 +297,34 @@ static void delete_all(void)
         wfp_table_trim(wfp_object_table(order[i]));
 }
 
+/* The next life has the same numbers. */
+static void restart(void)
+{
+    wfp_policies_forget();
+    wfp_restart_ids();
+    wfp_sublayer_init();
+    wfp_set_classify_irql(DISPATCH_LEVEL);
+    wfp_set_verify_options(NULL);
+}
+
+void wfp_forget(void)
+{
+    wfp_set_policy_changed(NULL, NULL);
+    wfp_pend_forget();
+    wfp_endpoint_forget();
+    wfp_flow_forget();
+    wfp_session_forget();
+    wfp_transaction_forget();
+    wfp_object_forget();
+    wfp_filter_forget();
+    wfp_filter_enum_forget();
+    wfp_notices_forget();
+    wfp_callout_forget();
+    wfp_transaction_reset();
+    nt_trap_reset();
+    restart();
+}
+
 void wfp_reset(void)
 {
     nt_require_irql("wfp_reset", PASSIVE_LEVEL, PASSIVE_LEVEL);
@@ -225,6 +336,8 @@ void wfp_reset(void)
     delete_all();
     wfp_filter_reset();
     wfp_filter_enum_reset();
+    wfp_notices_reset();
     wfp_callout_reset();
-    wfp_set_classify_irql(DISPATCH_LEVEL);
+    wfp_transaction_reset();
+    restart();
 }

@@ -104,8 +104,12 @@ struct wfp_counts {
 };
 void wfp_count(struct wfp_counts *counts);
 
-/* Frees everything when nothing is registered or pended; otherwise reports violations "wfp-left" and frees what it can.
- * PASSIVE_LEVEL. */
+/* Frees everything when nothing is registered or pended; otherwise reports left-operation and left-registration, and
+ * frees what it can. Callout ids, filter ids and all other numbers start again. PASSIVE_LEVEL. */
 void wfp_reset(void);
+
+/* The same without telling or calling anybody, when a run was abandoned (nt_schedule_abandon): what the engine had
+ * allocated is lost until nt_reset takes it back. With no thread in the engine. */
+void wfp_forget(void);
 
 #endif

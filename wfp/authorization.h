@@ -24,7 +24,13 @@ struct wfp_flow_context;
 struct wfp_pend {
     struct wfp_node node; /* key: the completion context */
     struct wfp_authorization *authorization;
+    UINT32 callout_id;
+    PDRIVER_OBJECT driver; /* who pended; NULL: no driver of nt/ */
+    UINT64 since;          /* nt_now(), while the verifier is on; 0: not known */
+    BOOLEAN is_old;        /* operation-too-old was reported */
 };
+
+#define WFP_PENDERS 4
 
 struct wfp_authorization {
     struct wfp_node flow; /* key: id. In the flow table while a flow */
@@ -40,6 +46,7 @@ struct wfp_authorization {
     wfp_ale_done *done;
     void *done_context;
     struct wfp_pend pend;              /* of the first callout that pends; others allocate */
+    UINT32 penders[WFP_PENDERS];       /* callouts that pended it, while the verifier is on; 0: no more */
     struct wfp_flow_context *contexts; /* under the flow shard's lock */
     struct wfp_endpoint *endpoint;     /* under the endpoint shard's lock, as is the link */
     LIST_ENTRY endpoint_link;

@@ -10,6 +10,8 @@
  * FwpmCalloutDeleteById0 (fwpmk.h).
  */
 #include "wfp/callout.h"
+#include "nt/leaf.h"
+#include "nt/verify/verify.h"
 #include "wfp/layer.h"
 #include "wfp/memory.h"
 #include "wfp/transaction.h"
@@ -21,12 +23,14 @@
 #define KNOWN_FLAGS                                                                                                    \
     (FWPM_CALLOUT_FLAG_PERSISTENT | FWPM_CALLOUT_FLAG_USES_PROVIDER_CONTEXT | FWPM_CALLOUT_FLAG_REGISTERED)
 #define KNOWN_RUN_FLAGS 0x3ffu
+#define FIRST_ID        0x101u /* Windows' own callouts have those before */
 
 static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct wfp_table slots_by_key;
 static struct wfp_table slots_by_id;
 static struct wfp_table callouts_by_id;
 static _Atomic(size_t) registered;
+static UINT32 last_id = FIRST_ID - 1;
 
 void wfp_callout_init(void)
 {
@@ -58,10 +62,9 @@ static struct wfp_callout_slot *find_slot(const GUID *key)
 
 struct wfp_callout_slot *wfp_slot_get(const GUID *key)
 {
-    static UINT32 last_id = 0x100; /* Windows' own callouts have the first ids */
     struct wfp_callout_slot *slot;
 
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     slot = find_slot(key);
     if (slot != NULL) {
         slot->refs++;
@@ -77,19 +80,19 @@ struct wfp_callout_slot *wfp_slot_get(const GUID *key)
             wfp_table_insert(&slots_by_id, &slot->by_id);
         }
     }
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
     return slot;
 }
 
 void wfp_slot_put(struct wfp_callout_slot *slot)
 {
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     if (--slot->refs == 0) {
         wfp_table_remove(&slots_by_key, &slot->by_key);
         wfp_table_remove(&slots_by_id, &slot->by_id);
         wfp_free(slot);
     }
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
 }
 
 BOOLEAN wfp_slot_enter(struct wfp_callout_slot *slot)
@@ -139,21 +142,24 @@ static NTSTATUS register_callout(const char *routine, void *device, const FWPS_C
     slot = wfp_slot_get(&callout->calloutKey);
     if (slot == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
-    pthread_mutex_lock(&slots_lock);
+    nt_leaf_lock(&slots_lock);
     if ((atomic_load(&slot->inside) & WFP_REGISTERED) != 0) {
-        pthread_mutex_unlock(&slots_lock);
+        nt_leaf_unlock(&slots_lock);
         wfp_slot_put(slot);
         return STATUS_FWP_ALREADY_EXISTS;
     }
     slot->run = *callout;
     slot->version = version;
+    slot->driver = nt_current_driver();
+    atomic_store(&slot->gone, false);
+    nt_begin(NT_BEGAN_OBJECT, (uintptr_t)slot);
     /* Only a passing wfp_slot_enter can be inside; it steps back at once. */
     while (!atomic_compare_exchange_weak(&slot->inside, &expected, WFP_REGISTERED))
         expected = 0;
     atomic_fetch_add(&registered, 1);
     if (id != NULL)
         *id = slot->id;
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
     return STATUS_SUCCESS;
 }
 
@@ -195,8 +201,9 @@ static NTSTATUS unregister_locked(struct wfp_callout_slot *slot)
         atomic_fetch_or(&slot->inside, WFP_REGISTERED);
         status = STATUS_DEVICE_BUSY;
     }
-    pthread_mutex_unlock(&slots_lock);
+    nt_leaf_unlock(&slots_lock);
     if (NT_SUCCESS(status)) {
+        nt_end(NT_BEGAN_OBJECT, (uintptr_t)slot);
         atomic_fetch_sub(&registered, 1);
         wfp_slot_put(slot);
     }
@@ -206,7 +213,9 @@ static NTSTATUS unregister_locked(struct wfp_callout_slot *slot)
 NTSTATUS NTAPI FwpsCalloutUnregisterById0(const UINT32 calloutId)
 {
     nt_require_irql("FwpsCalloutUnregisterById0", PASSIVE_LEVEL, PASSIVE_LEVEL);
-    pthread_mutex_lock(&slots_lock);
+    if (nt_fails("FwpsCalloutUnregisterById0"))
+        return STATUS_DEVICE_BUSY; /* as if a classify were in it */
+    nt_leaf_lock(&slots_lock);
 
     struct wfp_shard *shard = wfp_table_lock(&slots_by_id, calloutId);
     struct wfp_node *node = wfp_shard_find(shard, calloutId);
@@ -220,7 +229,9 @@ NTSTATUS NTAPI FwpsCalloutUnregisterByKey0(const GUID *calloutKey)
     nt_require_irql("FwpsCalloutUnregisterByKey0", PASSIVE_LEVEL, PASSIVE_LEVEL);
     if (calloutKey == NULL)
         return STATUS_INVALID_PARAMETER;
-    pthread_mutex_lock(&slots_lock);
+    if (nt_fails("FwpsCalloutUnregisterByKey0"))
+        return STATUS_DEVICE_BUSY;
+    nt_leaf_lock(&slots_lock);
     return unregister_locked(find_slot(calloutKey));
 }
 
@@ -245,6 +256,7 @@ void wfp_callout_free(struct wfp_callout *callout)
 {
     if (callout->slot != NULL)
         wfp_slot_put(callout->slot);
+    nt_end(NT_BEGAN_OBJECT, (uintptr_t)&callout->object);
     wfp_free(callout->template);
     wfp_free(callout);
 }
@@ -418,6 +430,36 @@ NTSTATUS NTAPI FwpmCalloutGetByKey0(HANDLE engineHandle, const GUID *key, FWPM_C
     return status;
 }
 
+struct wfp_table *wfp_slot_table(void)
+{
+    return &slots_by_id;
+}
+
+static void report_left(const struct wfp_callout_slot *slot, const char *routine)
+{
+    nt_about(NT_BEGAN_OBJECT, (uintptr_t)slot);
+    nt_violate("left-registration", routine, "callout 0x%x is still registered; unregister it before unloading",
+               slot->id);
+}
+
+void wfp_slot_abandon(UINT32 id)
+{
+    struct wfp_callout_slot *slot = wfp_slot_enter_by_id(id);
+
+    if (slot == NULL)
+        return;
+    report_left(slot, "DriverUnload");
+    atomic_store(&slot->gone, true);
+    slot->driver = NULL;
+    BOOLEAN was_registered = (atomic_fetch_and(&slot->inside, ~WFP_REGISTERED) & WFP_REGISTERED) != 0;
+    wfp_slot_leave(slot);
+    if (was_registered) {
+        nt_end(NT_BEGAN_OBJECT, (uintptr_t)slot);
+        atomic_fetch_sub(&registered, 1);
+        wfp_slot_put(slot);
+    }
+}
+
 void wfp_callout_reset(void)
 {
     struct wfp_node *next;
@@ -427,8 +469,8 @@ void wfp_callout_reset(void)
 
         next = node->next;
         if ((atomic_load(&slot->inside) & WFP_REGISTERED) != 0) {
-            nt_violate("wfp-left", "wfp_reset", "callout %u is still registered; unregister it before unloading",
-                       slot->id);
+            report_left(slot, "wfp_reset");
+            nt_end(NT_BEGAN_OBJECT, (uintptr_t)slot);
             atomic_fetch_sub(&registered, 1);
         }
         wfp_table_remove(&slots_by_key, &slot->by_key);
@@ -437,4 +479,14 @@ void wfp_callout_reset(void)
     wfp_table_trim(&slots_by_id);
     wfp_table_trim(&slots_by_key);
     wfp_table_trim(&callouts_by_id);
+    last_id = FIRST_ID - 1;
+}
+
+void wfp_callout_forget(void)
+{
+    wfp_table_forget(&slots_by_id);
+    wfp_table_forget(&slots_by_key);
+    wfp_table_forget(&callouts_by_id);
+    atomic_store(&registered, 0);
+    last_id = FIRST_ID - 1;
 }

@@ -16,6 +16,7 @@
 #include <fwpsk.h>
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct wfp_callout_slot {
     struct wfp_node by_id;
@@ -25,7 +26,9 @@ struct wfp_callout_slot {
     UINT32 refs;            /* under the slots' lock */
     _Atomic(UINT64) inside; /* WFP_REGISTERED | callers inside */
     _Atomic(UINT64) flow_contexts;
-    UINT32 version; /* 0..3: which classifyFn type */
+    UINT32 version;        /* 0..3: which classifyFn type */
+    PDRIVER_OBJECT driver; /* who registered it; NULL: no driver of nt/ */
+    atomic_bool gone;      /* its driver was unloaded and left it registered */
     FWPS_CALLOUT3 run;
 };
 
@@ -59,7 +62,14 @@ void wfp_callout_free(struct wfp_callout *callout);
 
 size_t wfp_registered_count(void);
 
-/* Reports what is still registered as "wfp-left" and forgets it. For wfp_reset. */
+/* The slots, by id. */
+struct wfp_table *wfp_slot_table(void);
+
+/* The driver is gone: reports left-registration, and nobody calls it any more. */
+void wfp_slot_abandon(UINT32 id);
+
+/* Reports left-registration for what is still registered, and forgets it. For wfp_reset. */
 void wfp_callout_reset(void);
+void wfp_callout_forget(void); /* see wfp_forget */
 
 #endif

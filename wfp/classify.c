@@ -15,9 +15,12 @@
  */
 #include "wfp/classify.h"
 #include "nt/foreign.h"
+#include "wfp/answer.h"
 #include "wfp/condition.h"
 #include "wfp/flow.h"
+#include "wfp/history.h"
 #include "wfp/policy.h"
+#include "wfp/verify_private.h"
 
 #include <nt/nt.h>
 
@@ -25,32 +28,58 @@
 
 struct walk {
     const struct wfp_request *request;
-    const struct wfp_indication *indication;
+    struct wfp_indication *indication;
     struct wfp_frame frame;
     FWP_ACTION_TYPE action; /* NONE, PERMIT or BLOCK */
     UINT32 rights;
     struct wfp_verdict *verdict;
+    UINT64 soft_block; /* the filter whose callout blocked without clearing the right; 0: none */
+    KIRQL level;       /* of classifyFn */
     BOOLEAN raised;
     KIRQL irql; /* before raising */
 };
 
 static _Thread_local struct wfp_frame *current;
 static _Atomic(UINT8) classify_irql = DISPATCH_LEVEL;
+static _Atomic(UINT32) alternations;
 
 struct wfp_frame *wfp_frame_current(void)
 {
     return current;
 }
 
+/* For the scheduler, which keeps it for each fiber. */
+void **wfp_frame_place(void)
+{
+    return (void **)&current;
+}
+
 void wfp_set_classify_irql(KIRQL irql)
 {
     atomic_store(&classify_irql, irql);
+    atomic_store(&alternations, 0);
+}
+
+static KIRQL next_level(void)
+{
+    KIRQL level = atomic_load_explicit(&classify_irql, memory_order_relaxed);
+
+    if (wfp_verify_options.alternate_irql && (atomic_fetch_add(&alternations, 1) & 1) != 0)
+        level = level == DISPATCH_LEVEL ? PASSIVE_LEVEL : DISPATCH_LEVEL;
+    return level;
 }
 
 /* An answer counts: it replaces the earlier one. */
 static void take(struct walk *walk, const struct wfp_filter *filter, FWP_ACTION_TYPE action, BOOLEAN hard,
                  BOOLEAN absorb)
 {
+    if (walk->soft_block != 0 && action == FWP_ACTION_PERMIT) {
+        nt_about_connection(walk->request->authorization->flow.key);
+        nt_violate("soft-block", "classifyFn",
+                   "the callout of filter %llu blocked and left ACTION_WRITE set; filter %llu, later, permits",
+                   (unsigned long long)walk->soft_block, (unsigned long long)filter->run.filterId);
+    }
+    walk->soft_block = 0;
     walk->action = action;
     walk->rights = hard ? 0 : FWPS_RIGHT_ACTION_WRITE;
     walk->verdict->absorb = absorb;
@@ -65,33 +94,7 @@ static BOOLEAN decide_plainly(struct walk *walk, const struct wfp_filter *filter
     return TRUE;
 }
 
-/* The driver's answer must keep the rules; what breaks one is reported and put right. */
-static void check_answer(const struct walk *walk, FWPS_CLASSIFY_OUT0 *out, BOOLEAN pended)
-{
-    BOOLEAN had_right = (walk->rights & FWPS_RIGHT_ACTION_WRITE) != 0;
-
-    if (out->outContext != 0 || out->filterId != 0 || out->reserved != 0)
-        nt_violate("classify-out-touched", "classifyFn", "outContext, filterId and reserved are the engine's");
-    if (pended) {
-        if (out->actionType != FWP_ACTION_BLOCK || (out->flags & FWPS_CLASSIFY_OUT_FLAG_ABSORB) == 0 ||
-            (out->rights & FWPS_RIGHT_ACTION_WRITE) != 0)
-            nt_violate("pend-not-blocked", "classifyFn",
-                       "after FwpsPendOperation0 return BLOCK with ABSORB and clear ACTION_WRITE");
-        out->actionType = FWP_ACTION_BLOCK;
-        out->flags |= FWPS_CLASSIFY_OUT_FLAG_ABSORB;
-        out->rights &= ~(UINT32)FWPS_RIGHT_ACTION_WRITE;
-    }
-    if ((out->flags & FWPS_CLASSIFY_OUT_FLAG_ABSORB) != 0 && out->actionType != FWP_ACTION_BLOCK)
-        nt_violate("absorb-without-block", "classifyFn", "ABSORB goes with FWP_ACTION_BLOCK only");
-    if (!had_right && (out->rights & FWPS_RIGHT_ACTION_WRITE) != 0)
-        nt_violate("right-taken", "classifyFn", "ACTION_WRITE was not there and was set");
-    if (!had_right && out->actionType != walk->action && out->actionType != FWP_ACTION_BLOCK) {
-        nt_violate("action-without-right", "classifyFn", "without ACTION_WRITE only BLOCK over PERMIT may be written");
-        out->actionType = walk->action;
-    }
-}
-
-static void call(const struct walk *walk, struct wfp_callout_slot *slot, const struct wfp_filter *filter,
+static void call(const struct walk *walk, struct wfp_callout_slot *slot, const FWPS_FILTER3 *filter,
                  UINT64 flow_context, FWPS_CLASSIFY_OUT0 *out)
 {
     const FWPS_INCOMING_VALUES0 *fixed = &walk->indication->fixed;
@@ -100,11 +103,43 @@ static void call(const struct walk *walk, struct wfp_callout_slot *slot, const s
     FWPS_CALLOUT_CLASSIFY_FN0 classify0 = (FWPS_CALLOUT_CLASSIFY_FN0)(void (*)(void))slot->run.classifyFn;
 
     if (slot->version == 0)
-        NT_CALL(classify0, fixed, metadata, walk->request->layer_data, (const FWPS_FILTER0 *)(const void *)&filter->run,
+        NT_CALL(classify0, fixed, metadata, walk->request->layer_data, (const FWPS_FILTER0 *)(const void *)filter,
                 flow_context, out);
     else
-        NT_CALL(slot->run.classifyFn, fixed, metadata, walk->request->layer_data, NULL, &filter->run, flow_context,
-                out);
+        NT_CALL(slot->run.classifyFn, fixed, metadata, walk->request->layer_data, NULL, filter, flow_context, out);
+}
+
+/* While the verifier is on: the same with the driver named, on memory that is gone afterwards, and noted. */
+static void call_verified(const struct walk *walk, struct wfp_callout_slot *slot, const struct wfp_filter *filter,
+                          UINT64 flow_context, FWPS_CLASSIFY_OUT0 *out)
+{
+    struct wfp_trapped *trapped =
+        walk->indication->trapped ? CONTAINING_RECORD(walk->indication, struct wfp_trapped, indication) : NULL;
+    const struct wfp_authorization *authorization = walk->request->authorization;
+    PDRIVER_OBJECT before = nt_enter_driver(slot->driver);
+
+    WFP_NOTE(authorization, "callout 0x%x of filter %llu is asked at IRQL %u%s", slot->id,
+             (unsigned long long)filter->run.filterId, walk->level, walk->frame.had_right ? "" : ", without the right");
+    if (trapped != NULL) {
+        trapped->out = *out;
+        trapped->filter = filter->run;
+        call(walk, slot, &trapped->filter, flow_context, &trapped->out);
+        *out = trapped->out;
+    } else {
+        call(walk, slot, &filter->run, flow_context, out);
+    }
+    nt_enter_driver(before);
+    WFP_NOTE(authorization, "callout 0x%x answers %s%s%s", slot->id, wfp_action_name(out->actionType),
+             (out->flags & FWPS_CLASSIFY_OUT_FLAG_ABSORB) != 0 ? ", ABSORB" : "",
+             (out->rights & FWPS_RIGHT_ACTION_WRITE) != 0 ? "" : ", ACTION_WRITE cleared");
+}
+
+static void raise_irql(struct walk *walk)
+{
+    if (KeGetCurrentIrql() >= walk->level)
+        return;
+    KeRaiseIrql(walk->level, &walk->irql);
+    walk->raised = TRUE;
 }
 
 /* TRUE: the sublayer is decided. */
@@ -115,23 +150,28 @@ static BOOLEAN ask_callout(struct walk *walk, const struct wfp_filter *filter)
     FWPS_CLASSIFY_OUT0 out = {.actionType = had_right ? FWP_ACTION_NONE : walk->action, .rights = walk->rights};
     UINT32 pends = walk->frame.pends;
     UINT64 flow_context;
-    KIRQL irql;
 
     flow_context = wfp_flow_context(walk->request, slot);
     if ((slot->run.flags & FWP_CALLOUT_FLAG_CONDITIONAL_ON_FLOW) != 0 && flow_context == 0) {
         wfp_slot_leave(slot);
         return FALSE;
     }
-    irql = KeGetCurrentIrql();
-    if (irql < atomic_load_explicit(&classify_irql, memory_order_relaxed)) {
-        KeRaiseIrql(atomic_load_explicit(&classify_irql, memory_order_relaxed), &walk->irql);
-        walk->raised = TRUE;
-        irql = KeGetCurrentIrql();
-    }
-    call(walk, slot, filter, flow_context, &out);
-    if (KeGetCurrentIrql() != irql)
-        nt_violate("irql-changed", "classifyFn", "entered at IRQL %u, left at %u", irql, KeGetCurrentIrql());
-    check_answer(walk, &out, walk->frame.pends != pends);
+    raise_irql(walk);
+    walk->frame.slot = slot;
+    walk->frame.slot_pends = pends;
+    walk->frame.had_right = had_right;
+    walk->frame.refused = WFP_NOT_REFUSED;
+    struct wfp_question question = {.frame = &walk->frame,
+                                    .action = walk->action,
+                                    .had_right = had_right,
+                                    .irql = KeGetCurrentIrql(),
+                                    .locks = nt_spin_locks_held()};
+    if (NT_VERIFYING)
+        call_verified(walk, slot, filter, flow_context, &out);
+    else
+        call(walk, slot, &filter->run, flow_context, &out);
+    wfp_answer_check(&question, &out);
+    walk->frame.slot = NULL;
     wfp_slot_leave(slot);
     if (filter->run.action.type == FWP_ACTION_CALLOUT_INSPECTION && walk->frame.pends == pends)
         return FALSE;
@@ -141,14 +181,38 @@ static BOOLEAN ask_callout(struct walk *walk, const struct wfp_filter *filter)
         return FALSE;
     take(walk, filter, out.actionType, !had_right || (out.rights & FWPS_RIGHT_ACTION_WRITE) == 0,
          out.actionType == FWP_ACTION_BLOCK && (out.flags & FWPS_CLASSIFY_OUT_FLAG_ABSORB) != 0);
+    if (NT_VERIFYING && walk->rights != 0 && out.actionType == FWP_ACTION_BLOCK)
+        walk->soft_block = filter->run.filterId;
     return TRUE;
 }
 
+/* A callout that is not registered: its driver is gone, or has not registered it yet. */
+static void miss_callout(const struct walk *walk, struct wfp_filter *filter)
+{
+    BOOLEAN gone = atomic_exchange(&filter->slot->gone, false);
+
+    if (!gone && ((filter->run.flags & FWPS_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED) != 0 ||
+                  filter->run.action.type == FWP_ACTION_CALLOUT_INSPECTION || atomic_exchange(&filter->missed, true)))
+        return;
+    nt_about(NT_BEGAN_OBJECT, (uintptr_t)&filter->object);
+    nt_about_connection(walk->request->authorization->flow.key);
+    if (gone)
+        nt_violate("code-after-unload", "classifyFn",
+                   "callout 0x%x was left registered by a driver that is unloaded, and a classify meets it",
+                   filter->slot->id);
+    else
+        nt_violate("filter-without-callout", "classifyFn",
+                   "filter %llu names callout 0x%x, which is not registered: it blocks what it matches",
+                   (unsigned long long)filter->run.filterId, filter->slot->id);
+}
+
 /* TRUE: the sublayer is decided. */
-static BOOLEAN ask(struct walk *walk, const struct wfp_filter *filter)
+static BOOLEAN ask(struct walk *walk, struct wfp_filter *filter)
 {
     FWP_ACTION_TYPE type = filter->run.action.type;
 
+    if (NT_VERIFYING)
+        atomic_fetch_add_explicit(&filter->hits, 1, memory_order_relaxed);
     if (type == FWP_ACTION_CONTINUE)
         return FALSE;
     if ((type & FWP_ACTION_FLAG_CALLOUT) == 0)
@@ -156,6 +220,8 @@ static BOOLEAN ask(struct walk *walk, const struct wfp_filter *filter)
     walk->verdict->by_callout = TRUE;
     if (wfp_slot_enter(filter->slot))
         return ask_callout(walk, filter);
+    if (NT_VERIFYING)
+        miss_callout(walk, filter);
     if (type == FWP_ACTION_CALLOUT_INSPECTION)
         return FALSE;
     return decide_plainly(walk, filter,
@@ -239,13 +305,23 @@ static void leave(struct walk *walk)
         nt_set_current_process(0, 0);
 }
 
+static void note_request(const struct wfp_request *request)
+{
+    if (request->reason != 0)
+        WFP_NOTE(request->authorization, "classified at %s again: %s", wfp_layers[request->layer].name,
+                 wfp_reason_name(request->reason));
+    else
+        WFP_NOTE(request->authorization, "classified at %s", wfp_layers[request->layer].name);
+}
+
 void wfp_classify(const struct wfp_request *request, struct wfp_verdict *verdict)
 {
     struct wfp_live_layer *live = &wfp_live_layers[request->layer];
-    struct wfp_indication indication;
+    struct wfp_indication spare;
     struct wfp_policy *policy;
     struct walk walk = {.request = request,
-                        .indication = &indication,
+                        .frame.layer = request->layer,
+                        .frame.reason = request->reason,
                         .action = FWP_ACTION_NONE,
                         .rights = FWPS_RIGHT_ACTION_WRITE,
                         .verdict = verdict};
@@ -259,15 +335,19 @@ void wfp_classify(const struct wfp_request *request, struct wfp_verdict *verdict
         return;
     }
     verdict->generation = policy->generation;
-    if (!wfp_indication_build(&indication, request)) {
+    walk.indication = wfp_indication_begin(&spare, request);
+    if (walk.indication == NULL) {
         wfp_policy_release(live, policy);
         verdict->block = TRUE;
         return;
     }
+    if (NT_VERIFYING)
+        note_request(request);
+    walk.level = next_level();
     enter(&walk);
     walk_policy(&walk, policy);
     leave(&walk);
-    wfp_indication_poison(&indication);
+    wfp_indication_end(walk.indication);
     wfp_policy_release(live, policy);
     verdict->block = walk.action == FWP_ACTION_BLOCK;
     verdict->pends = walk.frame.pends;

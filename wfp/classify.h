@@ -8,6 +8,7 @@
 #ifndef WFP_CLASSIFY_H
 #define WFP_CLASSIFY_H
 
+#include "wfp/callout.h"
 #include "wfp/indication.h"
 
 struct wfp_frame {
@@ -16,10 +17,24 @@ struct wfp_frame {
     HANDLE completion_handle; /* NULL: this layer has none */
     BOOLEAN reauthorize;
     UINT32 pends; /* successful FwpsPendOperation0 so far */
+    unsigned layer;
+    UINT32 reason; /* of the reauthorization; 0: it is none */
+    /* Of the callout whose classifyFn runs now. */
+    const struct wfp_callout_slot *slot; /* NULL: none */
+    UINT32 slot_pends;                   /* pends, when it was called */
+    UINT64 context;                      /* completion context of the last pend */
+    BOOLEAN had_right;                   /* ACTION_WRITE on entry */
+    enum {
+        WFP_NOT_REFUSED,
+        WFP_REFUSED,
+        WFP_REFUSED_AND_TOLD
+    } refused; /* FwpsPendOperation0: STATUS_FWP_CANNOT_PEND */
 };
 
 /* Of this thread; NULL: it is in no classify. */
 struct wfp_frame *wfp_frame_current(void);
+
+void **wfp_frame_place(void); /* where this thread has it: nt_schedule_keep */
 
 struct wfp_verdict {
     BOOLEAN block;

@@ -7,6 +7,7 @@
 #include "wfp/endpoint.h"
 #include "wfp/classify.h"
 #include "wfp/flow.h"
+#include "wfp/history.h"
 #include "wfp/memory.h"
 
 struct wfp_endpoint {
@@ -110,6 +111,7 @@ static void end_members(struct wfp_endpoint *endpoint)
         LIST_ENTRY *link = RemoveHeadList(&endpoint->members);
         struct wfp_authorization *member = CONTAINING_RECORD(link, struct wfp_authorization, endpoint_link);
 
+        WFP_NOTE(member, "its endpoint is closed");
         wfp_flow_end(member->flow.key);
         wfp_authorization_put(member);
     }
@@ -149,4 +151,9 @@ void wfp_endpoint_reset(void)
 {
     wfp_table_end_all(&endpoints, end_endpoint);
     wfp_table_trim(&endpoints);
+}
+
+void wfp_endpoint_forget(void)
+{
+    wfp_table_forget(&endpoints);
 }

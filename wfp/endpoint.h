@@ -23,5 +23,6 @@ void wfp_endpoint_keep(struct wfp_authorization *authorization);
 
 size_t wfp_endpoint_count(void);
 void wfp_endpoint_reset(void);
+void wfp_endpoint_forget(void); /* see wfp_forget */
 
 #endif

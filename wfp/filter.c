@@ -6,9 +6,10 @@
  * Pages: FWPM_FILTER0, FwpmFilterAdd0 (Windows API reference), FWPS_CALLOUT_NOTIFY_FN1 (fwpsk.h).
  */
 #include "wfp/filter.h"
-#include "nt/foreign.h"
+#include "nt/verify/verify.h"
 #include "wfp/condition.h"
 #include "wfp/filter_copy.h"
+#include "wfp/notification.h"
 #include "wfp/sublayer.h"
 #include "wfp/transaction.h"
 #include "wfp/weight.h"
@@ -32,6 +33,11 @@ void wfp_filter_reset(void)
     wfp_table_trim(&filters_by_id);
 }
 
+void wfp_filter_forget(void)
+{
+    wfp_table_forget(&filters_by_id);
+}
+
 void wfp_filter_link(struct wfp_filter *filter)
 {
     wfp_table_insert(&filters_by_id, &filter->by_id);
@@ -46,34 +52,10 @@ void wfp_filter_free(struct wfp_filter *filter)
 {
     if (filter->slot != NULL)
         wfp_slot_put(filter->slot);
+    nt_end(NT_BEGAN_OBJECT, (uintptr_t)&filter->object);
     wfp_object_uncharge(&filter->object);
     wfp_free(filter->template);
     wfp_free(filter);
-}
-
-/* Tells a registered callout; STATUS_SUCCESS when there is none. notifyFn's version differs in pointer types only. */
-static NTSTATUS notify(struct wfp_filter *filter, FWPS_CALLOUT_NOTIFY_TYPE type)
-{
-    NTSTATUS status = STATUS_SUCCESS;
-
-    if (filter->slot == NULL || !wfp_slot_enter(filter->slot))
-        return STATUS_SUCCESS;
-    if (type != FWPS_CALLOUT_NOTIFY_ADD_FILTER_POST_COMMIT ||
-        (filter->slot->run.flags & FWP_CALLOUT_FLAG_ENABLE_COMMIT_ADD_NOTIFY) != 0)
-        status = NT_CALL(filter->slot->run.notifyFn, type,
-                         type == FWPS_CALLOUT_NOTIFY_DELETE_FILTER ? NULL : &filter->object.key, &filter->run);
-    wfp_slot_leave(filter->slot);
-    return status;
-}
-
-void wfp_filter_notify_deleted(struct wfp_filter *filter)
-{
-    notify(filter, FWPS_CALLOUT_NOTIFY_DELETE_FILTER);
-}
-
-void wfp_filter_notify_committed(struct wfp_filter *filter)
-{
-    notify(filter, FWPS_CALLOUT_NOTIFY_ADD_FILTER_POST_COMMIT);
 }
 
 static NTSTATUS check_flags(const FWPM_FILTER0 *source)
@@ -202,7 +184,7 @@ static NTSTATUS finish(struct wfp_filter *filter, const struct wfp_session *sess
     filter->template->filterKey = filter->object.key;
     filter->template->filterId = filter->run.filterId;
     filter->template->effectiveWeight = filter->run.weight;
-    if (!NT_SUCCESS(notify(filter, FWPS_CALLOUT_NOTIFY_ADD_FILTER)))
+    if (!NT_SUCCESS(wfp_notify(filter, FWPS_CALLOUT_NOTIFY_ADD_FILTER)))
         return STATUS_FWP_CALLOUT_NOTIFICATION_FAILED;
     return STATUS_SUCCESS;
 }

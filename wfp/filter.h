@@ -12,6 +12,8 @@
 
 #include <fwpstypes.h>
 
+#include <stdbool.h>
+
 #define WFP_MAX_CONDITIONS 1024    /* of one filter */
 #define WFP_MAX_FILTERS    4000000 /* in all */
 
@@ -27,13 +29,13 @@ struct wfp_filter {
     FWPS_FILTER3 run;       /* what callouts get; conditions sorted by fieldId */
     FWPM_FILTER0 *template; /* deep copy as added, with filterId and effectiveWeight */
     struct wfp_filter *retired_next;
+    _Atomic(UINT64) hits; /* classifies that met its conditions; counted while the verifier is on */
+    atomic_bool missed;   /* filter-without-callout was reported */
 };
 
 /* Called by transactions with the gate held. */
 void wfp_filter_link(struct wfp_filter *filter);
 void wfp_filter_unlink(struct wfp_filter *filter);
-void wfp_filter_notify_deleted(struct wfp_filter *filter);
-void wfp_filter_notify_committed(struct wfp_filter *filter);
 
 /* Memory and its reference to the callout slot. Any IRQL <= DISPATCH_LEVEL. */
 void wfp_filter_free(struct wfp_filter *filter);
@@ -44,5 +46,7 @@ struct wfp_filter *wfp_filter_find(UINT64 id);
 void wfp_filter_init(void);
 void wfp_filter_reset(void);
 void wfp_filter_enum_reset(void);
+void wfp_filter_forget(void); /* see wfp_forget */
+void wfp_filter_enum_forget(void);
 
 #endif

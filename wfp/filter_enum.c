@@ -213,3 +213,9 @@ void wfp_filter_enum_reset(void)
     }
     wfp_table_trim(&enumerations);
 }
+
+void wfp_filter_enum_forget(void)
+{
+    pthread_once(&once, init);
+    wfp_table_forget(&enumerations);
+}

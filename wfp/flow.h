@@ -25,6 +25,13 @@ BOOLEAN wfp_flow_end(UINT64 id);
 UINT64 wfp_flow_context(const struct wfp_request *request, struct wfp_callout_slot *slot);
 
 size_t wfp_flow_count(void);
+struct wfp_table *wfp_flow_table(void);
+size_t wfp_flow_context_count(struct wfp_authorization *flow);
+
+/* Reports left-flow-context and takes away, without a call, each context that this callout has with a flow. */
+void wfp_flow_abandon(UINT32 callout_id);
+
 void wfp_flow_reset(void);
+void wfp_flow_forget(void); /* see wfp_forget */
 
 #endif

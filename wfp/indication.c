@@ -5,8 +5,11 @@
  * When you add a field: its type in layer.c, its value here.
  */
 #include "wfp/indication.h"
+#include "nt/verify/trap_page.h"
+#include "nt/verify/verify.h"
 #include "wfp/memory.h"
 #include "wfp/token.h"
+#include "wfp/verify_private.h"
 
 #include <string.h>
 
@@ -92,16 +95,26 @@ static void set_addresses(struct wfp_indication *to, const struct wfp_ale_connec
     to->values[REMOTE_ADDRESS].value.byteArray16 = &to->remote;
 }
 
-/* App id, process path and token: copies whose bytes go with this classify. */
-static BOOLEAN set_blobs(struct wfp_indication *to, const struct wfp_ale_connect *facts)
+static size_t user_bytes(const struct wfp_ale_connect *facts)
 {
-    size_t user_size = facts->user == NULL ? 0 : (facts->user->size + 15) & ~(size_t)15;
+    return facts->user == NULL ? 0 : (facts->user->size + 15) & ~(size_t)15;
+}
+
+size_t wfp_indication_bytes(const struct wfp_ale_connect *facts)
+{
+    return user_bytes(facts) + (facts->app_id == NULL ? 0 : facts->app_id->size);
+}
+
+/* App id, process path and token: copies whose bytes go with this classify. */
+static BOOLEAN set_blobs(struct wfp_indication *to, const struct wfp_ale_connect *facts, UINT8 *room)
+{
+    size_t user_size = user_bytes(facts);
     size_t app_size = facts->app_id == NULL ? 0 : facts->app_id->size;
 
     to->byte_count = user_size + app_size;
     to->bytes = to->inline_bytes;
     if (to->byte_count > WFP_INLINE_BYTES) {
-        to->bytes = wfp_alloc(to->byte_count);
+        to->bytes = room != NULL ? room : wfp_alloc(to->byte_count);
         if (to->bytes == NULL)
             return FALSE;
     }
@@ -121,6 +134,25 @@ static BOOLEAN set_blobs(struct wfp_indication *to, const struct wfp_ale_connect
         to->values[APP_ID].value.byteBlob = &to->app_id;
     }
     return TRUE;
+}
+
+/* Every member as if its bit were not set, until set_metadata sets those that are there. */
+static void trap_metadata(FWPS_INCOMING_METADATA_VALUES0 *metadata)
+{
+    memset(metadata, WFP_NO_METADATA, sizeof(*metadata));
+    metadata->currentMetadataValues = 0;
+    metadata->flags = 0;
+    metadata->reserved = 0;
+    metadata->currentL2MetadataValues = 0;
+    metadata->reserved1 = 0;
+    metadata->processPath = nt_trap_address("metadata member processPath without its bit");
+    metadata->completionHandle = nt_trap_address("metadata member completionHandle without its bit");
+    metadata->controlData = nt_trap_address("metadata member controlData without its bit");
+    metadata->headerIncludeHeader = nt_trap_address("metadata member headerIncludeHeader without its bit");
+    metadata->originalDestination = nt_trap_address("metadata member originalDestination without its bit");
+    metadata->redirectRecords = nt_trap_address("metadata member redirectRecords without its bit");
+    metadata->vSwitchPacketContext = nt_trap_address("metadata member vSwitchPacketContext without its bit");
+    metadata->subProcessTag = nt_trap_address("metadata member subProcessTag without its bit");
 }
 
 static void set_metadata(struct wfp_indication *to, const struct wfp_request *request)
@@ -152,8 +184,11 @@ static void set_metadata(struct wfp_indication *to, const struct wfp_request *re
     }
     if (established)
         return;
-    metadata->currentMetadataValues |= FWPS_METADATA_FIELD_COMPLETION_HANDLE | FWPS_METADATA_FIELD_PACKET_DIRECTION;
-    metadata->completionHandle = (HANDLE)(uintptr_t)request->authorization->flow.key;
+    if (!wfp_verify_options.no_completion_handle) {
+        metadata->currentMetadataValues |= FWPS_METADATA_FIELD_COMPLETION_HANDLE;
+        metadata->completionHandle = (HANDLE)(uintptr_t)request->authorization->flow.key;
+    }
+    metadata->currentMetadataValues |= FWPS_METADATA_FIELD_PACKET_DIRECTION;
     metadata->packetDirection = request->direction;
 }
 
@@ -186,15 +221,18 @@ static void set_layer_fields(struct wfp_indication *to, const struct wfp_request
     }
 }
 
-BOOLEAN wfp_indication_build(struct wfp_indication *to, const struct wfp_request *request)
+BOOLEAN wfp_indication_build(struct wfp_indication *to, const struct wfp_request *request, UINT8 *bytes)
 {
     const struct wfp_ale_connect *facts = &request->authorization->facts;
     const struct wfp_layer *layer = &wfp_layers[request->layer];
     UINT32 flags = facts->condition_flags & ~(UINT32)FWP_CONDITION_FLAG_IS_REAUTHORIZE;
 
     memset(to, 0, offsetof(struct wfp_indication, bytes));
-    if (!set_blobs(to, facts))
+    to->trapped = FALSE;
+    if (!set_blobs(to, facts, bytes))
         return FALSE;
+    if (NT_VERIFYING)
+        trap_metadata(&to->metadata);
     if (request->reason != 0)
         flags |= FWP_CONDITION_FLAG_IS_REAUTHORIZE;
     set_addresses(to, facts);
@@ -213,7 +251,7 @@ BOOLEAN wfp_indication_build(struct wfp_indication *to, const struct wfp_request
 void wfp_indication_poison(struct wfp_indication *indication)
 {
     UINT8 *bytes = indication->bytes;
-    BOOLEAN allocated = bytes != indication->inline_bytes;
+    BOOLEAN allocated = bytes != indication->inline_bytes && !indication->trapped;
 
     memset(bytes, POISON, indication->byte_count);
     memset(indication, POISON, offsetof(struct wfp_indication, bytes));
@@ -221,4 +259,37 @@ void wfp_indication_poison(struct wfp_indication *indication)
     __asm__ volatile("" : : "r"(indication), "r"(bytes) : "memory");
     if (allocated)
         wfp_free(bytes);
+}
+
+/* Verifying: on a trap page. NULL: there is none left. */
+static struct wfp_indication *trap(const struct wfp_request *request)
+{
+    const struct wfp_authorization *authorization = request->authorization;
+    struct wfp_trapped *trapped = nt_trap_open(sizeof(*trapped) + wfp_indication_bytes(&authorization->facts),
+                                               wfp_layers[request->layer].name, authorization->flow.key);
+
+    if (trapped == NULL)
+        return NULL;
+    (void)wfp_indication_build(&trapped->indication, request, (UINT8 *)(trapped + 1));
+    trapped->indication.trapped = TRUE;
+    nt_begin(NT_BEGAN_CLASSIFY, (uintptr_t)trapped);
+    return &trapped->indication;
+}
+
+struct wfp_indication *wfp_indication_begin(struct wfp_indication *spare, const struct wfp_request *request)
+{
+    struct wfp_indication *trapped = NT_VERIFYING ? trap(request) : NULL;
+
+    if (trapped != NULL)
+        return trapped;
+    return wfp_indication_build(spare, request, NULL) ? spare : NULL;
+}
+
+void wfp_indication_end(struct wfp_indication *indication)
+{
+    BOOLEAN trapped = indication->trapped;
+
+    wfp_indication_poison(indication);
+    if (trapped)
+        nt_trap_close(indication);
 }

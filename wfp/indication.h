@@ -34,11 +34,32 @@ struct wfp_indication {
     FWP_BYTE_BLOB app_id, path, user;
     UINT8 *bytes; /* inline_bytes, or allocated */
     size_t byte_count;
+    BOOLEAN trapped; /* lies on a trap page, with its bytes */
     UINT8 inline_bytes[WFP_INLINE_BYTES] __attribute__((aligned(16)));
 };
 
-/* FALSE: no memory. */
-BOOLEAN wfp_indication_build(struct wfp_indication *indication, const struct wfp_request *request);
+/*
+ * One that is given to classifyFn. spare is on the caller's stack. While the verifier is on it lies on a trap page
+ * instead (nt/verify/trap_page.h) together with classifyOut and a copy of the filter, and faults when it is used after
+ * end; and metadata whose bit is not set holds WFP_NO_METADATA in every byte, or a pointer that faults.
+ */
+struct wfp_trapped {
+    struct wfp_indication indication;
+    FWPS_CLASSIFY_OUT0 out;
+    FWPS_FILTER3 filter; /* of the callout that is asked */
+};
+#define WFP_NO_METADATA        0xbd
+#define WFP_NO_METADATA_UINT64 0xbdbdbdbdbdbdbdbdull
+
+/* NULL: no memory. */
+struct wfp_indication *wfp_indication_begin(struct wfp_indication *spare, const struct wfp_request *request);
+void wfp_indication_end(struct wfp_indication *indication);
+
+/* FALSE: no memory. bytes: room for long ones, or NULL to allocate it. */
+BOOLEAN wfp_indication_build(struct wfp_indication *indication, const struct wfp_request *request, UINT8 *bytes);
 void wfp_indication_poison(struct wfp_indication *indication);
+
+/* The bytes that app id and token take beside the structure. */
+size_t wfp_indication_bytes(const struct wfp_ale_connect *facts);
 
 #endif

@@ -386,8 +386,8 @@ static const struct wfp_field ale_endpoint_closure_v6_fields[FWPS_FIELD_ALE_ENDP
 };
 
 #define LAYER(index, name, lower)                                                                                      \
-    [index] = {&FWPM_LAYER_##name, FWPS_LAYER_##name, FWPS_FIELD_##name##_MAX, lower##_fields,                         \
-               FWPS_FIELD_##name##_FLAGS}
+    [index] = {#name,          &FWPM_LAYER_##name,       FWPS_LAYER_##name, FWPS_FIELD_##name##_MAX,                   \
+               lower##_fields, FWPS_FIELD_##name##_FLAGS}
 
 const struct wfp_layer wfp_layers[WFP_LAYER_COUNT] = {
     LAYER(WFP_RESOURCE_ASSIGNMENT_V4, ALE_RESOURCE_ASSIGNMENT_V4, ale_resource_assignment_v4),

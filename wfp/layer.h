@@ -56,6 +56,7 @@ struct wfp_field {
 };
 
 struct wfp_layer {
+    const char *name; /* "ALE_AUTH_CONNECT_V4" */
     const GUID *key;
     UINT16 id; /* FWPS_LAYER_* */
     UINT16 field_count;

@@ -27,10 +27,15 @@ void wfp_free(void *memory)
         ExFreePoolWithTag(memory, WFP_TAG);
 }
 
+static _Atomic(UINT64) last;
+
+void wfp_restart_ids(void)
+{
+    atomic_store_explicit(&last, 0, memory_order_relaxed);
+}
+
 UINT64 wfp_next_id(void)
 {
-    static _Atomic(UINT64) last;
-
     return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
 

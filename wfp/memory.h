@@ -18,6 +18,7 @@ void wfp_free(void *memory);  /* NULL is fine */
 
 /* Never reused while the engine lives: sessions, filters, flows, pended operations all draw from here. Starts at 1. */
 UINT64 wfp_next_id(void);
+void wfp_restart_ids(void); /* a new life: nothing that has one is left */
 
 /*
  * A block filled front to back. Run the same copying code twice: first with base NULL, which only

@@ -6,8 +6,12 @@
  * an object may not name one that can go away before it does.
  */
 #include "wfp/object.h"
+#include "wfp/filter.h"
 #include "wfp/memory.h"
 #include "wfp/session.h"
+#include "wfp/sublayer.h"
+
+#include <nt/nt.h>
 
 #include <stdatomic.h>
 #include <string.h>
@@ -56,6 +60,7 @@ NTSTATUS wfp_object_setup(struct wfp_object *object, const struct wfp_object_set
     if (session->dynamic && setup->persistent)
         return STATUS_FWP_DYNAMIC_SESSION_IN_PROGRESS;
     object->kind = setup->kind;
+    object->driver = nt_current_driver();
     object->session = session->dynamic ? session : NULL;
     object->persistent = setup->persistent;
     if (setup->key == NULL || wfp_guid_is_zero(setup->key))
@@ -74,6 +79,31 @@ NTSTATUS wfp_object_setup(struct wfp_object *object, const struct wfp_object_set
     if (NT_SUCCESS(status))
         object->provider = provider;
     return status;
+}
+
+static const wchar_t *display_name(const struct wfp_object *object)
+{
+    switch (object->kind) {
+    case WFP_FILTER:
+        return CONTAINING_RECORD(object, const struct wfp_filter, object)->template->displayData.name;
+    case WFP_CALLOUT:
+        return CONTAINING_RECORD(object, const struct wfp_callout, object)->template->displayData.name;
+    case WFP_SUBLAYER:
+        return CONTAINING_RECORD(object, const struct wfp_sublayer, object)->template->displayData.name;
+    default:
+        return wfp_provider_name(object);
+    }
+}
+
+const char *wfp_object_name(const struct wfp_object *object, char *text, size_t size)
+{
+    const wchar_t *name = display_name(object);
+    size_t at = 0;
+
+    for (; at + 1 < size && name[at] != 0; at++)
+        text[at] = name[at] >= ' ' && name[at] < 0x7f ? (char)name[at] : '?';
+    text[at] = 0;
+    return text;
 }
 
 NTSTATUS wfp_object_charge(struct wfp_object *object, const struct wfp_session *session, size_t bytes)
@@ -136,4 +166,11 @@ void wfp_guid_make(GUID *key)
     memcpy(key, halves, sizeof(*key));
     key->Data3 = (UINT16)((key->Data3 & 0x0fff) | 0x4000);
     key->Data4[0] = (UINT8)((key->Data4[0] & 0x3f) | 0x80);
+}
+
+void wfp_object_forget(void)
+{
+    for (int kind = 0; kind < WFP_KIND_COUNT; kind++)
+        wfp_table_forget(&tables[kind]);
+    atomic_store(&charged, 0);
 }

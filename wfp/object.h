@@ -29,6 +29,8 @@ struct wfp_object {
     BOOLEAN added;   /* by the open transaction */
     BOOLEAN deleted; /* by the open transaction */
     UINT32 refs;
+    BOOLEAN used_by_others;      /* leftover.c: somebody else's object names it */
+    PDRIVER_OBJECT driver;       /* who made it; NULL: no driver, or one that is gone */
     size_t charged;              /* bytes that count against WFP_CLIENTS_BYTES; until it is freed */
     struct wfp_session *session; /* dynamic: goes with it. NULL: stays */
     struct wfp_object *provider; /* NULL or a reference */
@@ -47,8 +49,14 @@ NTSTATUS wfp_object_charge(struct wfp_object *object, const struct wfp_session *
 /* Before it is freed. Any IRQL <= DISPATCH_LEVEL. */
 void wfp_object_uncharge(struct wfp_object *object);
 
+/* The display name in ASCII, shortened; gives text back. */
+const char *wfp_object_name(const struct wfp_object *object, char *text, size_t size);
+
+const wchar_t *wfp_provider_name(const struct wfp_object *provider); /* provider.c */
+
 void wfp_object_init_tables(void);
 struct wfp_table *wfp_object_table(enum wfp_kind kind);
+void wfp_object_forget(void); /* see wfp_forget */
 
 /* NULL: none. */
 struct wfp_object *wfp_object_find(enum wfp_kind kind, const GUID *key);

@@ -148,3 +148,11 @@ void wfp_policy_drop(struct wfp_policy *policy)
     else
         wfp_free(policy);
 }
+
+void wfp_policies_forget(void)
+{
+    for (unsigned i = 0; i < WFP_LAYER_COUNT; i++) {
+        atomic_store_explicit(&wfp_live_layers[i].current, 0, memory_order_relaxed);
+        atomic_store_explicit(&wfp_live_layers[i].generation, 0, memory_order_relaxed);
+    }
+}

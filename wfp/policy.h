@@ -40,6 +40,9 @@ struct wfp_policy *wfp_policy_build(struct wfp_live_layer *layer, struct wfp_fil
 void wfp_policy_swap(struct wfp_live_layer *layer, struct wfp_policy *policy, UINT64 generation,
                      struct wfp_filter *retired);
 
+/* Every layer without a policy, as at the start; policies are not freed. See wfp_forget. */
+void wfp_policies_forget(void);
+
 /* Frees one that was built but never became current. */
 void wfp_policy_drop(struct wfp_policy *policy);
 

@@ -15,6 +15,11 @@ struct wfp_provider {
     FWPM_PROVIDER0 *template;
 };
 
+const wchar_t *wfp_provider_name(const struct wfp_object *provider)
+{
+    return CONTAINING_RECORD(provider, const struct wfp_provider, object)->template->displayData.name;
+}
+
 static void *copy_into(struct wfp_arena *arena, const void *context)
 {
     const FWPM_PROVIDER0 *source = context;

@@ -7,8 +7,11 @@
  * endless waits, so kernel sessions get the same.
  */
 #include "wfp/session.h"
+#include "nt/verify/verify.h"
 #include "wfp/ale.h"
 #include "wfp/memory.h"
+#include "nt/leaf.h"
+#include "nt/verify/scheduler.h"
 #include "wfp/transaction.h"
 
 #include <nt/nt.h>
@@ -25,6 +28,7 @@ static pthread_cond_t gate_moved;
 static struct wfp_session *owner; /* of the explicit transaction */
 static BOOLEAN busy;              /* somebody is inside */
 static pthread_t inside;          /* who, if busy */
+static uint32_t inside_fiber;     /* and which of its fibers */
 static struct wfp_table sessions;
 
 void wfp_session_init(void)
@@ -72,6 +76,46 @@ static BOOLEAN must_wait(const struct wfp_session *session)
     return busy || (owner != NULL && owner != session && (!owner->gives_way || session->gives_way));
 }
 
+static BOOLEAN is_inside(void)
+{
+    return busy && pthread_equal(inside, pthread_self()) && inside_fiber == nt_schedule_fiber();
+}
+
+struct turn {
+    const struct wfp_session *session; /* NULL: until nobody uses the one that leaves */
+    const UINT32 *users;
+};
+
+static bool turn_came(const void *context)
+{
+    const struct turn *turn = context;
+
+    return turn->session != NULL ? !must_wait(turn->session) : *turn->users == 0;
+}
+
+/* With the gate's lock held: until the turn came, or until deadline, or until somebody moved. FALSE: the time is over.
+ */
+static BOOLEAN wait_for_turn(const char *routine, const struct turn *turn, const struct timespec *deadline, UINT32 ms)
+{
+    if (nt_scheduled()) {
+        struct nt_wait wait = {.routine = routine,
+                               .ready = turn_came,
+                               .context = turn,
+                               .due = ms == 0 ? NT_NEVER : ms * 10000ull,
+                               .patient = true,
+                               .has_to_end = true,
+                               .holder = inside_fiber};
+
+        nt_leaf_unlock(&gate);
+        bool came = nt_schedule_until(&wait);
+        nt_leaf_lock(&gate);
+        return came;
+    }
+    if (deadline == NULL)
+        return pthread_cond_wait(&gate_moved, &gate) == 0;
+    return pthread_cond_timedwait(&gate_moved, &gate, deadline) != ETIMEDOUT || turn_came(turn);
+}
+
 NTSTATUS wfp_gate_enter(const char *routine, HANDLE engine, struct wfp_session **result)
 {
     struct wfp_session *session;
@@ -80,25 +124,25 @@ NTSTATUS wfp_gate_enter(const char *routine, HANDLE engine, struct wfp_session *
     NTSTATUS status = STATUS_SUCCESS;
 
     nt_require_irql(routine, PASSIVE_LEVEL, PASSIVE_LEVEL);
-    pthread_mutex_lock(&gate);
-    if (busy && pthread_equal(inside, pthread_self())) {
-        pthread_mutex_unlock(&gate);
+    nt_leaf_lock(&gate);
+    if (is_inside()) {
+        nt_leaf_unlock(&gate);
         nt_violate("management-in-notify", routine, "called from notifyFn, which runs inside another management call");
         return STATUS_FWP_TXN_IN_PROGRESS;
     }
     session = find_session(engine);
     if (session == NULL) {
-        pthread_mutex_unlock(&gate);
+        nt_leaf_unlock(&gate);
         return STATUS_INVALID_HANDLE;
     }
     deadline = deadline_in(session->timeout_ms);
-    while (NT_SUCCESS(status) && must_wait(session)) {
-        if (pthread_cond_timedwait(&gate_moved, &gate, &deadline) == ETIMEDOUT && must_wait(session))
+    while (NT_SUCCESS(status) && must_wait(session))
+        if (!wait_for_turn(routine, &(struct turn){.session = session}, &deadline, session->timeout_ms))
             status = STATUS_FWP_TIMEOUT;
-    }
     if (NT_SUCCESS(status)) {
         busy = TRUE;
         inside = pthread_self();
+        inside_fiber = nt_schedule_fiber();
         *result = session;
         if (owner != NULL && owner != session) {
             owner->aborted = abort = TRUE;
@@ -108,7 +152,7 @@ NTSTATUS wfp_gate_enter(const char *routine, HANDLE engine, struct wfp_session *
         session->users--;
         pthread_cond_broadcast(&gate_moved);
     }
-    pthread_mutex_unlock(&gate);
+    nt_leaf_unlock(&gate);
     if (abort)
         wfp_transaction_abort();
     return status;
@@ -116,11 +160,11 @@ NTSTATUS wfp_gate_enter(const char *routine, HANDLE engine, struct wfp_session *
 
 void wfp_gate_leave(struct wfp_session *session)
 {
-    pthread_mutex_lock(&gate);
+    nt_leaf_lock(&gate);
     busy = FALSE;
     session->users--;
     pthread_cond_broadcast(&gate_moved);
-    pthread_mutex_unlock(&gate);
+    nt_leaf_unlock(&gate);
 }
 
 BOOLEAN wfp_gate_owned(const struct wfp_session *session)
@@ -130,14 +174,14 @@ BOOLEAN wfp_gate_owned(const struct wfp_session *session)
 
 void wfp_gate_own(struct wfp_session *session)
 {
-    pthread_mutex_lock(&gate);
+    nt_leaf_lock(&gate);
     owner = session;
-    pthread_mutex_unlock(&gate);
+    nt_leaf_unlock(&gate);
 }
 
 void wfp_session_give_way(HANDLE engine)
 {
-    pthread_mutex_lock(&gate);
+    nt_leaf_lock(&gate);
     struct wfp_session *session = find_session(engine);
     if (session != NULL) {
         session->gives_way = TRUE;
@@ -145,18 +189,18 @@ void wfp_session_give_way(HANDLE engine)
         session->users--;
     }
     pthread_cond_broadcast(&gate_moved);
-    pthread_mutex_unlock(&gate);
+    nt_leaf_unlock(&gate);
 }
 
 BOOLEAN wfp_session_in_transaction(HANDLE engine)
 {
-    pthread_mutex_lock(&gate);
+    nt_leaf_lock(&gate);
     struct wfp_session *session = find_session(engine);
     BOOLEAN open = session != NULL && owner == session;
     if (session != NULL)
         session->users--;
     pthread_cond_broadcast(&gate_moved);
-    pthread_mutex_unlock(&gate);
+    nt_leaf_unlock(&gate);
     return open;
 }
 
@@ -174,12 +218,14 @@ NTSTATUS NTAPI FwpmEngineOpen0(const wchar_t *serverName, UINT32 authnService, v
         return STATUS_INVALID_PARAMETER;
     if ((flags & ~(UINT32)(FWPM_SESSION_FLAG_DYNAMIC | FWPM_SESSION_FLAG_RESERVED)) != 0)
         return STATUS_FWP_INVALID_FLAGS;
-    if (wfp_table_count(&sessions) >= MAX_SESSIONS)
+    if (wfp_table_count(&sessions) >= MAX_SESSIONS || wfp_fails_excused("FwpmEngineOpen0"))
         return STATUS_INSUFFICIENT_RESOURCES;
     opened = wfp_alloc(sizeof(*opened));
     if (opened == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
     opened->node.key = wfp_next_id();
+    opened->driver = nt_current_driver();
+    nt_begin(NT_BEGAN_OBJECT, (uintptr_t)opened);
     opened->dynamic = (flags & FWPM_SESSION_FLAG_DYNAMIC) != 0;
     opened->timeout_ms = session == NULL ? 0 : session->txnWaitTimeoutInMSec;
     if (opened->timeout_ms == 0)
@@ -223,17 +269,23 @@ NTSTATUS NTAPI FwpmEngineClose0(HANDLE engineHandle)
     delete_objects(session);
     status = wfp_transaction_commit(TRUE, &changes);
     wfp_table_remove(&sessions, &session->node);
-    pthread_mutex_lock(&gate);
+    nt_leaf_lock(&gate);
     busy = FALSE;
     session->users--;
     pthread_cond_broadcast(&gate_moved);
     /* Others that wait with this handle give up or get in; both are over within its timeout. */
     while (session->users != 0)
-        pthread_cond_wait(&gate_moved, &gate);
-    pthread_mutex_unlock(&gate);
+        (void)wait_for_turn("FwpmEngineClose0", &(struct turn){.users = &session->users}, NULL, 0);
+    nt_leaf_unlock(&gate);
+    nt_end(NT_BEGAN_OBJECT, (uintptr_t)session);
     wfp_free(session);
     wfp_changes_tell(&changes);
     return status;
+}
+
+struct wfp_table *wfp_session_table(void)
+{
+    return &sessions;
 }
 
 size_t wfp_session_count(void)
@@ -250,4 +302,11 @@ void wfp_session_close_all(void)
 {
     wfp_table_end_all(&sessions, close_session);
     wfp_table_trim(&sessions);
+}
+
+void wfp_session_forget(void)
+{
+    wfp_table_forget(&sessions);
+    owner = NULL;
+    busy = FALSE;
 }

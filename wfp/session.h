@@ -26,8 +26,9 @@ struct wfp_session {
     BOOLEAN gives_way; /* its transaction is aborted when another session wants in (wfp_session_give_way) */
     BOOLEAN aborted;   /* that happened; until its own Commit, Abort or Close */
     UINT32 timeout_ms;
-    UINT32 users;       /* callers inside or waiting at the gate */
-    LIST_ENTRY objects; /* dynamic ones */
+    UINT32 users;          /* callers inside or waiting at the gate */
+    LIST_ENTRY objects;    /* dynamic ones */
+    PDRIVER_OBJECT driver; /* who opened it; NULL: no driver */
 };
 
 void wfp_session_init(void);
@@ -42,8 +43,10 @@ BOOLEAN wfp_gate_owned(const struct wfp_session *session);
 void wfp_gate_own(struct wfp_session *session); /* NULL: nobody */
 
 size_t wfp_session_count(void);
+struct wfp_table *wfp_session_table(void);
 
 /* Closes every session still open. For wfp_reset. */
 void wfp_session_close_all(void);
+void wfp_session_forget(void); /* see wfp_forget */
 
 #endif

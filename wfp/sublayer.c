@@ -16,6 +16,7 @@ static struct wfp_sublayer universal;
 
 void wfp_sublayer_init(void)
 {
+    universal.object.refs = 0;
     universal.object.kind = WFP_SUBLAYER;
     universal.object.builtin = TRUE;
     universal.object.key = FWPM_SUBLAYER_UNIVERSAL;

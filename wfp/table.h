@@ -38,6 +38,9 @@ void wfp_table_init(struct wfp_table *table);
 /* Frees bucket arrays; the table must be empty and stays usable. */
 void wfp_table_trim(struct wfp_table *table);
 
+/* Empty, without touching nodes or buckets: their memory is not the caller's any more. */
+void wfp_table_forget(struct wfp_table *table);
+
 struct wfp_shard *wfp_table_lock(struct wfp_table *table, UINT64 key);
 void wfp_table_unlock(struct wfp_shard *shard);
 

@@ -8,8 +8,10 @@
  * Page: Transaction Management (win32 desktop-src/FWP); FwpmTransactionBegin0/Commit0/Abort0 (fwpmk.h).
  */
 #include "wfp/transaction.h"
+#include "nt/verify/verify.h"
 #include "wfp/ale.h"
 #include "wfp/memory.h"
+#include "wfp/notification.h"
 #include "wfp/policy.h"
 
 #include <nt/nt.h>
@@ -19,6 +21,7 @@
 #include <string.h>
 
 static struct wfp_object *touched; /* latest first, by older */
+static PDRIVER_OBJECT excused;
 
 static pthread_mutex_t listener_lock = PTHREAD_MUTEX_INITIALIZER;
 static wfp_policy_changed *listener;
@@ -86,6 +89,7 @@ static void free_object(struct wfp_object *object)
     } else if (object->kind == WFP_CALLOUT) {
         wfp_callout_free(CONTAINING_RECORD(object, struct wfp_callout, object));
     } else {
+        nt_end(NT_BEGAN_OBJECT, (uintptr_t)object);
         wfp_object_uncharge(object);
         wfp_free(object);
     }
@@ -96,6 +100,7 @@ void wfp_transaction_add(struct wfp_object *object)
     touch(object);
     object->added = TRUE;
     link_object(object);
+    nt_begin(NT_BEGAN_OBJECT, (uintptr_t)object);
 }
 
 void wfp_transaction_remove(struct wfp_object *object)
@@ -118,7 +123,7 @@ void wfp_transaction_abort(void)
                 refer(object, -1);
             }
             if (object->kind == WFP_FILTER)
-                wfp_filter_notify_deleted(filter_of(object));
+                (void)wfp_notify(filter_of(object), FWPS_CALLOUT_NOTIFY_DELETE_FILTER);
             free_object(object);
             continue;
         }
@@ -126,6 +131,11 @@ void wfp_transaction_abort(void)
         link_object(object);
         refer(object, 1);
     }
+}
+
+void wfp_transaction_forget(void)
+{
+    touched = NULL;
 }
 
 struct layer_change {
@@ -195,9 +205,9 @@ static void settle(void)
         touched = object->older;
         object->added = FALSE;
         if (object->kind == WFP_FILTER && object->deleted)
-            wfp_filter_notify_deleted(filter_of(object));
+            (void)wfp_notify(filter_of(object), FWPS_CALLOUT_NOTIFY_DELETE_FILTER);
         else if (object->kind == WFP_FILTER)
-            wfp_filter_notify_committed(filter_of(object));
+            (void)wfp_notify(filter_of(object), FWPS_CALLOUT_NOTIFY_ADD_FILTER_POST_COMMIT);
         if (object->deleted && !(is_enforced(object) && was_live))
             free_object(object);
     }
@@ -255,6 +265,8 @@ NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *cha
         return status;
     if (session->aborted) {
         status = STATUS_FWP_TXN_ABORTED;
+    } else if (strstr(routine, "Delete") != NULL ? wfp_fails_excused(routine) : nt_fails(routine)) {
+        status = STATUS_INSUFFICIENT_RESOURCES;
     } else if (wfp_gate_owned(session)) {
         status = session->read_only ? STATUS_FWP_INCOMPATIBLE_TXN : change(session, context);
     } else {
@@ -269,13 +281,34 @@ NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *cha
     return status;
 }
 
+BOOLEAN wfp_fails_excused(const char *routine)
+{
+    BOOLEAN fails = nt_fails(routine);
+
+    if (fails)
+        excused = nt_current_driver();
+    return fails;
+}
+
+BOOLEAN wfp_is_excused(PDRIVER_OBJECT driver)
+{
+    return excused == driver;
+}
+
+void wfp_transaction_reset(void)
+{
+    excused = NULL;
+}
+
 NTSTATUS wfp_transaction_read(const char *routine, HANDLE engine, wfp_change *read, void *context)
 {
     struct wfp_session *session;
     NTSTATUS status = wfp_gate_enter(routine, engine, &session);
 
     if (NT_SUCCESS(status)) {
-        status = session->aborted ? STATUS_FWP_TXN_ABORTED : read(session, context);
+        status = session->aborted    ? STATUS_FWP_TXN_ABORTED
+                 : nt_fails(routine) ? STATUS_INSUFFICIENT_RESOURCES
+                                     : read(session, context);
         wfp_gate_leave(session);
     }
     return status;
@@ -294,6 +327,8 @@ NTSTATUS NTAPI FwpmTransactionBegin0(HANDLE engineHandle, UINT32 flags)
         status = STATUS_FWP_TXN_ABORTED;
     } else if (wfp_gate_owned(session)) {
         status = STATUS_FWP_TXN_IN_PROGRESS;
+    } else if (wfp_fails_excused("FwpmTransactionBegin0")) {
+        status = STATUS_FWP_TIMEOUT; /* another session keeps its transaction open */
     } else {
         session->read_only = (flags & FWPM_TXN_READ_ONLY) != 0;
         wfp_gate_own(session);
@@ -316,7 +351,9 @@ static NTSTATUS end(const char *routine, HANDLE engine, BOOLEAN commit)
     } else if (!wfp_gate_owned(session)) {
         status = STATUS_FWP_NO_TXN_IN_PROGRESS;
     } else {
-        if (commit)
+        if (commit && wfp_fails_excused(routine))
+            status = STATUS_INSUFFICIENT_RESOURCES;
+        if (commit && NT_SUCCESS(status))
             status = wfp_transaction_commit(FALSE, &changes);
         else
             wfp_transaction_abort();

@@ -25,10 +25,16 @@ void wfp_transaction_remove(struct wfp_object *object);
 /* certain: memory for a smaller policy is found even if the pool says no (closing a session must not fail). */
 NTSTATUS wfp_transaction_commit(BOOLEAN certain, struct wfp_changes *changes);
 void wfp_transaction_abort(void);
+void wfp_transaction_forget(void); /* see wfp_forget */
 
 /* One management change: enter the gate, change, commit on success unless a transaction is open, leave, tell. */
 typedef NTSTATUS wfp_change(struct wfp_session *session, void *context);
 NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *change, void *context);
+
+/* nt_fails, for a call without which nothing can be deleted: the driver that calls is not to blame for what it leaves. */
+BOOLEAN wfp_fails_excused(const char *routine);
+BOOLEAN wfp_is_excused(PDRIVER_OBJECT driver);
+void wfp_transaction_reset(void);
 
 /* The same without changing anything (get, enumerate). */
 NTSTATUS wfp_transaction_read(const char *routine, HANDLE engine, wfp_change *read, void *context);

@@ -21,7 +21,11 @@ VOID ExAcquireFastMutex(PFAST_MUTEX FastMutex)
         nt_violate("lock-recursion", "ExAcquireFastMutex", "the fast mutex is held by this thread already");
         return;
     }
+    nt_self.waits_in = "ExAcquireFastMutex";
+    nt_self.waits_for = (uint32_t)(ULONG_PTR)FastMutex->Owner;
     (void)KeWaitForSingleObject(&FastMutex->Event, Executive, KernelMode, FALSE, NULL);
+    nt_self.waits_in = NULL;
+    nt_self.waits_for = 0;
     __atomic_store_n(&FastMutex->Owner, self, __ATOMIC_RELAXED);
     FastMutex->OldIrql = nt_self.irql;
     nt_self.irql = APC_LEVEL;

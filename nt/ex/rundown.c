@@ -76,7 +76,9 @@ VOID ExWaitForRundownProtectionRelease(PEX_RUNDOWN_REF RunRef)
         closed = count == 0 ? RUN_DOWN : (ULONG_PTR)&wait | RUN_DOWN;
     } while (!__atomic_compare_exchange_n(&RunRef->Count, &count, closed, true, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
     if (closed != RUN_DOWN) {
+        nt_self.waits_in = "ExWaitForRundownProtectionRelease";
         (void)KeWaitForSingleObject(&wait.event, Executive, KernelMode, FALSE, NULL);
+        nt_self.waits_in = NULL;
         __atomic_store_n(&RunRef->Count, RUN_DOWN, __ATOMIC_RELEASE);
     }
 }

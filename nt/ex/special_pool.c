@@ -10,23 +10,18 @@
  * taken again in turn, so that it stays out of use as long as the arena allows. What it was stays
  * known until then, for the report.
  *
- * The system buffer of a device control comes from here too: tag IoSB, "allocated at" the dispatch routine it is for,
- * gone when its IRP is completed.
- *
  * One lock guards the spans. The fault handler takes none: what it reads is kept for pages nobody takes.
  * Pages: "Special Pool" of Driver Verifier; wdm.h ExAllocatePool2.
  */
 #define _GNU_SOURCE
 #include "nt/ex/pool.h"
-#include "nt/sanitize.h"
-#include "nt/foreign.h"
+#include "nt/verify/output.h"
+#include "nt/verify/verify.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 
-#define PATTERN   0xa5
-#define GARBAGE   0xcd /* what memory holds that nobody zeroed */
+#define PATTERN   NT_POOL_GUARD
 #define ALIGNMENT 16u
 
 struct span {
@@ -44,8 +39,6 @@ static uint32_t *first; /* of each page: the page that its span begins at, 0: it
 static struct span *spans; /* at the page that each begins at */
 static uint32_t next_page = 1, live_pages;
 static bool on, at_start, full_told;
-
-static __thread const void *caller;
 
 bool nt_special_pool_start(size_t pages, BOOLEAN underrun)
 {
@@ -78,7 +71,12 @@ void nt_special_pool_stop(void)
 
 void nt_pool_called_from(const void *address)
 {
-    caller = address;
+    nt_self.pool_caller = address;
+}
+
+const void *nt_pool_caller(const void *address)
+{
+    return nt_self.pool_caller != NULL ? nt_self.pool_caller : address;
 }
 
 bool nt_special_holds(const void *address)
@@ -168,9 +166,9 @@ static void tell_full(void)
                    page_count);
 }
 
-struct nt_pool_header *nt_special_take(size_t size, bool zero)
+struct nt_pool_header *nt_special_take(size_t size, bool zero, const void *from)
 {
-    if (caller == NULL || !__atomic_load_n(&on, __ATOMIC_ACQUIRE))
+    if (from == NULL || !__atomic_load_n(&on, __ATOMIC_ACQUIRE))
         return NULL;
     if (size > (size_t)page_count * PAGE_SIZE) {
         tell_full();
@@ -186,11 +184,11 @@ struct nt_pool_header *nt_special_take(size_t size, bool zero)
     }
     size_t before = at_start || size >= PAGE_SIZE ? 0 : (whole - size) / ALIGNMENT * ALIGNMENT;
     span->block = span_start(span) + before;
-    span->allocated_from = caller;
+    span->allocated_from = from;
     memset(span_start(span), PATTERN, before);
     memset(span->block + size, PATTERN, whole - before - size);
     if (!zero)
-        memset(span->block, GARBAGE, size);
+        memset(span->block, nt_verify_fill_byte(), size);
     return &span->header;
 }
 
@@ -216,99 +214,50 @@ const char *nt_special_tell(const struct nt_pool_header *header, char *text, siz
     return text;
 }
 
-/* The first byte of the pattern that is none any more, or NULL. */
-static const char *spoilt(const char *start, size_t size)
-{
-    for (size_t index = 0; index < size; index++)
-        if ((UCHAR)start[index] != PATTERN)
-            return start + index;
-    return NULL;
-}
-
-void nt_special_give(struct nt_pool_header *header, const char *routine)
+void nt_special_give(struct nt_pool_header *header, const char *routine, const void *from)
 {
     struct span *span = span_of(header);
     char *start = span_start(span), text[320];
     size_t whole = (size_t)span->pages * PAGE_SIZE;
     const char *end = span->block + header->size;
-    const char *under = spoilt(start, (size_t)(span->block - start));
-    const char *over = spoilt(end, (size_t)(start + whole - end));
+    const char *under = nt_pool_spoilt(start, (size_t)(span->block - start), PATTERN);
+    const char *over = nt_pool_spoilt(end, (size_t)(start + whole - end), PATTERN);
+    if (over != NULL || under != NULL)
+        nt_about(NT_BEGAN_BLOCK, (uintptr_t)span->block);
     if (over != NULL)
         nt_violate("pool-overrun", routine, "byte %td was written some time before, of %s", over - span->block,
                    nt_special_tell(header, text, sizeof text));
     if (under != NULL)
         nt_violate("pool-underrun", routine, "byte %td was written some time before, of %s", under - span->block,
                    nt_special_tell(header, text, sizeof text));
-    span->freed_from = caller;
+    span->freed_from = from;
     /* Mapping anew gives the memory back and takes the access in one call. */
     (void)mmap(start, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     give_pages(span);
 }
 
-/*
- * Ordinary system buffers. A decider asks with the same large one again and again, too large for malloc's cache of
- * freed blocks, so the last of about that size is kept; not under ASan, which is to see each use after free.
- */
-#define KEPT_LEAST 8193u
-#define KEPT_MOST  16384u
-
-struct system_buffer {
-    DECLSPEC_ALIGN(16) size_t size;
-};
-static struct system_buffer *kept;
-
-static bool is_kept_size(size_t size)
+/* The block that access to this address was meant for; NULL: none that is known still. */
+static const struct span *span_meant(const char *at)
 {
-    return !NT_SANITIZED && size >= KEPT_LEAST && size <= KEPT_MOST;
+    uint32_t page = page_of(at);
+    const struct span *span = span_at(page), *behind = span_at(page + 1);
+    bool in_guard = span == NULL || page == first[page] + span->pages;
+    /* An inaccessible page lies between two: the nearer block, a live one first, is meant. */
+    if (in_guard && behind != NULL && behind != span && behind->live &&
+        (span == NULL || !span->live || behind->block - at < at - (span->block + span->header.size)))
+        span = behind;
+    return span;
 }
 
-static void *buffer_new(size_t size)
+const char *nt_special_pool_rule(const void *address, const void **block)
 {
-    struct system_buffer *buffer = NULL;
-    if (size > SIZE_MAX - sizeof *buffer)
+    const struct span *span = nt_special_holds(address) ? span_meant(address) : NULL;
+    if (span == NULL)
         return NULL;
-    if (is_kept_size(size)) {
-        size = KEPT_MOST;
-        buffer = __atomic_exchange_n(&kept, NULL, __ATOMIC_ACQUIRE);
-    }
-    if (buffer == NULL)
-        buffer = malloc(sizeof *buffer + size);
-    if (buffer == NULL)
-        return NULL;
-    buffer->size = size;
-    return buffer + 1;
-}
-
-static void buffer_free(void *memory)
-{
-    struct system_buffer *buffer = memory == NULL ? NULL : (struct system_buffer *)memory - 1;
-    if (buffer != NULL && is_kept_size(buffer->size))
-        buffer = __atomic_exchange_n(&kept, buffer, __ATOMIC_ACQ_REL);
-    free(buffer);
-}
-
-void *nt_system_buffer_new(size_t size, PDRIVER_DISPATCH dispatch)
-{
-    if (!NT_IS_FOREIGN(dispatch))
-        return buffer_new(size);
-    const void *caller_before = caller;
-    caller = (const void *)(uintptr_t)dispatch;
-    struct nt_pool_header *header = nt_special_take(size, false);
-    caller = caller_before;
-    if (header == NULL)
-        return buffer_new(size);
-    header->size = size;
-    header->tag = 'BSoI';
-    return nt_special_block(header);
-}
-
-void nt_system_buffer_free(void *buffer)
-{
-    struct nt_pool_header *header = buffer != NULL && nt_special_holds(buffer) ? nt_special_find(buffer) : NULL;
-    if (header != NULL)
-        nt_special_give(header, "IoCompleteRequest");
-    else
-        buffer_free(buffer);
+    *block = span->block;
+    if (span->live)
+        return (const char *)address < span->block ? "pool-underrun" : "pool-overrun";
+    return span->header.tag == NT_SYSTEM_BUFFER_TAG ? "irp-used-after-completion" : "pool-use-after-free";
 }
 
 bool nt_special_pool_explain(const void *address, char *text, size_t size)
@@ -317,13 +266,7 @@ bool nt_special_pool_explain(const void *address, char *text, size_t size)
     if (!nt_special_holds(address))
         return false;
     const char *at = address;
-    uint32_t page = page_of(address);
-    const struct span *span = span_at(page), *behind = span_at(page + 1);
-    bool in_guard = span == NULL || page == first[page] + span->pages;
-    /* An inaccessible page lies between two: the nearer block, a live one first, is meant. */
-    if (in_guard && behind != NULL && behind != span && behind->live &&
-        (span == NULL || !span->live || behind->block - at < at - (span->block + span->header.size)))
-        span = behind;
+    const struct span *span = span_meant(at);
     if (span == NULL) {
         snprintf(text, size, "special pool: %p lies in no block that is known still", address);
         return true;

@@ -12,7 +12,11 @@ NTSTATUS ExUuidCreate(UUID *Uuid)
 {
     NT_ENTER(ExUuidCreate);
     UUID uuid;
-    if (nt_fails("ExUuidCreate") || getrandom(&uuid, sizeof uuid, 0) != (ssize_t)sizeof uuid)
+    if (nt_fails("ExUuidCreate"))
+        return STATUS_RETRY;
+    if (nt_scheduling)
+        memcpy(&uuid, (uint64_t[2]){nt_schedule_serial(), nt_schedule_serial()}, sizeof uuid);
+    else if (getrandom(&uuid, sizeof uuid, 0) != (ssize_t)sizeof uuid)
         return STATUS_RETRY;
     uuid.Data3 = (uint16_t)((uuid.Data3 & 0x0fff) | 0x4000);
     uuid.Data4[0] = (uint8_t)((uuid.Data4[0] & 0x3f) | 0x80);

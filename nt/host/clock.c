@@ -7,13 +7,15 @@
  * Windows; KeQueryUnbiasedInterruptTime leaves sleep out: CLOCK_MONOTONIC.
  * Pages: wdm.h KeQueryInterruptTime, KeQueryUnbiasedInterruptTime, KeQuerySystemTimePrecise.
  *
- * With nt_set_clock every one of them follows the given clock, system time from the moment it was set.
+ * With nt_set_clock every one of them follows the given clock, system time from the moment it was set; under the
+ * scheduler, its virtual time.
  */
 #include "nt/internal.h"
 
 #include <time.h>
 
 #define UNIX_EPOCH_1601 116444736000000000ull
+#define SCHEDULED_EPOCH 134000000000000000ull /* when virtual time began: 2025 */
 
 static uint64_t (*clock_now)(void);
 static uint64_t clock_epoch; /* system time minus clock, with a clock set */
@@ -39,12 +41,16 @@ bool nt_clock_is_real(void)
 
 uint64_t nt_now(void)
 {
+    if (nt_scheduling)
+        return nt_schedule_now();
     uint64_t (*now)(void) = __atomic_load_n(&clock_now, __ATOMIC_ACQUIRE);
     return now != NULL ? now() : read_clock(CLOCK_BOOTTIME);
 }
 
 static uint64_t system_now(void)
 {
+    if (nt_scheduling)
+        return SCHEDULED_EPOCH + nt_schedule_now();
     uint64_t (*now)(void) = __atomic_load_n(&clock_now, __ATOMIC_ACQUIRE);
     if (now != NULL)
         return now() + __atomic_load_n(&clock_epoch, __ATOMIC_RELAXED);
@@ -63,7 +69,9 @@ struct nt_deadline nt_deadline_after(uint64_t interval)
 {
     struct nt_deadline deadline = {NT_NEVER, UINT64_MAX};
     uint64_t now = nt_now();
-    if (interval < NT_NEVER - now) {
+    if (nt_scheduling) {
+        deadline.due = interval < NT_NEVER - now ? now + interval : NT_NEVER;
+    } else if (interval < NT_NEVER - now) {
         uint64_t real = read_clock(CLOCK_MONOTONIC) * 100u;
         deadline.due = now + interval;
         deadline.real = interval < (UINT64_MAX - real) / 100u ? real + interval * 100u : UINT64_MAX;
@@ -105,7 +113,7 @@ ULONGLONG KeQueryInterruptTimePrecise(PULONG64 QpcTimeStamp)
 ULONGLONG KeQueryUnbiasedInterruptTime(VOID)
 {
     NT_ENTER(KeQueryUnbiasedInterruptTime);
-    return nt_clock_is_real() ? read_clock(CLOCK_MONOTONIC) : nt_now();
+    return nt_clock_is_real() && !nt_scheduling ? read_clock(CLOCK_MONOTONIC) : nt_now();
 }
 
 VOID KeQuerySystemTimePrecise(PLARGE_INTEGER CurrentTime)

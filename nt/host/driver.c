@@ -3,12 +3,15 @@
  * driver.c - loads and unloads drivers, and says what one left behind.
  *
  * A driver is called at PASSIVE_LEVEL on the host's thread. Devices, links and work items know
- * their driver; pool, timers and threads do not, so those are counted when the last driver goes:
- * what was allocated since the first was loaded is left over.
+ * their driver. Pool, timers, DPCs and threads are known by the code that made or runs them; where that lies in a file
+ * of several drivers, or in the host's own, they are looked at when the last driver goes:
+ * what came since the first was loaded is left over.
  * Pages: wdm.h DRIVER_INITIALIZE, DRIVER_UNLOAD; "Writing an Unload Routine"; Driver Verifier, "Automatic Checks".
  */
 #include "nt/foreign.h"
 #include "nt/internal.h"
+#include "nt/verify/lock_order.h"
+#include "nt/verify/verify.h"
 
 #include <stdlib.h>
 
@@ -20,6 +23,7 @@ struct nt_driver {
     UNICODE_STRING registry_path;
     struct nt_registry_dword *values;
     size_t value_count;
+    struct nt_code code; /* of its file; size 0: not known */
 };
 
 static const WCHAR services_key[] = L"\\Registry\\Machine\\System\\CurrentControlSet\\Services\\";
@@ -27,11 +31,26 @@ static pthread_mutex_t drivers_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct nt_driver *drivers;
 static uint64_t pool_mark;
 static size_t timers_before, threads_before;
-static __thread PDRIVER_OBJECT loading;
+static PDRIVER_OBJECT ending;
 
 PDRIVER_OBJECT nt_driver_loading(void)
 {
-    return loading;
+    return nt_self.loading;
+}
+
+bool nt_driver_ends(PDRIVER_OBJECT driver)
+{
+    return __atomic_load_n(&ending, __ATOMIC_ACQUIRE) == driver;
+}
+
+bool nt_is_driver_code(const void *address)
+{
+    bool found = false;
+    pthread_mutex_lock(&drivers_lock);
+    for (struct nt_driver *driver = drivers; driver != NULL && !found; driver = driver->next)
+        found = nt_code_holds(&driver->code, address);
+    pthread_mutex_unlock(&drivers_lock);
+    return found;
 }
 
 static size_t wide_length(const WCHAR *text)
@@ -144,6 +163,8 @@ static struct nt_driver *driver_new(const char *service, PDRIVER_INITIALIZE entr
         driver_free(driver);
         return NULL;
     }
+    if (!nt_code_next(&driver->code) && !NT_IS_FOREIGN(entry))
+        nt_code_find((const void *)(uintptr_t)entry, &driver->code);
     driver->object->Type = IO_TYPE_DRIVER;
     driver->object->Size = sizeof(DRIVER_OBJECT);
     driver->object->DriverInit = entry;
@@ -161,6 +182,7 @@ static void driver_link(struct nt_driver *driver)
         pool_mark = nt_pool_mark();
         timers_before = nt_timer_count();
         threads_before = nt_threads_left();
+        nt_threads_mark();
     }
     driver->next = drivers;
     drivers = driver;
@@ -182,37 +204,76 @@ static bool driver_unlink(struct nt_driver *driver)
 
 static void check_level(const char *routine)
 {
-    if (nt_self.irql != PASSIVE_LEVEL || nt_self.spin_locks != 0)
-        nt_violate("lock-left", routine, "returned at IRQL %u with %u spin locks held", nt_self.irql,
-                   nt_self.spin_locks);
+    if (nt_self.irql == PASSIVE_LEVEL && nt_self.spin_locks == 0)
+        return;
+    nt_about_held_lock();
+    nt_violate("lock-left", routine, "returned at IRQL %u with %u spin locks held", nt_self.irql, nt_self.spin_locks);
 }
 
-/* Threads that were told to end need a moment to be gone. */
+static bool threads_are_gone(const void *unused)
+{
+    (void)unused;
+    return nt_threads_left() <= threads_before;
+}
+
+/* Threads that were told to end need a moment to be gone. The verifier gives none: a thread whose driver did not wait
+ * for the thread object runs code of the driver after DriverUnload. */
 static void wait_for_threads(void)
 {
+    if (NT_VERIFYING)
+        return;
+    if (nt_scheduling) {
+        struct nt_wait wait = {.routine = "DriverUnload", .ready = threads_are_gone, .due = 10000000, .patient = true};
+        (void)nt_schedule_until(&wait);
+        return;
+    }
     LARGE_INTEGER interval = {.QuadPart = -10000};
     for (int tries = 0; tries < 1000 && nt_threads_left() > threads_before; tries++)
         (void)KeDelayExecutionThread(KernelMode, FALSE, &interval);
 }
 
+/* Nobody else's code lies in its file, so what runs there, or was allocated there, is its own. */
+static bool code_is_private(const struct nt_driver *driver)
+{
+    bool alone = driver->code.size != 0 && !nt_code_holds(&driver->code, (const void *)(uintptr_t)code_is_private);
+    pthread_mutex_lock(&drivers_lock);
+    for (struct nt_driver *other = drivers; other != NULL; other = other->next)
+        alone = alone && other->code.start != driver->code.start;
+    pthread_mutex_unlock(&drivers_lock);
+    return alone;
+}
+
+static void report_timers_left(void)
+{
+    if (timers_before == 0 && NT_VERIFYING)
+        (void)nt_timers_report(NULL);
+    size_t timers = nt_timer_count();
+    if (timers <= timers_before)
+        return;
+    if (timers_before == 0)
+        nt_timers_abandon();
+    nt_violate("left-timer", "DriverUnload", "%zu timers still set", timers - timers_before);
+}
+
+/* driver is in no list any more. */
 static void report_left(struct nt_driver *driver, bool last)
 {
-    size_t items = nt_work_items_abandon(driver->object);
-    if (items != 0)
-        nt_violate("left-at-unload", "DriverUnload", "%zu work items", items);
+    const struct nt_code *code = last ? NULL : &driver->code;
+    nt_tell_driver_gone(driver->object);
+    nt_flt_report(driver->object);
+    nt_work_items_report(driver->object);
     nt_devices_report(driver->object);
-    if (!last)
+    if (!last && !code_is_private(driver))
         return;
-    wait_for_threads();
-    if (nt_threads_left() > threads_before)
-        nt_violate("left-at-unload", "DriverUnload", "%zu system threads", nt_threads_left() - threads_before);
-    size_t timers = nt_timer_count();
-    if (timers > timers_before) {
-        if (timers_before == 0)
-            nt_timers_abandon();
-        nt_violate("left-at-unload", "DriverUnload", "%zu timers still set", timers - timers_before);
-    }
-    nt_pool_report_since(pool_mark);
+    if (last)
+        wait_for_threads();
+    nt_threads_report(code);
+    nt_dpcs_report(code);
+    if (last)
+        report_timers_left();
+    else
+        (void)nt_timers_report(code);
+    nt_pool_report_since(pool_mark, code);
 }
 
 NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const struct nt_registry_dword *values,
@@ -224,20 +285,32 @@ NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const str
         return STATUS_INSUFFICIENT_RESOURCES;
     driver_link(created);
     bool pumps = nt_pump_begin();
-    loading = created->object;
+    nt_self.loading = created->object;
+    PDRIVER_OBJECT before = nt_enter_driver(created->object);
     NTSTATUS status = NT_CALL(entry, created->object, &created->registry_path);
-    loading = NULL;
+    nt_enter_driver(before);
+    nt_self.loading = NULL;
     check_level("DriverEntry");
+    if (!NT_SUCCESS(status))
+        __atomic_store_n(&ending, created->object, __ATOMIC_RELEASE);
     if (NT_SUCCESS(status))
         nt_devices_ready(created->object);
     else
         report_left(created, driver_unlink(created));
+    __atomic_store_n(&ending, NULL, __ATOMIC_RELEASE);
     nt_pump_end(pumps);
     if (NT_SUCCESS(status))
         *driver = created;
     else
         driver_free(created);
     return status;
+}
+
+static void call_unload(PDRIVER_OBJECT object)
+{
+    PDRIVER_OBJECT before = nt_enter_driver(object);
+    NT_CALL(object->DriverUnload, object);
+    nt_enter_driver(before);
 }
 
 void nt_driver_unload(struct nt_driver *driver)
@@ -248,12 +321,27 @@ void nt_driver_unload(struct nt_driver *driver)
     if (open_files != 0)
         nt_violate("unload-with-open-files", "nt_driver_unload", "%zu files are open", open_files);
     bool pumps = nt_pump_begin();
+    __atomic_store_n(&ending, object, __ATOMIC_RELEASE);
     if (object->DriverUnload == NULL)
         nt_violate("no-unload-routine", "nt_driver_unload", "the driver cannot be unloaded");
     else
-        NT_CALL(object->DriverUnload, object);
+        call_unload(object);
     check_level("DriverUnload");
     report_left(driver, driver_unlink(driver));
+    __atomic_store_n(&ending, NULL, __ATOMIC_RELEASE);
     nt_pump_end(pumps);
     driver_free(driver);
+}
+
+/* The driver's own memory is its affair. */
+void nt_drivers_reset(void)
+{
+    while (drivers != NULL) {
+        struct nt_driver *driver = drivers;
+        drivers = driver->next;
+        driver_free(driver);
+    }
+    pool_mark = 0;
+    timers_before = threads_before = 0;
+    ending = NULL;
 }

@@ -4,11 +4,14 @@
  *
  * Each file keeps a list of its calls in flight, so that closing can cancel them; a call holds its
  * file. Nothing here is shared between files, so callers of different files never meet.
- * Rules: irp-lost (a call, or a create, cleanup or close, that is not completed in time).
+ * Rules: irp-lost (a call, or a create, cleanup or close, that is not completed in time), irp-left-at-cleanup,
+ * cancel-missed.
  * Pages: "Handling IRPs", IRP_MJ_CREATE, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_DEVICE_CONTROL;
  * "Defining I/O Control Codes" (access bits); "Buffer Descriptions for I/O Control Codes".
  */
 #include "nt/internal.h"
+#include "nt/verify/output.h"
+#include "nt/verify/verify.h"
 
 #include <stdlib.h>
 
@@ -110,6 +113,18 @@ static struct answer *answer_new(size_t room)
     return answer;
 }
 
+/* For what has to come: patient (nt/verify/scheduler.h). */
+static bool wait_for_end(KEVENT *event)
+{
+    bool pumps = nt_pump_begin();
+    LARGE_INTEGER timeout = {.QuadPart = -(LONGLONG)END_TIMEOUT};
+    nt_self.waits_patiently = true;
+    NTSTATUS status = KeWaitForSingleObject(event, Executive, KernelMode, FALSE, &timeout);
+    nt_self.waits_patiently = false;
+    nt_pump_end(pumps);
+    return status == STATUS_SUCCESS;
+}
+
 static bool answer_wait(struct answer *answer, uint64_t interval)
 {
     bool pumps = nt_pump_begin();
@@ -140,7 +155,7 @@ static NTSTATUS send_and_wait(struct nt_file *file, UCHAR major, IO_SECURITY_CON
         call->stack.Parameters.Create.ShareAccess = FILE_SHARE_READ | FILE_SHARE_WRITE;
     }
     (void)nt_call_dispatch(call);
-    if (answer_wait(answer, END_TIMEOUT))
+    if (wait_for_end(&answer->event))
         status = answer->status;
     else
         nt_violate("irp-lost", "DRIVER_DISPATCH", "the IRP of major function %u was not completed in time", major);
@@ -257,19 +272,34 @@ static size_t calls_left(struct nt_file *file)
     return count;
 }
 
+/* A call may end meanwhile: it is told as left all the same. */
+static void report_left(struct nt_file *file)
+{
+    struct nt_call *missed = NULL;
+    size_t left = calls_left(file);
+    pthread_mutex_lock(&file->lock);
+    if (!IsListEmpty(&file->calls)) {
+        missed = CONTAINING_RECORD(file->calls.Flink, struct nt_call, link);
+        nt_call_reference(missed);
+    }
+    pthread_mutex_unlock(&file->lock);
+    if (missed == NULL)
+        return;
+    if (!nt_call_missed_cancel(missed)) {
+        nt_about(NT_BEGAN_IRP, (uintptr_t)&missed->irp);
+        nt_violate("irp-left-at-cleanup", "nt_file_close",
+                   "%zu device control IRPs were completed neither by IRP_MJ_CLEANUP nor after their cancel", left);
+    }
+    nt_call_put(missed);
+}
+
 void nt_file_close(struct nt_file *file)
 {
     nt_require_irql("nt_file_close", PASSIVE_LEVEL, PASSIVE_LEVEL);
     (void)send_and_wait(file, IRP_MJ_CLEANUP, NULL);
     cancel_all(file);
-    if (calls_left(file) != 0) {
-        LARGE_INTEGER timeout = {.QuadPart = -(LONGLONG)END_TIMEOUT};
-        bool pumps = nt_pump_begin();
-        if (KeWaitForSingleObject(&file->idle, Executive, KernelMode, FALSE, &timeout) != STATUS_SUCCESS)
-            nt_violate("irp-lost", "nt_file_close", "%zu device control IRPs were not completed after their cancel",
-                       calls_left(file));
-        nt_pump_end(pumps);
-    }
+    if (calls_left(file) != 0 && !wait_for_end(&file->idle))
+        report_left(file);
     (void)send_and_wait(file, IRP_MJ_CLOSE, NULL);
     nt_object_release(file->object);
     nt_device_close(file->device);
@@ -297,6 +327,8 @@ static bool fill_buffer(struct nt_call *call, const void *input, size_t input_si
         nt_system_buffer_new(size, call->stack.DeviceObject->DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL]);
     if (call->buffer == NULL)
         return false;
+    if (NT_VERIFYING)
+        memset(call->buffer, nt_verify_fill_byte(), size);
     if (input_size != 0)
         memcpy(call->buffer, input, input_size);
     return true;
@@ -370,11 +402,11 @@ NTSTATUS nt_device_control_wait(struct nt_file *file, ULONG code, const void *in
     bool ended = answer_wait(answer, (uint64_t)timeout_ms * 10000u);
     if (!ended) {
         nt_call_cancel(call);
-        ended = answer_wait(answer, END_TIMEOUT);
+        ended = wait_for_end(&answer->event);
     }
     if (ended)
         status = answer->status;
-    else
+    else if (!nt_call_missed_cancel(call))
         nt_violate("irp-lost", "DRIVER_CANCEL", "a device control IRP was not completed after its cancel");
     if (ended && !NT_ERROR(status)) {
         if (answer->information != 0)

@@ -8,6 +8,7 @@
  * new work.
  */
 #include "nt/internal.h"
+#include "nt/verify/fibers.h"
 
 #include <semaphore.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ void nt_pump_unlock(uint64_t due)
 {
     void (*wake)(void *context) = NULL;
     void *context = wake_context;
-    if (due != NT_NEVER) {
+    if (due != NT_NEVER && !nt_scheduling) {
         for (PLIST_ENTRY entry = sleepers.Flink; entry != &sleepers; entry = entry->Flink)
             nt_unpark(CONTAINING_RECORD(entry, struct sleeper, link)->token);
         if (due < armed) {
@@ -60,6 +61,25 @@ void nt_set_pump_wake(void (*wake)(void *context), void *context)
     pthread_mutex_unlock(&lock);
 }
 
+static struct nt_work *take_work(void)
+{
+    struct nt_work *work = NULL;
+    if (!IsListEmpty(&work_queue)) {
+        work = CONTAINING_RECORD(RemoveHeadList(&work_queue), struct nt_work, link);
+        work->queued = false;
+    }
+    return work;
+}
+
+/* Under the scheduler each item brings a worker, which takes the oldest: any order of several is possible. */
+static void work_on(void *unused)
+{
+    struct nt_work *work;
+    (void)unused;
+    while ((work = take_work()) != NULL)
+        work->run(work);
+}
+
 bool nt_work_queue(struct nt_work *work)
 {
     nt_pump_lock();
@@ -69,6 +89,8 @@ bool nt_work_queue(struct nt_work *work)
         InsertTailList(&work_queue, &work->link);
     }
     nt_pump_unlock(accepted ? 0 : NT_NEVER);
+    if (accepted && nt_scheduling)
+        (void)nt_fiber_start(FIBER_WORKER, NULL, work_on, NULL);
     return accepted;
 }
 
@@ -82,10 +104,8 @@ static bool run_round(enum place place, uint64_t *next)
     struct helper *helper = NULL;
     pthread_mutex_lock(&lock);
     bool expired = nt_timers_expire(nt_now());
-    if (!IsListEmpty(&work_queue) && (place == OUTSIDE || (helper = nt_helper_take()) != NULL)) {
-        work = CONTAINING_RECORD(RemoveHeadList(&work_queue), struct nt_work, link);
-        work->queued = false;
-    }
+    if (!IsListEmpty(&work_queue) && (place == OUTSIDE || (helper = nt_helper_take()) != NULL))
+        work = take_work();
     *next = nt_timers_next();
     if (!expired && work == NULL)
         return false;
@@ -103,6 +123,10 @@ uint64_t nt_pump(void)
 {
     uint64_t next;
     nt_require_irql("nt_pump", PASSIVE_LEVEL, PASSIVE_LEVEL);
+    if (nt_scheduling) {
+        nt_schedule_settle();
+        return nt_timers_next();
+    }
     if (!nt_self.pumps) {
         nt_self.pumps = true;
         nt_turn_take();
@@ -174,6 +198,8 @@ static bool sleep_until(enum place place, const uint32_t *flag, const struct nt_
 
 bool nt_sleep_until(const uint32_t *flag, const struct nt_deadline *deadline)
 {
+    if (nt_scheduling)
+        return nt_schedule_flag(flag, deadline->due);
     return sleep_until(IN_WAIT, flag, deadline);
 }
 
@@ -185,7 +211,7 @@ static bool runner_runs(void)
 bool nt_pump_begin(void)
 {
     bool before = nt_self.pumps;
-    if (!before && !runner_runs()) {
+    if (!before && !nt_scheduling && !runner_runs()) {
         nt_self.pumps = true;
         nt_turn_take();
     }
@@ -194,7 +220,7 @@ bool nt_pump_begin(void)
 
 void nt_pump_end(bool before)
 {
-    if (nt_self.pumps && !before)
+    if (nt_self.pumps && !before && !nt_scheduling)
         nt_turn_leave();
     nt_self.pumps = before;
 }
@@ -211,7 +237,7 @@ static void *run(void *unused)
 
 void nt_runner_start(void)
 {
-    if (runner_runs())
+    if (runner_runs() || nt_scheduling)
         return;
     runner_stop = 0;
     sem_init(&runner_ready, 0, 0);
@@ -231,4 +257,10 @@ void nt_runner_stop(void)
     nt_unpark(runner_token);
     pthread_join(runner, NULL);
     sem_destroy(&runner_ready);
+}
+
+void nt_pump_reset(void)
+{
+    InitializeListHead(&work_queue);
+    armed = NT_NEVER;
 }

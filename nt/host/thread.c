@@ -19,10 +19,8 @@ __thread struct nt_thread nt_self;
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key;
 
-static void thread_exit(void *unused)
+void nt_thread_forget(void)
 {
-    (void)unused;
-    nt_turn_thread_exit();
     if (nt_self.process != NULL)
         nt_object_release(nt_self.process);
     nt_self.process = NULL;
@@ -34,6 +32,13 @@ static void thread_exit(void *unused)
     nt_self.processor = NULL;
 }
 
+static void thread_exit(void *unused)
+{
+    (void)unused;
+    nt_turn_thread_exit();
+    nt_thread_forget();
+}
+
 static void make_exit_key(void)
 {
     pthread_key_create(&exit_key, thread_exit);
@@ -41,6 +46,8 @@ static void make_exit_key(void)
 
 void nt_at_thread_exit(void)
 {
+    if (nt_scheduling)
+        return; /* nt_fiber_exit does it */
     pthread_once(&exit_once, make_exit_key);
     pthread_setspecific(exit_key, &nt_self);
 }
@@ -73,6 +80,8 @@ void nt_park(uint64_t nanoseconds)
 
 void nt_unpark(uint32_t *token)
 {
+    if (nt_scheduling)
+        return; /* nobody is parked: who waits is asked */
     __atomic_store_n(token, 1, __ATOMIC_RELEASE);
     nt_futex_wake(token, 1);
 }

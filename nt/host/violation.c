@@ -7,6 +7,7 @@
  */
 #include "nt/foreign.h"
 #include "nt/internal.h"
+#include "nt/verify/report.h"
 
 #include <execinfo.h>
 #include <stdarg.h>
@@ -45,25 +46,34 @@ void nt_violate(const char *rule, const char *routine, const char *format, ...)
     vsnprintf(detail, sizeof detail, format, arguments);
     va_end(arguments);
     struct nt_violation violation = {rule, routine, nt_self.irql, detail};
+    bool reported = NT_VERIFYING && nt_report_violation(&violation, __builtin_frame_address(0));
     if (handler != NULL)
         handler(&violation);
-    else
+    else if (!reported)
         report_and_abort(&violation);
 }
 
-void nt_require_irql(const char *routine, KIRQL lowest, KIRQL highest)
+void nt_report_irql(const char *routine, KIRQL lowest, KIRQL highest)
 {
     KIRQL irql = nt_self.irql;
+    if (irql > highest && nt_irql_explained(routine, highest))
+        return;
     if (irql > highest)
         nt_violate("irql-too-high", routine, "called at IRQL %u; it may be called at %u at most", irql, highest);
     else if (irql < lowest)
         nt_violate("irql-too-low", routine, "called at IRQL %u; it needs %u at least", irql, lowest);
 }
 
+void nt_require_irql(const char *routine, KIRQL lowest, KIRQL highest)
+{
+    nt_report_irql(routine, lowest, highest);
+    NT_POINT(routine);
+}
+
 VOID nt_paged_code(const char *function)
 {
     if (nt_self.irql > APC_LEVEL)
-        nt_violate("irql-too-high", function, "pageable code ran at IRQL %u", nt_self.irql);
+        nt_violate("pageable-at-dispatch", function, "pageable code ran at IRQL %u", nt_self.irql);
 }
 
 BOOLEAN nt_assert_failed(const char *expression, const char *file, int line)

@@ -8,6 +8,7 @@
  */
 #include "nt/foreign.h"
 #include "nt/internal.h"
+#include "nt/verify/verify.h"
 
 #define TYPE_CONTEXT 1
 #define TYPE_CSQ     2
@@ -88,6 +89,7 @@ static NTSTATUS insert_irp(PIO_CSQ csq, PIRP irp, PIO_CSQ_IRP_CONTEXT context, P
     NTSTATUS status = call_insert(csq, irp, insert_context);
     if (NT_SUCCESS(status)) {
         IoMarkIrpPending(irp);
+        nt_begin(NT_BEGAN_IRP, (uintptr_t)irp);
         (void)IoSetCancelRoutine(irp, cancel_routine);
         /* Cancelled meanwhile: whoever takes the routine back ends the IRP. */
         cancelled = irp->Cancel && IoSetCancelRoutine(irp, NULL) != NULL;

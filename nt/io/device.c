@@ -8,6 +8,8 @@
  * WdmlibIoCreateDeviceSecure; "Controlling Device Access", "Specifying Exclusive Access to Device Objects".
  */
 #include "nt/internal.h"
+#include "nt/verify/in_use.h"
+#include "nt/verify/verify.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@ struct device {
     UNICODE_STRING name;
     ACCESS_MASK administrators, everyone;
     bool deleted;
+    ULONG extension_size;
     DECLSPEC_ALIGN(16) UCHAR extension[];
 };
 
@@ -98,9 +101,26 @@ static struct symbolic_link *find_link(PCUNICODE_STRING key)
     return NULL;
 }
 
+/* A timer in the extension of a driver that is unloaded is left over, whatever else went before it. */
+static void extension_freed(struct device *device)
+{
+    size_t size = device->extension_size;
+    const void *timer;
+    while (nt_driver_ends(device->object.DriverObject) &&
+           (timer = nt_timer_take_within(device->extension, size)) != NULL) {
+        nt_about(NT_BEGAN_OBJECT, (uintptr_t)timer);
+        nt_violate("left-timer", "IoDeleteDevice", "the timer at byte %td of the device extension is still set",
+                   (const char *)timer - (const char *)device->extension);
+    }
+    nt_memory_freed(device->extension, size, "IoDeleteDevice");
+}
+
 static void device_destroy(PVOID body)
 {
     struct device *device = body;
+    if (NT_VERIFYING && device->object.DeviceExtension != NULL)
+        extension_freed(device);
+    nt_end(NT_BEGAN_OBJECT, (uintptr_t)&device->object);
     free(device->name.Buffer);
 }
 
@@ -113,6 +133,7 @@ static struct device *device_new(PDRIVER_OBJECT driver, ULONG extension, DEVICE_
     device->object.Type = IO_TYPE_DEVICE;
     device->object.Size = (USHORT)(sizeof(DEVICE_OBJECT) + extension);
     device->object.DriverObject = driver;
+    device->extension_size = extension;
     device->object.DeviceExtension = extension == 0 ? NULL : device->extension;
     device->object.DeviceType = type;
     device->object.Characteristics = characteristics;
@@ -152,6 +173,8 @@ static NTSTATUS create(PDRIVER_OBJECT driver, ULONG extension, PUNICODE_STRING n
         status = STATUS_SUCCESS;
     }
     pthread_mutex_unlock(&names_lock);
+    if (NT_SUCCESS(status))
+        nt_begin(NT_BEGAN_OBJECT, (uintptr_t)&device->object);
 out:
     if (NT_SUCCESS(status))
         *result = &device->object;
@@ -215,6 +238,8 @@ VOID IoDeleteDevice(PDEVICE_OBJECT DeviceObject)
     }
     pthread_mutex_unlock(&names_lock);
     if (twice)
+        nt_about(NT_BEGAN_OBJECT, (uintptr_t)DeviceObject);
+    if (twice)
         nt_violate("device-deleted-twice", "IoDeleteDevice", "%p was deleted before", (void *)DeviceObject);
     if (last)
         nt_object_release(device);
@@ -233,6 +258,7 @@ static struct symbolic_link *link_new(PCUNICODE_STRING key, PCUNICODE_STRING tar
 
 static void link_free(struct symbolic_link *link)
 {
+    nt_end(NT_BEGAN_OBJECT, (uintptr_t)link);
     free(link->name.Buffer);
     free(link->target.Buffer);
     free(link);
@@ -256,6 +282,8 @@ NTSTATUS IoCreateSymbolicLink(PUNICODE_STRING SymbolicLinkName, PUNICODE_STRING 
     pthread_mutex_unlock(&names_lock);
     if (!NT_SUCCESS(status))
         link_free(link);
+    else
+        nt_begin(NT_BEGAN_OBJECT, (uintptr_t)link);
     return status;
 }
 
@@ -362,12 +390,25 @@ void nt_devices_report(PDRIVER_OBJECT driver)
     char text[128];
     struct symbolic_link *link;
     while ((link = take_link_of(driver)) != NULL) {
-        nt_violate("left-at-unload", "DriverUnload", "symbolic link %s", ascii(&link->name, text));
+        nt_about(NT_BEGAN_OBJECT, (uintptr_t)link);
+        nt_violate("left-link", "DriverUnload", "symbolic link %s", ascii(&link->name, text));
         link_free(link);
     }
     while (driver->DeviceObject != NULL) {
         struct device *device = (struct device *)driver->DeviceObject;
-        nt_violate("left-at-unload", "DriverUnload", "device %s", ascii(&device->name, text));
+        nt_about(NT_BEGAN_OBJECT, (uintptr_t)&device->object);
+        nt_violate("left-device", "DriverUnload", "device %s", ascii(&device->name, text));
         IoDeleteDevice(&device->object);
+    }
+}
+
+void nt_devices_reset(void)
+{
+    while (!IsListEmpty(&links))
+        link_free(CONTAINING_RECORD(RemoveHeadList(&links), struct symbolic_link, link));
+    while (!IsListEmpty(&devices)) {
+        struct device *device = CONTAINING_RECORD(RemoveHeadList(&devices), struct device, link);
+        while (nt_object_release(device) > 0)
+            ; /* work items and handles that are lost */
     }
 }

@@ -10,6 +10,9 @@
  * Dispatcher Objects".
  */
 #include "nt/internal.h"
+#include "nt/verify/in_use.h"
+#include "nt/verify/lock_order.h"
+#include "nt/verify/verify.h"
 
 enum object_type {
     TYPE_NOTIFICATION_EVENT = 0,
@@ -24,10 +27,16 @@ struct waiter {
     LIST_ENTRY link;
     uint32_t woken;
     uint32_t *token;
+    LIST_ENTRY all; /* linked while the verifier is on */
+    DISPATCHER_HEADER *object;
 };
 
 #define BUCKETS 64
 static pthread_mutex_t buckets[BUCKETS]; /* zeroes are PTHREAD_MUTEX_INITIALIZER with glibc and musl */
+
+/* Every waiter, while the verifier is on. Its lock comes before a bucket's. */
+static pthread_mutex_t waiters_lock = PTHREAD_MUTEX_INITIALIZER;
+static LIST_ENTRY waiters = {&waiters, &waiters};
 
 static pthread_mutex_t *bucket_of(const DISPATCHER_HEADER *object)
 {
@@ -123,7 +132,10 @@ LONG KeSetEvent(PRKEVENT Event, KPRIORITY Increment, BOOLEAN Wait)
     bool over;
     UNREFERENCED_PARAMETER(Increment);
     require_wait_level("KeSetEvent", Wait);
+    if (NT_VERIFYING && nt_self.irql >= DISPATCH_LEVEL)
+        nt_check_resident(Event, "the event", "KeSetEvent");
     nt_signal(&Event->Header, 1, 1, &previous, &over);
+    NT_POINT("KeSetEvent"); /* whom it woke may run before the caller */
     return previous;
 }
 
@@ -175,6 +187,7 @@ LONG KeReleaseSemaphore(PRKSEMAPHORE Semaphore, KPRIORITY Increment, LONG Adjust
         nt_violate("semaphore-limit", "KeReleaseSemaphore",
                    "%d more than %d exceed the limit %d: raises STATUS_SEMAPHORE_LIMIT_EXCEEDED", Adjustment, previous,
                    Semaphore->Limit);
+    NT_POINT("KeReleaseSemaphore");
     return previous;
 }
 
@@ -189,6 +202,55 @@ static bool is_waitable(const DISPATCHER_HEADER *object)
     return object->Type == TYPE_NOTIFICATION_EVENT || object->Type == TYPE_SYNCHRONIZATION_EVENT ||
            object->Type == TYPE_SEMAPHORE || object->Type == TYPE_THREAD || object->Type == TYPE_NOTIFICATION_TIMER ||
            object->Type == TYPE_SYNCHRONIZATION_TIMER;
+}
+
+static bool is_timer(const DISPATCHER_HEADER *object)
+{
+    return object->Type == TYPE_NOTIFICATION_TIMER || object->Type == TYPE_SYNCHRONIZATION_TIMER;
+}
+
+static void note_waiter(struct waiter *waiter, DISPATCHER_HEADER *object)
+{
+    waiter->object = object;
+    pthread_mutex_lock(&waiters_lock);
+    InsertTailList(&waiters, &waiter->all);
+    pthread_mutex_unlock(&waiters_lock);
+    if (!is_timer(object)) /* that one began where it was set */
+        nt_begin(NT_BEGAN_OBJECT, (uintptr_t)object);
+}
+
+static void forget_waiter(struct waiter *waiter)
+{
+    pthread_mutex_lock(&waiters_lock);
+    RemoveEntryList(&waiter->all);
+    pthread_mutex_unlock(&waiters_lock);
+}
+
+void nt_waiters_reset(void)
+{
+    InitializeListHead(&waiters);
+}
+
+const void *nt_awaited_take_within(const void *start, size_t size)
+{
+    const void *found = NULL;
+    pthread_mutex_lock(&waiters_lock);
+    for (PLIST_ENTRY entry = waiters.Flink; entry != &waiters && found == NULL; entry = entry->Flink) {
+        struct waiter *waiter = CONTAINING_RECORD(entry, struct waiter, all);
+        if ((uintptr_t)waiter->object - (uintptr_t)start >= size)
+            continue;
+        pthread_mutex_t *bucket = bucket_of(waiter->object);
+        pthread_mutex_lock(bucket);
+        if (!__atomic_load_n(&waiter->woken, __ATOMIC_ACQUIRE)) {
+            found = waiter->object;
+            RemoveEntryList(&waiter->link);
+            InitializeListHead(&waiter->link); /* it takes itself out later */
+        }
+        pthread_mutex_unlock(bucket);
+        waiter->object = NULL;
+    }
+    pthread_mutex_unlock(&waiters_lock);
+    return found;
 }
 
 static NTSTATUS wait_for(DISPATCHER_HEADER *object, const struct nt_deadline *deadline)
@@ -207,13 +269,19 @@ static NTSTATUS wait_for(DISPATCHER_HEADER *object, const struct nt_deadline *de
         return STATUS_SUCCESS;
     if (deadline == NULL)
         return STATUS_TIMEOUT;
+    bool noted = NT_VERIFYING;
+    if (noted)
+        note_waiter(&waiter, object);
     (void)nt_sleep_until(&waiter.woken, deadline);
+    if (noted)
+        forget_waiter(&waiter);
     pthread_mutex_lock(bucket);
     if (!__atomic_load_n(&waiter.woken, __ATOMIC_ACQUIRE)) {
         RemoveEntryList(&waiter.link);
         status = STATUS_TIMEOUT;
     }
     pthread_mutex_unlock(bucket);
+    nt_thread_check_code("KeWaitForSingleObject");
     return status;
 }
 
@@ -232,8 +300,9 @@ NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR
     if (Timeout != NULL && Timeout->QuadPart == 0)
         return wait_for(object, NULL);
     if (nt_self.irql > APC_LEVEL) {
-        nt_violate("irql-too-high", "KeWaitForSingleObject",
-                   "called at IRQL %u with a timeout that is not 0; it may wait at %u at most", nt_self.irql,
+        nt_about_held_lock();
+        nt_violate("wait-at-dispatch", "KeWaitForSingleObject",
+                   "waits at IRQL %u, with a timeout that is not 0; it may wait at %u at most", nt_self.irql,
                    APC_LEVEL);
         return STATUS_TIMEOUT;
     }
@@ -243,11 +312,18 @@ NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR
 
 NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLARGE_INTEGER Interval)
 {
-    NT_ENTER(KeDelayExecutionThread);
     uint32_t never = 0;
-    struct nt_deadline deadline = nt_deadline_after(nt_interval(Interval));
     UNREFERENCED_PARAMETER(WaitMode);
     UNREFERENCED_PARAMETER(Alertable);
+    if (nt_self.irql > NT_HIGH_KeDelayExecutionThread) {
+        nt_about_held_lock();
+        nt_violate("wait-at-dispatch", "KeDelayExecutionThread", "waits at IRQL %u; it may at %u at most", nt_self.irql,
+                   APC_LEVEL);
+        return STATUS_SUCCESS;
+    }
+    NT_ENTER(KeDelayExecutionThread);
+    struct nt_deadline deadline = nt_deadline_after(nt_interval(Interval));
     (void)nt_sleep_until(&never, &deadline);
+    nt_thread_check_code("KeDelayExecutionThread");
     return STATUS_SUCCESS;
 }

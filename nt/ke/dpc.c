@@ -10,6 +10,9 @@
  */
 #include "nt/foreign.h"
 #include "nt/internal.h"
+#include "nt/verify/in_use.h"
+#include "nt/verify/lock_order.h"
+#include "nt/verify/verify.h"
 
 #include <stdlib.h>
 
@@ -75,7 +78,62 @@ bool nt_dpc_enqueue(PKDPC dpc, PVOID argument1, PVOID argument2)
         inserted = true;
     }
     pthread_mutex_unlock(&processor->lock);
+    if (inserted)
+        nt_begin(NT_BEGAN_OBJECT, (uintptr_t)dpc);
     return inserted;
+}
+
+static struct nt_processor *first_processor(void)
+{
+    pthread_mutex_lock(&processors_lock);
+    struct nt_processor *processor = processors;
+    pthread_mutex_unlock(&processors_lock);
+    return processor;
+}
+
+/* The processor's lock is held. */
+static void unqueue(struct nt_processor *processor, PKDPC dpc)
+{
+    RemoveEntryList(&dpc->DpcListEntry);
+    __atomic_fetch_sub(&processor->waiting, 1, __ATOMIC_RELAXED);
+    if (--processor->running == 0)
+        pthread_cond_broadcast(&processor->idle);
+}
+
+/* A queued DPC in this memory, or whose routine is there (both NULL: any). It is queued no more. */
+static PKDPC take_dpc(const struct nt_code *memory, const struct nt_code *code)
+{
+    PKDPC found = NULL;
+    for (struct nt_processor *processor = first_processor(); processor != NULL && found == NULL;
+         processor = processor->next) {
+        pthread_mutex_lock(&processor->lock);
+        for (PLIST_ENTRY entry = processor->queue.Flink; entry != &processor->queue && found == NULL;
+             entry = entry->Flink) {
+            PKDPC dpc = CONTAINING_RECORD(entry, KDPC, DpcListEntry);
+            if ((memory == NULL || nt_code_holds(memory, dpc)) &&
+                (code == NULL || nt_code_holds(code, (const void *)(uintptr_t)dpc->DeferredRoutine)))
+                found = dpc;
+        }
+        if (found != NULL) {
+            InterlockedExchangePointer(&found->DpcData, NULL);
+            unqueue(processor, found);
+        }
+        pthread_mutex_unlock(&processor->lock);
+    }
+    return found;
+}
+
+const void *nt_dpc_take_within(const void *start, size_t size)
+{
+    return take_dpc(&(struct nt_code){(uintptr_t)start, size}, NULL);
+}
+
+void nt_dpcs_report(const struct nt_code *code)
+{
+    for (PKDPC dpc; (dpc = take_dpc(NULL, code)) != NULL;) {
+        nt_about(NT_BEGAN_OBJECT, (uintptr_t)dpc);
+        nt_violate("left-dpc", "DriverUnload", "the DPC at %p is still queued", (void *)dpc);
+    }
 }
 
 static void run_dpc(PKDPC dpc, const KDPC *copy)
@@ -84,9 +142,11 @@ static void run_dpc(PKDPC dpc, const KDPC *copy)
     if (nt_self.irql != DISPATCH_LEVEL)
         nt_violate("irql-changed", "KDEFERRED_ROUTINE",
                    "the DPC routine returned at another IRQL than it was called at");
-    if (nt_self.spin_locks != 0)
+    if (nt_self.spin_locks != 0) {
+        nt_about_held_lock();
         nt_violate("lock-left", "KDEFERRED_ROUTINE", "the DPC routine returned with %u spin locks held",
                    nt_self.spin_locks);
+    }
 }
 
 void nt_dpc_drain(void)
@@ -139,6 +199,8 @@ BOOLEAN KeInsertQueueDpc(PRKDPC Dpc, PVOID SystemArgument1, PVOID SystemArgument
         nt_violate("not-initialized", "KeInsertQueueDpc", "the DPC at %p was not initialized", (void *)Dpc);
         return FALSE;
     }
+    if (NT_VERIFYING)
+        nt_check_resident(Dpc, "the DPC", "KeInsertQueueDpc");
     bool inserted = nt_dpc_enqueue(Dpc, SystemArgument1, SystemArgument2);
     if (nt_self.irql < DISPATCH_LEVEL)
         nt_dpc_drain();
@@ -154,23 +216,41 @@ BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc)
         return FALSE;
     pthread_mutex_lock(&processor->lock);
     if (InterlockedCompareExchangePointer(&Dpc->DpcData, NULL, processor) == processor) {
-        RemoveEntryList(&Dpc->DpcListEntry);
-        __atomic_fetch_sub(&processor->waiting, 1, __ATOMIC_RELAXED);
-        if (--processor->running == 0)
-            pthread_cond_broadcast(&processor->idle);
+        unqueue(processor, Dpc);
         removed = TRUE;
     }
     pthread_mutex_unlock(&processor->lock);
     return removed;
 }
 
+static bool none_runs(const void *unused)
+{
+    (void)unused;
+    const struct nt_processor *processor = processors;
+    while (processor != NULL && processor->running == 0)
+        processor = processor->next;
+    return processor == NULL;
+}
+
+void nt_dpcs_reset(void)
+{
+    for (struct nt_processor *processor = processors; processor != NULL; processor = processor->next) {
+        InitializeListHead(&processor->queue);
+        processor->waiting = 0;
+        processor->running = 0;
+        processor->taken = processor == nt_self.processor;
+    }
+}
+
 VOID KeFlushQueuedDpcs(VOID)
 {
     NT_ENTER(KeFlushQueuedDpcs);
-    pthread_mutex_lock(&processors_lock);
-    struct nt_processor *processor = processors;
-    pthread_mutex_unlock(&processors_lock);
-    for (; processor != NULL; processor = processor->next) {
+    if (nt_scheduling) {
+        struct nt_wait wait = {.routine = "KeFlushQueuedDpcs", .ready = none_runs, .due = NT_NEVER, .has_to_end = true};
+        (void)nt_schedule_until(&wait);
+        return;
+    }
+    for (struct nt_processor *processor = first_processor(); processor != NULL; processor = processor->next) {
         pthread_mutex_lock(&processor->lock);
         while (processor->running != 0)
             pthread_cond_wait(&processor->idle, &processor->lock);

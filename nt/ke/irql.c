@@ -52,7 +52,7 @@ KIRQL KeRaiseIrqlToDpcLevel(VOID)
 ULONG KeGetCurrentProcessorNumberEx(PVOID ProcNumber)
 {
     NT_ENTER(KeGetCurrentProcessorNumberEx);
-    int number = sched_getcpu();
+    int number = nt_scheduling ? 0 : sched_getcpu();
     UNREFERENCED_PARAMETER(ProcNumber);
     return number < 0 ? 0 : (ULONG)number;
 }

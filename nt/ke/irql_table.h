@@ -13,8 +13,8 @@
  * Where pages differ: KeReleaseSpinLockFromDpcLevel has DISPATCH_LEVEL, but what it releases may be acquired
  * above, says KeAcquireSpinLockAtDpcLevel. PsGetCurrentProcess has no page; it is another name of IoGetCurrentProcess.
  *
- * When you add a routine: its row here, its prototype in nt/include/wdm/, NT_ENTER at its top, and
- * a contract test.
+ * When you add a routine: its row here (in NT_FLT_ROUTINES when fltmgr.sys has it), its prototype in nt/include/wdm/,
+ * NT_ENTER at its top, and a contract test.
  */
 #define NT_ROUTINES(NT_ROUTINE)                                                                                        \
     NT_ROUTINE(KeGetCurrentIrql, 0, 15, "wdm-kegetcurrentirql")                                                        \
@@ -137,3 +137,15 @@
     NT_ROUTINE(DbgPrint, 0, 15, "wdm-dbgprint")                                                                        \
     NT_ROUTINE(DbgPrintEx, 0, 15, "wdm-dbgprintex")                                                                    \
     NT_ROUTINE(MmGetSystemRoutineAddress, 0, 0, "wdm-mmgetsystemroutineaddress")
+
+/* Those of the filter manager, fltmgr.sys, which MmGetSystemRoutineAddress does not find. */
+#define NT_FLT_ROUTINES(NT_ROUTINE)                                                                                    \
+    NT_ROUTINE(FltRegisterFilter, 0, 1, "fltkernel-fltregisterfilter")                                                 \
+    NT_ROUTINE(FltStartFiltering, 0, 1, "fltkernel-fltstartfiltering")                                                 \
+    NT_ROUTINE(FltUnregisterFilter, 0, 1, "fltkernel-fltunregisterfilter")                                             \
+    NT_ROUTINE(FltBuildDefaultSecurityDescriptor, 0, 1, "fltkernel-fltbuilddefaultsecuritydescriptor")                 \
+    NT_ROUTINE(FltFreeSecurityDescriptor, 0, 1, "fltkernel-fltfreesecuritydescriptor")                                 \
+    NT_ROUTINE(FltCreateCommunicationPort, 0, 0, "fltkernel-fltcreatecommunicationport")                               \
+    NT_ROUTINE(FltCloseCommunicationPort, 0, 0, "fltkernel-fltclosecommunicationport")                                 \
+    NT_ROUTINE(FltCloseClientPort, 0, 0, "fltkernel-fltcloseclientport")                                               \
+    NT_ROUTINE(FltSendMessage, 0, 1, "fltkernel-fltsendmessage")

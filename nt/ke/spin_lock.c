@@ -5,11 +5,13 @@
  * The eight bytes of a KSPIN_LOCK are a futex word (0 free, 1 held, 2 held and waited for) and the
  * owner: thread number, and whether the lock is used plainly or queued. A waiter spins shortly, then
  * sleeps: a holder here, unlike on NT, can lose its processor. Held locks are counted per thread.
- * Rules: lock-recursion, lock-foreign-release, lock-not-held, lock-kind.
+ * Rules: lock-recursion, lock-foreign-release, lock-not-held, lock-kind; with the verifier on, lock-order (verify/).
  * Pages: wdm.h KeAcquireSpinLock, KeAcquireInStackQueuedSpinLock ("Introduction to Spin Locks",
  * "Queued Spin Locks"); Driver Verifier, "Deadlock Detection".
  */
 #include "nt/internal.h"
+#include "nt/verify/lock_order.h"
+#include "nt/verify/verify.h"
 
 #define OWNER_PLAIN  0x40000000u
 #define OWNER_QUEUED 0x80000000u
@@ -32,6 +34,24 @@ unsigned nt_spin_locks_held(void)
     return nt_self.spin_locks;
 }
 
+static bool is_free(const void *state)
+{
+    return *(const uint32_t *)state == 0;
+}
+
+static void wait_in_turn(struct lock *lock, const char *routine)
+{
+    struct nt_wait wait = {.routine = routine,
+                           .ready = is_free,
+                           .context = &lock->state,
+                           .due = NT_NEVER,
+                           .has_to_end = true,
+                           .holder = lock->owner & OWNER_NUMBER};
+    while (!nt_schedule_until(&wait))
+        wait.holder = lock->owner & OWNER_NUMBER;
+    lock->state = 1;
+}
+
 static void wait_for(uint32_t *state)
 {
     for (int spin = 0; spin < SPINS; spin++) {
@@ -50,6 +70,7 @@ static bool may_acquire(struct lock *lock, uint32_t kind, const char *routine, c
 {
     uint32_t owner = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
     if ((owner & OWNER_NUMBER) == nt_thread_number()) {
+        nt_about(NT_BEGAN_LOCK, (uintptr_t)address);
         nt_violate("lock-recursion", routine, "spin lock %p is held by this thread already", address);
         return false;
     }
@@ -58,19 +79,30 @@ static bool may_acquire(struct lock *lock, uint32_t kind, const char *routine, c
     return true;
 }
 
-static void acquire(PKSPIN_LOCK spin_lock, uint32_t kind, const char *routine)
+/* handle: of a queued one. */
+static void acquire(PKSPIN_LOCK spin_lock, uint32_t kind, PKLOCK_QUEUE_HANDLE handle, const char *routine)
 {
     struct lock *lock = lock_of(spin_lock);
     uint32_t free_state = 0;
     if (!may_acquire(lock, kind, routine, spin_lock))
         return;
-    if (!__atomic_compare_exchange_n(&lock->state, &free_state, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-        wait_for(&lock->state);
+    if (NT_VERIFYING) {
+        nt_check_resident(spin_lock, "the spin lock", routine);
+        nt_lock_wanted(spin_lock, routine);
+    }
+    if (!__atomic_compare_exchange_n(&lock->state, &free_state, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        if (nt_scheduling)
+            wait_in_turn(lock, routine);
+        else
+            wait_for(&lock->state);
+    }
     __atomic_store_n(&lock->owner, kind | nt_self.number, __ATOMIC_RELAXED);
     nt_self.spin_locks++;
+    if (NT_VERIFYING)
+        nt_lock_taken(spin_lock, handle, routine);
 }
 
-static void release(PKSPIN_LOCK spin_lock, uint32_t kind, const char *routine)
+static void release(PKSPIN_LOCK spin_lock, uint32_t kind, PKLOCK_QUEUE_HANDLE handle, const char *routine)
 {
     struct lock *lock = lock_of(spin_lock);
     uint32_t owner = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
@@ -79,25 +111,43 @@ static void release(PKSPIN_LOCK spin_lock, uint32_t kind, const char *routine)
         return;
     }
     if ((owner & OWNER_NUMBER) != nt_thread_number()) {
+        nt_about(NT_BEGAN_LOCK, (uintptr_t)spin_lock);
         nt_violate("lock-foreign-release", routine, "spin lock %p is held by thread %u, not by this one",
                    (void *)spin_lock, owner & OWNER_NUMBER);
         return;
     }
     if ((owner & kind) == 0)
         nt_violate("lock-kind", routine, "spin lock %p is used both plainly and queued", (void *)spin_lock);
+    if (NT_VERIFYING)
+        nt_lock_given(spin_lock, handle, routine);
     __atomic_store_n(&lock->owner, owner & ~OWNER_NUMBER, __ATOMIC_RELAXED);
     nt_self.spin_locks--;
     if (__atomic_exchange_n(&lock->state, 0, __ATOMIC_RELEASE) == 2)
         nt_futex_wake(&lock->state, 1);
+    NT_POINT(routine); /* what follows is not under the lock any more */
+}
+
+/* The handle forgets its lock, so that a second release is seen. */
+static void release_queued(PKLOCK_QUEUE_HANDLE handle, const char *routine)
+{
+    PKSPIN_LOCK spin_lock = handle->LockQueue.Lock;
+    if (spin_lock == NULL) {
+        nt_violate("lock-not-held", routine, "no spin lock is held with this lock queue handle");
+        return;
+    }
+    release(spin_lock, OWNER_QUEUED, handle, routine);
+    handle->LockQueue.Lock = NULL;
 }
 
 static void lower_after_release(KIRQL irql, const char *routine)
 {
-    if (irql > nt_self.irql)
+    if (irql > nt_self.irql) {
         nt_violate("irql-lower-raises", routine, "restores IRQL %u, above the current %u", irql, nt_self.irql);
-    else if (irql < DISPATCH_LEVEL && nt_self.spin_locks != 0)
+    } else if (irql < DISPATCH_LEVEL && nt_self.spin_locks != 0) {
+        nt_about_held_lock();
         nt_violate("irql-lowered-under-lock", routine, "lowers to %u while the thread holds %u more spin locks", irql,
                    nt_self.spin_locks);
+    }
     nt_lower_irql(irql);
 }
 
@@ -111,27 +161,27 @@ KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock)
     NT_ENTER(KeAcquireSpinLockRaiseToDpc);
     KIRQL old = nt_self.irql;
     nt_self.irql = DISPATCH_LEVEL;
-    acquire(SpinLock, OWNER_PLAIN, "KeAcquireSpinLock");
+    acquire(SpinLock, OWNER_PLAIN, NULL, "KeAcquireSpinLock");
     return old;
 }
 
 VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
 {
     NT_ENTER(KeReleaseSpinLock);
-    release(SpinLock, OWNER_PLAIN, "KeReleaseSpinLock");
+    release(SpinLock, OWNER_PLAIN, NULL, "KeReleaseSpinLock");
     lower_after_release(NewIrql, "KeReleaseSpinLock");
 }
 
 VOID KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
 {
     NT_ENTER(KeAcquireSpinLockAtDpcLevel);
-    acquire(SpinLock, OWNER_PLAIN, "KeAcquireSpinLockAtDpcLevel");
+    acquire(SpinLock, OWNER_PLAIN, NULL, "KeAcquireSpinLockAtDpcLevel");
 }
 
 VOID KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock)
 {
     NT_ENTER(KeReleaseSpinLockFromDpcLevel);
-    release(SpinLock, OWNER_PLAIN, "KeReleaseSpinLockFromDpcLevel");
+    release(SpinLock, OWNER_PLAIN, NULL, "KeReleaseSpinLockFromDpcLevel");
 }
 
 BOOLEAN KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
@@ -143,6 +193,8 @@ BOOLEAN KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
         return FALSE;
     __atomic_store_n(&lock->owner, OWNER_PLAIN | nt_thread_number(), __ATOMIC_RELAXED);
     nt_self.spin_locks++;
+    if (NT_VERIFYING)
+        nt_lock_taken(SpinLock, NULL, "KeTryToAcquireSpinLockAtDpcLevel");
     return TRUE;
 }
 
@@ -153,13 +205,13 @@ VOID KeAcquireInStackQueuedSpinLock(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE Lo
     LockHandle->LockQueue.Lock = SpinLock;
     LockHandle->OldIrql = nt_self.irql;
     nt_self.irql = DISPATCH_LEVEL;
-    acquire(SpinLock, OWNER_QUEUED, "KeAcquireInStackQueuedSpinLock");
+    acquire(SpinLock, OWNER_QUEUED, LockHandle, "KeAcquireInStackQueuedSpinLock");
 }
 
 VOID KeReleaseInStackQueuedSpinLock(PKLOCK_QUEUE_HANDLE LockHandle)
 {
     NT_ENTER(KeReleaseInStackQueuedSpinLock);
-    release(LockHandle->LockQueue.Lock, OWNER_QUEUED, "KeReleaseInStackQueuedSpinLock");
+    release_queued(LockHandle, "KeReleaseInStackQueuedSpinLock");
     lower_after_release(LockHandle->OldIrql, "KeReleaseInStackQueuedSpinLock");
 }
 
@@ -168,11 +220,11 @@ VOID KeAcquireInStackQueuedSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE
     NT_ENTER(KeAcquireInStackQueuedSpinLockAtDpcLevel);
     LockHandle->LockQueue.Next = NULL;
     LockHandle->LockQueue.Lock = SpinLock;
-    acquire(SpinLock, OWNER_QUEUED, "KeAcquireInStackQueuedSpinLockAtDpcLevel");
+    acquire(SpinLock, OWNER_QUEUED, LockHandle, "KeAcquireInStackQueuedSpinLockAtDpcLevel");
 }
 
 VOID KeReleaseInStackQueuedSpinLockFromDpcLevel(PKLOCK_QUEUE_HANDLE LockHandle)
 {
     NT_ENTER(KeReleaseInStackQueuedSpinLockFromDpcLevel);
-    release(LockHandle->LockQueue.Lock, OWNER_QUEUED, "KeReleaseInStackQueuedSpinLockFromDpcLevel");
+    release_queued(LockHandle, "KeReleaseInStackQueuedSpinLockFromDpcLevel");
 }

@@ -7,9 +7,12 @@
  * on the pumping thread while that lock is held, so that a KeCancelTimer which answers FALSE,
  * followed by KeFlushQueuedDpcs, is sure that the DPC has run (as on NT).
  * Absolute times are turned into intervals once; they do not follow later changes of the clock.
+ * Rules: left-timer, not-initialized; pool-freed-in-use (verify/in_use.c).
  * Pages: wdm.h KeSetTimerEx, KeCancelTimer, KeInitializeTimerEx; "Timer Objects and DPCs".
  */
 #include "nt/internal.h"
+#include "nt/verify/in_use.h"
+#include "nt/verify/verify.h"
 
 #include <stdlib.h>
 
@@ -101,6 +104,45 @@ void nt_timers_abandon(void)
     nt_pump_unlock(NT_NEVER);
 }
 
+const void *nt_timer_take_within(const void *start, size_t size)
+{
+    const void *found = NULL;
+    nt_pump_lock();
+    for (size_t index = 0; index < heap_count && found == NULL; index++)
+        if ((uintptr_t)heap[index] - (uintptr_t)start < size)
+            found = heap[index];
+    if (found != NULL)
+        heap_remove((PKTIMER)(uintptr_t)found);
+    nt_pump_unlock(NT_NEVER);
+    return found;
+}
+
+/* One whose DPC routine lies in code; any one without code, whose memory is not looked at. */
+static PKTIMER take_timer_of(const struct nt_code *code)
+{
+    PKTIMER found = NULL;
+    nt_pump_lock();
+    if (code == NULL && heap_count > 0)
+        found = heap[--heap_count];
+    for (size_t index = 0; code != NULL && index < heap_count && found == NULL; index++)
+        if (heap[index]->Dpc != NULL && nt_code_holds(code, (const void *)(uintptr_t)heap[index]->Dpc->DeferredRoutine))
+            found = heap[index];
+    if (code != NULL && found != NULL)
+        heap_remove(found);
+    nt_pump_unlock(NT_NEVER);
+    return found;
+}
+
+size_t nt_timers_report(const struct nt_code *code)
+{
+    size_t count = 0;
+    for (PKTIMER timer; (timer = take_timer_of(code)) != NULL; count++) {
+        nt_about(NT_BEGAN_OBJECT, (uintptr_t)timer);
+        nt_violate("left-timer", "DriverUnload", "the timer at %p is still set", (void *)timer);
+    }
+    return count;
+}
+
 static void expire(PKTIMER timer, uint64_t now)
 {
     LONG previous;
@@ -129,6 +171,20 @@ bool nt_timers_expire(uint64_t now)
     return any;
 }
 
+void nt_timers_tick(uint64_t now)
+{
+    nt_pump_lock();
+    if (heap_count != 0 && heap[0]->DueTime.QuadPart <= now)
+        expire(heap[0], now);
+    nt_pump_unlock(NT_NEVER);
+    nt_dpc_drain();
+}
+
+void nt_timers_reset(void)
+{
+    heap_count = 0;
+}
+
 VOID KeInitializeTimerEx(PKTIMER Timer, TIMER_TYPE Type)
 {
     NT_ENTER(KeInitializeTimerEx);
@@ -148,6 +204,8 @@ static BOOLEAN set_timer(PKTIMER timer, const LARGE_INTEGER *due_time, ULONG per
         nt_violate("not-initialized", routine, "the timer at %p was not initialized", (void *)timer);
         return FALSE;
     }
+    if (NT_VERIFYING)
+        nt_check_resident(timer, "the timer", routine);
     uint64_t interval = nt_interval(due_time);
     uint64_t now = nt_now();
     nt_pump_lock();
@@ -160,6 +218,7 @@ static BOOLEAN set_timer(PKTIMER timer, const LARGE_INTEGER *due_time, ULONG per
     timer->Dpc = dpc;
     heap_insert(timer);
     nt_pump_unlock(timer->DueTime.QuadPart);
+    nt_begin(NT_BEGAN_OBJECT, (uintptr_t)timer);
     return was_set;
 }
 

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define SYSTEM_PROCESS 4u /* who a fiber stands for until told */
+
 struct _EPROCESS {
     uint64_t id;
     uint64_t start;
@@ -34,6 +36,8 @@ static uint64_t current_id(void)
     static uint64_t own;
     if (nt_self.process_id != 0)
         return nt_self.process_id;
+    if (nt_scheduling)
+        return SYSTEM_PROCESS;
     uint64_t id = __atomic_load_n(&own, __ATOMIC_RELAXED);
     if (id == 0) {
         id = (uint64_t)getpid();

@@ -8,6 +8,9 @@
  */
 #include "nt/foreign.h"
 #include "nt/internal.h"
+#include "nt/verify/fibers.h"
+#include "nt/verify/lock_order.h"
+#include "nt/verify/verify.h"
 
 #include <stdlib.h>
 
@@ -17,15 +20,77 @@ struct _ETHREAD {
     bool system;
     PKSTART_ROUTINE routine;
     PVOID context;
+    PDRIVER_OBJECT driver; /* whose routine it is */
+    LIST_ENTRY link; /* of the system threads that run */
+    bool reported;   /* of the host, or told as left already */
+    bool gone;       /* its driver was unloaded */
 };
 
 #define HANDLE_TAG ((ULONG_PTR)1)
 
 static size_t threads_running;
+static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
+static LIST_ENTRY running = {&running, &running};
 
 size_t nt_threads_left(void)
 {
     return __atomic_load_n(&threads_running, __ATOMIC_ACQUIRE);
+}
+
+static void link_running(PETHREAD thread)
+{
+    pthread_mutex_lock(&running_lock);
+    InsertTailList(&running, &thread->link);
+    pthread_mutex_unlock(&running_lock);
+    nt_begin(NT_BEGAN_OBJECT, (uintptr_t)thread);
+}
+
+static void unlink_running(PETHREAD thread)
+{
+    pthread_mutex_lock(&running_lock);
+    RemoveEntryList(&thread->link);
+    pthread_mutex_unlock(&running_lock);
+    nt_end(NT_BEGAN_OBJECT, (uintptr_t)thread);
+}
+
+void nt_threads_mark(void)
+{
+    pthread_mutex_lock(&running_lock);
+    for (PLIST_ENTRY entry = running.Flink; entry != &running; entry = entry->Flink)
+        CONTAINING_RECORD(entry, struct _ETHREAD, link)->reported = true;
+    pthread_mutex_unlock(&running_lock);
+}
+
+static PETHREAD next_left(const struct nt_code *code)
+{
+    PETHREAD found = NULL;
+    pthread_mutex_lock(&running_lock);
+    for (PLIST_ENTRY entry = running.Flink; entry != &running && found == NULL; entry = entry->Flink) {
+        PETHREAD thread = CONTAINING_RECORD(entry, struct _ETHREAD, link);
+        if (!thread->reported && (code == NULL || nt_code_holds(code, (const void *)(uintptr_t)thread->routine)))
+            found = thread;
+    }
+    if (found != NULL)
+        found->reported = found->gone = true;
+    pthread_mutex_unlock(&running_lock);
+    return found;
+}
+
+void nt_threads_report(const struct nt_code *code)
+{
+    for (PETHREAD thread; (thread = next_left(code)) != NULL;) {
+        nt_about(NT_BEGAN_OBJECT, (uintptr_t)thread);
+        nt_violate("left-thread", "DriverUnload", "a system thread still runs");
+    }
+}
+
+void nt_thread_check_code(const char *routine)
+{
+    PETHREAD thread = nt_self.object;
+    if (thread == NULL || !__atomic_exchange_n(&thread->gone, false, __ATOMIC_RELAXED))
+        return;
+    nt_about(NT_BEGAN_OBJECT, (uintptr_t)thread);
+    nt_violate("code-after-unload", routine, "a system thread runs code of a driver that was unloaded");
 }
 
 PVOID nt_handle_object(HANDLE handle, enum nt_object_type type)
@@ -50,10 +115,14 @@ static void thread_ended(void)
     PETHREAD thread = nt_self.object;
     LONG previous;
     bool over;
-    if (nt_self.irql != PASSIVE_LEVEL || nt_self.spin_locks != 0)
+    if (nt_self.irql != PASSIVE_LEVEL || nt_self.spin_locks != 0) {
+        nt_about_held_lock();
         nt_violate("lock-left", "KSTART_ROUTINE", "the thread ended at IRQL %u with %u spin locks held", nt_self.irql,
                    nt_self.spin_locks);
+    }
+    nt_thread_check_code("KSTART_ROUTINE");
     nt_self.object = NULL;
+    unlink_running(thread);
     __atomic_fetch_sub(&threads_running, 1, __ATOMIC_RELEASE);
     nt_signal(&thread->header, 1, 1, &previous, &over);
     nt_object_release(thread);
@@ -64,9 +133,29 @@ static void *thread_main(void *argument)
     PETHREAD thread = argument;
     nt_self.object = thread;
     thread->number = nt_thread_number();
+    nt_self.driver = thread->driver;
     NT_CALL(thread->routine, thread->context);
     thread_ended();
     return NULL;
+}
+
+static void thread_begin(void *argument)
+{
+    (void)thread_main(argument);
+}
+
+static bool thread_schedule(PETHREAD thread)
+{
+    struct fiber *fiber = nt_fiber_start(FIBER_THREAD, NULL, thread_begin, thread);
+    if (fiber != NULL)
+        fiber->self.object = thread; /* given back even if it never begins */
+    return fiber != NULL;
+}
+
+void nt_threads_reset(void)
+{
+    threads_running = 0;
+    InitializeListHead(&running);
 }
 
 static PETHREAD thread_new(void)
@@ -92,15 +181,20 @@ NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT
     thread->system = true;
     thread->routine = StartRoutine;
     thread->context = StartContext;
+    thread->driver = nt_self.driver;
     (void)ObfReferenceObject(thread); /* the handle's */
     __atomic_fetch_add(&threads_running, 1, __ATOMIC_RELAXED);
-    if (pthread_create(&native, NULL, thread_main, thread) != 0) {
+    link_running(thread);
+    bool started = nt_scheduling ? thread_schedule(thread) : pthread_create(&native, NULL, thread_main, thread) == 0;
+    if (!started) {
         __atomic_fetch_sub(&threads_running, 1, __ATOMIC_RELAXED);
+        unlink_running(thread);
         nt_object_release(thread);
         nt_object_release(thread);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    pthread_detach(native);
+    if (!nt_scheduling)
+        pthread_detach(native);
     *ThreadHandle = (HANDLE)((ULONG_PTR)thread | HANDLE_TAG);
     if (ClientId != NULL)
         *ClientId = (CLIENT_ID){(HANDLE)4, *ThreadHandle};
@@ -116,6 +210,8 @@ NTSTATUS PsTerminateSystemThread(NTSTATUS ExitStatus)
         return STATUS_INVALID_PARAMETER;
     }
     thread_ended();
+    if (nt_scheduling)
+        nt_fiber_exit();
     pthread_exit(NULL);
 }
 
@@ -149,6 +245,8 @@ NTSTATUS ObReferenceObjectByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, POB
         return STATUS_INVALID_HANDLE;
     if (ObjectType != NULL && ObjectType != *PsThreadType)
         return STATUS_OBJECT_TYPE_MISMATCH;
+    if (nt_fails("ObReferenceObjectByHandle"))
+        return STATUS_ACCESS_DENIED;
     (void)ObfReferenceObject(thread);
     *Object = thread;
     return STATUS_SUCCESS;

@@ -167,8 +167,8 @@ static void require_wide_level(const struct directive *directive)
     bool wide = conversion == 'S' || conversion == 'C' ||
                 (directive->wide && (conversion == 's' || conversion == 'Z' || conversion == 'c'));
     if (wide && nt_self.irql > PASSIVE_LEVEL)
-        nt_violate("irql-too-high", "DbgPrint", "a Unicode format is allowed at PASSIVE_LEVEL only, not at IRQL %u",
-                   nt_self.irql);
+        nt_violate("pageable-at-dispatch", "DbgPrint",
+                   "a Unicode format is allowed at PASSIVE_LEVEL only, not at IRQL %u", nt_self.irql);
 }
 
 static void format_text(struct output *output, const char *format, va_list *arguments)

@@ -90,6 +90,8 @@ NTSTATUS RtlCheckRegistryKey(ULONG RelativeTo, PWSTR Path)
     NT_ENTER(RtlCheckRegistryKey);
     UNICODE_STRING service;
     bool at_parameters;
+    if (nt_fails("RtlCheckRegistryKey"))
+        return STATUS_INSUFFICIENT_RESOURCES;
     return nt_registry_service(RelativeTo, Path, &service, &at_parameters) ? STATUS_SUCCESS
                                                                            : STATUS_OBJECT_NAME_NOT_FOUND;
 }

@@ -20,6 +20,8 @@ static const struct {
 PVOID MmGetSystemRoutineAddress(PUNICODE_STRING SystemRoutineName)
 {
     NT_ENTER(MmGetSystemRoutineAddress);
+    if (nt_fails("MmGetSystemRoutineAddress"))
+        return NULL;
     size_t chars = SystemRoutineName->Length / sizeof(WCHAR);
     for (size_t index = 0; index < RTL_NUMBER_OF(routines); index++) {
         const char *name = routines[index].name;

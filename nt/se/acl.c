@@ -133,6 +133,26 @@ static NTSTATUS read_dacl(PACL acl, ACCESS_MASK *administrators, ACCESS_MASK *ev
     return STATUS_SUCCESS;
 }
 
+void nt_descriptor_make(PSECURITY_DESCRIPTOR descriptor, PACL dacl)
+{
+    *(PISECURITY_DESCRIPTOR)descriptor =
+        (SECURITY_DESCRIPTOR){.Revision = SECURITY_DESCRIPTOR_REVISION, .Control = DACL_PRESENT, .Dacl = dacl};
+}
+
+NTSTATUS nt_descriptor_read(PSECURITY_DESCRIPTOR descriptor, ACCESS_MASK all, ACCESS_MASK *administrators,
+                            ACCESS_MASK *everyone)
+{
+    const SECURITY_DESCRIPTOR *given = descriptor;
+    if (given->Revision != SECURITY_DESCRIPTOR_REVISION)
+        return STATUS_UNKNOWN_REVISION;
+    if ((given->Control & SELF_RELATIVE) != 0)
+        return STATUS_NOT_SUPPORTED;
+    if ((given->Control & DACL_PRESENT) != 0 && given->Dacl != NULL)
+        return read_dacl(given->Dacl, administrators, everyone);
+    *administrators = *everyone = all;
+    return STATUS_SUCCESS;
+}
+
 NTSTATUS ZwSetSecurityObject(HANDLE Handle, SECURITY_INFORMATION SecurityInformation,
                              PSECURITY_DESCRIPTOR SecurityDescriptor)
 {

@@ -18,6 +18,32 @@ SHORT = 'int f(int a)\n{\n    return a;\n}\n'
 TANGLE = 'int f(int a)\n{\n' + '    if (a == 1 && a)\n        a++;\n' * 15 + '    return a;\n}\n'
 GUARDED = HEAD + '#ifndef NTDDK_H\n#define NTDDK_H\n#endif\n'
 INCLUDE = '#include "%s"\n'
+ROWS = HEAD + '/* Locks */\n#define NT_RULES_LOCK(ROW) \\\n    ROW("lock-left", ERROR, "No lock " \\\n        "is left.", "A Page", "Release, it.")\n'
+RAISE = HEAD + 'void f(void)\n{\n    nt_violate("%s", "f", "x");\n}\n'
+
+
+def write(root, files):
+    for name, text in files.items():
+        if text is None:
+            continue
+        path = os.path.join(root, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(text)
+
+
+def made_rules():
+    """A tree with a table of rules, its page as check-rules makes it, and a source that raises its rule."""
+    files = {'nt/verify/rules.h': ROWS, 'nt/ke/a.c': RAISE % 'lock-left'}
+    with tempfile.TemporaryDirectory() as root:
+        os.makedirs(os.path.join(root, 'docs'))
+        write(root, files)
+        subprocess.run([os.path.join(TOOLS, 'check-rules'), '--write', root], capture_output=True, timeout=60, check=True)
+        with open(os.path.join(root, 'docs/verifier-rules.md'), encoding='utf-8') as file:
+            return {**files, 'docs/verifier-rules.md': file.read()}
+
+
+RULES = made_rules()
 
 # name, checker, {file: text} with the offence, {file: text} that replaces it without (None: no file), words the report must hold
 CASES = [
@@ -72,17 +98,15 @@ CASES = [
      {'driver/a.c': HEAD + '#include <ntddk.h>\n\nint f(int a);\nint f(int a)\n{\n    return a;\n}\n'}, ['driver/a.c:7']),
     ('GNU extension in a kernel-safe source', 'headers', {'core/a.c': HEAD + 'int f(int a)\n{\n    return a ?: 1;\n}\n'},
      {'core/a.c': HEAD + SHORT}, ['core/a.c:4', 'for Windows']),
+    ('rule without a row', 'rules', {**RULES, 'nt/ke/b.c': RAISE % 'lock-lost'}, {'nt/ke/b.c': RAISE % 'lock-left'},
+     ['nt/ke/b.c:4:', 'lock-lost']),
+    ('rule that nobody raises', 'rules', {**RULES, 'nt/ke/a.c': HEAD + '/* "lock-left" */\n'},
+     {'nt/ke/a.c': RAISE % 'lock-left'}, ['rules.h:4:', 'lock-left']),
+    ('page of rules that is stale', 'rules', {**RULES, 'nt/verify/rules.h': ROWS.replace('is left', 'stays')},
+     RULES, ['docs/verifier-rules.md', '--write']),
+    ('row that lacks a part', 'rules', {**RULES, 'nt/verify/rules.h': ROWS.replace('"A Page", ', '')}, RULES,
+     ['rules.h:4:', 'no whole row']),
 ]
-
-
-def write(root, files):
-    for name, text in files.items():
-        if text is None:
-            continue
-        path = os.path.join(root, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, 'w', encoding='utf-8') as file:
-            file.write(text)
 
 
 def run(checker, files):

@@ -15,6 +15,7 @@ HEAD = '''/* SPDX-License-Identifier: MIT */
 #include <ntddk.h>
 #include <fwpsk.h>
 #include <fwpmk.h>
+#include <fltkernel.h>
 #include "core/pend_table.h"
 
 extern KSPIN_LOCK first_lock;
@@ -28,13 +29,10 @@ struct state {
 extern struct state state;
 _Requires_lock_held_(first_lock)
 CORE_LOCKED_BY(first_lock)
-static inline struct pend_table *table(void)
+static inline struct pend_table *table(void) /* _IRQL_requires_max_(DISPATCH_LEVEL) */
 {
     return &state.table;
 }
-_IRQL_requires_max_(APC_LEVEL)
-NTSTATUS FltSendMessage(PVOID filter, PVOID *port, PVOID out, ULONG out_size, PVOID in, PULONG in_size,
-                        PLARGE_INTEGER timeout);
 '''
 CLASSIFY = '''void NTAPI classify(const FWPS_INCOMING_VALUES0 *values, const FWPS_INCOMING_METADATA_VALUES0 *metadata, void *layer_data,
                     const void *context, const FWPS_FILTER3 *filter, UINT64 flow_context, FWPS_CLASSIFY_OUT0 *out);

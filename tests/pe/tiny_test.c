@@ -43,7 +43,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* Violations, left-at-unload among them, fail in engine_teardown. */
+/* Violations, left-pool and the like among them, fail in engine_teardown. */
 static int teardown(void **state)
 {
     size_t bytes = 0, blocks = 0;

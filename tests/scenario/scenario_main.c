@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "tests/scenario/scenario_random.h"
-#include "tests/scenario/scenario_run.h"
+#include "lab/scenario_run.h"
 
 static bool write_file(const char *path, const struct scenario *scenario)
 {
@@ -40,7 +40,7 @@ static enum run_result run_file(const char *path, bool record)
         fprintf(stderr, "%s\n", error.text);
         return RUN_BROKEN;
     }
-    result = scenario_run(scenario, record);
+    result = scenario_run(scenario, &(struct run_options){.record = record});
     if (record && result == RUN_SAME && !write_file(path, scenario))
         result = RUN_BROKEN;
     if (result == RUN_SAME)
@@ -65,7 +65,7 @@ static enum run_result run_random(uint32_t seed, const char *folder)
         fprintf(stderr, "%s\n", error.text);
         return result;
     }
-    result = scenario_run(scenario, true);
+    result = scenario_run(scenario, &(struct run_options){.record = true});
     if (!write_file(path, scenario))
         result = RUN_BROKEN;
     scenario_free(scenario);

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/scenario/scenario_world.h"
+#include "lab/scenario_world.h"
 #include "tests/wine/engine_control.h"
 
 #define SERVICE      L"gatehouse"
@@ -437,8 +437,21 @@ static void forget_engine(void)
     engine.handle = INVALID_HANDLE_VALUE;
 }
 
-bool world_load(const struct world_setting *settings, size_t count, uint32_t *status, struct world_error *error)
+size_t world_driver_count(void)
 {
+    return 1;
+}
+
+const char *world_driver_name(size_t driver)
+{
+    (void)driver;
+    return "gatehouse";
+}
+
+bool world_load(size_t driver, const struct world_setting *settings, size_t count, uint32_t *status,
+                struct world_error *error)
+{
+    (void)driver;
     forget_engine();
     if (!set_parameters(settings, count))
         return fail(error, "writing the service's parameters");
@@ -464,15 +477,123 @@ static bool wait_stopped(void)
     return false;
 }
 
-bool world_unload(char *left, size_t room, struct world_error *error)
+bool world_unload(size_t driver, char *left, size_t room, struct world_error *error)
 {
     SERVICE_STATUS now;
 
+    (void)driver;
     (void)room;
     *left = 0;
     if (!ControlService(service, SERVICE_CONTROL_STOP, &now))
         return fail(error, "stopping the service");
     return wait_stopped() || fail(error, "waiting for the service to stop");
+}
+
+/* --- What only the lab can --- */
+
+static bool cannot(struct world_error *error, const char *what)
+{
+    snprintf(error->text, sizeof(error->text), "%s: this world has none: run the file with wfplab", what);
+    return false;
+}
+
+void world_forget(void)
+{
+}
+
+void world_settle(void)
+{
+}
+
+void world_step_ended(void)
+{
+}
+
+bool world_next_reauthorized(struct world_decision *decision)
+{
+    (void)decision;
+    return false;
+}
+
+bool world_port_open(const char *name, struct world_device **port, uint32_t *status, struct world_error *error)
+{
+    (void)name;
+    (void)port;
+    (void)status;
+    return cannot(error, "port");
+}
+
+bool world_message_start(struct world_device *port, struct world_call **call, struct world_error *error)
+{
+    (void)port;
+    (void)call;
+    return cannot(error, "message");
+}
+
+uint64_t world_call_message(const struct world_call *call)
+{
+    (void)call;
+    return 0;
+}
+
+bool world_reply(struct world_device *port, uint64_t message, const void *bytes, size_t size, uint32_t *status,
+                 struct world_error *error)
+{
+    (void)port;
+    (void)message;
+    (void)bytes;
+    (void)size;
+    (void)status;
+    return cannot(error, "reply");
+}
+
+bool world_irql(enum world_irql irql, struct world_error *error)
+{
+    (void)irql;
+    return cannot(error, "irql");
+}
+
+bool world_suspend(uint32_t milliseconds, struct world_error *error)
+{
+    (void)milliseconds;
+    return cannot(error, "suspend");
+}
+
+bool world_resume(struct world_error *error)
+{
+    return cannot(error, "resume");
+}
+
+bool world_fault(const char *routine, uint32_t number, struct world_error *error)
+{
+    (void)routine;
+    (void)number;
+    return cannot(error, "fault");
+}
+
+bool world_notify(enum world_notify when, struct world_error *error)
+{
+    (void)when;
+    return cannot(error, "delay-notify and drop-notify");
+}
+
+bool world_state(struct world_error *error)
+{
+    return cannot(error, "state");
+}
+
+/* The event says it. */
+void world_violate(const char *rule, const char *routine, const char *text)
+{
+    (void)rule;
+    (void)routine;
+    (void)text;
+}
+
+void world_name_connection(uint64_t connection, const char *name)
+{
+    (void)connection;
+    (void)name;
 }
 
 void world_end(void)

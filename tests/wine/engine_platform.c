@@ -11,6 +11,8 @@
 #include "tests/wine/engine_platform.h"
 
 #include "nt/foreign.h"
+#include "nt/leaf.h"
+#include "nt/verify/scheduler.h"
 #include "tests/wine/engine_device.h"
 #include "tests/wine/include/pthread.h"
 #include "wfp/ale.h"
@@ -112,6 +114,36 @@ void engine_next_violation(char *text, size_t size)
         next += *next != 0;
     }
     pthread_mutex_unlock(&violations_lock);
+}
+
+/* Wine's threads are real ones: no fiber ever runs. */
+bool nt_scheduling;
+unsigned nt_leaves;
+
+bool nt_scheduled(void)
+{
+    return false;
+}
+
+uint32_t nt_schedule_fiber(void)
+{
+    return 0;
+}
+
+bool nt_schedule_until(const struct nt_wait *wait)
+{
+    (void)wait;
+    return false;
+}
+
+void nt_schedule_keep(void **(*where)(void))
+{
+    (void)where;
+}
+
+void nt_schedule_point(const char *routine)
+{
+    (void)routine;
 }
 
 /* Wine keeps no count and no process per thread, and nothing here makes routines fail. */

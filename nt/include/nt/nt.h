@@ -45,6 +45,10 @@ void nt_violate(const char *rule, const char *routine, const char *format, ...) 
 /* Checks the calling thread's IRQL against [lowest, highest] and reports "irql-too-high"/"irql-too-low". */
 void nt_require_irql(const char *routine, KIRQL lowest, KIRQL highest);
 
+/* Asked before "irql-too-high" is reported: true, it reported a rule of its own instead. NULL: none. */
+typedef bool nt_irql_hook(const char *routine, KIRQL highest);
+void nt_set_irql_hook(nt_irql_hook *hook);
+
 /* How many spin locks the calling thread holds (for rules such as "complete under a lock"). */
 unsigned nt_spin_locks_held(void);
 
@@ -91,9 +95,25 @@ struct nt_registry_dword {
 NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const struct nt_registry_dword *values,
                         size_t value_count, struct nt_driver **driver);
 
-/* Calls DriverUnload; then reports what the driver left (devices, links, timers, work items, pool) as violations
- * "left-at-unload". */
+/* Calls DriverUnload; then reports what the driver left as violations: "left-device", "left-link", "left-work-item",
+ * "left-thread", "left-timer", "left-dpc", "left-pool". What belongs to which driver is told by the file that its code
+ * lies in; what cannot be told so is reported with the last driver. */
 void nt_driver_unload(struct nt_driver *driver);
+
+/* Where the code of the driver lies that this thread loads next. Without it, the file that entry lies in counts. */
+void nt_next_driver_code(const void *start, size_t size);
+
+/*
+ * Whose code runs on this thread: DriverEntry, DriverUnload, a dispatch routine, a work item, a system thread (its
+ * creator's), a callout. NULL: the host's. enter gives back who it was before, for when the driver's routine returned.
+ */
+PDRIVER_OBJECT nt_current_driver(void);
+PDRIVER_OBJECT nt_enter_driver(PDRIVER_OBJECT driver);
+
+/* Called after DriverUnload returned, or DriverEntry failed, at PASSIVE_LEVEL: the filter engine says what of this
+ * driver is left in it. NULL: none. */
+typedef void nt_driver_gone(PDRIVER_OBJECT driver);
+void nt_set_driver_gone(nt_driver_gone *gone);
 
 /*
  * Says where the code of driver binaries lies, which follow Microsoft's x64 calling convention: entry,
@@ -139,6 +159,30 @@ void nt_call_put(struct nt_call *call);
 NTSTATUS nt_device_control_wait(struct nt_file *file, ULONG code, const void *input, size_t input_size, void *output,
                                 size_t output_size, size_t *information, unsigned timeout_ms);
 
+/* --- Filter communication ports -------------------------------------------------------------- */
+
+/* A program's end of a connection: what FilterConnectCommunicationPort and the other routines of fltuser.h work on. */
+struct nt_port;
+
+/* name as user mode spells it: "\\\\Port". Calls the driver's connect callback with a copy of context. */
+NTSTATUS nt_port_connect(const char *name, const void *context, USHORT size, const struct nt_caller *caller,
+                         struct nt_port **port);
+
+/* Ends what waits on it, calls the driver's disconnect callback; also how a program that is killed leaves. */
+void nt_port_close(struct nt_port *port);
+
+/* FilterGetMessage, pended: done gets FILTER_MESSAGE_HEADER and the message, once there is one. As nt_device_control's
+ * done, it may run within this call and must not call the driver. */
+void nt_port_get_message(struct nt_port *port, size_t size, nt_call_done *done, void *context);
+
+/* Ends the oldest waiting get with this context (STATUS_CANCELLED). false: there is none. */
+bool nt_port_cancel(struct nt_port *port, const void *context);
+
+/* FilterReplyMessage: FILTER_REPLY_HEADER and the reply. FilterSendMessage: to the driver's message callback. */
+NTSTATUS nt_port_reply(struct nt_port *port, const void *reply, size_t size);
+NTSTATUS nt_port_send(struct nt_port *port, const void *input, ULONG input_size, void *output, ULONG output_size,
+                      ULONG *returned);
+
 /* --- Debug output ----------------------------------------------------------------------------- */
 
 /*
@@ -166,13 +210,18 @@ void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks);
 
 /*
  * Says that pool with this tag belongs to a platform part (a filter engine), not to a driver: it may outlive every
- * driver and is not "left-at-unload". At most 8 tags, each may be named again. Any thread, any IRQL.
+ * driver and is not "left-pool". At most 8 tags, each may be named again. Any thread, any IRQL.
  */
 void nt_pool_keep_tag(ULONG tag);
 
+/* Looks at all freed memory that waits to be used again: what was written there since is "pool-use-after-free" or
+ * "irp-used-after-completion". emptied: and gives it to malloc. While the verifier is on; PASSIVE_LEVEL. */
+void nt_quarantine_check(bool emptied);
+
 /*
- * Special pool: from now on each allocation for which nt_pool_called_from named a caller lies between
- * inaccessible pages and ends at one, and so does each system buffer for a driver binary (underrun: begins at one), and
+ * Special pool: from now on each allocation for which nt_pool_called_from named a caller (while the verifier is on: or
+ * that a driver's code asks for, whatever it was compiled with) lies between
+ * inaccessible pages and ends at one, and so does each system buffer for such a driver (underrun: begins at one), and
  * is inaccessible after it was freed for as long as the address space lasts: pages in all, set by the first call. When
  * they are used up, allocations come from the ordinary pool, which is told once as a debug message. What is written
  * where access does not fault is found when the block is freed: violations "pool-overrun", "pool-underrun". false:
@@ -183,6 +232,11 @@ void nt_special_pool_stop(void); /* for new allocations */
 
 /* Where the driver called from, until changed: for this thread's next pool routines. NULL: it is no driver binary. */
 void nt_pool_called_from(const void *address);
+
+/* The rule that access to this address broke ("pool-use-after-free", "pool-overrun", "pool-underrun"; for a system
+ * buffer "irp-used-after-completion"), and the block that was meant: the key of its beginnings. NULL: the address is
+ * not of the special pool. For a fault handler. */
+const char *nt_special_pool_rule(const void *address, const void **block);
 
 /* Says what access to this address broke, for a fault handler, which may call it. false: it is not of the special pool.
  */

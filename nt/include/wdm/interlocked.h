@@ -11,43 +11,62 @@
 
 #include <ntdef.h>
 
+/* A driver compiled for the lab lets others run around each of these (nt/verify/scheduler.h); else it costs nothing. */
+#ifdef NT_LAB
+void nt_interlocked_point(void);
+void nt_schedule_yield(void);
+#define NT_ATOMIC(type, expression)                                                                                    \
+    nt_interlocked_point();                                                                                            \
+    type value_ = (expression);                                                                                        \
+    nt_interlocked_point();                                                                                            \
+    return value_
+#define NT_ATOMIC_STORE(statement)                                                                                     \
+    nt_interlocked_point();                                                                                            \
+    statement;                                                                                                         \
+    nt_interlocked_point()
+#else
+#define NT_ATOMIC(type, expression) return (expression)
+#define NT_ATOMIC_STORE(statement)  statement
+#endif
+
 #define NT_INTERLOCKED_FAMILY(suffix, type)                                                                            \
     FORCEINLINE type InterlockedIncrement##suffix(type volatile *target)                                               \
     {                                                                                                                  \
-        return __atomic_add_fetch(target, 1, __ATOMIC_SEQ_CST);                                                        \
+        NT_ATOMIC(type, __atomic_add_fetch(target, 1, __ATOMIC_SEQ_CST));                                              \
     }                                                                                                                  \
     FORCEINLINE type InterlockedDecrement##suffix(type volatile *target)                                               \
     {                                                                                                                  \
-        return __atomic_sub_fetch(target, 1, __ATOMIC_SEQ_CST);                                                        \
+        NT_ATOMIC(type, __atomic_sub_fetch(target, 1, __ATOMIC_SEQ_CST));                                              \
     }                                                                                                                  \
     FORCEINLINE type InterlockedExchange##suffix(type volatile *target, type value)                                    \
     {                                                                                                                  \
-        return __atomic_exchange_n(target, value, __ATOMIC_SEQ_CST);                                                   \
+        NT_ATOMIC(type, __atomic_exchange_n(target, value, __ATOMIC_SEQ_CST));                                         \
     }                                                                                                                  \
     FORCEINLINE type InterlockedExchangeAdd##suffix(type volatile *target, type value)                                 \
     {                                                                                                                  \
-        return __atomic_fetch_add(target, value, __ATOMIC_SEQ_CST);                                                    \
+        NT_ATOMIC(type, __atomic_fetch_add(target, value, __ATOMIC_SEQ_CST));                                          \
     }                                                                                                                  \
     FORCEINLINE type InterlockedAdd##suffix(type volatile *target, type value)                                         \
     {                                                                                                                  \
-        return __atomic_add_fetch(target, value, __ATOMIC_SEQ_CST);                                                    \
+        NT_ATOMIC(type, __atomic_add_fetch(target, value, __ATOMIC_SEQ_CST));                                          \
     }                                                                                                                  \
     FORCEINLINE type InterlockedCompareExchange##suffix(type volatile *target, type value, type comparand)             \
     {                                                                                                                  \
-        __atomic_compare_exchange_n(target, &comparand, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                 \
-        return comparand;                                                                                              \
+        NT_ATOMIC(type,                                                                                                \
+                  (__atomic_compare_exchange_n(target, &comparand, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST),      \
+                   comparand));                                                                                        \
     }                                                                                                                  \
     FORCEINLINE type InterlockedAnd##suffix(type volatile *target, type value)                                         \
     {                                                                                                                  \
-        return __atomic_fetch_and(target, value, __ATOMIC_SEQ_CST);                                                    \
+        NT_ATOMIC(type, __atomic_fetch_and(target, value, __ATOMIC_SEQ_CST));                                          \
     }                                                                                                                  \
     FORCEINLINE type InterlockedOr##suffix(type volatile *target, type value)                                          \
     {                                                                                                                  \
-        return __atomic_fetch_or(target, value, __ATOMIC_SEQ_CST);                                                     \
+        NT_ATOMIC(type, __atomic_fetch_or(target, value, __ATOMIC_SEQ_CST));                                           \
     }                                                                                                                  \
     FORCEINLINE type InterlockedXor##suffix(type volatile *target, type value)                                         \
     {                                                                                                                  \
-        return __atomic_fetch_xor(target, value, __ATOMIC_SEQ_CST);                                                    \
+        NT_ATOMIC(type, __atomic_fetch_xor(target, value, __ATOMIC_SEQ_CST));                                          \
     }
 NT_INTERLOCKED_FAMILY(, LONG)
 NT_INTERLOCKED_FAMILY(64, LONG64)
@@ -56,13 +75,13 @@ NT_INTERLOCKED_FAMILY(16, SHORT)
 
 FORCEINLINE PVOID nt_exchange_pointer(PVOID volatile *target, PVOID value)
 {
-    return __atomic_exchange_n(target, value, __ATOMIC_SEQ_CST);
+    NT_ATOMIC(PVOID, __atomic_exchange_n(target, value, __ATOMIC_SEQ_CST));
 }
 
 FORCEINLINE PVOID nt_compare_exchange_pointer(PVOID volatile *target, PVOID value, PVOID comparand)
 {
-    __atomic_compare_exchange_n(target, &comparand, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    return comparand;
+    NT_ATOMIC(PVOID, (__atomic_compare_exchange_n(target, &comparand, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST),
+                      comparand));
 }
 
 #define InterlockedExchangePointer(target, value)                                                                      \
@@ -82,19 +101,19 @@ FORCEINLINE PVOID nt_compare_exchange_pointer(PVOID volatile *target, PVOID valu
 #define NT_READ_WRITE_FAMILY(name, type)                                                                               \
     FORCEINLINE type Read##name##Acquire(type const volatile *source)                                                  \
     {                                                                                                                  \
-        return __atomic_load_n(source, __ATOMIC_ACQUIRE);                                                              \
+        NT_ATOMIC(type, __atomic_load_n(source, __ATOMIC_ACQUIRE));                                                    \
     }                                                                                                                  \
     FORCEINLINE type Read##name##NoFence(type const volatile *source)                                                  \
     {                                                                                                                  \
-        return __atomic_load_n(source, __ATOMIC_RELAXED);                                                              \
+        NT_ATOMIC(type, __atomic_load_n(source, __ATOMIC_RELAXED));                                                    \
     }                                                                                                                  \
     FORCEINLINE VOID Write##name##Release(type volatile *target, type value)                                           \
     {                                                                                                                  \
-        __atomic_store_n(target, value, __ATOMIC_RELEASE);                                                             \
+        NT_ATOMIC_STORE(__atomic_store_n(target, value, __ATOMIC_RELEASE));                                            \
     }                                                                                                                  \
     FORCEINLINE VOID Write##name##NoFence(type volatile *target, type value)                                           \
     {                                                                                                                  \
-        __atomic_store_n(target, value, __ATOMIC_RELAXED);                                                             \
+        NT_ATOMIC_STORE(__atomic_store_n(target, value, __ATOMIC_RELAXED));                                            \
     }
 NT_READ_WRITE_FAMILY(, LONG)
 NT_READ_WRITE_FAMILY(64, LONG64)
@@ -108,7 +127,11 @@ NT_READ_WRITE_FAMILY(Pointer, PVOID)
 
 #define KeMemoryBarrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define MemoryBarrier()   __atomic_thread_fence(__ATOMIC_SEQ_CST)
-#define YieldProcessor()  __builtin_ia32_pause()
+#ifdef NT_LAB
+#define YieldProcessor() nt_schedule_yield()
+#else
+#define YieldProcessor() __builtin_ia32_pause()
+#endif
 
 FORCEINLINE VOID InitializeListHead(PLIST_ENTRY head)
 {

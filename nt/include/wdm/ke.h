@@ -192,7 +192,7 @@ DECLSPEC_NORETURN VOID KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheckParame
                                     ULONG_PTR BugCheckParameter3, ULONG_PTR BugCheckParameter4);
 DECLSPEC_NORETURN VOID KeBugCheck(ULONG BugCheckCode);
 
-/* What PAGED_CODE and NT_ASSERT expand to; reported as violations "irql-too-high" and "assert". */
+/* What PAGED_CODE and NT_ASSERT expand to; reported as violations "pageable-at-dispatch" and "assert". */
 VOID nt_paged_code(const char *function);
 BOOLEAN nt_assert_failed(const char *expression, const char *file, int line);
 

@@ -205,7 +205,7 @@ static void irp_mistakes_are_seen(void **state)
         {ECHO_FAULT_PENDING_UNMARKED, "irp-pending-unmarked"},
         {ECHO_FAULT_MARKED_NOT_PENDING, "irp-marked-not-pending"},
         {ECHO_FAULT_COMPLETE_CANCELABLE, "irp-completed-cancelable"},
-        {ECHO_FAULT_COMPLETE_UNDER_LOCK, "complete-under-lock"},
+        {ECHO_FAULT_COMPLETE_UNDER_LOCK, "irp-completed-under-lock"},
         {ECHO_FAULT_INFORMATION, "irp-information-too-large"},
         {ECHO_FAULT_STATUS_MISMATCH, "irp-status-mismatch"},
         {ECHO_FAULT_IRQL, "irql-changed"},
@@ -246,7 +246,7 @@ static void lost_irp_is_seen_at_close(void **state)
     nt_set_clock(hurried_now);
     nt_file_close(file);
     nt_set_clock(NULL);
-    violations_expect("irp-lost", 1u);
+    violations_expect("irp-left-at-cleanup", 1u);
     assert_int_equal(result.ends, 0);
     nt_driver_unload(driver);
     assert_int_equal(result.ends, 1);
@@ -269,7 +269,7 @@ static void cancel_routine_releases_the_lock(void **state)
     nt_set_clock(hurried_now);
     nt_file_close(file);
     nt_set_clock(NULL);
-    violations_expect("irp-lost", 1u);
+    violations_expect("irp-left-at-cleanup", 1u);
     nt_driver_unload(driver);
     assert_int_equal(result.ends, 1);
 }
@@ -294,19 +294,19 @@ static void what_is_left_at_unload_is_named(void **state)
 {
     static const struct {
         ULONG leave;
-        const char *named;
+        const char *rule, *named;
     } cases[] = {
-        {ECHO_LEAVE_POOL, "Echo"},
-        {ECHO_LEAVE_DEVICE, "\\Device\\Echo"},
-        {ECHO_LEAVE_LINK, "symbolic link Echo"},
-        {ECHO_LEAVE_ITEM, "1 work items"},
-        {ECHO_LEAVE_TIMER, "1 timers"},
+        {ECHO_LEAVE_POOL, "left-pool", "'Echo': 1 blocks, 123 bytes"},
+        {ECHO_LEAVE_DEVICE, "left-device", "\\Device\\Echo"},
+        {ECHO_LEAVE_LINK, "left-link", "symbolic link Echo"},
+        {ECHO_LEAVE_ITEM, "left-work-item", "a work item"},
+        {ECHO_LEAVE_TIMER, "left-timer", "1 timers"},
     };
     (void)state;
     for (size_t index = 0; index < RTL_NUMBER_OF(cases); index++) {
         nt_driver_unload(load(cases[index].leave));
         assert_non_null(strstr(violations_seen.detail, cases[index].named));
-        violations_expect("left-at-unload", 1u);
+        violations_expect(cases[index].rule, 1u);
     }
 }
 
@@ -333,7 +333,7 @@ static void load_fails_with_its_entry(void **state)
     (void)state;
     assert_int_equal(nt_driver_load("x", entry_that_fails, NULL, 0, &driver), STATUS_UNSUCCESSFUL);
     assert_null(driver);
-    violations_expect("left-at-unload", 1u);
+    violations_expect("left-device", 1u);
     assert_int_equal(nt_driver_load("x", entry_without_unload, NULL, 0, &driver), STATUS_SUCCESS);
     nt_driver_unload(driver);
     violations_expect("no-unload-routine", 1u);

@@ -79,9 +79,9 @@ static void waiting_at_dispatch_is_refused(void **state)
     assert_int_equal(KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, &zero), STATUS_SUCCESS);
     violations_none();
     assert_int_not_equal(KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, NULL), STATUS_SUCCESS);
-    violations_expect("irql-too-high", 1u);
+    violations_expect("wait-at-dispatch", 1u);
     KeDelayExecutionThread(KernelMode, FALSE, &zero);
-    violations_expect("irql-too-high", 1u);
+    violations_expect("wait-at-dispatch", 1u);
     KeSetEvent(&event, 0, TRUE);
     violations_expect("irql-too-high", 1u);
     KeLowerIrql(irql);

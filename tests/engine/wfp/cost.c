@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cost.c - what the engine costs: classify alone, and pend + complete + reauthorize, with 1, 10,000 and 1,000,000 held.
+ * cost.c - what the engine costs: classify alone, and pend + complete + reauthorize, with 1, 10,000 and 1,000,000 held,
+ * and with the verifier on.
  */
+#include "nt/verify/verify.h"
 #include "tests/lib/engine_fixture.h"
 
 #include <stdio.h>
@@ -96,6 +98,9 @@ int main(void)
     filter = add_filter(engine, &(struct filter_spec){.action = FWP_ACTION_CALLOUT_TERMINATING, .callout = &sample});
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
         printf("pend + complete + reauthorize, %zu held: %.0f ns\n", steps[i], held_cost(steps[i]));
+    nt_verify_on = true;
+    printf("the same with the verifier on, %zu held: %.0f ns\n", context_count + 1, held_cost(context_count + 1));
+    nt_verify_on = false;
     while (context_count != 0)
         FwpsCompleteOperation0((HANDLE)(uintptr_t)contexts[--context_count], NULL);
     FwpmFilterDeleteById0(engine, filter);

@@ -120,6 +120,7 @@ static void test_bad_handle(void **state)
     sample.act = SAMPLE_PEND_BAD_HANDLE;
     assert_int_equal(connect_now(1).outcome, WFP_PERMIT);
     assert_int_equal(sample.pend_status, STATUS_FWP_NULL_POINTER);
+    assert_int_equal(violations("pend-without-handle"), 1);
     assert_int_equal(FwpsPendOperation0(NULL, &context), STATUS_FWP_NULL_POINTER);
     assert_int_equal(FwpsPendOperation0((HANDLE)(uintptr_t)1, &context), STATUS_FWP_NULL_POINTER);
     assert_int_equal(violations("pend-outside-classify"), 1);
@@ -143,11 +144,10 @@ static void test_complete_twice(void **state)
     (void)state;
     connect_now(1);
     complete();
-    assert_int_equal(violations("complete-unknown"), 0);
     complete();
-    assert_int_equal(violations("complete-unknown"), 1);
+    assert_int_equal(violations("operation-completed-twice"), 1);
     FwpsCompleteOperation0(NULL, NULL);
-    assert_int_equal(violations("complete-unknown"), 2);
+    assert_int_equal(violations("operation-unknown"), 1);
     assert_int_equal(done_count, 1);
     wfp_ale_endpoint_closed(1);
 }
@@ -163,7 +163,7 @@ static void test_complete_under_a_spin_lock(void **state)
     KeAcquireSpinLock(&lock, &irql);
     complete();
     KeReleaseSpinLock(&lock, irql);
-    assert_int_equal(violations("complete-under-lock"), 1);
+    assert_int_equal(violations("operation-completed-under-lock"), 1);
     wfp_ale_endpoint_closed(1);
 }
 
@@ -231,7 +231,7 @@ static void test_values_are_poisoned(void **state)
     struct wfp_indication indication;
 
     (void)state;
-    assert_true(wfp_indication_build(&indication, &request));
+    assert_true(wfp_indication_build(&indication, &request, NULL));
     assert_memory_equal(indication.metadata.processPath->data, connect.app_id->data, connect.app_id->size);
     assert_int_equal(indication.values[FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_REMOTE_ADDRESS].value.uint32, 0xc0000207);
     wfp_indication_poison(&indication);
@@ -266,7 +266,8 @@ static void test_reset_reports_a_leak(void **state)
     connect_now(1);
     wfp_reset();
     assert_int_equal(done_decision.outcome, WFP_BLOCK);
-    assert_int_equal(violations("wfp-left"), 2);
+    assert_int_equal(violations("left-operation"), 1);
+    assert_int_equal(violations("left-registration"), 1);
     assert_int_equal(sample_register(&sample, 3, 0), STATUS_SUCCESS);
 }
 

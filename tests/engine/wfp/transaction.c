@@ -197,7 +197,7 @@ static void test_every_allocation_fails_once(void **state)
 
     (void)state;
     nt_set_fault(fail_nth, NULL);
-    while (status == STATUS_INSUFFICIENT_RESOURCES) {
+    while (status == STATUS_INSUFFICIENT_RESOURCES || status == STATUS_FWP_TIMEOUT) {
         until_failure = ++n;
         status = build_policy(engine, &sample);
         until_failure = 0;

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * crash.c - see crash.h.
+ */
+#include "lab/crash.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <nt/nt.h>
+
+#include "lab/fault_stack.h"
+#include "lab/findings.h"
+#include "nt/verify/scheduler.h"
+#include "nt/verify/trap_page.h"
+#include "nt/verify/verify.h"
+
+#define STACK_SIZE   262144u
+#define TELL_SECONDS 5u
+
+static sigjmp_buf outside;
+static volatile sig_atomic_t guarded, caught;
+static unsigned limit;
+
+static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
+#define SIGNALS (sizeof(signals) / sizeof(signals[0]))
+
+static void tell_address(const void *address)
+{
+    if ((uintptr_t)address < 65536)
+        nt_violate("access-fault", "memory access", "address 0x%zx was used: a null pointer, or a field of one",
+                   (size_t)(uintptr_t)address);
+    else
+        nt_violate("access-fault", "memory access", "an address was used at which nothing is, or nothing writable");
+}
+
+static void tell_memory(const void *address)
+{
+    const void *block = NULL;
+    const char *rule = nt_special_pool_rule(address, &block);
+    struct nt_trap trap;
+    char why[300];
+
+    if (rule != NULL && nt_special_pool_explain(address, why, sizeof(why))) {
+        nt_about(strcmp(rule, "pool-use-after-free") == 0 ? NT_FREED_BLOCK : NT_BEGAN_BLOCK, (uintptr_t)block);
+        nt_violate(rule, "memory access", "%s", why);
+    } else if (nt_trap_explain(address, &trap)) {
+        nt_about_connection(trap.connection);
+        if (trap.group != NULL)
+            nt_about(NT_BEGAN_CLASSIFY, (uintptr_t)trap.group);
+        if (trap.group != NULL)
+            nt_violate("values-after-classify", "memory access",
+                       "byte %zu of what classifyFn was given at %s was used after it had returned", trap.offset,
+                       trap.label);
+        else
+            nt_violate("metadata-without-bit", "memory access", "%s was used", trap.label);
+    } else {
+        tell_address(address);
+    }
+}
+
+static void tell(int number, const siginfo_t *info, const void *machine)
+{
+    lab_fault_about(info, machine);
+    if (number == SIGALRM)
+        nt_violate("no-progress", "wfplab", "the run did not end in %u s", limit);
+    else if (number == SIGSEGV || number == SIGBUS)
+        tell_memory(info->si_addr);
+    else if (number == SIGABRT)
+        nt_violate("access-fault", "abort", "the run was aborted");
+    else
+        nt_violate("access-fault", "processor", "%s",
+                   number == SIGFPE ? "a division by zero, or one whose result is too large"
+                                    : "an instruction that does not exist was run");
+}
+
+static void unblock(int number)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, number);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void handle(int number, siginfo_t *info, void *machine)
+{
+    if (!guarded || caught) { /* the lab's own, or while the first was told */
+        static const char text[] = "wfplab: a fault in the lab itself, or while another was told\n";
+
+        (void)!write(2, text, sizeof(text) - 1);
+        _exit(3);
+    }
+    caught = number;
+    (void)alarm(TELL_SECONDS);
+    /* KeBugCheckEx was reported, and aborts then. */
+    if (number != SIGABRT || strcmp(findings_last_rule(), "bug-check") != 0)
+        tell(number, info, machine);
+    (void)alarm(0);
+    unblock(number);
+    if (nt_scheduled())
+        nt_schedule_abandon();
+    siglongjmp(outside, 1);
+}
+
+static void install(void)
+{
+    static uint8_t *stack;
+    struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    stack_t own;
+
+    if (stack != NULL)
+        return;
+    stack = malloc(STACK_SIZE);
+    if (stack == NULL)
+        abort();
+    own = (stack_t){.ss_sp = stack, .ss_size = STACK_SIZE};
+    (void)sigaltstack(&own, NULL);
+    for (size_t i = 0; i < SIGNALS; i++)
+        (void)sigaction(signals[i], &action, NULL);
+}
+
+enum crash crash_guard(void (*body)(void *context), void *context, unsigned seconds)
+{
+    limit = seconds;
+    caught = 0;
+    install();
+    if (sigsetjmp(outside, 1) == 0) {
+        guarded = 1;
+        (void)alarm(seconds);
+        body(context);
+    }
+    (void)alarm(0);
+    guarded = 0;
+    return caught == 0 ? CRASH_NONE : caught == SIGALRM ? CRASH_HANG : CRASH_FAULT;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine_verify.c - the verifier and the scheduler that wfp/ calls (nt/verify/), under Wine: there are none, both are
+ * always off.
+ */
+#include "nt/leaf.h"
+#include "nt/verify/scheduler.h"
+#include "nt/verify/trap_page.h"
+#include "nt/verify/verify.h"
+
+bool nt_verify_on;
+bool nt_scheduling;
+unsigned nt_leaves;
+
+bool nt_scheduled(void)
+{
+    return false;
+}
+
+uint32_t nt_schedule_fiber(void)
+{
+    return 0;
+}
+
+void nt_schedule_point(const char *routine)
+{
+    (void)routine;
+}
+
+bool nt_schedule_until(const struct nt_wait *wait)
+{
+    (void)wait;
+    return false;
+}
+
+void nt_schedule_keep(void **(*where)(void))
+{
+    (void)where;
+}
+
+void nt_begin(enum nt_beginning what, uint64_t key)
+{
+    (void)what;
+    (void)key;
+}
+
+void nt_end(enum nt_beginning what, uint64_t key)
+{
+    (void)what;
+    (void)key;
+}
+
+void nt_about(enum nt_beginning what, uint64_t key)
+{
+    (void)what;
+    (void)key;
+}
+
+void nt_about_connection(uint64_t operation)
+{
+    (void)operation;
+}
+
+void nt_note(uint64_t operation, const char *format, ...)
+{
+    (void)operation;
+    (void)format;
+}
+
+uint64_t nt_now(void)
+{
+    return 0;
+}
+
+PDRIVER_OBJECT nt_current_driver(void)
+{
+    return NULL;
+}
+
+PDRIVER_OBJECT nt_enter_driver(PDRIVER_OBJECT driver)
+{
+    return driver;
+}
+
+void nt_set_driver_gone(nt_driver_gone *gone)
+{
+    (void)gone;
+}
+
+void nt_set_irql_hook(nt_irql_hook *hook)
+{
+    (void)hook;
+}
+
+void *nt_trap_open(size_t size, const char *label, uint64_t connection)
+{
+    (void)size;
+    (void)label;
+    (void)connection;
+    return NULL;
+}
+
+void nt_trap_close(void *group)
+{
+    (void)group;
+}
+
+void nt_trap_reset(void)
+{
+}
+
+void *nt_trap_address(const char *label)
+{
+    (void)label;
+    return NULL;
+}
