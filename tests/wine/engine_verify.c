@@ -38,13 +38,13 @@ void nt_schedule_keep(void **(*where)(void))
     (void)where;
 }
 
-void nt_begin(enum nt_beginning what, uint64_t key)
+void nt_begin_verified(enum nt_beginning what, uint64_t key)
 {
     (void)what;
     (void)key;
 }
 
-void nt_end(enum nt_beginning what, uint64_t key)
+void nt_end_verified(enum nt_beginning what, uint64_t key)
 {
     (void)what;
     (void)key;
@@ -54,6 +54,11 @@ void nt_about(enum nt_beginning what, uint64_t key)
 {
     (void)what;
     (void)key;
+}
+
+void nt_about_routine_verified(const void *routine)
+{
+    (void)routine;
 }
 
 void nt_about_connection(uint64_t operation)
