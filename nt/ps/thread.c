@@ -146,7 +146,7 @@ static void thread_begin(void *argument)
 
 static bool thread_start(PETHREAD thread)
 {
-    pthread_t native;
+    pthread_t native = 0;
     if (nt_scheduling) {
         struct fiber *fiber = nt_fiber_start(FIBER_THREAD, NULL, thread_begin, thread);
         if (fiber != NULL)
