@@ -31,7 +31,7 @@ check:
 	@tools/check
 
 check-full:
-	@tools/deps build test lint windows
+	@tools/deps build test full lint windows
 	@tools/deps wine || echo 'Going on without Wine: what needs it is skipped.'
 	@tools/check --full
 
@@ -69,7 +69,7 @@ help:
 	@echo 'make check-full  the same with the long tests'
 	@echo 'make check-wine  the Windows driver and program together under Wine'
 	@echo 'make bench       measures, beside a bare NFQUEUE loop and OpenSnitch where it is installed (root)'
-	@echo 'make lint        format, static analysis, include direction, sizes, headers'
+	@echo 'make lint        format, static analysis, locks and IRQL, include direction, sizes, headers'
 	@echo 'make windows     cross build: $(BUILD)/windows/ gets gatehouse.sys, gatehouse.exe, the INF and a zip of them'
 	@echo 'make install     to $$(DESTDIR)$$(PREFIX), by default /usr/local'
 	@echo 'make clean       removes the build folders'

@@ -5,12 +5,15 @@
  *   schedule_bench [RUNS]
  *
  * A run: load, open the engine, register a callout, add it and a filter, two connects at once, both held and completed
- * by a system thread, unload. It prints "switch NS", "points PER_SECOND", and for each strategy "runs PER_SECOND points
- * PER_RUN".
+ * by a system thread, unload. It prints the time of a change and of a point, for each strategy runs a second and points
+ * a run, how long all schedules with few preemptions take, and at last runs with the verifier on, as the lab makes
+ * them.
  */
 #include <initguid.h>
 
+#include "nt/verify/report.h"
 #include "nt/verify/scheduler.h"
+#include "nt/verify/verify.h"
 #include "wfp/ale.h"
 
 #include <fwpmk.h>
@@ -205,6 +208,8 @@ static void measure_runs(const char *name, enum nt_strategy strategy, unsigned r
     for (unsigned seed = 0; seed < runs; seed++) {
         struct nt_schedule_options options = {.strategy = strategy, .seed = seed, .preemptions = 3};
         struct nt_schedule_result result;
+        if (nt_verify_on)
+            nt_verify_clear();
         nt_schedule(&options, scenario, NULL, &result);
         require(!result.stuck && !result.abandoned, "a run did not end well");
         nt_reset();
@@ -212,6 +217,24 @@ static void measure_runs(const char *name, enum nt_strategy strategy, unsigned r
     }
     double seconds = now_s() - start;
     printf("%s runs %.0f points %.0f\n", name, runs / seconds, (double)points / runs);
+}
+
+/* Every schedule of the small driver with this many preemptions. */
+static void measure_all(unsigned preemptions)
+{
+    struct nt_schedule_options options = {.strategy = NT_EXHAUSTIVE, .preemptions = preemptions};
+    struct nt_schedule_result result;
+    unsigned schedules = 0;
+    double start = now_s();
+    nt_schedule_first();
+    do {
+        nt_schedule(&options, scenario, NULL, &result);
+        require(!result.stuck && !result.abandoned, "a run did not end well");
+        nt_reset();
+        schedules++;
+    } while (nt_schedule_next());
+    double seconds = now_s() - start;
+    printf("all with %u preemptions: %u schedules in %.3f s\n", preemptions, schedules, seconds);
 }
 
 #define TURNS 2000000u
@@ -279,5 +302,10 @@ int main(int count, char **arguments)
     measure_runs("run-on", NT_RUN_ON, runs);
     measure_runs("random-walk", NT_RANDOM_WALK, runs);
     measure_runs("priorities", NT_PRIORITIES, runs);
+    measure_all(0);
+    measure_all(1);
+    measure_all(2);
+    nt_verify_on = true;
+    measure_runs("random-walk with the verifier", NT_RANDOM_WALK, runs);
     return 0;
 }

@@ -11,6 +11,7 @@
 #ifndef CORE_ANSWER_TABLE_H
 #define CORE_ANSWER_TABLE_H
 
+#include "core/locked.h"
 #include "core/connection.h"
 #include "core/program_table.h"
 #include "core/slot_pool.h"
@@ -29,25 +30,26 @@ struct answer {
     uint64_t filters[ANSWER_FILTERS]; /* ids; 0: none */
 };
 
-struct answer_table {
+struct CORE_LOCKABLE answer_table {
     struct slot_pool slots;
     struct list_link all;
 };
 
 bool answer_table_init(struct answer_table *table, const struct core_memory *memory, uint32_t limit);
 void answer_table_cleanup(struct answer_table *table);
-uint32_t answer_table_count(const struct answer_table *table);
+uint32_t answer_table_count(const struct answer_table *table) CORE_LOCKED(*table);
 
 /* to NULL: anywhere. NULL: none. */
 struct answer *answer_table_find(const struct answer_table *table, const struct program *program,
-                                 const struct destination *to);
+                                 const struct destination *to) CORE_LOCKED(*table);
 
 /* A fresh answer that never ends, without filters. NULL: full or no memory. There is none for this key. */
-struct answer *answer_table_add(struct answer_table *table, struct program *program, const struct destination *to);
-void answer_table_remove(struct answer_table *table, struct answer *answer);
+struct answer *answer_table_add(struct answer_table *table, struct program *program, const struct destination *to)
+    CORE_LOCKED(*table);
+void answer_table_remove(struct answer_table *table, struct answer *answer) CORE_LOCKED(*table);
 
 /* The one that ends first, or NULL. */
-struct answer *answer_table_next(const struct answer_table *table);
-struct answer *answer_table_any(const struct answer_table *table);
+struct answer *answer_table_next(const struct answer_table *table) CORE_LOCKED(*table);
+struct answer *answer_table_any(const struct answer_table *table) CORE_LOCKED(*table);
 
 #endif

@@ -12,9 +12,10 @@
 #ifndef CORE_EVENT_RING_H
 #define CORE_EVENT_RING_H
 
+#include "core/locked.h"
 #include "core/wire_encode.h"
 
-struct event_ring {
+struct CORE_LOCKABLE event_ring {
     uint8_t *bytes;
     uint32_t size;          /* a power of two */
     uint64_t head;          /* where the next record goes, counted from the start of time */
@@ -29,16 +30,16 @@ struct event_cursor {
 };
 
 /* bytes: aligned to 8, the caller's, size a power of two. */
-void event_ring_init(struct event_ring *ring, uint8_t *bytes, uint32_t size);
+void event_ring_init(struct event_ring *ring, uint8_t *bytes, uint32_t size) CORE_LOCKED(*ring);
 
 /* Appends. false: larger than half the ring, dropped. */
-bool event_ring_write(struct event_ring *ring, const struct wire_event *event);
+bool event_ring_write(struct event_ring *ring, const struct wire_event *event) CORE_LOCKED(*ring);
 
 /* From now on. */
-void event_cursor_start(const struct event_ring *ring, struct event_cursor *cursor);
+void event_cursor_start(const struct event_ring *ring, struct event_cursor *cursor) CORE_LOCKED(*ring);
 
 /* Is there something for this cursor? */
-bool event_ring_has(const struct event_ring *ring, const struct event_cursor *cursor);
+bool event_ring_has(const struct event_ring *ring, const struct event_cursor *cursor) CORE_LOCKED(*ring);
 
 /*
  * Copies as many records as fit and moves the cursor behind them. Returns the bytes written; 0: nothing there, or the
@@ -46,6 +47,6 @@ bool event_ring_has(const struct event_ring *ring, const struct event_cursor *cu
  * LOST record.
  */
 uint32_t event_ring_read(const struct event_ring *ring, struct event_cursor *cursor, uint64_t now, uint8_t *out,
-                         uint32_t out_size, uint32_t *next_size, uint64_t *lost);
+                         uint32_t out_size, uint32_t *next_size, uint64_t *lost) CORE_LOCKED(*ring);
 
 #endif

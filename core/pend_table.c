@@ -155,7 +155,7 @@ void pend_table_watch(struct pend_table *table, struct pend_entry *entry, uint64
 }
 
 /* NEW no longer. */
-static void entry_index(struct pend_table *table, struct pend_entry *entry)
+static void entry_index(struct pend_table *table, struct pend_entry *entry) CORE_LOCKED(*table)
 {
     struct destination to = connection_destination(&entry->connection);
     struct flow_key flow = {entry->connection.endpoint, &to};

@@ -10,6 +10,8 @@
  *                    |            | +--------------claim                               |
  *                    +-abandon-> FREE <------------------------------------release-----+
  *
+ * tests/model/ has every transition in a table, a model of it and a checker of traces.
+ *
  * Claiming is the one contested step: a decider's answer, the deadline, the application's end, an
  * answer given for another connection and the unload all try, one wins, the others are told.
  * Whoever claimed an entry owns it: it alone completes and releases it.
@@ -24,6 +26,7 @@
 #ifndef CORE_PEND_TABLE_H
 #define CORE_PEND_TABLE_H
 
+#include "core/locked.h"
 #include "core/connection.h"
 #include "core/deadline_wheel.h"
 #include "core/group_index.h"
@@ -72,7 +75,7 @@ struct pend_entry {
     struct connection connection;
 };
 
-struct pend_table {
+struct CORE_LOCKABLE pend_table {
     struct slot_pool slots;
     struct list_link queues[2]; /* IPv4, IPv6 */
     uint64_t sequence;
@@ -97,46 +100,46 @@ void pend_table_cleanup(struct pend_table *table);
 void pend_owner_init(struct pend_owner *owner);
 
 /* How many entries are not FREE; fresh of them are not held yet. */
-uint32_t pend_table_held(const struct pend_table *table);
+uint32_t pend_table_held(const struct pend_table *table) CORE_LOCKED(*table);
 
 /* NEW: takes a slot and interns the path (NULL: no program). *entry only on PEND_OK. The caller fills
  * connection and completion, then parks or abandons it. */
 enum pend_result pend_table_reserve(struct pend_table *table, const void *path, size_t path_size,
-                                    struct pend_entry **entry);
-void pend_table_abandon(struct pend_table *table, struct pend_entry *entry);
+                                    struct pend_entry **entry) CORE_LOCKED(*table);
+void pend_table_abandon(struct pend_table *table, struct pend_entry *entry) CORE_LOCKED(*table);
 
 /* NEW: sets the connection's endpoint; from now on its closure marks the entry (endpoint_gone). */
-void pend_table_watch(struct pend_table *table, struct pend_entry *entry, uint64_t endpoint);
+void pend_table_watch(struct pend_table *table, struct pend_entry *entry, uint64_t endpoint) CORE_LOCKED(*table);
 
 /* NEW -> QUEUED. connection is final from here on. */
-void pend_table_park(struct pend_table *table, struct pend_entry *entry);
+void pend_table_park(struct pend_table *table, struct pend_entry *entry) CORE_LOCKED(*table);
 
 /* The queued entry that came first among these IP versions (PEND_*), or NULL. */
-struct pend_entry *pend_table_peek(const struct pend_table *table, uint32_t versions);
+struct pend_entry *pend_table_peek(const struct pend_table *table, uint32_t versions) CORE_LOCKED(*table);
 
 /* QUEUED -> OFFERED to owner. */
-void pend_table_offer(struct pend_table *table, struct pend_entry *entry, struct pend_owner *owner);
+void pend_table_offer(struct pend_table *table, struct pend_entry *entry, struct pend_owner *owner) CORE_LOCKED(*table);
 
 /* Puts up to limit of owner's entries back where they came from, flagged REOFFERED. Returns how many. */
-uint32_t pend_table_give_back(struct pend_table *table, struct pend_owner *owner, uint32_t limit);
+uint32_t pend_table_give_back(struct pend_table *table, struct pend_owner *owner, uint32_t limit) CORE_LOCKED(*table);
 
 /* For an answer: PEND_OK if owner may claim id now, and then *entry. */
 enum pend_result pend_table_find(const struct pend_table *table, uint64_t id, const struct pend_owner *owner,
-                                 struct pend_entry **entry);
+                                 struct pend_entry **entry) CORE_LOCKED(*table);
 
 /* QUEUED or OFFERED -> CLAIMED, at the end of the caller's list. false: too late, nothing changed. */
 bool pend_table_claim(struct pend_table *table, struct pend_entry *entry, enum gatehouse_verdict verdict,
-                      enum gatehouse_decided_by by, struct list_link *claimed);
+                      enum gatehouse_decided_by by, struct list_link *claimed) CORE_LOCKED(*table);
 
 /* Like claim, for an entry that is still NEW (it is indexed, so that its reauthorization finds it). */
 void pend_table_park_claimed(struct pend_table *table, struct pend_entry *entry, enum gatehouse_verdict verdict,
-                             enum gatehouse_decided_by by, struct list_link *claimed);
+                             enum gatehouse_decided_by by, struct list_link *claimed) CORE_LOCKED(*table);
 
 /* Removes the first of a claimed list; NULL: empty. */
 struct pend_entry *pend_claimed_take(struct list_link *claimed);
 
 /* CLAIMED -> COMPLETING: the operation is completed next. */
-void pend_table_completing(struct pend_table *table, struct pend_entry *entry);
+void pend_table_completing(struct pend_table *table, struct pend_entry *entry) CORE_LOCKED(*table);
 
 /*
  * A reauthorization for completion has come: the entry of this endpoint and destination that is
@@ -144,22 +147,23 @@ void pend_table_completing(struct pend_table *table, struct pend_entry *entry);
  * completed at once and do not agree, because nothing tells which one is meant.
  */
 struct pend_entry *pend_table_reauthorize(struct pend_table *table, uint64_t endpoint, const struct destination *to,
-                                          enum gatehouse_verdict *verdict);
+                                          enum gatehouse_verdict *verdict) CORE_LOCKED(*table);
 
 /* CLAIMED, COMPLETING or REAUTHED -> FREE. */
-void pend_table_release(struct pend_table *table, struct pend_entry *entry);
+void pend_table_release(struct pend_table *table, struct pend_entry *entry) CORE_LOCKED(*table);
 
 /* The next undecided entry that an answer for this program (and destination, unless NULL) covers; NULL: none. */
 struct pend_entry *pend_table_covered(const struct pend_table *table, const struct program *program,
-                                      const struct destination *to);
+                                      const struct destination *to) CORE_LOCKED(*table);
 
 /* The endpoint is gone: claims what is undecided as BLOCK by CANCEL, marks the rest. Returns how many were claimed. */
-uint32_t pend_table_endpoint_closed(struct pend_table *table, uint64_t endpoint, struct list_link *claimed);
+uint32_t pend_table_endpoint_closed(struct pend_table *table, uint64_t endpoint, struct list_link *claimed)
+    CORE_LOCKED(*table);
 
 /* When pend_table_expired will have something; DEADLINE_NEVER: nothing waits. */
-uint64_t pend_table_next_deadline(const struct pend_table *table);
+uint64_t pend_table_next_deadline(const struct pend_table *table) CORE_LOCKED(*table);
 
 /* An undecided entry whose deadline has passed; claim it before asking again. NULL: none. */
-struct pend_entry *pend_table_expired(struct pend_table *table, uint64_t now);
+struct pend_entry *pend_table_expired(struct pend_table *table, uint64_t now) CORE_LOCKED(*table);
 
 #endif

@@ -13,6 +13,7 @@
 #ifndef CORE_VERDICT_TABLE_H
 #define CORE_VERDICT_TABLE_H
 
+#include "core/locked.h"
 #include "core/connection.h"
 #include "core/group_index.h"
 #include "core/slot_pool.h"
@@ -29,7 +30,7 @@ struct verdict_entry {
     uint64_t flow; /* 0: not established yet */
 };
 
-struct verdict_table {
+struct CORE_LOCKABLE verdict_table {
     struct slot_pool slots;
     struct list_link recent; /* longest unused first */
     struct group_index by_endpoint;
@@ -44,35 +45,37 @@ struct verdict_flow {
 
 bool verdict_table_init(struct verdict_table *table, const struct core_memory *memory, uint32_t limit, uint64_t seed);
 void verdict_table_cleanup(struct verdict_table *table);
-uint32_t verdict_table_count(const struct verdict_table *table);
+uint32_t verdict_table_count(const struct verdict_table *table) CORE_LOCKED(*table);
 
 /* Stores or replaces. false: no memory. *evicted: the flow of the verdict that made room. */
 bool verdict_table_put(struct verdict_table *table, uint64_t endpoint, const struct destination *to,
-                       enum gatehouse_verdict verdict, struct verdict_flow *evicted);
+                       enum gatehouse_verdict verdict, struct verdict_flow *evicted) CORE_LOCKED(*table);
 
 /* The flow is blocked now: what was stored before does not answer for it any more. Nothing stored: harmless. */
-void verdict_table_block(struct verdict_table *table, uint64_t endpoint, const struct destination *to);
+void verdict_table_block(struct verdict_table *table, uint64_t endpoint, const struct destination *to)
+    CORE_LOCKED(*table);
 
 /* GATEHOUSE_VERDICT_NONE: nothing stored. */
-enum gatehouse_verdict verdict_table_get(struct verdict_table *table, uint64_t endpoint, const struct destination *to);
+enum gatehouse_verdict verdict_table_get(struct verdict_table *table, uint64_t endpoint, const struct destination *to)
+    CORE_LOCKED(*table);
 
 /* Notes the flow's handle and layer. The context for it, or 0: nothing stored, or it has a flow already. */
 uint64_t verdict_table_set_flow(struct verdict_table *table, uint64_t endpoint, const struct destination *to,
-                                uint64_t flow, uint16_t layer);
+                                uint64_t flow, uint16_t layer) CORE_LOCKED(*table);
 
 /* Is the context still that of a flow with a verdict? */
-bool verdict_table_has(const struct verdict_table *table, uint64_t context);
+bool verdict_table_has(const struct verdict_table *table, uint64_t context) CORE_LOCKED(*table);
 
 /* The flow of this context is deleted. An old context is ignored. */
-void verdict_table_flow_deleted(struct verdict_table *table, uint64_t context);
+void verdict_table_flow_deleted(struct verdict_table *table, uint64_t context) CORE_LOCKED(*table);
 
 /* Forgets the flow handle only (it could not be associated). */
-void verdict_table_clear_flow(struct verdict_table *table, uint64_t context);
+void verdict_table_clear_flow(struct verdict_table *table, uint64_t context) CORE_LOCKED(*table);
 
 /* Removes every verdict of the endpoint that has no flow (a flow's goes with the flow). Returns how many. */
-uint32_t verdict_table_endpoint_closed(struct verdict_table *table, uint64_t endpoint);
+uint32_t verdict_table_endpoint_closed(struct verdict_table *table, uint64_t endpoint) CORE_LOCKED(*table);
 
 /* Some flow that has a context, without removing it; flow 0: none. For unload. */
-struct verdict_flow verdict_table_any_flow(const struct verdict_table *table, uint64_t *context);
+struct verdict_flow verdict_table_any_flow(const struct verdict_table *table, uint64_t *context) CORE_LOCKED(*table);
 
 #endif

@@ -13,14 +13,19 @@
 #define RETRY_TICKS  10000000u /* a filter that could not be deleted: again in a second */
 #define EXPIRE_BATCH 64u
 
+_IRQL_requires_(PASSIVE_LEVEL)
+_Acquires_lock_(driver_answers_gate)
 static void gate_take(void)
 {
-    KeWaitForSingleObject(&driver_state.answers.gate, Executive, KernelMode, FALSE, NULL);
+    KeWaitForSingleObject(&driver_answers_gate, Executive, KernelMode, FALSE, NULL);
+    _Analysis_assume_lock_acquired_(driver_answers_gate);
 }
 
+_Releases_lock_(driver_answers_gate)
 static void gate_leave(void)
 {
-    KeSetEvent(&driver_state.answers.gate, IO_NO_INCREMENT, FALSE);
+    KeSetEvent(&driver_answers_gate, IO_NO_INCREMENT, FALSE);
+    _Analysis_assume_lock_released_(driver_answers_gate);
 }
 
 _Use_decl_annotations_
@@ -29,24 +34,26 @@ uint32_t answers_count(void)
     return (uint32_t)InterlockedCompareExchange(&driver_state.answers.count, 0, 0);
 }
 
+_Requires_lock_held_(driver_answers_gate)
 static void count_changed(void)
 {
-    InterlockedExchange(&driver_state.answers.count, (LONG)answer_table_count(&driver_state.answers.table));
+    InterlockedExchange(&driver_state.answers.count, (LONG)answer_table_count(driver_answers()));
 }
 
 static void program_put(struct program *program)
 {
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
-    program_table_put(&driver_state.pends.programs, program);
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
+    program_table_put(&driver_pends()->programs, program);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
 }
 
 /* Gate taken. Arms the timer for the answer that ends first, not before earliest. */
+_Requires_lock_held_(driver_answers_gate)
 static void arm(uint64_t earliest)
 {
-    struct answer *next = answer_table_next(&driver_state.answers.table);
+    struct answer *next = answer_table_next(driver_answers());
     uint64_t when;
 
     if (next == NULL) {
@@ -58,6 +65,8 @@ static void arm(uint64_t earliest)
 }
 
 /* Gate taken, a transaction open. A filter that is gone already is no failure. */
+_IRQL_requires_(PASSIVE_LEVEL)
+_Requires_lock_held_(driver_answers_gate)
 static NTSTATUS delete_filters_in_transaction(const struct answer *answer)
 {
     NTSTATUS status = STATUS_SUCCESS;
@@ -72,6 +81,8 @@ static NTSTATUS delete_filters_in_transaction(const struct answer *answer)
 }
 
 /* Gate taken, no transaction open. */
+_IRQL_requires_(PASSIVE_LEVEL)
+_Requires_lock_held_(driver_answers_gate)
 static NTSTATUS delete_filters(const struct answer *answer)
 {
     NTSTATUS status = FwpmTransactionBegin0(driver_state.engine, 0);
@@ -87,22 +98,25 @@ static NTSTATUS delete_filters(const struct answer *answer)
 }
 
 /* Gate taken. */
+_Requires_lock_held_(driver_answers_gate)
 static void forget(struct answer *answer)
 {
     struct program *program = answer->program;
 
-    answer_table_remove(&driver_state.answers.table, answer);
+    answer_table_remove(driver_answers(), answer);
     count_changed();
     program_put(program);
 }
 
 /* Gate taken. Deletes what has ended; returns when to look again at the earliest. */
+_IRQL_requires_(PASSIVE_LEVEL)
+_Requires_lock_held_(driver_answers_gate)
 static uint64_t expire(void)
 {
     uint64_t now = driver_now();
 
     for (uint32_t i = 0; i < EXPIRE_BATCH; i++) {
-        struct answer *answer = answer_table_next(&driver_state.answers.table);
+        struct answer *answer = answer_table_next(driver_answers());
         if (answer == NULL || answer->ends > now)
             return 0;
         if (!NT_SUCCESS(delete_filters(answer)))
@@ -113,6 +127,7 @@ static uint64_t expire(void)
     return 0;
 }
 
+_Function_class_(IO_WORKITEM_ROUTINE)
 static VOID answers_work(PDEVICE_OBJECT device, PVOID context)
 {
     UNREFERENCED_PARAMETER(device);
@@ -144,7 +159,7 @@ NTSTATUS answers_init(void)
 {
     struct driver_answers *answers = &driver_state.answers;
 
-    KeInitializeEvent(&answers->gate, SynchronizationEvent, TRUE);
+    KeInitializeEvent(&driver_answers_gate, SynchronizationEvent, TRUE);
     KeInitializeTimer(&answers->timer);
     KeInitializeDpc(&answers->dpc, answers_dpc, NULL);
     if (!answer_table_init(&answers->table, &driver_state.memory, DRIVER_ANSWERS_MAX))
@@ -162,9 +177,11 @@ void answers_cleanup(void)
         return;
     (void)KeCancelTimer(&answers->timer);
     KeFlushQueuedDpcs();
-    for (struct answer *answer = answer_table_any(&answers->table); answer != NULL;
-         answer = answer_table_any(&answers->table))
+    _Analysis_assume_lock_acquired_(driver_answers_gate); /* nobody else is left */
+    for (struct answer *answer = answer_table_any(driver_answers()); answer != NULL;
+         answer = answer_table_any(driver_answers()))
         forget(answer);
+    _Analysis_assume_lock_released_(driver_answers_gate);
     answer_table_cleanup(&answers->table);
     if (answers->work != NULL)
         IoFreeWorkItem(answers->work);
@@ -190,8 +207,8 @@ static uint32_t subject_of(struct client *client, const struct gatehouse_decisio
     uint32_t refusal;
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
-    refusal = decisions_refusal(pend_table_find(&driver_state.pends, decision->id, &client->hand, &entry));
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
+    refusal = decisions_refusal(pend_table_find(driver_pends(), decision->id, &client->hand, &entry));
     if (refusal == 0 && entry->program == NULL)
         refusal = GATEHOUSE_E_BAD_SCOPE;
     if (refusal == 0) {
@@ -200,11 +217,13 @@ static uint32_t subject_of(struct client *client, const struct gatehouse_decisio
         subject->to = connection_destination(&entry->connection);
         subject->anywhere = decision->scope == GATEHOUSE_SCOPE_PROGRAM;
     }
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     return refusal;
 }
 
 /* Gate taken, transaction open. Adds the filters for the subject; ids into filters. */
+_IRQL_requires_(PASSIVE_LEVEL)
+_Requires_lock_held_(driver_answers_gate)
 static NTSTATUS add_filters(const struct subject *subject, enum gatehouse_verdict verdict, uint64_t *filters)
 {
     NTSTATUS status = STATUS_SUCCESS;
@@ -219,25 +238,27 @@ static NTSTATUS add_filters(const struct subject *subject, enum gatehouse_verdic
 }
 
 /* Gate taken. The answer's place in the table: the old one for the same subject, or a fresh one with a reference. */
+_Requires_lock_held_(driver_answers_gate)
 static struct answer *place_for(const struct subject *subject, BOOLEAN *fresh)
 {
-    struct answer *answer =
-        answer_table_find(&driver_state.answers.table, subject->program, subject_destination(subject));
+    struct answer *answer = answer_table_find(driver_answers(), subject->program, subject_destination(subject));
     KIRQL irql;
 
     *fresh = answer == NULL;
     if (answer != NULL)
         return answer;
-    answer = answer_table_add(&driver_state.answers.table, subject->program, subject_destination(subject));
+    answer = answer_table_add(driver_answers(), subject->program, subject_destination(subject));
     if (answer != NULL) {
-        KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+        KeAcquireSpinLock(&driver_pend_lock, &irql);
         program_reference(subject->program);
-        KeReleaseSpinLock(&driver_state.pend_lock, irql);
+        KeReleaseSpinLock(&driver_pend_lock, irql);
     }
     return answer;
 }
 
 /* Gate taken. Filters and claim in one transaction; claimed gets the request if it was won. */
+_IRQL_requires_(PASSIVE_LEVEL)
+_Requires_lock_held_(driver_answers_gate)
 static uint32_t remember(struct client *client, const struct gatehouse_decision *decision,
                          const struct subject *subject, struct answer *answer, struct list_link *claimed)
 {
@@ -253,9 +274,9 @@ static uint32_t remember(struct client *client, const struct gatehouse_decision 
     if (NT_SUCCESS(status))
         status = add_filters(subject, verdict, filters);
     if (NT_SUCCESS(status)) {
-        KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+        KeAcquireSpinLock(&driver_pend_lock, &irql);
         refusal = decisions_claim_locked(client, decision->id, verdict, claimed);
-        KeReleaseSpinLock(&driver_state.pend_lock, irql);
+        KeReleaseSpinLock(&driver_pend_lock, irql);
     }
     if (!NT_SUCCESS(status) || refusal != 0) {
         (void)FwpmTransactionAbort0(driver_state.engine);
@@ -274,6 +295,7 @@ static uint32_t remember(struct client *client, const struct gatehouse_decision 
 }
 
 /* Decides everything else that is held and covered, a batch at a time. */
+_Requires_no_locks_held_
 static void decide_covered(const struct subject *subject, enum gatehouse_verdict verdict)
 {
     uint32_t count;
@@ -283,15 +305,15 @@ static void decide_covered(const struct subject *subject, enum gatehouse_verdict
         KIRQL irql;
 
         list_init(&claimed);
-        KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+        KeAcquireSpinLock(&driver_pend_lock, &irql);
         for (count = 0; count < DRIVER_BATCH; count++) {
             struct pend_entry *entry =
-                pend_table_covered(&driver_state.pends, subject->program, subject_destination(subject));
+                pend_table_covered(driver_pends(), subject->program, subject_destination(subject));
             if (entry == NULL)
                 break;
-            (void)pend_table_claim(&driver_state.pends, entry, verdict, GATEHOUSE_BY_ANSWER, &claimed);
+            (void)pend_table_claim(driver_pends(), entry, verdict, GATEHOUSE_BY_ANSWER, &claimed);
         }
-        KeReleaseSpinLock(&driver_state.pend_lock, irql);
+        KeReleaseSpinLock(&driver_pend_lock, irql);
         holds_complete(&claimed);
     } while (count == DRIVER_BATCH);
 }

@@ -20,15 +20,15 @@ struct client *client_new(uint64_t process_id, NTSTATUS *status)
         return NULL;
     client->process_id = process_id;
     pend_owner_init(&client->hand);
-    irp_queue_init(&client->request_reads, &driver_state.pend_lock);
-    irp_queue_init(&client->event_reads, &driver_state.event_lock);
+    irp_queue_init(&client->request_reads, &driver_pend_lock);
+    irp_queue_init(&client->event_reads, &driver_event_lock);
     InitializeListHead(&client->observer);
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     stopping = driver_state.draining;
     if (!stopping)
         InsertTailList(&driver_state.clients, &client->link);
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     if (stopping) {
         ExFreePoolWithTag(client, DRIVER_POOL_TAG);
         *status = STATUS_DEVICE_NOT_READY;
@@ -46,9 +46,9 @@ static void give_back_all(struct client *client)
     do {
         KIRQL irql;
 
-        KeAcquireSpinLock(&driver_state.pend_lock, &irql);
-        moved = pend_table_give_back(&driver_state.pends, &client->hand, DRIVER_BATCH);
-        KeReleaseSpinLock(&driver_state.pend_lock, irql);
+        KeAcquireSpinLock(&driver_pend_lock, &irql);
+        moved = pend_table_give_back(driver_pends(), &client->hand, DRIVER_BATCH);
+        KeReleaseSpinLock(&driver_pend_lock, irql);
         InterlockedExchangeAdd64(&driver_state.counters.requeued, moved);
     } while (moved == DRIVER_BATCH);
 }
@@ -59,12 +59,12 @@ void client_leave(struct client *client)
     BOOLEAN decided;
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     client->gone = TRUE;
     decided = driver_state.decider == client;
     if (decided)
         driver_state.decider = NULL;
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
 
     irp_queue_drain(&client->request_reads, STATUS_CANCELLED);
     events_leave(client);
@@ -81,9 +81,9 @@ void client_free(struct client *client)
     KIRQL irql;
 
     client_leave(client);
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     RemoveEntryList(&client->link);
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     ExFreePoolWithTag(client, DRIVER_POOL_TAG);
 }
 
@@ -98,7 +98,7 @@ NTSTATUS client_hello(struct client *client, const struct gatehouse_hello *hello
         if (!NT_SUCCESS(status))
             return status;
     }
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     if (client->gone || driver_state.draining) {
         status = (NTSTATUS)GATEHOUSE_E_STOPPING;
     } else if (client->role != CLIENT_NEW) {
@@ -112,7 +112,7 @@ NTSTATUS client_hello(struct client *client, const struct gatehouse_hello *hello
         client->role = CLIENT_DECIDER;
         driver_state.decider = client;
     }
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     return status;
 }
 
@@ -142,9 +142,9 @@ enum client_role client_role_of(struct client *client)
     enum client_role role;
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     role = client->role;
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     return role;
 }
 
@@ -153,14 +153,14 @@ static struct client *any_client(BOOLEAN staying_only)
     struct client *found = NULL;
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     for (PLIST_ENTRY link = driver_state.clients.Flink; link != &driver_state.clients && found == NULL;
          link = link->Flink) {
         struct client *client = CONTAINING_RECORD(link, struct client, link);
         if (!staying_only || !client->gone)
             found = client;
     }
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     return found;
 }
 

@@ -15,17 +15,17 @@
 enum client_role { CLIENT_NEW = 0, CLIENT_SEED, CLIENT_DECIDER, CLIENT_OBSERVER };
 
 struct client {
-    LIST_ENTRY link; /* pend_lock */
     uint64_t process_id;
-    enum client_role role;          /* pend_lock; a role is taken once and kept */
-    BOOLEAN gone;                   /* pend_lock */
-    struct pend_owner hand;         /* pend_lock */
-    struct irp_queue request_reads; /* pend_lock */
+    _Guarded_by_(driver_pend_lock) LIST_ENTRY link;
+    _Guarded_by_(driver_pend_lock) enum client_role role; /* a role is taken once and kept */
+    _Guarded_by_(driver_pend_lock) BOOLEAN gone;
+    _Guarded_by_(driver_pend_lock) struct pend_owner hand;
+    _Guarded_by_(driver_pend_lock) struct irp_queue request_reads;
 
-    LIST_ENTRY observer;          /* event_lock */
-    BOOLEAN observing;            /* event_lock */
-    struct event_cursor cursor;   /* event_lock */
-    struct irp_queue event_reads; /* event_lock */
+    _Guarded_by_(driver_event_lock) LIST_ENTRY observer;
+    _Guarded_by_(driver_event_lock) BOOLEAN observing;
+    _Guarded_by_(driver_event_lock) struct event_cursor cursor;
+    _Guarded_by_(driver_event_lock) struct irp_queue event_reads;
 };
 
 /* NULL: no memory, or the driver is stopping (*status). */
@@ -34,10 +34,12 @@ struct client *client_new(uint64_t process_id, NTSTATUS *status);
 
 /* Gives back what it has in hand, completes its reads with STATUS_CANCELLED; a decider's place is free. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
 void client_leave(struct client *client);
 
 /* Leaves if it has not, and frees. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
 void client_free(struct client *client);
 
 /* HELLO. 0 or GATEHOUSE_E_*, or STATUS_INSUFFICIENT_RESOURCES. */
@@ -45,9 +47,13 @@ _IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS client_hello(struct client *client, const struct gatehouse_hello *hello);
 
 /* pend_lock held. The seed's client decides implicitly. STATUS_DEVICE_BUSY: somebody else does. */
+_IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_pend_lock)
 NTSTATUS client_become_seed_locked(struct client *client);
 
 /* pend_lock held. Which connections the present decider is offered: PEND_*, 0 without one. */
+_IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_pend_lock)
 uint32_t client_decider_versions_locked(void);
 
 /* The role, read under the lock. */

@@ -28,13 +28,14 @@ uint32_t decisions_claim_locked(struct client *client, uint64_t id, enum gatehou
                                 struct list_link *claimed)
 {
     struct pend_entry *entry;
-    enum pend_result result = pend_table_find(&driver_state.pends, id, &client->hand, &entry);
+    enum pend_result result = pend_table_find(driver_pends(), id, &client->hand, &entry);
 
     if (result == PEND_OK)
-        (void)pend_table_claim(&driver_state.pends, entry, verdict, GATEHOUSE_BY_DECIDER, claimed);
+        (void)pend_table_claim(driver_pends(), entry, verdict, GATEHOUSE_BY_DECIDER, claimed);
     return decisions_refusal(result);
 }
 
+_Requires_no_locks_held_
 static uint32_t decide(struct client *client, uint64_t id, enum gatehouse_verdict verdict)
 {
     struct list_link claimed;
@@ -42,9 +43,9 @@ static uint32_t decide(struct client *client, uint64_t id, enum gatehouse_verdic
     KIRQL irql;
 
     list_init(&claimed);
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     refusal = decisions_claim_locked(client, id, verdict, &claimed);
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     DRIVER_TRACE("decision submitted: id=%llu verdict=%u refusal=%08x\n", (unsigned long long)id, (unsigned)verdict,
                  (unsigned)refusal);
     holds_complete(&claimed);
@@ -53,6 +54,7 @@ static uint32_t decide(struct client *client, uint64_t id, enum gatehouse_verdic
 
 /* Returns how many were refused. The status of decision i takes the place of input that was read already:
  * 4 * (i + 1) <= 8 + 24 * i. */
+_IRQL_requires_(PASSIVE_LEVEL)
 static uint32_t submit(struct client *client, void *buffer, uint32_t count)
 {
     uint32_t *statuses = buffer;

@@ -11,12 +11,16 @@
 
 #include "driver/dispatch.h"
 
+_IRQL_requires_(PASSIVE_LEVEL)
 dispatch_handler decisions_submit;
+_IRQL_requires_(PASSIVE_LEVEL)
 dispatch_handler decisions_submit_and_get;
+_IRQL_requires_(PASSIVE_LEVEL)
 dispatch_handler decisions_submit_seed;
 
 /* pend_lock held. Claims id for the client's verdict; 0 or the GATEHOUSE_E_* why not. */
 _IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_pend_lock)
 uint32_t decisions_claim_locked(struct client *client, uint64_t id, enum gatehouse_verdict verdict,
                                 struct list_link *claimed);
 

@@ -30,6 +30,7 @@ struct operation {
     BOOLEAN seed;        /* answers with the system's own statuses */
 };
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS hello(struct client *client, PIRP irp, struct dispatch_io *io)
 {
     struct gatehouse_hello in;
@@ -48,6 +49,7 @@ static NTSTATUS hello(struct client *client, PIRP irp, struct dispatch_io *io)
     return status;
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS set_policy(struct client *client, PIRP irp, struct dispatch_io *io)
 {
     struct gatehouse_policy in;
@@ -58,12 +60,12 @@ static NTSTATUS set_policy(struct client *client, PIRP irp, struct dispatch_io *
     UNREFERENCED_PARAMETER(irp);
     if (refusal != 0)
         return (NTSTATUS)refusal;
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     if (client->gone || driver_state.draining)
         status = (NTSTATUS)GATEHOUSE_E_STOPPING;
     else
         driver_state.policy = in;
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     if (NT_SUCCESS(status))
         holds_apply_no_decider();
     return status;
@@ -117,6 +119,7 @@ static const struct operation *find(ULONG code)
     return NULL;
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS control(PIRP irp, struct dispatch_io *io)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
@@ -168,8 +171,11 @@ NTSTATUS dispatch_cleanup(struct _DEVICE_OBJECT *device, struct _IRP *irp)
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
 
     UNREFERENCED_PARAMETER(device);
-    if (stack->FileObject->FsContext != NULL)
+    /* Inside the rundown, so that unload waits for what a leaving client decides. Once it closes, unload does this. */
+    if (stack->FileObject->FsContext != NULL && rundown_enter(&driver_state.rundown)) {
         client_leave(stack->FileObject->FsContext);
+        rundown_leave(&driver_state.rundown);
+    }
     return irp_complete(irp, STATUS_SUCCESS, 0);
 }
 
@@ -178,8 +184,10 @@ NTSTATUS dispatch_close(struct _DEVICE_OBJECT *device, struct _IRP *irp)
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
 
     UNREFERENCED_PARAMETER(device);
-    if (stack->FileObject->FsContext != NULL)
+    if (stack->FileObject->FsContext != NULL && rundown_enter(&driver_state.rundown)) {
         client_free(stack->FileObject->FsContext);
+        rundown_leave(&driver_state.rundown);
+    }
     stack->FileObject->FsContext = NULL;
     return irp_complete(irp, STATUS_SUCCESS, 0);
 }

@@ -25,9 +25,13 @@ struct dispatch_io {
 typedef NTSTATUS dispatch_handler(struct client *client, PIRP irp, struct dispatch_io *io);
 
 /* IRP_MJ_CREATE, _CLEANUP, _CLOSE, _DEVICE_CONTROL. */
+_Function_class_(DRIVER_DISPATCH)
 DRIVER_DISPATCH dispatch_create;
+_Function_class_(DRIVER_DISPATCH)
 DRIVER_DISPATCH dispatch_cleanup;
+_Function_class_(DRIVER_DISPATCH)
 DRIVER_DISPATCH dispatch_close;
+_Function_class_(DRIVER_DISPATCH)
 DRIVER_DISPATCH dispatch_control;
 
 #endif

@@ -7,10 +7,13 @@
  *
  * Locks, outermost first. A thread that holds one takes only those below it.
  *
- *   answers.gate     event used as a mutex, PASSIVE_LEVEL; around Fwpm transactions and the answers
- *   pend_lock        pends, completing, policy, decider, draining, clients, each client's request reads
- *   verdict_lock     verdicts
- *   event_lock       ring, observers, each client's event reads
+ *   driver_answers_gate   event used as a mutex, PASSIVE_LEVEL; around Fwpm transactions and the answers
+ *   driver_pend_lock      pends, completing, policy, decider, draining, clients, each client's request reads
+ *   driver_verdict_lock   verdicts
+ *   driver_event_lock     ring, observers, each client's event reads
+ *
+ * Comments say gate, pend_lock and so on. The locks stand outside the state so that annotations can name them; `make
+ * lint` checks this order, what each guards, what runs at which IRQL and what no lock is held over (tools/check-locks).
  *
  * None is held over FwpsCompleteOperation0 (it runs our classifyFn on the same stack),
  * FwpsPendOperation0, FwpsFlow*Context0 (flowDeleteFn), IoCompleteRequest or any Fwpm routine; the
@@ -27,6 +30,7 @@
 
 #include "core/answer_table.h"
 #include "core/event_ring.h"
+#include "core/locked.h"
 #include "core/pend_table.h"
 #include "core/verdict_table.h"
 #include "driver/rundown.h"
@@ -44,6 +48,11 @@
 
 struct client;
 
+extern KEVENT driver_answers_gate; /* synchronization event: set = free */
+extern KSPIN_LOCK driver_pend_lock;
+extern CORE_LOCK_AFTER(driver_pend_lock) KSPIN_LOCK driver_verdict_lock;
+extern CORE_LOCK_AFTER(driver_verdict_lock) KSPIN_LOCK driver_event_lock;
+
 /* Only grow; changed by DRIVER_COUNT. In struct gatehouse_status's words. */
 struct driver_counters {
     volatile LONG64 classified, pended, permitted_by_decider, blocked_by_decider, permitted_by_answer,
@@ -53,8 +62,7 @@ struct driver_counters {
 
 /* Remembered answers: answers.h. */
 struct driver_answers {
-    KEVENT gate; /* synchronization event: set = free */
-    struct answer_table table;
+    struct answer_table table; /* driver_answers() */
     KTIMER timer;
     KDPC dpc;
     PIO_WORKITEM work;
@@ -65,31 +73,29 @@ struct driver_answers {
 struct driver_state {
     PDEVICE_OBJECT device;
     struct core_memory memory;
-    struct rundown rundown; /* dispatch, DPC and work item are inside */
+    struct rundown rundown; /* dispatch, a leaving client, DPC and work item are inside */
     uint64_t loaded_at;
     uint32_t capacity;
     BOOLEAN hold_loopback;
     struct driver_counters counters;
 
-    KSPIN_LOCK pend_lock;
-    struct pend_table pends;
-    uint32_t completing; /* entries that are decided and counted, and not yet released */
-    struct gatehouse_policy policy;
-    struct client *decider;
-    LIST_ENTRY clients;
-    BOOLEAN draining;
+    struct pend_table pends; /* driver_pends() */
+    /* Entries that are decided and counted, and not yet released. */
+    _Guarded_by_(driver_pend_lock) uint32_t completing;
+    _Guarded_by_(driver_pend_lock) struct gatehouse_policy policy;
+    _Guarded_by_(driver_pend_lock) struct client *decider;
+    _Guarded_by_(driver_pend_lock) LIST_ENTRY clients;
+    _Guarded_by_(driver_pend_lock) BOOLEAN draining;
     KTIMER deadline_timers[2]; /* at most one is set: deadline_turn; see holds_deadline_dpc */
     KDPC deadline_dpcs[2];
-    ULONG deadline_turn;
-    uint64_t deadline_armed; /* DEADLINE_NEVER: not armed */
+    _Guarded_by_(driver_pend_lock) ULONG deadline_turn;
+    _Guarded_by_(driver_pend_lock) uint64_t deadline_armed; /* DEADLINE_NEVER: not armed */
 
-    KSPIN_LOCK verdict_lock;
-    struct verdict_table verdicts;
-    BOOLEAN verdicts_closed; /* no new flow contexts */
+    struct verdict_table verdicts;                             /* driver_verdicts() */
+    _Guarded_by_(driver_verdict_lock) BOOLEAN verdicts_closed; /* no new flow contexts */
 
-    KSPIN_LOCK event_lock;
-    struct event_ring ring;
-    LIST_ENTRY observers;
+    struct event_ring ring; /* driver_ring() */
+    _Guarded_by_(driver_event_lock) LIST_ENTRY observers;
     volatile LONG observer_count;
 
     struct driver_answers answers;
@@ -99,6 +105,35 @@ struct driver_state {
 };
 
 extern struct driver_state driver_state;
+
+/* The tables, each for who holds its lock. */
+_Requires_lock_held_(driver_pend_lock)
+CORE_LOCKED_BY(driver_pend_lock)
+static inline struct pend_table *driver_pends(void)
+{
+    return &driver_state.pends;
+}
+
+_Requires_lock_held_(driver_verdict_lock)
+CORE_LOCKED_BY(driver_verdict_lock)
+static inline struct verdict_table *driver_verdicts(void)
+{
+    return &driver_state.verdicts;
+}
+
+_Requires_lock_held_(driver_event_lock)
+CORE_LOCKED_BY(driver_event_lock)
+static inline struct event_ring *driver_ring(void)
+{
+    return &driver_state.ring;
+}
+
+_Requires_lock_held_(driver_answers_gate)
+CORE_LOCKED_BY(driver_answers_gate)
+static inline struct answer_table *driver_answers(void)
+{
+    return &driver_state.answers.table;
+}
 
 #define DRIVER_COUNT(counter) ((void)InterlockedIncrement64(&driver_state.counters.counter))
 #define DRIVER_TRACE(...)     ((void)DbgPrintEx(DPFLTR_IHVDRIVER_ID, DPFLTR_INFO_LEVEL, "gatehouse: " __VA_ARGS__))

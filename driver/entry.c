@@ -21,8 +21,15 @@
 #include "driver/settings.h"
 
 struct driver_state driver_state;
+KEVENT driver_answers_gate;
+/* Each in a cache line of its own: many processors want them at once. */
+DECLSPEC_CACHEALIGN KSPIN_LOCK driver_pend_lock;
+DECLSPEC_CACHEALIGN KSPIN_LOCK driver_verdict_lock;
+DECLSPEC_CACHEALIGN KSPIN_LOCK driver_event_lock;
 
+_Function_class_(DRIVER_INITIALIZE)
 DRIVER_INITIALIZE DriverEntry;
+_Function_class_(DRIVER_UNLOAD)
 static DRIVER_UNLOAD driver_unload;
 
 static void *pool_allocate(void *context, size_t size)
@@ -46,17 +53,20 @@ static uint64_t secret_number(void)
     return hash_add(hash_add((uint64_t)counter.QuadPart, driver_now()), (uint64_t)(ULONG_PTR)driver_state.device);
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static void state_init(void)
 {
     RtlZeroMemory(&driver_state, sizeof(driver_state));
     driver_state.memory.allocate = pool_allocate;
     driver_state.memory.release = pool_release;
     driver_state.loaded_at = driver_now();
+    _Analysis_assume_lock_acquired_(driver_pend_lock); /* nobody else is there yet */
     driver_state.deadline_armed = DEADLINE_NEVER;
+    _Analysis_assume_lock_released_(driver_pend_lock);
     rundown_init(&driver_state.rundown);
-    KeInitializeSpinLock(&driver_state.pend_lock);
-    KeInitializeSpinLock(&driver_state.verdict_lock);
-    KeInitializeSpinLock(&driver_state.event_lock);
+    KeInitializeSpinLock(&driver_pend_lock);
+    KeInitializeSpinLock(&driver_verdict_lock);
+    KeInitializeSpinLock(&driver_event_lock);
     InitializeListHead(&driver_state.clients);
     InitializeListHead(&driver_state.observers);
     for (ULONG i = 0; i < RTL_NUMBER_OF(driver_state.deadline_timers); i++) {
@@ -65,6 +75,7 @@ static void state_init(void)
     }
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS tables_init(void)
 {
     uint64_t seed = secret_number();
@@ -76,13 +87,14 @@ static NTSTATUS tables_init(void)
 }
 
 /* Also undoes a DriverEntry that failed half-way: each step is harmless where its part never started. */
+_IRQL_requires_(PASSIVE_LEVEL)
 static void stop_everything(void)
 {
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     driver_state.draining = TRUE;
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     holds_drain();
     rundown_close(&driver_state.rundown);
     holds_drain(); /* what a leaving client gave back */

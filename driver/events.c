@@ -19,19 +19,21 @@ void events_record(enum gatehouse_event_type type, enum gatehouse_verdict verdic
     if (nobody_observes())
         return;
     event.time = driver_now();
-    KeAcquireSpinLock(&driver_state.event_lock, &irql);
-    (void)event_ring_write(&driver_state.ring, &event);
-    KeReleaseSpinLock(&driver_state.event_lock, irql);
+    KeAcquireSpinLock(&driver_event_lock, &irql);
+    (void)event_ring_write(driver_ring(), &event);
+    KeReleaseSpinLock(&driver_event_lock, irql);
 }
 
 /* event_lock held; there is something for the client. Sets the IRP's status. */
+_IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_event_lock)
 static void fill(struct client *client, PIRP irp)
 {
     ULONG room = IoGetCurrentIrpStackLocation(irp)->Parameters.DeviceIoControl.OutputBufferLength;
     uint64_t lost;
     uint32_t next;
-    uint32_t used = event_ring_read(&driver_state.ring, &client->cursor, driver_now(), irp->AssociatedIrp.SystemBuffer,
-                                    room, &next, &lost);
+    uint32_t used = event_ring_read(driver_ring(), &client->cursor, driver_now(), irp->AssociatedIrp.SystemBuffer, room,
+                                    &next, &lost);
 
     InterlockedExchangeAdd64(&driver_state.counters.events_lost, (LONG64)lost);
     if (used == 0)
@@ -41,13 +43,15 @@ static void fill(struct client *client, PIRP irp)
 }
 
 /* event_lock held. A filled read of some observer, or NULL. */
+_IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_event_lock)
 static PIRP match_locked(void)
 {
     for (PLIST_ENTRY link = driver_state.observers.Flink; link != &driver_state.observers; link = link->Flink) {
         struct client *client = CONTAINING_RECORD(link, struct client, observer);
         PIRP irp = NULL;
 
-        if (event_ring_has(&driver_state.ring, &client->cursor))
+        if (event_ring_has(driver_ring(), &client->cursor))
             irp = irp_queue_take(&client->event_reads);
         if (irp != NULL) {
             fill(client, irp);
@@ -64,9 +68,9 @@ void events_deliver(void)
         KIRQL irql;
         PIRP irp;
 
-        KeAcquireSpinLock(&driver_state.event_lock, &irql);
+        KeAcquireSpinLock(&driver_event_lock, &irql);
         irp = match_locked();
-        KeReleaseSpinLock(&driver_state.event_lock, irql);
+        KeReleaseSpinLock(&driver_event_lock, irql);
         if (irp == NULL)
             return;
         IoCompleteRequest(irp, IO_NO_INCREMENT);
@@ -81,12 +85,12 @@ NTSTATUS events_prepare(void)
 
     if (bytes == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
-    KeAcquireSpinLock(&driver_state.event_lock, &irql);
-    if (driver_state.ring.bytes == NULL) {
-        event_ring_init(&driver_state.ring, bytes, DRIVER_EVENT_BYTES);
+    KeAcquireSpinLock(&driver_event_lock, &irql);
+    if (driver_ring()->bytes == NULL) {
+        event_ring_init(driver_ring(), bytes, DRIVER_EVENT_BYTES);
         bytes = NULL;
     }
-    KeReleaseSpinLock(&driver_state.event_lock, irql);
+    KeReleaseSpinLock(&driver_event_lock, irql);
     if (bytes != NULL)
         ExFreePoolWithTag(bytes, DRIVER_POOL_TAG);
     return STATUS_SUCCESS;
@@ -95,12 +99,12 @@ NTSTATUS events_prepare(void)
 _Use_decl_annotations_
 void events_join_locked(struct client *client)
 {
-    KeAcquireSpinLockAtDpcLevel(&driver_state.event_lock);
+    KeAcquireSpinLockAtDpcLevel(&driver_event_lock);
     client->observing = TRUE;
-    event_cursor_start(&driver_state.ring, &client->cursor);
+    event_cursor_start(driver_ring(), &client->cursor);
     InsertTailList(&driver_state.observers, &client->observer);
     InterlockedIncrement(&driver_state.observer_count);
-    KeReleaseSpinLockFromDpcLevel(&driver_state.event_lock);
+    KeReleaseSpinLockFromDpcLevel(&driver_event_lock);
 }
 
 _Use_decl_annotations_
@@ -108,22 +112,24 @@ void events_leave(struct client *client)
 {
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.event_lock, &irql);
+    KeAcquireSpinLock(&driver_event_lock, &irql);
     if (client->observing) {
         client->observing = FALSE;
         RemoveEntryList(&client->observer);
         InterlockedDecrement(&driver_state.observer_count);
     }
-    KeReleaseSpinLock(&driver_state.event_lock, irql);
+    KeReleaseSpinLock(&driver_event_lock, irql);
     irp_queue_drain(&client->event_reads, STATUS_CANCELLED);
 }
 
 _Use_decl_annotations_
 void events_cleanup(void)
 {
-    if (driver_state.ring.bytes != NULL)
-        ExFreePoolWithTag(driver_state.ring.bytes, DRIVER_POOL_TAG);
-    driver_state.ring.bytes = NULL;
+    _Analysis_assume_lock_acquired_(driver_event_lock); /* nobody else is left */
+    if (driver_ring()->bytes != NULL)
+        ExFreePoolWithTag(driver_ring()->bytes, DRIVER_POOL_TAG);
+    driver_ring()->bytes = NULL;
+    _Analysis_assume_lock_released_(driver_event_lock);
 }
 
 NTSTATUS events_read(struct client *client, PIRP irp, struct dispatch_io *io)
@@ -131,10 +137,10 @@ NTSTATUS events_read(struct client *client, PIRP irp, struct dispatch_io *io)
     NTSTATUS status;
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.event_lock, &irql);
+    KeAcquireSpinLock(&driver_event_lock, &irql);
     if (!client->observing) {
         status = STATUS_CANCELLED;
-    } else if (client->event_reads.count == 0 && event_ring_has(&driver_state.ring, &client->cursor)) {
+    } else if (client->event_reads.count == 0 && event_ring_has(driver_ring(), &client->cursor)) {
         fill(client, irp);
         io->information = irp->IoStatus.Information;
         status = irp->IoStatus.Status;
@@ -146,6 +152,6 @@ NTSTATUS events_read(struct client *client, PIRP irp, struct dispatch_io *io)
         io->marked_pending = TRUE;
         status = STATUS_CANCELLED;
     }
-    KeReleaseSpinLock(&driver_state.event_lock, irql);
+    KeReleaseSpinLock(&driver_event_lock, irql);
     return status;
 }

@@ -17,6 +17,7 @@ void events_record(enum gatehouse_event_type type, enum gatehouse_verdict verdic
 
 /* No lock held. Completes the reads of every observer that has something to read. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
 void events_deliver(void);
 
 /* Before the first observer joins: gets the ring's memory. */
@@ -25,16 +26,19 @@ NTSTATUS events_prepare(void);
 
 /* pend_lock held. From now on the client observes. */
 _IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_pend_lock)
 void events_join_locked(struct client *client);
 
 /* Ends observing and completes its reads with STATUS_CANCELLED. Harmless for others. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
 void events_leave(struct client *client);
 
 /* Nobody observes any more. */
 _IRQL_requires_(PASSIVE_LEVEL)
 void events_cleanup(void);
 
+_IRQL_requires_(PASSIVE_LEVEL)
 dispatch_handler events_read;
 
 #endif

@@ -16,6 +16,7 @@ static enum hold_result result_of(enum gatehouse_verdict verdict)
     return verdict == GATEHOUSE_VERDICT_PERMIT ? HOLD_PERMIT : HOLD_BLOCK;
 }
 
+_Requires_no_locks_held_
 static void remove_flow_context(const struct verdict_flow *flow)
 {
     if (flow->flow != 0)
@@ -27,17 +28,19 @@ static void verdict_store(uint64_t endpoint, const struct destination *to, struc
 {
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.verdict_lock, &irql);
-    (void)verdict_table_put(&driver_state.verdicts, endpoint, to, GATEHOUSE_VERDICT_PERMIT, evicted);
-    KeReleaseSpinLock(&driver_state.verdict_lock, irql);
+    KeAcquireSpinLock(&driver_verdict_lock, &irql);
+    (void)verdict_table_put(driver_verdicts(), endpoint, to, GATEHOUSE_VERDICT_PERMIT, evicted);
+    KeReleaseSpinLock(&driver_verdict_lock, irql);
 }
 
 /* pend_lock held: no reauthorization finds neither the entry nor this. */
+_IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_pend_lock)
 static void verdict_block_locked(uint64_t endpoint, const struct destination *to)
 {
-    KeAcquireSpinLockAtDpcLevel(&driver_state.verdict_lock);
-    verdict_table_block(&driver_state.verdicts, endpoint, to);
-    KeReleaseSpinLockFromDpcLevel(&driver_state.verdict_lock);
+    KeAcquireSpinLockAtDpcLevel(&driver_verdict_lock);
+    verdict_table_block(driver_verdicts(), endpoint, to);
+    KeReleaseSpinLockFromDpcLevel(&driver_verdict_lock);
 }
 
 static void request_of(const struct pend_entry *entry, struct wire_request *request)
@@ -49,6 +52,7 @@ static void request_of(const struct pend_entry *entry, struct wire_request *requ
 }
 
 /* A connection that was never held: counts, tells, remembers a permit for its flow. */
+_Requires_no_locks_held_
 static enum hold_result decide_at_once(struct hold_arrival *arrival, enum gatehouse_verdict verdict,
                                        enum gatehouse_decided_by by)
 {
@@ -68,6 +72,8 @@ static enum hold_result decide_at_once(struct hold_arrival *arrival, enum gateho
 }
 
 /* pend_lock held. Does policy forbid holding this one? Then the verdict and its reason. */
+_IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_pend_lock)
 static BOOLEAN decided_by_policy_locked(uint8_t ip_version, enum gatehouse_verdict *verdict,
                                         enum gatehouse_decided_by *by)
 {
@@ -93,12 +99,12 @@ static struct pend_entry *reserve(struct hold_arrival *arrival, enum gatehouse_v
     struct pend_entry *entry = NULL;
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     if (decided_by_policy_locked(arrival->connection.ip_version, verdict, by)) {
         if (*by == GATEHOUSE_BY_NO_DECIDER)
             DRIVER_COUNT(refused_no_decider);
     } else {
-        enum pend_result result = pend_table_reserve(&driver_state.pends, arrival->path, arrival->path_size, &entry);
+        enum pend_result result = pend_table_reserve(driver_pends(), arrival->path, arrival->path_size, &entry);
         *verdict = (enum gatehouse_verdict)driver_state.policy.undecided;
         *by = GATEHOUSE_BY_FULL;
         if (result == PEND_FULL)
@@ -106,9 +112,9 @@ static struct pend_entry *reserve(struct hold_arrival *arrival, enum gatehouse_v
         else if (result != PEND_OK)
             DRIVER_COUNT(refused_memory);
         else
-            pend_table_watch(&driver_state.pends, entry, arrival->connection.endpoint);
+            pend_table_watch(driver_pends(), entry, arrival->connection.endpoint);
     }
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     return entry;
 }
 
@@ -116,14 +122,16 @@ static void abandon(struct pend_entry *entry, enum gatehouse_verdict *verdict, e
 {
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
-    pend_table_abandon(&driver_state.pends, entry);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
+    pend_table_abandon(driver_pends(), entry);
     *verdict = (enum gatehouse_verdict)driver_state.policy.undecided;
     *by = GATEHOUSE_BY_CANNOT_PEND;
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
 }
 
 /* pend_lock held. Did the application go, or does policy forbid to hold it now? */
+_IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_pend_lock)
 static BOOLEAN decided_before_parked_locked(const struct pend_entry *entry, enum gatehouse_verdict *verdict,
                                             enum gatehouse_decided_by *by)
 {
@@ -135,6 +143,7 @@ static BOOLEAN decided_before_parked_locked(const struct pend_entry *entry, enum
 }
 
 /* The operation is pended: makes it visible. Whatever changed since reserve() is decided here, at once. */
+_Requires_no_locks_held_
 static void park(struct pend_entry *entry, const struct connection *connection)
 {
     struct list_link claimed;
@@ -145,7 +154,7 @@ static void park(struct pend_entry *entry, const struct connection *connection)
     KIRQL irql;
 
     list_init(&claimed);
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     DRIVER_COUNT(pended);
     entry->connection = *connection;
     entry->connection.held_at = driver_now();
@@ -153,13 +162,13 @@ static void park(struct pend_entry *entry, const struct connection *connection)
     request_of(entry, &request);
     events_record(GATEHOUSE_EVENT_HELD, GATEHOUSE_VERDICT_NONE, GATEHOUSE_BY_NONE, &request);
     if (decided_before_parked_locked(entry, &verdict, &by)) {
-        pend_table_park_claimed(&driver_state.pends, entry, verdict, by, &claimed);
+        pend_table_park_claimed(driver_pends(), entry, verdict, by, &claimed);
     } else {
-        pend_table_park(&driver_state.pends, entry);
+        pend_table_park(driver_pends(), entry);
         holds_arm_deadline_locked();
         ready = requests_match_locked();
     }
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
 
     if (ready != NULL)
         requests_complete(ready);
@@ -192,9 +201,9 @@ static enum gatehouse_verdict undecided_verdict(void)
     enum gatehouse_verdict verdict;
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     verdict = (enum gatehouse_verdict)driver_state.policy.undecided;
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     return verdict;
 }
 
@@ -212,11 +221,11 @@ static enum gatehouse_verdict completion_verdict(uint64_t endpoint, const struct
     struct verdict_flow evicted = {0, 0};
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
-    struct pend_entry *entry = pend_table_reauthorize(&driver_state.pends, endpoint, to, &verdict);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
+    struct pend_entry *entry = pend_table_reauthorize(driver_pends(), endpoint, to, &verdict);
     if (entry != NULL && verdict == GATEHOUSE_VERDICT_PERMIT && !entry->endpoint_gone)
         verdict_store(endpoint, to, &evicted);
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     remove_flow_context(&evicted);
     return verdict;
 }
@@ -226,9 +235,9 @@ static enum gatehouse_verdict flow_verdict(uint64_t endpoint, const struct desti
     enum gatehouse_verdict verdict;
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.verdict_lock, &irql);
-    verdict = verdict_table_get(&driver_state.verdicts, endpoint, to);
-    KeReleaseSpinLock(&driver_state.verdict_lock, irql);
+    KeAcquireSpinLock(&driver_verdict_lock, &irql);
+    verdict = verdict_table_get(driver_verdicts(), endpoint, to);
+    KeReleaseSpinLock(&driver_verdict_lock, irql);
     return verdict;
 }
 
@@ -257,17 +266,18 @@ enum hold_result holds_reauthorize(struct hold_arrival *arrival, BOOLEAN complet
 
 /* Whoever evicted the verdict meanwhile found no context to remove; then it is removed here: it would keep the callout
  * registered for as long as the flow lives. */
+_Requires_no_locks_held_
 static void associate(uint64_t context, uint64_t flow, uint16_t layer, uint32_t callout_id)
 {
     BOOLEAN associated = NT_SUCCESS(FwpsFlowAssociateContext0(flow, layer, callout_id, context));
     BOOLEAN known;
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.verdict_lock, &irql);
-    known = verdict_table_has(&driver_state.verdicts, context);
+    KeAcquireSpinLock(&driver_verdict_lock, &irql);
+    known = verdict_table_has(driver_verdicts(), context);
     if (!associated)
-        verdict_table_clear_flow(&driver_state.verdicts, context);
-    KeReleaseSpinLock(&driver_state.verdict_lock, irql);
+        verdict_table_clear_flow(driver_verdicts(), context);
+    KeReleaseSpinLock(&driver_verdict_lock, irql);
     if (associated && !known)
         (void)FwpsFlowRemoveContext0(flow, layer, callout_id);
 }
@@ -280,11 +290,11 @@ void holds_flow_established(uint64_t endpoint, const struct destination *to, uin
     uint64_t context = 0;
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.verdict_lock, &irql);
+    KeAcquireSpinLock(&driver_verdict_lock, &irql);
     if (!driver_state.verdicts_closed &&
-        verdict_table_put(&driver_state.verdicts, endpoint, to, GATEHOUSE_VERDICT_PERMIT, &evicted))
-        context = verdict_table_set_flow(&driver_state.verdicts, endpoint, to, flow, layer);
-    KeReleaseSpinLock(&driver_state.verdict_lock, irql);
+        verdict_table_put(driver_verdicts(), endpoint, to, GATEHOUSE_VERDICT_PERMIT, &evicted))
+        context = verdict_table_set_flow(driver_verdicts(), endpoint, to, flow, layer);
+    KeReleaseSpinLock(&driver_verdict_lock, irql);
 
     remove_flow_context(&evicted);
     if (context != 0)
@@ -296,9 +306,9 @@ void holds_flow_deleted(uint64_t context)
 {
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.verdict_lock, &irql);
-    verdict_table_flow_deleted(&driver_state.verdicts, context);
-    KeReleaseSpinLock(&driver_state.verdict_lock, irql);
+    KeAcquireSpinLock(&driver_verdict_lock, &irql);
+    verdict_table_flow_deleted(driver_verdicts(), context);
+    KeReleaseSpinLock(&driver_verdict_lock, irql);
 }
 
 _Use_decl_annotations_
@@ -308,16 +318,18 @@ void holds_endpoint_closed(uint64_t endpoint)
     KIRQL irql;
 
     list_init(&claimed);
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
-    (void)pend_table_endpoint_closed(&driver_state.pends, endpoint, &claimed);
-    KeAcquireSpinLockAtDpcLevel(&driver_state.verdict_lock);
-    (void)verdict_table_endpoint_closed(&driver_state.verdicts, endpoint);
-    KeReleaseSpinLockFromDpcLevel(&driver_state.verdict_lock);
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
+    (void)pend_table_endpoint_closed(driver_pends(), endpoint, &claimed);
+    KeAcquireSpinLockAtDpcLevel(&driver_verdict_lock);
+    (void)verdict_table_endpoint_closed(driver_verdicts(), endpoint);
+    KeReleaseSpinLockFromDpcLevel(&driver_verdict_lock);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     holds_complete(&claimed);
 }
 
 /* pend_lock held: pended is always what is held and what ended, whenever somebody looks. */
+_IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_pend_lock)
 static void count_decided_locked(const struct pend_entry *entry)
 {
     BOOLEAN permit = entry->verdict == GATEHOUSE_VERDICT_PERMIT;
@@ -349,6 +361,7 @@ static void count_decided_locked(const struct pend_entry *entry)
     }
 }
 
+_Requires_no_locks_held_
 static void complete_one(struct pend_entry *entry)
 {
     struct destination to = connection_destination(&entry->connection);
@@ -362,22 +375,22 @@ static void complete_one(struct pend_entry *entry)
     DRIVER_TRACE("decided: id=%llu verdict=%u by=%u\n", (unsigned long long)request.id, (unsigned)entry->verdict,
                  (unsigned)entry->by);
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
-    pend_table_completing(&driver_state.pends, entry);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
+    pend_table_completing(driver_pends(), entry);
     count_decided_locked(entry);
     driver_state.completing++;
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
 
     FwpsCompleteOperation0(entry->completion, NULL);
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     if (entry->verdict != GATEHOUSE_VERDICT_PERMIT)
         verdict_block_locked(entry->connection.endpoint, &to);
     else if (entry->state == PEND_COMPLETING && !entry->endpoint_gone)
         verdict_store(entry->connection.endpoint, &to, &evicted);
     driver_state.completing--;
-    pend_table_release(&driver_state.pends, entry);
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    pend_table_release(driver_pends(), entry);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     remove_flow_context(&evicted);
     events_deliver();
 }
@@ -397,15 +410,15 @@ static BOOLEAN claim_no_decider(struct list_link *claimed)
     uint32_t count = 0;
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     while (count < DRIVER_BATCH && !driver_state.draining) {
-        struct pend_entry *entry = pend_table_peek(&driver_state.pends, PEND_ANY & ~client_decider_versions_locked());
+        struct pend_entry *entry = pend_table_peek(driver_pends(), PEND_ANY & ~client_decider_versions_locked());
         if (entry == NULL || !decided_by_policy_locked(entry->connection.ip_version, &verdict, &by))
             break;
-        (void)pend_table_claim(&driver_state.pends, entry, verdict, by, claimed);
+        (void)pend_table_claim(driver_pends(), entry, verdict, by, claimed);
         count++;
     }
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     return count == DRIVER_BATCH;
 }
 
@@ -425,7 +438,7 @@ void holds_apply_no_decider(void)
 _Use_decl_annotations_
 void holds_arm_deadline_locked(void)
 {
-    uint64_t next = pend_table_next_deadline(&driver_state.pends);
+    uint64_t next = pend_table_next_deadline(driver_pends());
 
     if (driver_state.draining || next >= driver_state.deadline_armed)
         return;
@@ -449,18 +462,18 @@ VOID holds_deadline_dpc(struct _KDPC *dpc, PVOID context, PVOID argument1, PVOID
     if (!rundown_enter(&driver_state.rundown))
         return;
     list_init(&claimed);
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     driver_state.deadline_turn = dpc == &driver_state.deadline_dpcs[0];
     for (uint32_t i = 0; i < DRIVER_BATCH; i++) {
-        struct pend_entry *entry = pend_table_expired(&driver_state.pends, driver_now());
+        struct pend_entry *entry = pend_table_expired(driver_pends(), driver_now());
         if (entry == NULL)
             break;
-        (void)pend_table_claim(&driver_state.pends, entry, (enum gatehouse_verdict)driver_state.policy.undecided,
+        (void)pend_table_claim(driver_pends(), entry, (enum gatehouse_verdict)driver_state.policy.undecided,
                                GATEHOUSE_BY_DEADLINE, &claimed);
     }
     driver_state.deadline_armed = DEADLINE_NEVER;
     holds_arm_deadline_locked();
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     holds_complete(&claimed);
     rundown_leave(&driver_state.rundown);
 }
@@ -471,16 +484,16 @@ static BOOLEAN claim_any(struct list_link *claimed)
     uint32_t count = 0;
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     if (driver_state.decider != NULL)
-        (void)pend_table_give_back(&driver_state.pends, &driver_state.decider->hand, DRIVER_BATCH);
+        (void)pend_table_give_back(driver_pends(), &driver_state.decider->hand, DRIVER_BATCH);
     for (; count < DRIVER_BATCH; count++) {
-        struct pend_entry *entry = pend_table_peek(&driver_state.pends, PEND_ANY);
+        struct pend_entry *entry = pend_table_peek(driver_pends(), PEND_ANY);
         if (entry == NULL)
             break;
-        (void)pend_table_claim(&driver_state.pends, entry, GATEHOUSE_VERDICT_BLOCK, GATEHOUSE_BY_UNLOAD, claimed);
+        (void)pend_table_claim(driver_pends(), entry, GATEHOUSE_VERDICT_BLOCK, GATEHOUSE_BY_UNLOAD, claimed);
     }
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     return count == DRIVER_BATCH;
 }
 
@@ -505,10 +518,10 @@ void holds_remove_flow_contexts(void)
         uint64_t context = 0;
         KIRQL irql;
 
-        KeAcquireSpinLock(&driver_state.verdict_lock, &irql);
+        KeAcquireSpinLock(&driver_verdict_lock, &irql);
         driver_state.verdicts_closed = TRUE;
-        flow = verdict_table_any_flow(&driver_state.verdicts, &context);
-        KeReleaseSpinLock(&driver_state.verdict_lock, irql);
+        flow = verdict_table_any_flow(driver_verdicts(), &context);
+        KeReleaseSpinLock(&driver_verdict_lock, irql);
         if (flow.flow == 0)
             break;
         if (FwpsFlowRemoveContext0(flow.flow, flow.layer, callout_flow_id(flow.layer)) == STATUS_UNSUCCESSFUL)

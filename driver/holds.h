@@ -30,10 +30,12 @@ struct hold_arrival {
 
 /* A new connection that can be pended: pends and parks it, or decides at once by policy. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
 enum hold_result holds_pend(struct hold_arrival *arrival);
 
 /* One that cannot be pended: the undecided verdict, with an event. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
 enum hold_result holds_cannot_pend(struct hold_arrival *arrival);
 
 /*
@@ -43,10 +45,12 @@ enum hold_result holds_cannot_pend(struct hold_arrival *arrival);
  * room for others; policy decides, visibly, and neither lets everything old live nor kills silently.
  */
 _IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
 enum hold_result holds_reauthorize(struct hold_arrival *arrival, BOOLEAN completion);
 
 /* A flow lives: its verdict (PERMIT, else it would not live) is kept until the flow is deleted. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
 void holds_flow_established(uint64_t endpoint, const struct destination *to, uint64_t flow, uint16_t layer,
                             uint32_t callout_id);
 _IRQL_requires_max_(DISPATCH_LEVEL)
@@ -54,19 +58,24 @@ void holds_flow_deleted(uint64_t context);
 
 /* The application is gone: what is held for the endpoint is completed as blocked. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
 void holds_endpoint_closed(uint64_t endpoint);
 
 /* No lock held. Completes and frees every entry of a claimed list. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
+_Requires_lock_not_held_(driver_answers_gate)
 void holds_complete(struct list_link *claimed);
 
 /* The decider is gone or the policy is new: gives everything queued that the present decider is not offered the
  * no-decider verdict, unless that is HOLD. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
 void holds_apply_no_decider(void);
 
 /* pend_lock held. Arms the timer if this deadline is earlier than what it is armed for. */
 _IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_pend_lock)
 void holds_arm_deadline_locked(void);
 KDEFERRED_ROUTINE holds_deadline_dpc;
 

@@ -18,6 +18,7 @@ static void unlink_irp(struct irp_queue *queue, PIRP irp)
     queue->count--;
 }
 
+_Function_class_(DRIVER_CANCEL)
 static VOID irp_cancelled(PDEVICE_OBJECT device, PIRP irp)
 {
     PKSPIN_LOCK lock = irp->Tail.Overlay.DriverContext[1];

@@ -36,10 +36,12 @@ PIRP irp_queue_take(struct irp_queue *queue);
 
 /* No lock held. Completes all with this status. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
 void irp_queue_drain(struct irp_queue *queue, NTSTATUS status);
 
 /* No lock held. Returns status. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
 NTSTATUS irp_complete(PIRP irp, NTSTATUS status, ULONG_PTR information);
 
 #endif

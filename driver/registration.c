@@ -56,6 +56,7 @@ static const struct callout_row rows[DRIVER_CALLOUTS] = {
      FWP_ACTION_CALLOUT_INSPECTION, L"Gatehouse closure IPv6"},
 };
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS register_callouts(void)
 {
     NTSTATUS status = STATUS_SUCCESS;
@@ -79,6 +80,7 @@ static NTSTATUS there_or(NTSTATUS status)
     return status == STATUS_FWP_ALREADY_EXISTS ? STATUS_SUCCESS : status;
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_provider(HANDLE engine)
 {
     FWPM_PROVIDER0 provider;
@@ -91,6 +93,7 @@ static NTSTATUS add_provider(HANDLE engine)
     return there_or(FwpmProviderAdd0(engine, &provider, NULL));
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_sublayer(HANDLE engine)
 {
     FWPM_SUBLAYER0 sublayer;
@@ -108,6 +111,7 @@ static NTSTATUS add_sublayer(HANDLE engine)
  * be in the sublayer of one (page Object Management, lifetimes), and outside of it could not come before the callout
  * filter.
  */
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_shared(void)
 {
     NTSTATUS status = FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &driver_state.shared_engine);
@@ -122,6 +126,7 @@ static NTSTATUS add_shared(void)
     return status;
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS remove_sublayer(HANDLE engine)
 {
     FWPM_SUBLAYER0 *sublayer;
@@ -135,6 +140,7 @@ static NTSTATUS remove_sublayer(HANDLE engine)
     return may_go ? FwpmSubLayerDeleteByKey0(engine, &sublayer_key) : STATUS_SUCCESS;
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS remove_provider(HANDLE engine)
 {
     FWPM_PROVIDER0 *provider;
@@ -149,6 +155,7 @@ static NTSTATUS remove_provider(HANDLE engine)
 }
 
 /* Memory that is short for a moment leaves nothing behind; what is in use, or gone, is settled. */
+_IRQL_requires_(PASSIVE_LEVEL)
 static void remove_surely(NTSTATUS (*remove)(HANDLE engine))
 {
     for (ULONG i = 0; i < REMOVE_TRIES; i++) {
@@ -165,6 +172,7 @@ static void remove_surely(NTSTATUS (*remove)(HANDLE engine))
  * stays (STATUS_FWP_IN_USE), and so does what `gatehouse install` made for good. The session was opened at the start,
  * because opening one can fail.
  */
+_IRQL_requires_(PASSIVE_LEVEL)
 static void remove_shared(void)
 {
     if (driver_state.shared_engine == NULL)
@@ -186,6 +194,7 @@ static void filter_init(FWPM_FILTER0 *filter, const GUID *layer, const wchar_t *
     filter->weight.uint64 = weight;
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_callout(const struct callout_row *row)
 {
     FWPM_CALLOUT0 callout;
@@ -211,6 +220,7 @@ static NTSTATUS add_callout(const struct callout_row *row)
  * What asks and what answers talk over loopback: asking about that could lock itself out. It is a filter
  * of its own, so that whoever looks at the engine sees why loopback passes.
  */
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_loopback(const GUID *layer)
 {
     FWPM_FILTER_CONDITION0 condition;
@@ -228,6 +238,7 @@ static NTSTATUS add_loopback(const GUID *layer)
     return FwpmFilterAdd0(driver_state.engine, &filter, NULL, NULL);
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_objects(void)
 {
     NTSTATUS status = FwpmTransactionBegin0(driver_state.engine, 0);
@@ -267,6 +278,7 @@ NTSTATUS registration_start(void)
 }
 
 /* Busy: a flow context is left, or a classifyFn runs. Both end soon; not waiting for ever beats hanging the machine. */
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS unregister(UINT32 id)
 {
     NTSTATUS status = STATUS_DEVICE_BUSY;

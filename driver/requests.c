@@ -27,19 +27,23 @@ static struct wire_request request_of(const struct pend_entry *entry)
 }
 
 /* pend_lock held; the client decides and there is something for it. Writes what fits, sets the IRP's status. */
+_IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_pend_lock)
 static void fill_seed(struct client *client, PIRP irp)
 {
-    struct pend_entry *entry = pend_table_peek(&driver_state.pends, PEND_IPV4);
+    struct pend_entry *entry = pend_table_peek(driver_pends(), PEND_IPV4);
     struct wire_request request = request_of(entry);
 
     wire_encode_seed_request(&request, irp->AssociatedIrp.SystemBuffer);
-    pend_table_offer(&driver_state.pends, entry, &client->hand);
+    pend_table_offer(driver_pends(), entry, &client->hand);
     DRIVER_TRACE("request dispatched: id=%llu pid=%llu\n", (unsigned long long)request.id,
                  (unsigned long long)entry->connection.process_id);
     irp->IoStatus.Status = STATUS_SUCCESS;
     irp->IoStatus.Information = sizeof(USER_CLASSIFY_REQUEST);
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_pend_lock)
 static void fill_batch(struct client *client, PIRP irp)
 {
     ULONG room = IoGetCurrentIrpStackLocation(irp)->Parameters.DeviceIoControl.OutputBufferLength;
@@ -47,7 +51,7 @@ static void fill_batch(struct client *client, PIRP irp)
     ULONG used = begun_of(irp);
 
     for (;;) {
-        struct pend_entry *entry = pend_table_peek(&driver_state.pends, PEND_ANY);
+        struct pend_entry *entry = pend_table_peek(driver_pends(), PEND_ANY);
         if (entry == NULL)
             break;
         struct wire_request request = request_of(entry);
@@ -56,7 +60,7 @@ static void fill_batch(struct client *client, PIRP irp)
             break;
         wire_encode_request(&request, out + used);
         used += size;
-        pend_table_offer(&driver_state.pends, entry, &client->hand);
+        pend_table_offer(driver_pends(), entry, &client->hand);
         DRIVER_TRACE("request dispatched: id=%llu pid=%llu\n", (unsigned long long)request.id,
                      (unsigned long long)entry->connection.process_id);
     }
@@ -66,6 +70,8 @@ static void fill_batch(struct client *client, PIRP irp)
     irp->IoStatus.Information = used;
 }
 
+_IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_pend_lock)
 static void fill(struct client *client, PIRP irp)
 {
     if (client->role == CLIENT_SEED)
@@ -80,7 +86,7 @@ PIRP requests_match_locked(void)
     struct client *decider = driver_state.decider;
     PIRP irp = NULL;
 
-    if (decider != NULL && pend_table_peek(&driver_state.pends, client_decider_versions_locked()) != NULL) {
+    if (decider != NULL && pend_table_peek(driver_pends(), client_decider_versions_locked()) != NULL) {
         irp = irp_queue_take(&decider->request_reads);
         if (irp != NULL)
             fill(decider, irp);
@@ -95,9 +101,9 @@ void requests_pump(void)
         KIRQL irql;
         PIRP irp;
 
-        KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+        KeAcquireSpinLock(&driver_pend_lock, &irql);
         irp = requests_match_locked();
-        KeReleaseSpinLock(&driver_state.pend_lock, irql);
+        KeReleaseSpinLock(&driver_pend_lock, irql);
         if (irp == NULL)
             return;
         IoCompleteRequest(irp, IO_NO_INCREMENT);
@@ -115,11 +121,12 @@ void requests_complete(PIRP irp)
 }
 
 /* pend_lock held; the client decides. Answers now or parks. *parked: the IRP is no longer the caller's. */
+_IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_pend_lock)
 static NTSTATUS serve_locked(struct client *client, PIRP irp, struct dispatch_io *io, ULONG begun)
 {
     begun_set(irp, begun);
-    if (client->request_reads.count == 0 &&
-        pend_table_peek(&driver_state.pends, client_decider_versions_locked()) != NULL) {
+    if (client->request_reads.count == 0 && pend_table_peek(driver_pends(), client_decider_versions_locked()) != NULL) {
         fill(client, irp);
         io->information = irp->IoStatus.Information;
         io->counted = !NT_SUCCESS(irp->IoStatus.Status);
@@ -139,14 +146,14 @@ NTSTATUS requests_get_after(struct client *client, PIRP irp, struct dispatch_io 
     NTSTATUS status;
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     if (client->gone || driver_state.draining)
         status = STATUS_CANCELLED;
     else if (driver_state.decider != client)
         status = (NTSTATUS)GATEHOUSE_E_NOT_DECIDER;
     else
         status = serve_locked(client, irp, io, begun);
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     if (!NT_SUCCESS(status))
         io->information = 0;
     return status;
@@ -162,7 +169,7 @@ NTSTATUS requests_get_seed(struct client *client, PIRP irp, struct dispatch_io *
     NTSTATUS status;
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     if (client->gone || driver_state.draining) {
         status = STATUS_CANCELLED;
     } else {
@@ -170,6 +177,6 @@ NTSTATUS requests_get_seed(struct client *client, PIRP irp, struct dispatch_io *
         if (NT_SUCCESS(status))
             status = serve_locked(client, irp, io, 0);
     }
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     return status;
 }

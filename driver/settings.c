@@ -35,6 +35,7 @@ static NTSTATUS NTAPI take_value(PWSTR name, ULONG type, PVOID data, ULONG size,
 
 /* Each value by itself: a query ends at the first one that it does not like, and on Wine at one that is not there.
  * The second row is the zeroed end mark. Without the key or the value: the standard value stays. */
+_IRQL_requires_(PASSIVE_LEVEL)
 static void query(PCWSTR path, ULONG *values)
 {
     for (ULONG i = 0; i < SETTINGS; i++) {
@@ -54,6 +55,7 @@ static void query(PCWSTR path, ULONG *values)
  * The subkey is part of the path: Wine does not enter one by RTL_QUERY_REGISTRY_SUBKEY. A UNICODE_STRING need not end
  * with a NUL; RtlQueryRegistryValues reads up to one. No memory: the standard values.
  */
+_IRQL_requires_(PASSIVE_LEVEL)
 static void query_counted(PUNICODE_STRING registry_path, ULONG *values)
 {
     static const WCHAR subkey[] = L"\\Parameters";

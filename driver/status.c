@@ -39,17 +39,17 @@ static void fill_tables(struct gatehouse_status *out)
 {
     KIRQL irql;
 
-    KeAcquireSpinLock(&driver_state.pend_lock, &irql);
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
     out->policy = driver_state.policy;
     out->decider_pid = driver_state.decider == NULL ? 0 : driver_state.decider->process_id;
-    out->held = pend_table_held(&driver_state.pends) - driver_state.pends.fresh - driver_state.completing;
-    out->queued = driver_state.pends.queued;
-    out->offered = driver_state.pends.offered;
-    KeAcquireSpinLockAtDpcLevel(&driver_state.verdict_lock);
-    out->verdicts = verdict_table_count(&driver_state.verdicts);
-    KeReleaseSpinLockFromDpcLevel(&driver_state.verdict_lock);
+    out->held = pend_table_held(driver_pends()) - driver_pends()->fresh - driver_state.completing;
+    out->queued = driver_pends()->queued;
+    out->offered = driver_pends()->offered;
+    KeAcquireSpinLockAtDpcLevel(&driver_verdict_lock);
+    out->verdicts = verdict_table_count(driver_verdicts());
+    KeReleaseSpinLockFromDpcLevel(&driver_verdict_lock);
     fill_counters(out);
-    KeReleaseSpinLock(&driver_state.pend_lock, irql);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
     out->observers = (uint32_t)InterlockedCompareExchange(&driver_state.observer_count, 0, 0);
     out->answers = answers_count();
 }

@@ -7,6 +7,7 @@
 
 #include "driver/dispatch.h"
 
+_IRQL_requires_(PASSIVE_LEVEL)
 dispatch_handler status_get;
 
 #endif

@@ -52,10 +52,10 @@ static enum options_result read_compile(struct arguments *arguments, struct opti
         return OPTIONS_WRONG;
     if (options->compile_count == DRIVER_OPTIONS_MAX)
         return wrong(word, "there are more than 64 options for the compiler.");
-    joined = malloc(strlen(value) + 3); /* as long as the program */
+    joined = malloc(strlen(value) + sizeof(name)); /* as long as the program */
     if (joined == NULL)
         abort();
-    sprintf(joined, "%s%s", name, value);
+    snprintf(joined, strlen(value) + sizeof(name), "%s%s", name, value);
     options->compile[options->compile_count++] = joined;
     return OPTIONS_GOOD;
 }

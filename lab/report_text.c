@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WIDTH 100
+#define WIDTH        100
+#define MACHINE_MOST 4u /* frames of a stack that has none of the driver's */
 
 struct text {
     FILE *out;
@@ -103,13 +104,13 @@ static void put_source(const struct text *text, const struct lab_frame *frame)
     fclose(file);
 }
 
-/* How many frames to show: up to the one that called the driver. */
+/* How many frames to show: up to the one that called the driver; without the driver, a few. */
 static size_t frames_shown(const struct lab_frames *frames)
 {
     for (size_t index = frames->count; index-- != 0;)
         if (frames->frames[index].driver)
             return index + 2 < frames->count ? index + 2 : frames->count;
-    return frames->count;
+    return lab_symbols_has_drivers() && frames->count > MACHINE_MOST ? MACHINE_MOST : frames->count;
 }
 
 static void put_stack(const struct text *text, const struct lab_frames *frames)

@@ -85,6 +85,11 @@ void lab_symbols_forget_drivers(void)
     forget_places();
 }
 
+bool lab_symbols_has_drivers(void)
+{
+    return driver_count != 0;
+}
+
 void lab_symbols_set_program(const char *name)
 {
     program = name;

@@ -38,6 +38,7 @@ struct lab_frames {
 /* This file is a driver under test, .so or .sys, from now on; at most 16. false: there are more. */
 bool lab_symbols_add_driver(const char *path);
 void lab_symbols_forget_drivers(void);
+bool lab_symbols_has_drivers(void);
 
 /* Looks up all frames of these stacks at once; then lab_symbols_name is quick. */
 void lab_symbols_prepare(const struct nt_stack *const *stacks, size_t count);

@@ -42,7 +42,7 @@ struct nt_thread {
     struct _EPROCESS *process; /* cached object for the two above */
     struct nt_processor *processor;
     struct _ETHREAD *object;
-    PDRIVER_OBJECT driver; /* whose code runs: nt_current_driver */
+    PDRIVER_OBJECT driver;   /* whose code runs: nt_current_driver */
     PDRIVER_OBJECT loading;  /* the driver whose DriverEntry it runs */
     const void *pool_caller; /* nt_pool_called_from */
     /* For the scheduler, while it waits in KeWaitForSingleObject: */
@@ -83,6 +83,7 @@ _Noreturn void nt_fiber_exit(void);
 void nt_devices_reset(void);
 void nt_dpcs_reset(void);
 void nt_drivers_reset(void);
+void nt_filters_reset(void);
 void nt_irps_reset(void);
 void nt_pool_reset(void);
 void nt_pump_reset(void);

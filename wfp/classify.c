@@ -170,7 +170,9 @@ static BOOLEAN ask_callout(struct walk *walk, const struct wfp_filter *filter)
         call_verified(walk, slot, filter, flow_context, &out);
     else
         call(walk, slot, &filter->run, flow_context, &out);
+    nt_about_routine((const void *)(uintptr_t)slot->run.classifyFn);
     wfp_answer_check(&question, &out);
+    nt_about_routine(NULL);
     walk->frame.slot = NULL;
     wfp_slot_leave(slot);
     if (filter->run.action.type == FWP_ACTION_CALLOUT_INSPECTION && walk->frame.pends == pends)

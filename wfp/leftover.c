@@ -3,8 +3,8 @@
  * leftover.c - see leftover.h. What is found is copied first: no violation is reported under a table's lock.
  *
  * A session that was left open takes its dynamic objects with it, so it is reported instead of them. Persistent objects
- * are meant to stay and are not reported; neither is a driver blamed whose deletion a fault refused, nor for what
- * somebody else's objects still name, which it could not delete (STATUS_FWP_IN_USE).
+ * are meant to stay and are not reported; neither is a driver blamed that got STATUS_INSUFFICIENT_RESOURCES where it
+ * had to delete, nor for what somebody else's objects still name, which it could not delete (STATUS_FWP_IN_USE).
  *
  * Pages: Unloading a Callout Driver (windows-driver-docs), Object Management (win32 desktop-src/FWP).
  */

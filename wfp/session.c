@@ -218,11 +218,11 @@ NTSTATUS NTAPI FwpmEngineOpen0(const wchar_t *serverName, UINT32 authnService, v
         return STATUS_INVALID_PARAMETER;
     if ((flags & ~(UINT32)(FWPM_SESSION_FLAG_DYNAMIC | FWPM_SESSION_FLAG_RESERVED)) != 0)
         return STATUS_FWP_INVALID_FLAGS;
-    if (wfp_table_count(&sessions) >= MAX_SESSIONS || wfp_fails_excused("FwpmEngineOpen0"))
-        return STATUS_INSUFFICIENT_RESOURCES;
+    if (wfp_table_count(&sessions) >= MAX_SESSIONS || nt_fails("FwpmEngineOpen0"))
+        return wfp_excuse(STATUS_INSUFFICIENT_RESOURCES);
     opened = wfp_alloc(sizeof(*opened));
     if (opened == NULL)
-        return STATUS_INSUFFICIENT_RESOURCES;
+        return wfp_excuse(STATUS_INSUFFICIENT_RESOURCES);
     opened->node.key = wfp_next_id();
     opened->driver = nt_current_driver();
     nt_begin(NT_BEGAN_OBJECT, (uintptr_t)opened);

@@ -265,7 +265,7 @@ NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *cha
         return status;
     if (session->aborted) {
         status = STATUS_FWP_TXN_ABORTED;
-    } else if (strstr(routine, "Delete") != NULL ? wfp_fails_excused(routine) : nt_fails(routine)) {
+    } else if (nt_fails(routine)) {
         status = STATUS_INSUFFICIENT_RESOURCES;
     } else if (wfp_gate_owned(session)) {
         status = session->read_only ? STATUS_FWP_INCOMPATIBLE_TXN : change(session, context);
@@ -278,16 +278,14 @@ NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *cha
     }
     wfp_gate_leave(session);
     wfp_changes_tell(&changes);
-    return status;
+    return strstr(routine, "Add") == NULL ? wfp_excuse(status) : status;
 }
 
-BOOLEAN wfp_fails_excused(const char *routine)
+NTSTATUS wfp_excuse(NTSTATUS status)
 {
-    BOOLEAN fails = nt_fails(routine);
-
-    if (fails)
+    if (status == STATUS_INSUFFICIENT_RESOURCES || status == STATUS_FWP_TIMEOUT)
         excused = nt_current_driver();
-    return fails;
+    return status;
 }
 
 BOOLEAN wfp_is_excused(PDRIVER_OBJECT driver)
@@ -311,7 +309,7 @@ NTSTATUS wfp_transaction_read(const char *routine, HANDLE engine, wfp_change *re
                                      : read(session, context);
         wfp_gate_leave(session);
     }
-    return status;
+    return wfp_excuse(status);
 }
 
 NTSTATUS NTAPI FwpmTransactionBegin0(HANDLE engineHandle, UINT32 flags)
@@ -327,14 +325,14 @@ NTSTATUS NTAPI FwpmTransactionBegin0(HANDLE engineHandle, UINT32 flags)
         status = STATUS_FWP_TXN_ABORTED;
     } else if (wfp_gate_owned(session)) {
         status = STATUS_FWP_TXN_IN_PROGRESS;
-    } else if (wfp_fails_excused("FwpmTransactionBegin0")) {
+    } else if (nt_fails("FwpmTransactionBegin0")) {
         status = STATUS_FWP_TIMEOUT; /* another session keeps its transaction open */
     } else {
         session->read_only = (flags & FWPM_TXN_READ_ONLY) != 0;
         wfp_gate_own(session);
     }
     wfp_gate_leave(session);
-    return status;
+    return wfp_excuse(status);
 }
 
 static NTSTATUS end(const char *routine, HANDLE engine, BOOLEAN commit)
@@ -351,7 +349,7 @@ static NTSTATUS end(const char *routine, HANDLE engine, BOOLEAN commit)
     } else if (!wfp_gate_owned(session)) {
         status = STATUS_FWP_NO_TXN_IN_PROGRESS;
     } else {
-        if (commit && wfp_fails_excused(routine))
+        if (commit && nt_fails(routine))
             status = STATUS_INSUFFICIENT_RESOURCES;
         if (commit && NT_SUCCESS(status))
             status = wfp_transaction_commit(FALSE, &changes);
@@ -361,7 +359,7 @@ static NTSTATUS end(const char *routine, HANDLE engine, BOOLEAN commit)
     }
     wfp_gate_leave(session);
     wfp_changes_tell(&changes);
-    return status;
+    return wfp_excuse(status);
 }
 
 NTSTATUS NTAPI FwpmTransactionCommit0(HANDLE engineHandle)

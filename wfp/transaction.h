@@ -31,8 +31,11 @@ void wfp_transaction_forget(void); /* see wfp_forget */
 typedef NTSTATUS wfp_change(struct wfp_session *session, void *context);
 NTSTATUS wfp_transaction_run(const char *routine, HANDLE engine, wfp_change *change, void *context);
 
-/* nt_fails, for a call without which nothing can be deleted: the driver that calls is not to blame for what it leaves. */
-BOOLEAN wfp_fails_excused(const char *routine);
+/*
+ * The answer to a call that a driver may need to delete something, given back. If it is for want of resources or of
+ * time, the driver is not to blame for what it leaves.
+ */
+NTSTATUS wfp_excuse(NTSTATUS status);
 BOOLEAN wfp_is_excused(PDRIVER_OBJECT driver);
 void wfp_transaction_reset(void);
 

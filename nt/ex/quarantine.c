@@ -78,7 +78,7 @@ void nt_quarantine_check(bool emptied)
 
 void nt_quarantine_reset(void)
 {
-    for (unsigned at = 0; at < RING; at++)
+    for (unsigned at = 0; at < RING && at < ring_next; at++)
         give_back(__atomic_exchange_n(&ring[at], NULL, __ATOMIC_ACQ_REL));
     ring_next = 0;
 }

@@ -63,6 +63,12 @@ void nt_flt_leave(PFLT_FILTER filter)
         nt_signal(&filter->idle.Header, 1, 1, &previous, &over);
 }
 
+/* Filters, ports and messages of a run that was given up: their drivers and waiters are gone. */
+void nt_filters_reset(void)
+{
+    InitializeListHead(&filters);
+}
+
 /* What DriverUnload is from FltRegisterFilter on. */
 static VOID unload(PDRIVER_OBJECT driver)
 {

@@ -84,10 +84,11 @@ static void match(struct nt_port *port, PLIST_ENTRY ended)
     }
 }
 
-static void end_gets(PLIST_ENTRY ended)
+static void end_gets(const LIST_ENTRY *ended)
 {
-    while (!IsListEmpty(ended)) {
-        struct get *get = CONTAINING_RECORD(RemoveHeadList(ended), struct get, link);
+    for (PLIST_ENTRY entry = ended->Flink; entry != ended;) {
+        struct get *get = CONTAINING_RECORD(entry, struct get, link);
+        entry = entry->Flink;
         get->done(get->context, get->status, get->buffer, get->information);
         free(get);
     }
@@ -162,7 +163,7 @@ NTSTATUS FltSendMessage(PFLT_FILTER Filter, PFLT_PORT *ClientPort, PVOID SenderB
         message.status = STATUS_TIMEOUT;
     }
     pthread_mutex_unlock(&nt_flt_lock);
-    if (message.status == STATUS_SUCCESS && ReplyLength != NULL)
+    if (message.status == STATUS_SUCCESS && message.wants_reply)
         *ReplyLength = message.reply_size;
     nt_flt_put(port);
     return message.status;

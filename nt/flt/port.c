@@ -355,7 +355,7 @@ static NTSTATUS join(struct nt_port *port, const char *name, const struct nt_cal
 {
     WCHAR wide[256];
     size_t chars = 0;
-    while (name[chars] != 0 && chars < RTL_NUMBER_OF(wide)) {
+    while (chars < RTL_NUMBER_OF(wide) && name[chars] != 0) {
         wide[chars] = (UCHAR)name[chars];
         chars++;
     }

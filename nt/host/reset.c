@@ -17,6 +17,7 @@ void nt_reset(void)
     nt_pump_reset();
     nt_work_items_reset();
     nt_devices_reset();
+    nt_filters_reset();
     nt_drivers_reset();
     nt_dpcs_reset();
     nt_threads_reset();

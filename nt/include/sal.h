@@ -3,7 +3,9 @@
  * sal.h - source annotations that WDK code carries, all empty here.
  *
  * The build without the WDK has no reader for them; what they say is checked at run time by nt/
- * (IRQL table, lock owners, pool tags). When driver code needs another annotation, add it here.
+ * (IRQL table, lock owners, pool tags), and those of IRQL and locks by `make lint`, which defines
+ * NT_LOCK_ANALYSIS: then sal_locks.h gives them as attributes of clang's thread safety analysis. When
+ * driver code needs another annotation, add it here, and there if it is about IRQL or locks.
  */
 #ifndef SAL_H
 #define SAL_H
@@ -79,7 +81,6 @@
 #define _Always_(annotations)
 #define _Analysis_assume_(expression) ((void)0)
 #define _Analysis_noreturn_
-#define _Function_class_(name)
 #define _Dispatch_type_(major)
 #define _Notliteral_
 #define _Points_to_data_
@@ -87,6 +88,10 @@
 #define _Strict_type_match_
 #define __callback
 #define __analysis_assume(expression) ((void)0)
+
+#ifdef NT_LOCK_ANALYSIS
+#include <sal_locks.h>
+#else
 
 /* IRQL. */
 #define _IRQL_requires_(irql)
@@ -103,6 +108,7 @@
 #define _IRQL_uses_cancel_
 #define _IRQL_is_cancel_
 #define _IRQL_requires_max_defined_
+#define _Function_class_(name)
 
 /* Locks. */
 #define _Requires_lock_held_(lock)
@@ -128,15 +134,22 @@
 #define _Kernel_acquires_resource_(kind)
 #define _Kernel_releases_resource_(kind)
 #define _Kernel_clear_do_init_(answer)
+#define _Analysis_assume_lock_acquired_(lock)
+#define _Analysis_assume_lock_released_(lock)
+#define _Analysis_assume_lock_held_(lock)
+
+/* What an old annotation says of IRQL. */
+#define __drv_maxIRQL(irql)
+#define __drv_sameIRQL
+#define __drv_requiresIRQL(irql)
+
+#endif
 
 /* Memory. */
 #define __drv_aliasesMem
 #define __drv_freesMem(kind)
 #define __drv_allocatesMem(kind)
 #define __drv_strictTypeMatch(mode)
-#define __drv_maxIRQL(irql)
-#define __drv_sameIRQL
-#define __drv_requiresIRQL(irql)
 #define _Frees_ptr_
 #define _Frees_ptr_opt_
 

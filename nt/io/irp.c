@@ -280,6 +280,7 @@ static bool cancel(PIRP irp)
     unsigned held = nt_self.spin_locks;
     irp->CancelIrql = irql;
     NT_CALL(routine, IoGetCurrentIrpStackLocation(irp)->DeviceObject, irp);
+    nt_about_routine((const void *)(uintptr_t)routine);
     if (nt_self.spin_locks != held - 1)
         nt_about_held_lock();
     if (nt_self.spin_locks != held - 1)
@@ -288,6 +289,7 @@ static bool cancel(PIRP irp)
                    nt_self.spin_locks);
     else if (nt_self.irql != irql)
         nt_violate("irql-changed", "DRIVER_CANCEL", "the cancel routine did not restore Irp->CancelIrql");
+    nt_about_routine(NULL);
     nt_put_right(irql, held - 1);
     return true;
 }
@@ -387,6 +389,7 @@ NTSTATUS nt_call_dispatch(struct nt_call *call)
     NTSTATUS status = routine == NULL ? invalid_request(&call->irp) : NT_CALL(routine, device, &call->irp);
     nt_enter_driver(driver);
     nt_set_current_process(process_id, process_start);
+    nt_about_routine((const void *)(uintptr_t)routine);
     if (nt_self.irql != irql)
         nt_violate("irql-changed", "DRIVER_DISPATCH", "called at IRQL %u, it returned at %u", irql, nt_self.irql);
     if (nt_self.spin_locks != locks)
@@ -395,6 +398,7 @@ NTSTATUS nt_call_dispatch(struct nt_call *call)
         nt_violate("lock-left", "DRIVER_DISPATCH", "returned with %u spin locks held", nt_self.spin_locks);
     nt_put_right(irql, locks);
     check_dispatched(call, status);
+    nt_about_routine(NULL);
     if (NT_VERIFYING)
         nt_call_check_untouched(call);
     nt_call_put(call);

@@ -39,11 +39,15 @@ static void run(struct nt_work *work)
         return;
     }
     PDRIVER_OBJECT driver = nt_enter_driver(item->driver);
+    /* Read before the call: the routine may free its work item. */
+    const void *item_routine =
+        item->routine_ex != NULL ? (const void *)(uintptr_t)item->routine_ex : (const void *)(uintptr_t)item->routine;
     if (item->routine_ex != NULL)
         NT_CALL(item->routine_ex, device, item->context, item);
     else
         NT_CALL(item->routine, device, item->context);
     nt_enter_driver(driver);
+    nt_about_routine(item_routine);
     if (nt_self.irql != PASSIVE_LEVEL)
         nt_violate("irql-changed", "IO_WORKITEM_ROUTINE", "the work item returned at IRQL %u", nt_self.irql);
     if (nt_self.spin_locks != 0) {
@@ -51,6 +55,7 @@ static void run(struct nt_work *work)
         nt_violate("lock-left", "IO_WORKITEM_ROUTINE", "the work item returned with %u spin locks held",
                    nt_self.spin_locks);
     }
+    nt_about_routine(NULL);
     nt_put_right(PASSIVE_LEVEL, 0);
     nt_object_release(device);
 }

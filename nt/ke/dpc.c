@@ -139,6 +139,7 @@ void nt_dpcs_report(const struct nt_code *code)
 static void run_dpc(PKDPC dpc, const KDPC *copy)
 {
     NT_CALL(copy->DeferredRoutine, dpc, copy->DeferredContext, copy->SystemArgument1, copy->SystemArgument2);
+    nt_about_routine((const void *)(uintptr_t)copy->DeferredRoutine);
     if (nt_self.irql != DISPATCH_LEVEL)
         nt_violate("irql-changed", "KDEFERRED_ROUTINE",
                    "the DPC routine returned at another IRQL than it was called at");
@@ -147,6 +148,7 @@ static void run_dpc(PKDPC dpc, const KDPC *copy)
         nt_violate("lock-left", "KDEFERRED_ROUTINE", "the DPC routine returned with %u spin locks held",
                    nt_self.spin_locks);
     }
+    nt_about_routine(NULL);
     nt_put_right(DISPATCH_LEVEL, 0);
 }
 

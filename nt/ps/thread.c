@@ -12,6 +12,7 @@
 #include "nt/verify/lock_order.h"
 #include "nt/verify/verify.h"
 
+#include <setjmp.h>
 #include <stdlib.h>
 
 struct _ETHREAD {
@@ -21,9 +22,10 @@ struct _ETHREAD {
     PKSTART_ROUTINE routine;
     PVOID context;
     PDRIVER_OBJECT driver; /* whose routine it is */
-    LIST_ENTRY link; /* of the system threads that run */
-    bool reported;   /* of the host, or told as left already */
-    bool gone;       /* its driver was unloaded */
+    LIST_ENTRY link;       /* of the system threads that run */
+    bool reported;         /* of the host, or told as left already */
+    bool gone;             /* its driver was unloaded */
+    jmp_buf *bottom;       /* of its stack, below the driver's routine; NULL: it is a fiber */
 };
 
 #define HANDLE_TAG ((ULONG_PTR)1)
@@ -131,10 +133,13 @@ static void thread_ended(void)
 static void *thread_main(void *argument)
 {
     PETHREAD thread = argument;
+    jmp_buf bottom;
     nt_self.object = thread;
     thread->number = nt_thread_number();
     nt_self.driver = thread->driver;
-    NT_CALL(thread->routine, thread->context);
+    thread->bottom = nt_scheduling ? NULL : &bottom;
+    if (setjmp(bottom) == 0)
+        NT_CALL(thread->routine, thread->context);
     thread_ended();
     return NULL;
 }
@@ -144,12 +149,19 @@ static void thread_begin(void *argument)
     (void)thread_main(argument);
 }
 
-static bool thread_schedule(PETHREAD thread)
+static bool thread_start(PETHREAD thread)
 {
-    struct fiber *fiber = nt_fiber_start(FIBER_THREAD, NULL, thread_begin, thread);
-    if (fiber != NULL)
-        fiber->self.object = thread; /* given back even if it never begins */
-    return fiber != NULL;
+    pthread_t native = 0;
+    if (nt_scheduling) {
+        struct fiber *fiber = nt_fiber_start(FIBER_THREAD, NULL, thread_begin, thread);
+        if (fiber != NULL)
+            fiber->self.object = thread; /* given back even if it never begins */
+        return fiber != NULL;
+    }
+    if (pthread_create(&native, NULL, thread_main, thread) != 0)
+        return false;
+    pthread_detach(native);
+    return true;
 }
 
 void nt_threads_reset(void)
@@ -171,7 +183,6 @@ NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT
                               PVOID StartContext)
 {
     NT_ENTER(PsCreateSystemThread);
-    pthread_t native = 0;
     UNREFERENCED_PARAMETER(DesiredAccess);
     UNREFERENCED_PARAMETER(ObjectAttributes);
     UNREFERENCED_PARAMETER(ProcessHandle);
@@ -185,16 +196,13 @@ NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT
     (void)ObfReferenceObject(thread); /* the handle's */
     __atomic_fetch_add(&threads_running, 1, __ATOMIC_RELAXED);
     link_running(thread);
-    bool started = nt_scheduling ? thread_schedule(thread) : pthread_create(&native, NULL, thread_main, thread) == 0;
-    if (!started) {
+    if (!thread_start(thread)) {
         __atomic_fetch_sub(&threads_running, 1, __ATOMIC_RELAXED);
         unlink_running(thread);
         nt_object_release(thread);
         nt_object_release(thread);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    if (!nt_scheduling)
-        pthread_detach(native);
     *ThreadHandle = (HANDLE)((ULONG_PTR)thread | HANDLE_TAG);
     if (ClientId != NULL)
         *ClientId = (CLIENT_ID){(HANDLE)4, *ThreadHandle};
@@ -209,10 +217,11 @@ NTSTATUS PsTerminateSystemThread(NTSTATUS ExitStatus)
         nt_violate("not-a-system-thread", "PsTerminateSystemThread", "the calling thread was not made by a driver");
         return STATUS_INVALID_PARAMETER;
     }
+    /* pthread_exit would unwind through the driver, which may be gone as soon as the thread is known to have ended. */
+    if (nt_self.object->bottom != NULL)
+        longjmp(*nt_self.object->bottom, 1);
     thread_ended();
-    if (nt_scheduling)
-        nt_fiber_exit();
-    pthread_exit(NULL);
+    nt_fiber_exit();
 }
 
 HANDLE PsGetCurrentThreadId(VOID)

@@ -228,6 +228,12 @@ static void forget(struct node *node)
         edge_free(edge);
     }
     node->address = GONE;
+    /* At the end of a chain nobody has to pass here: the place is free again. */
+    for (uint32_t at = (uint32_t)(node - nodes); nodes[at].address == GONE && nodes[(at + 1) % LOCKS].address == 0;
+         at = (at + LOCKS - 1) % LOCKS) {
+        nodes[at] = (struct node){.address = 0};
+        node_count--;
+    }
 }
 
 static void forget_locks_in(const void *start, size_t size)

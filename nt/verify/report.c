@@ -48,6 +48,7 @@ const char *nt_beginning_name(enum nt_beginning what)
         [NT_COMPLETED_OPERATION] = "the operation was completed",
         [NT_BEGAN_OBJECT] = "the object was made",
         [NT_BEGAN_CLASSIFY] = "the classify ran",
+        [NT_ABOUT_ROUTINE] = "the routine that returned begins",
     };
     return names[what];
 }
@@ -70,6 +71,9 @@ static uint64_t hash_report(const struct nt_report *report)
     uint64_t hash = mix_text(mix_text(1, report->rule->id), report->routine);
     for (uint32_t index = 0; index < report->broke.count; index++)
         hash = mix(hash, (uintptr_t)report->broke.frames[index]);
+    /* What a routine did is found out where each one of its kind returns to. */
+    if (report->began_what == NT_ABOUT_ROUTINE)
+        hash = mix(hash, (uintptr_t)report->began.frames[0]);
     return hash != 0 ? hash : 1;
 }
 
@@ -131,6 +135,20 @@ static void copy_held_locks(struct nt_report *report, const struct nt_verify_sel
     }
 }
 
+static void fill_began(struct nt_report *report, const struct nt_verify_self *self)
+{
+    report->began_what = NT_BEGAN_NOTHING;
+    report->began.count = 0;
+    if (self->about != NT_BEGAN_NOTHING &&
+        nt_find_beginning((enum nt_beginning)self->about, self->about_key, &report->began))
+        report->began_what = (enum nt_beginning)self->about;
+    if (report->began_what == NT_BEGAN_NOTHING && self->about_routine != NULL) {
+        report->began_what = NT_ABOUT_ROUTINE;
+        report->began.count = 1;
+        report->began.frames[0] = (const char *)self->about_routine + 1; /* as if a call stood at its first byte */
+    }
+}
+
 /* What costs more than the stack, only when the report is handed over. */
 static void fill_report(struct nt_report *report, const struct nt_violation *violation)
 {
@@ -142,11 +160,6 @@ static void fill_report(struct nt_report *report, const struct nt_violation *vio
     report->fiber = self->name;
     report->spin_locks = nt_self.spin_locks;
     copy_held_locks(report, self);
-    report->began_what = NT_BEGAN_NOTHING;
-    report->began.count = 0;
-    if (self->about != NT_BEGAN_NOTHING &&
-        nt_find_beginning((enum nt_beginning)self->about, self->about_key, &report->began))
-        report->began_what = (enum nt_beginning)self->about;
     report->connection = self->about_connection;
     report->event_count = nt_history(report->connection, report->events, NT_EVENTS_MAX);
     for (size_t index = 0; index < report->event_count; index++)
@@ -166,6 +179,7 @@ bool nt_report_violation(const struct nt_violation *violation, const void *frame
             report->broke = *self->about_stack;
         else
             nt_stack_take_from(frame, &report->broke);
+        fill_began(report, self);
         first = count_report(hash_report(report));
         if (first)
             fill_report(report, violation);
@@ -195,4 +209,5 @@ void nt_verify_clear(void)
     nt_self.verify.about = NT_BEGAN_NOTHING;
     nt_self.verify.about_connection = 0;
     nt_self.verify.about_stack = NULL;
+    nt_self.verify.about_routine = NULL;
 }

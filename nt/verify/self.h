@@ -21,6 +21,7 @@ struct nt_verify_self {
     uint32_t about;                  /* enum nt_beginning, of the next violation */
     uint64_t about_key, about_connection;
     const struct nt_stack *about_stack;
+    const void *about_routine;
     uint32_t held;
     uint64_t locks[NT_HELD_MAX]; /* in the order in which they were taken */
 };

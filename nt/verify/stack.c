@@ -12,6 +12,9 @@
 #include "nt/foreign.h"
 #include "nt/internal.h"
 
+#define CODE_LOWEST  0x10000u
+#define CODE_HIGHEST ((uintptr_t)1 << 47)
+
 static nt_foreign_unwind *foreign_unwind;
 
 void nt_set_foreign_unwind(nt_foreign_unwind *unwind)
@@ -53,7 +56,8 @@ static inline bool step_frame(struct nt_walk *walk)
     walk->pc = ((const uintptr_t *)frame)[1];
     walk->registers[NT_X64_RSP] = frame + 2 * sizeof frame;
     walk->low = frame + 2 * sizeof frame; /* the next one lies above: a circle ends the walk */
-    return walk->pc != 0;
+    /* Code without frame pointers may end the chain with a pair of other numbers. */
+    return walk->pc >= CODE_LOWEST && walk->pc < CODE_HIGHEST;
 }
 
 /* The stack pointer has to rise, so a damaged binary ends the walk too. */

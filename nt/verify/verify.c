@@ -23,6 +23,11 @@ void nt_about_connection(uint64_t operation)
         nt_self.verify.about_connection = operation;
 }
 
+void nt_about_routine_verified(const void *routine)
+{
+    nt_self.verify.about_routine = routine;
+}
+
 void nt_about_stack(const struct nt_stack *stack)
 {
     nt_self.verify.about_stack = stack;

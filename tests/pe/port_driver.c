@@ -6,7 +6,16 @@
  */
 #include <fltkernel.h>
 
+#include <stddef.h>
+
 #define PORT_NAME L"\\PePort"
+
+/* mingw-w64 has its own fltuserstructures.h: the other source of these layouts. */
+_Static_assert(sizeof(FILTER_MESSAGE_HEADER) == 16 && offsetof(FILTER_MESSAGE_HEADER, MessageId) == 8,
+               "FILTER_MESSAGE_HEADER");
+_Static_assert(sizeof(FILTER_REPLY_HEADER) == 16 && offsetof(FILTER_REPLY_HEADER, MessageId) == 8,
+               "FILTER_REPLY_HEADER");
+_Static_assert(sizeof(FLT_REGISTRATION) == 112, "FLT_REGISTRATION");
 
 static PFLT_FILTER filter;
 static PFLT_PORT server, client;

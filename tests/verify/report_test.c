@@ -64,6 +64,11 @@ static int teardown(void **state)
     return 0;
 }
 
+static const char *rule_id(unsigned index)
+{
+    return reports[index].rule != NULL ? reports[index].rule->id : "";
+}
+
 static bool names_are_found(void)
 {
     struct lab_frames frames;
@@ -101,7 +106,7 @@ static void both_stacks_have_their_names(void **state)
     sample_allocates(0x10);
     sample_frees_twice(0x10);
     assert_int_equal(report_count, 1);
-    assert_string_equal(reports[0].rule->id, "pool-double-free");
+    assert_string_equal(rule_id(0), "pool-double-free");
     assert_string_equal(reports[0].routine, "ExFreePoolWithTag");
     assert_int_equal(reports[0].began_what, NT_BEGAN_BLOCK);
     struct lab_report *named = lab_report_new(&reports[0], 1);
@@ -123,7 +128,7 @@ static void a_real_routine_has_the_stack_of_its_caller(void **state)
         skip();
     sample_releases_too_much();
     assert_int_equal(report_count, 1);
-    assert_string_equal(reports[0].rule->id, "rundown-not-held");
+    assert_string_equal(rule_id(0), "rundown-not-held");
     assert_string_equal(reports[0].detail, "#1 is not held by anybody");
     struct lab_report *named = lab_report_new(&reports[0], 1);
     assert_non_null(named);
@@ -137,7 +142,8 @@ static void a_real_routine_has_the_stack_of_its_caller(void **state)
 static void repeats_are_counted(void **state)
 {
     (void)state;
-    for (unsigned index = 0; index < 5; index++)
+    volatile unsigned rounds = 5; /* so that the loop has one call */
+    for (unsigned index = 0; index < rounds; index++)
         sample_frees_twice(0x10);
     assert_int_equal(report_count, 1);
     assert_int_equal(violation_count, 5);
@@ -207,6 +213,43 @@ static void a_report_has_the_history_of_its_connection(void **state)
     assert_int_equal(reports[1].began_what, NT_BEGAN_NOTHING);
 }
 
+static void a_routine_that_returned_is_named(void **state)
+{
+    (void)state;
+    nt_about_routine((const void *)(uintptr_t)sample_faults);
+    sample_says("x");
+    sample_frees_twice(0x10); /* until it is taken back */
+    nt_about_routine((const void *)(uintptr_t)sample_calls_null);
+    nt_begin(NT_BEGAN_BLOCK, 0x10);
+    sample_frees_twice(0x10); /* what began goes first */
+    nt_about_routine(NULL);
+    sample_frees_twice(0x20);
+    assert_int_equal(reports[0].began_what, NT_ABOUT_ROUTINE);
+    assert_int_equal(reports[1].began_what, NT_ABOUT_ROUTINE);
+    assert_int_equal(reports[2].began_what, NT_BEGAN_BLOCK);
+    assert_int_equal(reports[3].began_what, NT_BEGAN_NOTHING);
+    if (!names_are_found())
+        skip();
+    struct lab_report *named = lab_report_new(&reports[0], 1);
+    assert_non_null(named);
+    assert_in_sample(&named->began.frames[0], "sample_faults");
+    lab_report_free(named);
+}
+
+static void routines_that_return_to_one_place_are_told_apart(void **state)
+{
+    static void (*const routines[])(void) = {sample_faults, sample_calls_null};
+    volatile unsigned rounds = 4; /* so that the loop has one call */
+    (void)state;
+    for (unsigned index = 0; index < rounds; index++) {
+        nt_about_routine((const void *)(uintptr_t)routines[index % 2]);
+        sample_says("x");
+    }
+    nt_about_routine(NULL);
+    assert_int_equal(report_count, 2);
+    assert_int_equal(nt_report_count(&reports[1]), 2);
+}
+
 static void off_there_is_no_report(void **state)
 {
     (void)state;
@@ -221,7 +264,7 @@ static void a_rule_without_a_row_says_so(void **state)
 {
     (void)state;
     nt_violate("no-such-rule", "x", "y");
-    assert_string_equal(reports[0].rule->id, "no-such-rule");
+    assert_string_equal(rule_id(0), "no-such-rule");
     assert_non_null(strstr(reports[0].rule->rule, "no row"));
 }
 
@@ -312,7 +355,10 @@ static void a_fault_has_the_stack_of_its_instruction(void **state)
     if (!names_are_found())
         skip();
     struct lab_report *first = lab_report_new(&reports[0], 1), *second = lab_report_new(&reports[1], 1);
-    assert_true(first != NULL && second != NULL);
+    if (first == NULL || second == NULL) {
+        fail();
+        return;
+    }
     assert_in_sample(&first->broke.frames[0], "sample_faults");
     assert_string_equal(first->broke.frames[1].function, "fault_in");
     assert_string_equal(second->broke.frames[0].function, "");
@@ -354,6 +400,8 @@ int main(void)
         TEST(held_locks_are_told_with_their_places),
         TEST(more_locks_than_fit_are_no_harm),
         TEST(a_report_has_the_history_of_its_connection),
+        TEST(a_routine_that_returned_is_named),
+        TEST(routines_that_return_to_one_place_are_told_apart),
         TEST(off_there_is_no_report),
         TEST(a_rule_without_a_row_says_so),
         TEST(a_stack_is_bounded),

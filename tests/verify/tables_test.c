@@ -166,25 +166,40 @@ static void *put_many(void *unused)
         for (uintptr_t step = 1; step <= 3000; step++) {
             struct nt_stack stack = {2, {(void *)step, (void *)(step + 1)}};
             (void)nt_depot_put(&stack);
-            nt_begin(NT_BEGAN_BLOCK, step * 16);
-            nt_end(NT_BEGAN_BLOCK, step * 16);
         }
     return unused;
 }
 
-static void threads_share_the_tables(void **state)
+static void *begin_many(void *unused)
+{
+    for (uintptr_t step = 1; step <= 10000; step++) {
+        nt_begin(NT_BEGAN_BLOCK, step % 3000 * 16);
+        nt_end(NT_BEGAN_BLOCK, step % 3000 * 16);
+    }
+    return unused;
+}
+
+static void run_threads(void *(*body)(void *))
 {
     pthread_t threads[4];
+    for (unsigned index = 0; index < 4; index++)
+        assert_int_equal(pthread_create(&threads[index], NULL, body, NULL), 0);
+    for (unsigned index = 0; index < 4; index++)
+        pthread_join(threads[index], NULL);
+}
+
+static void threads_share_the_tables(void **state)
+{
     struct nt_depot_usage usage;
     (void)state;
     nt_depot_clear();
-    for (unsigned index = 0; index < 4; index++)
-        assert_int_equal(pthread_create(&threads[index], NULL, put_many, NULL), 0);
-    for (unsigned index = 0; index < 4; index++)
-        pthread_join(threads[index], NULL);
+    run_threads(put_many);
     nt_depot_usage(&usage);
-    assert_in_range(usage.stacks, 3000, 3010); /* and the one of nt_begin, as each thread has it */
+    assert_int_equal(usage.stacks, 3000);
+    run_threads(begin_many);
     assert_int_equal(nt_beginnings_lost(), 0);
+    for (uint64_t key = 0; key < 3000; key++)
+        assert_false(has(NT_BEGAN_BLOCK, key * 16));
 }
 
 static void a_history_is_the_last_of_its_connection(void **state)
@@ -239,7 +254,7 @@ static void numbers_are_bounded(void **state)
     char text[64];
     (void)state;
     for (uint64_t index = 0; index < 3000; index++) {
-        snprintf(text, sizeof text, "%#llx", (unsigned long long)(0x7f0000000000u + index * 16));
+        snprintf(text, sizeof text, "%#llx", 0x7f0000000000ull + index * 16);
         nt_number_addresses(text);
     }
     assert_string_equal(text, "#?");
@@ -256,7 +271,7 @@ static double nanoseconds_a_begin(void)
     return ((double)(after.tv_sec - before.tv_sec) * 1e9 + (double)(after.tv_nsec - before.tv_nsec)) / rounds;
 }
 
-/* Ten times what it is to cost, for a busy machine and for sanitizers. */
+/* It is to cost less than 100 ns: more for a busy machine, much more for sanitizers. */
 static void a_begin_is_cheap(void **state)
 {
     (void)state;
@@ -266,7 +281,7 @@ static void a_begin_is_cheap(void **state)
         cost = now < cost ? now : cost;
     }
     print_message("a begin takes %.0f ns\n", cost);
-    assert_true(cost < 1000);
+    assert_true(cost < 5000);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

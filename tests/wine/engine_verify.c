@@ -1,50 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_verify.c - the verifier and the scheduler that wfp/ calls (nt/verify/), under Wine: there are none, both are
- * always off.
+ * engine_verify.c - the verifier that wfp/ calls (nt/verify/), under Wine: there is none, it is always off.
  */
-#include "nt/leaf.h"
-#include "nt/verify/scheduler.h"
 #include "nt/verify/trap_page.h"
 #include "nt/verify/verify.h"
 
 bool nt_verify_on;
-bool nt_scheduling;
-unsigned nt_leaves;
 
-bool nt_scheduled(void)
-{
-    return false;
-}
-
-uint32_t nt_schedule_fiber(void)
-{
-    return 0;
-}
-
-void nt_schedule_point(const char *routine)
-{
-    (void)routine;
-}
-
-bool nt_schedule_until(const struct nt_wait *wait)
-{
-    (void)wait;
-    return false;
-}
-
-void nt_schedule_keep(void **(*where)(void))
-{
-    (void)where;
-}
-
-void nt_begin(enum nt_beginning what, uint64_t key)
+void nt_begin_verified(enum nt_beginning what, uint64_t key)
 {
     (void)what;
     (void)key;
 }
 
-void nt_end(enum nt_beginning what, uint64_t key)
+void nt_end_verified(enum nt_beginning what, uint64_t key)
 {
     (void)what;
     (void)key;
@@ -54,6 +23,11 @@ void nt_about(enum nt_beginning what, uint64_t key)
 {
     (void)what;
     (void)key;
+}
+
+void nt_about_routine_verified(const void *routine)
+{
+    (void)routine;
 }
 
 void nt_about_connection(uint64_t operation)

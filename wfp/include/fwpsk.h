@@ -591,28 +591,37 @@ typedef struct FWPS_CALLOUT3_ {
 } FWPS_CALLOUT3;
 
 /* PASSIVE_LEVEL. A second registration of the key: STATUS_FWP_ALREADY_EXISTS. calloutId may be NULL. */
+_IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS NTAPI FwpsCalloutRegister0(void *deviceObject, const FWPS_CALLOUT0 *callout, UINT32 *calloutId);
+_IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS NTAPI FwpsCalloutRegister1(void *deviceObject, const FWPS_CALLOUT1 *callout, UINT32 *calloutId);
+_IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS NTAPI FwpsCalloutRegister2(void *deviceObject, const FWPS_CALLOUT2 *callout, UINT32 *calloutId);
+_IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS NTAPI FwpsCalloutRegister3(void *deviceObject, const FWPS_CALLOUT3 *callout, UINT32 *calloutId);
 
 /*
  * PASSIVE_LEVEL. STATUS_DEVICE_BUSY while flow contexts exist or a classifyFn of it runs (try again);
  * STATUS_FWP_CALLOUT_NOT_FOUND. Filters of the callout may stay: they block, or permit if flagged so.
  */
+_IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS NTAPI FwpsCalloutUnregisterById0(const UINT32 calloutId);
+_IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS NTAPI FwpsCalloutUnregisterByKey0(const GUID *calloutKey);
 
 /*
  * IRQL <= DISPATCH_LEVEL. STATUS_INVALID_PARAMETER: no such flow, flowContext 0, or the callout has no
  * flowDeleteFn. STATUS_OBJECT_NAME_EXISTS: the callout has a context at this layer of this flow already.
  */
+_Requires_no_locks_held_
 NTSTATUS NTAPI FwpsFlowAssociateContext0(UINT64 flowId, UINT16 layerId, UINT32 calloutId, UINT64 flowContext);
 
 /* IRQL <= DISPATCH_LEVEL. STATUS_SUCCESS: flowDeleteFn has run. STATUS_UNSUCCESSFUL: no such context. */
+_Requires_no_locks_held_
 NTSTATUS NTAPI FwpsFlowRemoveContext0(UINT64 flowId, UINT16 layerId, UINT32 calloutId);
 
 /* IRQL <= DISPATCH_LEVEL. Ends the flow: its next packet is blocked. STATUS_INVALID_PARAMETER: no such flow. */
+_Requires_no_locks_held_
 NTSTATUS NTAPI FwpsFlowAbort0(UINT64 flowId);
 
 /*
@@ -628,6 +637,7 @@ NTSTATUS NTAPI FwpsPendOperation0(HANDLE completionHandle, HANDLE *completionCon
  * returns - or, when called inside the classifyFn that pended, after that classifyFn returned.
  * netBufferList is NULL at the connect layers.
  */
+_Requires_no_locks_held_
 void NTAPI FwpsCompleteOperation0(HANDLE completionContext, PNET_BUFFER_LIST netBufferList);
 
 _Static_assert(FWPS_LAYER_ALE_AUTH_CONNECT_V4 == 48 && FWPS_LAYER_ALE_AUTH_CONNECT_V6 == 50 &&

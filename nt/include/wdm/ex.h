@@ -55,7 +55,7 @@ VOID ExReleaseRundownProtection(PEX_RUNDOWN_REF RunRef);
 VOID ExWaitForRundownProtectionRelease(PEX_RUNDOWN_REF RunRef);
 VOID ExRundownCompleted(PEX_RUNDOWN_REF RunRef);
 
-typedef struct _FAST_MUTEX {
+typedef _Has_lock_kind_(_Lock_kind_mutex_) struct _FAST_MUTEX {
     LONG Count;
     PVOID Owner;
     ULONG Contention;

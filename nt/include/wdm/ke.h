@@ -18,14 +18,14 @@
 #define CLOCK_LEVEL    13
 #define HIGH_LEVEL     15
 
-typedef ULONG_PTR KSPIN_LOCK, *PKSPIN_LOCK;
+typedef _Has_lock_kind_(_Lock_kind_spin_lock_) ULONG_PTR KSPIN_LOCK, *PKSPIN_LOCK;
 
 typedef struct _KSPIN_LOCK_QUEUE {
     struct _KSPIN_LOCK_QUEUE *volatile Next;
     PKSPIN_LOCK volatile Lock;
 } KSPIN_LOCK_QUEUE, *PKSPIN_LOCK_QUEUE;
 
-typedef struct _KLOCK_QUEUE_HANDLE {
+typedef _Has_lock_kind_(_Lock_kind_spin_lock_) struct _KLOCK_QUEUE_HANDLE {
     KSPIN_LOCK_QUEUE LockQueue;
     KIRQL OldIrql;
 } KLOCK_QUEUE_HANDLE, *PKLOCK_QUEUE_HANDLE;
@@ -58,7 +58,7 @@ typedef enum _KWAIT_REASON {
     MaximumWaitReason = 38
 } KWAIT_REASON;
 
-typedef struct _KEVENT {
+typedef _Has_lock_kind_(_Lock_kind_event_) struct _KEVENT {
     DISPATCHER_HEADER Header;
 } KEVENT, *PKEVENT, *PRKEVENT;
 
