@@ -404,8 +404,12 @@ void nt_devices_report(PDRIVER_OBJECT driver)
 
 void nt_devices_reset(void)
 {
-    while (!IsListEmpty(&links))
-        link_free(CONTAINING_RECORD(RemoveHeadList(&links), struct symbolic_link, link));
+    LIST_ENTRY *next;
+    for (LIST_ENTRY *entry = links.Flink; entry != &links; entry = next) {
+        next = entry->Flink;
+        link_free(CONTAINING_RECORD(entry, struct symbolic_link, link));
+    }
+    InitializeListHead(&links);
     while (!IsListEmpty(&devices)) {
         struct device *device = CONTAINING_RECORD(RemoveHeadList(&devices), struct device, link);
         while (nt_object_release(device) > 0)
