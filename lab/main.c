@@ -12,11 +12,8 @@ static const struct command {
     const char *name;
     int (*run)(int count, char **arguments);
 } commands[] = {
-    {"run", command_run},
-    {"state", command_state},
-    {"explore", command_explore},
-    {"replay", command_replay},
-    {"rules", command_rules},
+    {"run", command_run},       {"state", command_state}, {"explore", command_explore},
+    {"replay", command_replay}, {"rules", command_rules},
 };
 
 int command_rules(int count, char **arguments)
