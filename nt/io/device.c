@@ -327,7 +327,8 @@ PDEVICE_OBJECT nt_device_open(PCUNICODE_STRING name, PUNICODE_STRING rest, ACCES
         *status = STATUS_OBJECT_NAME_NOT_FOUND;
     } else if ((device->object.Flags & DO_DEVICE_INITIALIZING) != 0) {
         *status = STATUS_NO_SUCH_DEVICE;
-    } else if ((access & ~(administrator ? device->administrators : device->everyone)) != 0) {
+    } else if (((access | FILE_READ_ATTRIBUTES) & ~(administrator ? device->administrators : device->everyone)) != 0) {
+        /* CreateFile asks for this bit whatever its caller asks for, so nobody gets in by asking for nothing. */
         *status = STATUS_ACCESS_DENIED;
     } else if ((device->object.Flags & DO_EXCLUSIVE) != 0 && device->object.ReferenceCount != 0) {
         *status = STATUS_ACCESS_DENIED;
