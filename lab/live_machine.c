@@ -17,6 +17,7 @@
 #include "lab/live_client.h"
 #include "lab/scenario_world.h"
 #include "lab/world_drivers.h"
+#include "nt/verify/lazy.h"
 #include "nt/verify/verify.h"
 #include "pe/loader.h"
 #include "wfp/verify.h"
@@ -66,6 +67,7 @@ static void begin_verifying(const struct live_arguments *arguments, struct live_
     nt_set_violation_handler(findings_hear);
     nt_set_report_handler(keep, board);
     nt_verify_on = true;
+    nt_verify_lazily(true);
     (void)nt_special_pool_start(PE_SPECIAL_POOL_PAGES, FALSE);
     wfp_set_verify_options(&options);
 }
@@ -104,6 +106,7 @@ static void stop_drivers(void *context)
     machine->client = NULL;
     while (machine->loaded != 0)
         world_driver_unload(--machine->loaded);
+    nt_verify_idle(true);
 }
 
 /* The other process reads what it wants of it. */
@@ -126,6 +129,7 @@ static void sleeping(void *context, bool sleeps)
 
     if (sleeps) {
         tell_counts(machine);
+        nt_verify_idle(false);
         if (nt_verify_on && now - machine->looked > LOOK_NS) {
             machine->looked = now;
             wfp_check_ages();
