@@ -13,6 +13,8 @@
  * Lazily (nt/verify/lazy.h), freed spans are filled and wait, and those side by side lose their access in one call; up
  * to KEPT_MOST pages keep their memory, which spares the faults of the next owner.
  *
+ * Then, too, pages are taken again after LAP of them, or more if live blocks are in the way.
+ *
  * One lock guards the spans. The fault handler takes none: what it reads is kept for pages nobody takes.
  * Pages: "Special Pool" of Driver Verifier; wdm.h ExAllocatePool2.
  */
@@ -29,6 +31,7 @@
 #define PATTERN   NT_POOL_GUARD
 #define ALIGNMENT 16u
 #define KEPT_MOST 4096u /* pages */
+#define LAP       2048u /* pages */
 
 struct span {
     struct nt_pool_header header;
@@ -46,6 +49,7 @@ static uint32_t *first; /* of each page: the page that its span begins at, 0: it
 static struct span *spans; /* at the page that each begins at */
 static uint32_t next_page = 1, live_pages;
 static bool on, at_start, full_told;
+static uint32_t lap_end = LAP;
 static bool *kept; /* pages that have memory, of freed spans */
 static uint32_t kept_count;
 static struct span *waiting[LAZY_WAITING];
@@ -137,6 +141,16 @@ static uint32_t find_room(uint32_t count)
     return 0;
 }
 
+static uint32_t next_start(uint32_t start, uint32_t count)
+{
+    uint32_t next = start + count;
+    if (next >= page_count || (nt_verify_lazy && start < lap_end && next >= lap_end))
+        return 1;
+    if (next > lap_end)
+        lap_end = next + LAP; /* it was full */
+    return next;
+}
+
 /* Were they another's before? Then they are not zero. */
 static bool take_kept(uint32_t start, uint32_t pages)
 {
@@ -167,7 +181,7 @@ static struct span *take_pages(uint32_t pages, bool *dirty)
             first[page] = start;
         span = &spans[start];
         *span = (struct span){.pages = pages, .live = true};
-        next_page = start + count < page_count ? start + count : 1;
+        next_page = next_start(start, count);
         live_pages += count;
         *dirty = take_kept(start, pages);
     }
