@@ -274,12 +274,12 @@ const char *live_client_name(const struct live_client *client)
     return client->protocol->name;
 }
 
-void live_client_stop(struct live_client *client)
+bool live_client_stop(struct live_client *client)
 {
     struct timespec until;
 
     if (client == NULL)
-        return;
+        return true;
     pthread_mutex_lock(&client->lock);
     client->stop = true;
     struct nt_call *call = client->call;
@@ -298,10 +298,11 @@ void live_client_stop(struct live_client *client)
     if (pthread_timedjoin_np(client->thread, NULL, &until) != 0) {
         nt_violate("irp-lost", "DRIVER_CANCEL", "a call of %s did not end within %u s of its cancel",
                    client->protocol->name, END_SECONDS);
-        return; /* it may come back at any time, so its memory stays; its file is left open */
+        return false; /* it may come back at any time, so its memory stays */
     }
     client_close(client);
     pthread_cond_destroy(&client->changed);
     pthread_mutex_destroy(&client->lock);
     free(client);
+    return true;
 }

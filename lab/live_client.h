@@ -15,8 +15,9 @@ struct live_client;
  * are loaded; PASSIVE_LEVEL. */
 struct live_client *live_client_start(const struct live_protocol *protocols, size_t count);
 
-/* Cancels what it waits for, waits for its end (bounded: violation irp-lost), closes. NULL is allowed. */
-void live_client_stop(struct live_client *client);
+/* Cancels what it waits for, waits for its end, closes. NULL is allowed. false: its call does not come back out of the
+ * driver (violation irp-lost), so its handle is open still, and no driver may be unloaded. */
+bool live_client_stop(struct live_client *client);
 
 const char *live_client_name(const struct live_client *client);
 

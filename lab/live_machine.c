@@ -102,9 +102,12 @@ static void stop_drivers(void *context)
 {
     struct machine *machine = context;
 
-    live_client_stop(machine->client);
+    bool closed = live_client_stop(machine->client);
     machine->client = NULL;
-    while (machine->loaded != 0)
+    if (!closed)
+        log_say(
+            "the drivers are not unloaded: a program's call is in one of them. On Windows that program cannot end.");
+    while (closed && machine->loaded != 0)
         world_driver_unload(--machine->loaded);
     nt_verify_idle(true);
 }

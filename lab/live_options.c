@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gatehouse/transport.h"
-
 #define LIMIT_SECONDS 30u
 
 static bool wrong(const char *about, const char *sentence)
@@ -135,8 +133,6 @@ static bool check(struct live_arguments *read)
     read->wish.answers = read->wish.answers || read->wish.reply != NULL;
     snprintf(read->device, sizeof(read->device), "\\\\.\\%s",
              read->wish.device != NULL ? read->wish.device : "Gatehouse");
-    if (!read->wish.answers && read->socket_path == NULL)
-        read->socket_path = GATEHOUSE_SOCKET_PATH;
     if (read->wish.answers)
         read->protocol_count = live_protocols_find(&read->wish, read->protocols);
     return !read->wish.answers || read->protocol_count != 0;
