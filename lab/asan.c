@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lab/commands.h"
+#include "lab/driver_compile.h"
 
 #define MARK "WFPLAB_UNDER_ASAN"
 
@@ -29,26 +30,6 @@ void asan_before_end(void (*last)(void))
         return;
     memcpy(&set, &place, sizeof(set));
     set(last);
-}
-
-/* Where the compiler has it; "" when it has none. */
-static void find_library(char *path, size_t room)
-{
-    const char *named = getenv("CC");
-    char command[1100];
-    FILE *answer;
-
-    *path = 0;
-    snprintf(command, sizeof(command), "%.900s -print-file-name=libasan.so",
-             named != NULL && *named != 0 ? named : "cc");
-    answer = popen(command, "r");
-    if (answer == NULL)
-        return;
-    if (fgets(path, (int)room, answer) == NULL)
-        *path = 0;
-    path[strcspn(path, "\n")] = 0;
-    if (pclose(answer) != 0 || *path != '/')
-        *path = 0;
 }
 
 /* The command line as it was: NUL after each argument. */
@@ -71,8 +52,8 @@ int asan_restart(void)
     const char *options = getenv("ASAN_OPTIONS");
     char path[1024], all[1200];
 
-    find_library(path, sizeof(path));
-    if (*path == 0 || getenv(MARK) != NULL) {
+    driver_ask_compiler("-print-file-name=libasan.so", path, sizeof(path));
+    if (*path != '/' || getenv(MARK) != NULL) {
         fprintf(stderr, "wfplab: --asan: the compiler has no libasan.so that could be loaded; install GCC's, or leave "
                         "the option out.\n");
         return LAB_USAGE;

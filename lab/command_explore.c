@@ -64,7 +64,7 @@ static void write_scenario(FILE *to, const struct scenario *scenario, const bool
     plan_write(&found->plan, to);
     for (size_t i = 0; i < scenario->count; i++)
         if (keep[i])
-            fprintf(to, "%s\n", scenario->source.text[scenario->steps[i].line - 1]);
+            fprintf(to, "%s\n", scenario->source.text[scenario->steps[i].expected_at - 1]);
 }
 
 static bool save_scenario(const char *path, const struct scenario *scenario, const bool *keep,

@@ -215,6 +215,18 @@ static bool wake(struct conductor *conductor, bool give_up)
     return woken;
 }
 
+/* It ends by itself, however long it takes. */
+static bool somebody_sleeps(const struct conductor *conductor)
+{
+    for (size_t i = 0; i < conductor->actor_count; i++) {
+        const struct actor *actor = &conductor->actors[i];
+
+        if (!actor->over && !actor->waits && actor->step != NULL && actor->step->kind == STEP_SLEEP)
+            return true;
+    }
+    return false;
+}
+
 static void conduct(struct conductor *conductor)
 {
     uint64_t waited = 0, rest = FIRST_REST;
@@ -228,7 +240,9 @@ static void conduct(struct conductor *conductor)
         collect(conductor);
         if (all_over(conductor))
             return;
-        if (wake(conductor, false) || conductor->moves != moves) {
+        if (somebody_sleeps(conductor)) {
+            nt_schedule_sleep(PATIENCE);
+        } else if (wake(conductor, false) || conductor->moves != moves) {
             waited = 0;
             rest = FIRST_REST;
         } else if (waited < PATIENCE) {

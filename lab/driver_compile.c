@@ -39,7 +39,7 @@ struct command {
     const char *word[ARGUMENTS_MAX];
     size_t count;
     char include[3][DRIVER_PATH_MAX + 20];
-    char *file[FILES_MAX];
+    char (*file)[DRIVER_PATH_MAX]; /* FILES_MAX; whose it is sees to it */
     size_t files;
 };
 
@@ -111,9 +111,10 @@ static bool add_file(struct command *command, const char *path, struct driver_er
         snprintf(error->text, sizeof(error->text), "%s: a driver has more than %u C files.", path, FILES_MAX);
         return false;
     }
-    command->file[command->files] = strdup(path);
-    if (command->file[command->files] == NULL)
-        abort();
+    if (snprintf(command->file[command->files], DRIVER_PATH_MAX, "%s", path) >= (int)DRIVER_PATH_MAX) {
+        snprintf(error->text, sizeof(error->text), "%.200s...: the path is too long.", path);
+        return false;
+    }
     add(command, command->file[command->files++]);
     return true;
 }
@@ -248,20 +249,47 @@ static void make_folder(char *folder, size_t room)
     (void)mkdir(folder, 0700);
 }
 
-static bool build(struct command *command, const char *object, struct driver_error *error, const char *driver)
+static bool build(const struct command *command, const char *object, struct driver_error *error, const char *driver)
 {
+    struct command link = *command;
     char made[DRIVER_PATH_MAX + 40];
 
     snprintf(made, sizeof(made), "%s.%u", object, (unsigned)getpid());
-    add(command, "-shared");
-    add(command, "-Wl,-Bsymbolic,-z,now,-z,relro");
-    add(command, "-o");
-    add(command, made);
-    if (run(command, NULL, NULL, false) && rename(made, object) == 0)
+    add(&link, "-shared");
+    add(&link, "-Wl,-Bsymbolic,-z,now,-z,relro");
+    add(&link, "-o");
+    add(&link, made);
+    if (run(&link, NULL, NULL, false) && rename(made, object) == 0)
         return true;
     (void)unlink(made);
     snprintf(error->text, sizeof(error->text), "%s: it did not compile with %s.", driver, compiler());
     return false;
+}
+
+struct answer {
+    char *text;
+    size_t used, room;
+};
+
+static void keep_answer(void *context, const uint8_t *bytes, size_t size)
+{
+    struct answer *answer = context;
+
+    for (size_t i = 0; i < size && answer->used + 1 < answer->room && bytes[i] != '\n'; i++)
+        answer->text[answer->used++] = (char)bytes[i];
+    answer->text[answer->used] = 0;
+}
+
+void driver_ask_compiler(const char *question, char *text, size_t room)
+{
+    struct command ask = {0};
+    struct answer answer = {text, 0, room};
+
+    add(&ask, compiler());
+    add(&ask, question);
+    *text = 0;
+    if (!run(&ask, keep_answer, &answer, true))
+        *text = 0;
 }
 
 bool driver_compile(const struct driver_sources *sources, char *object, struct driver_error *error)
@@ -271,6 +299,9 @@ bool driver_compile(const struct driver_sources *sources, char *object, struct d
     char folder[DRIVER_PATH_MAX - 80];
     bool good = false;
 
+    command.file = calloc(FILES_MAX, sizeof(command.file[0]));
+    if (command.file == NULL)
+        abort();
     add_common(&command, sources);
     if (!find_headers(&command, error) || !add_sources(&command, sources, error))
         goto out;
@@ -285,7 +316,6 @@ bool driver_compile(const struct driver_sources *sources, char *object, struct d
     snprintf(object, DRIVER_PATH_MAX, "%s/%016" PRIx64 "%016" PRIx64 ".so", folder, hash.value[0], hash.value[1]);
     good = access(object, R_OK) == 0 || build(&command, object, error, sources->path[0]);
 out:
-    for (size_t i = 0; i < command.files; i++)
-        free(command.file[i]);
+    free(command.file);
     return good;
 }

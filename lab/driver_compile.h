@@ -31,4 +31,7 @@ struct driver_error;
  * stderr (*error says that it did not compile). */
 bool driver_compile(const struct driver_sources *sources, char *object, struct driver_error *error);
 
+/* The first line of what the compiler says to one argument; "": nothing. */
+void driver_ask_compiler(const char *question, char *text, size_t room);
+
 #endif

@@ -104,9 +104,10 @@ static void stop_drivers(void *context)
 
     bool closed = live_client_stop(machine->client);
     machine->client = NULL;
-    if (!closed)
-        log_say(
-            "the drivers are not unloaded: a program's call is in one of them. On Windows that program cannot end.");
+    if (!closed) {
+        log_say("the drivers stay: a program's call is in one of them. On Windows that program could not end.");
+        nt_set_report_handler(NULL, NULL); /* that they leave something follows from that */
+    }
     while (closed && machine->loaded != 0)
         world_driver_unload(--machine->loaded);
     nt_verify_idle(true);

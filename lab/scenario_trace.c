@@ -13,7 +13,7 @@ void trace_add(struct trace *trace, enum trace_source source, uint32_t key, cons
 {
     char text[1000];
     va_list arguments;
-    char *copy;
+    struct trace_event *event;
 
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
@@ -22,11 +22,13 @@ void trace_add(struct trace *trace, enum trace_source source, uint32_t key, cons
         trace->room = trace->room * 2 + 16;
         trace->events = realloc(trace->events, trace->room * sizeof(trace->events[0]));
     }
-    copy = malloc(strlen(text) + 1);
-    if (trace->events == NULL || copy == NULL)
+    if (trace->events == NULL)
         abort();
-    memcpy(copy, text, strlen(text) + 1);
-    trace->events[trace->count++] = (struct trace_event){source, key, copy};
+    event = &trace->events[trace->count++];
+    *event = (struct trace_event){source, key, malloc(strlen(text) + 1)};
+    if (event->text == NULL)
+        abort();
+    memcpy(event->text, text, strlen(text) + 1);
 }
 
 static bool goes_before(const struct trace_event *a, const struct trace_event *b)

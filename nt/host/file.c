@@ -293,33 +293,45 @@ static void report_left(struct nt_file *file)
     nt_call_put(missed);
 }
 
-/* What is still cancelable after IRP_MJ_CLEANUP is parked, not on its way out: Windows cancels it only when the thread
- * that sent it ends, and a file whose handle another process has goes on waiting. */
-static void report_parked(struct nt_file *file)
+static bool is_parked(const struct nt_call *call)
+{
+    return call->irp.CancelRoutine != NULL && !call->irp.Cancel;
+}
+
+/* A call that is parked, referenced; NULL: none. Only before the cleanup: a call may still come after it. */
+static struct nt_call *find_parked(struct nt_file *file)
 {
     struct nt_call *parked = NULL;
     pthread_mutex_lock(&file->lock);
-    for (PLIST_ENTRY entry = file->calls.Flink; entry != &file->calls && parked == NULL; entry = entry->Flink) {
-        struct nt_call *call = CONTAINING_RECORD(entry, struct nt_call, link);
-        if (call->irp.CancelRoutine != NULL && !call->irp.Cancel) {
-            nt_call_reference(call);
-            parked = call;
-        }
-    }
+    for (PLIST_ENTRY entry = file->calls.Flink; entry != &file->calls && parked == NULL; entry = entry->Flink)
+        if (is_parked(CONTAINING_RECORD(entry, struct nt_call, link)))
+            parked = CONTAINING_RECORD(entry, struct nt_call, link);
+    if (parked != NULL)
+        nt_call_reference(parked);
     pthread_mutex_unlock(&file->lock);
-    if (parked == NULL)
+    return parked;
+}
+
+/* What is still cancelable after IRP_MJ_CLEANUP is parked, not on its way out: Windows cancels it only when the thread
+ * that sent it ends, and a file whose handle another process has goes on waiting. */
+static void report_parked(struct nt_call *call)
+{
+    if (call == NULL)
         return;
-    nt_about(NT_BEGAN_IRP, (uintptr_t)&parked->irp);
-    nt_violate("irp-left-at-cleanup", "DRIVER_DISPATCH", "a device control IRP is still queued after IRP_MJ_CLEANUP");
-    nt_call_put(parked);
+    if ((__atomic_load_n(&call->state, __ATOMIC_ACQUIRE) & NT_CALL_CLAIMED) == 0 && is_parked(call)) {
+        nt_about(NT_BEGAN_IRP, (uintptr_t)&call->irp);
+        nt_violate("irp-left-at-cleanup", "DRIVER_DISPATCH",
+                   "a device control IRP is still queued after IRP_MJ_CLEANUP");
+    }
+    nt_call_put(call);
 }
 
 void nt_file_close(struct nt_file *file)
 {
     nt_require_irql("nt_file_close", PASSIVE_LEVEL, PASSIVE_LEVEL);
+    struct nt_call *parked = NT_VERIFYING ? find_parked(file) : NULL;
     (void)send_and_wait(file, IRP_MJ_CLEANUP, NULL);
-    if (NT_VERIFYING)
-        report_parked(file);
+    report_parked(parked);
     cancel_all(file);
     if (calls_left(file) != 0 && !wait_for_end(&file->idle))
         report_left(file);

@@ -15,6 +15,7 @@
 #ifdef NT_LOCK_ANALYSIS
 
 #include "nt/ke/irql_table.h"
+#include <fltkernel.h>
 #include <ntddk.h>
 #include <wdmsec.h>
 
@@ -24,6 +25,7 @@
 #define NT_HIGHEST_15
 #define NT_ROW(name, lowest, highest, page) extern __typeof__(name) name NT_HIGHEST_##highest;
 NT_ROUTINES(NT_ROW)
+NT_FLT_ROUTINES(NT_ROW)
 #undef NT_ROW
 
 #define NT_TAKES(...)         NT_ANALYSIS(acquire_capability(__VA_ARGS__))

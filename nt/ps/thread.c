@@ -12,6 +12,7 @@
 #include "nt/verify/lock_order.h"
 #include "nt/verify/verify.h"
 
+#include <setjmp.h>
 #include <stdlib.h>
 
 struct _ETHREAD {
@@ -24,6 +25,7 @@ struct _ETHREAD {
     LIST_ENTRY link;       /* of the system threads that run */
     bool reported;         /* of the host, or told as left already */
     bool gone;             /* its driver was unloaded */
+    jmp_buf *bottom;       /* of its stack, below the driver's routine; NULL: it is a fiber */
 };
 
 #define HANDLE_TAG ((ULONG_PTR)1)
@@ -131,10 +133,13 @@ static void thread_ended(void)
 static void *thread_main(void *argument)
 {
     PETHREAD thread = argument;
+    jmp_buf bottom;
     nt_self.object = thread;
     thread->number = nt_thread_number();
     nt_self.driver = thread->driver;
-    NT_CALL(thread->routine, thread->context);
+    thread->bottom = nt_scheduling ? NULL : &bottom;
+    if (setjmp(bottom) == 0)
+        NT_CALL(thread->routine, thread->context);
     thread_ended();
     return NULL;
 }
@@ -146,7 +151,7 @@ static void thread_begin(void *argument)
 
 static bool thread_start(PETHREAD thread)
 {
-    pthread_t native;
+    pthread_t native = 0;
     if (nt_scheduling) {
         struct fiber *fiber = nt_fiber_start(FIBER_THREAD, NULL, thread_begin, thread);
         if (fiber != NULL)
@@ -212,10 +217,11 @@ NTSTATUS PsTerminateSystemThread(NTSTATUS ExitStatus)
         nt_violate("not-a-system-thread", "PsTerminateSystemThread", "the calling thread was not made by a driver");
         return STATUS_INVALID_PARAMETER;
     }
+    /* pthread_exit would unwind through the driver, which may be gone as soon as the thread is known to have ended. */
+    if (nt_self.object->bottom != NULL)
+        longjmp(*nt_self.object->bottom, 1);
     thread_ended();
-    if (nt_scheduling)
-        nt_fiber_exit();
-    pthread_exit(NULL);
+    nt_fiber_exit();
 }
 
 HANDLE PsGetCurrentThreadId(VOID)

@@ -128,11 +128,9 @@ static void release(uint64_t key)
         self->held--;
 }
 
-void nt_begin(enum nt_beginning what, uint64_t key)
+void nt_begin_verified(enum nt_beginning what, uint64_t key)
 {
     struct nt_stack stack;
-    if (!NT_VERIFYING)
-        return;
     nt_stack_take_from(__builtin_frame_address(0), &stack);
     uint32_t number = nt_depot_put(&stack);
     nt_verify_lock(&lock);
@@ -142,10 +140,8 @@ void nt_begin(enum nt_beginning what, uint64_t key)
         hold(key);
 }
 
-void nt_end(enum nt_beginning what, uint64_t key)
+void nt_end_verified(enum nt_beginning what, uint64_t key)
 {
-    if (!NT_VERIFYING)
-        return;
     if (what == NT_BEGAN_LOCK)
         release(key);
     nt_verify_lock(&lock);

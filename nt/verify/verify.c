@@ -23,10 +23,9 @@ void nt_about_connection(uint64_t operation)
         nt_self.verify.about_connection = operation;
 }
 
-void nt_about_routine(const void *routine)
+void nt_about_routine_verified(const void *routine)
 {
-    if (NT_VERIFYING)
-        nt_self.verify.about_routine = routine;
+    nt_self.verify.about_routine = routine;
 }
 
 void nt_about_stack(const struct nt_stack *stack)

@@ -44,9 +44,11 @@ enum nt_beginning {
     NT_BEGINNINGS
 };
 
-/* No-ops while the verifier is off. */
-void nt_begin(enum nt_beginning what, uint64_t key);
-void nt_end(enum nt_beginning what, uint64_t key);
+/* No-ops while the verifier is off. Macros, so that no frame of theirs is in a stack. */
+void nt_begin_verified(enum nt_beginning what, uint64_t key);
+void nt_end_verified(enum nt_beginning what, uint64_t key);
+#define nt_begin(what, key) (NT_VERIFYING ? nt_begin_verified(what, key) : (void)0)
+#define nt_end(what, key)   (NT_VERIFYING ? nt_end_verified(what, key) : (void)0)
 bool nt_find_beginning(enum nt_beginning what, uint64_t key, struct nt_stack *stack);
 
 /* For this thread's next nt_violate. */
@@ -55,7 +57,8 @@ void nt_about_connection(uint64_t operation);
 
 /* A routine of the driver that has just returned: violations until the next call are about it, so that a report can
  * name it although it is on the stack no more. NULL: no more. */
-void nt_about_routine(const void *routine);
+void nt_about_routine_verified(const void *routine);
+#define nt_about_routine(routine) (NT_VERIFYING ? nt_about_routine_verified(routine) : (void)0)
 
 /* One line of a connection's history ("pended by callout 0x101"); 0: of the machine. Kept in a bounded ring. */
 void nt_note(uint64_t operation, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -25,6 +25,8 @@ LIMIT_SECONDS = 120
 # Mended twins that are searched as well; the rows of explore are so anyway. All of them in check-full.
 SAMPLE = {'access-fault.c', 'left-operation.c', 'left-link-late.c', 'irp-completed-cancelable.c', 'lock-order.c',
           'operation-completed-under-lock.c', 'operation-endpoint-dead.c', 'pend-under-lock.c', 'semaphore-limit.c'}
+# Between any two points of a schedule hours may pass, so no deadline is kept there.
+NOT_EXPLORED = {'operation-too-old.c'}
 # Nobody can plant them in a driver: the scenario breaks the first, another rule comes first for the others.
 NOT_PLANTED = {'unload-with-open-files'}
 MINGW = 'x86_64-w64-mingw32-gcc'
@@ -52,8 +54,8 @@ def read_rows():
 
 def start(arguments):
     try:
-        done = subprocess.run([WFPLAB, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-                              errors='replace', timeout=LIMIT_SECONDS, stdin=subprocess.DEVNULL)
+        done = subprocess.run([WFPLAB, *arguments], cwd=os.environ['XDG_CACHE_HOME'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              check=False, errors='replace', timeout=LIMIT_SECONDS, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         return None, '', f'{LIMIT_SECONDS} s were not enough'
     return done.returncode, done.stdout, done.stderr
@@ -176,22 +178,16 @@ def plan(rows):
     for row in rows:
         jobs.append((f'{row.name} is found', check_bug, row, lacks if row.command == 'explore' else None))
         jobs.append((f'{row.name} mended', check_mended, row, None))
-        if row.command == 'explore' or row.name in SAMPLE or FULL:
+        if row.command == 'explore' or row.name in SAMPLE or (FULL and row.name not in NOT_EXPLORED):
             jobs.append((f'{row.name} mended, explored', check_mended_explored, row, lacks))
     return jobs
 
 
-def main():
-    rows, wanted = read_rows(), set(sys.argv[3:])
-    mingw = None if shutil.which(MINGW) and ddk_folder() else f'{MINGW} with its ddk folder is missing'
-    jobs = [('every driver is listed', check_files, rows, None), ('rules', check_rules, rows, None),
-            ('they compile for Windows', check_windows, False, mingw),
-            ('mended, they compile for Windows', check_windows, True, mingw)] if not wanted else []
-    jobs += plan([row for row in rows if not wanted or row.name[:-2] in wanted])
+def run_all(jobs):
+    """How many failed; prints TAP."""
     failed = 0
     print(f'1..{len(jobs)}')
-    with tempfile.TemporaryDirectory(prefix='planted-') as cache, concurrent.futures.ThreadPoolExecutor(2) as pool:
-        os.environ['XDG_CACHE_HOME'] = cache
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
         futures = [None if skipped else pool.submit(function, argument) for _, function, argument, skipped in jobs]
         for number, ((name, _, _, skipped), future) in enumerate(zip(jobs, futures), 1):
             wrong = future.result() if future else None
@@ -200,6 +196,18 @@ def main():
                 print('# ' + line)
             print(f'{"not ok" if wrong is not None else "ok"} {number} - {name}' + (f' # SKIP {skipped}' if skipped else ''),
                   flush=True)
+    return failed
+
+
+def main():
+    rows, wanted = read_rows(), set(sys.argv[3:])
+    mingw = None if shutil.which(MINGW) and ddk_folder() else f'{MINGW} with its ddk folder is missing'
+    jobs = [('every driver is listed', check_files, rows, None), ('rules', check_rules, rows, None),
+            ('they compile for Windows', check_windows, False, mingw),
+            ('mended, they compile for Windows', check_windows, True, mingw)] if not wanted else []
+    with tempfile.TemporaryDirectory(prefix='planted-') as cache:
+        os.environ['XDG_CACHE_HOME'] = cache  # for the compiled drivers, and where explore writes what it found
+        failed = run_all(jobs + plan([row for row in rows if not wanted or row.name[:-2] in wanted]))
     sys.exit(1 if failed else 0)
 
 

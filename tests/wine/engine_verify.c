@@ -6,13 +6,14 @@
 #include "nt/verify/verify.h"
 
 bool nt_verify_on;
-void nt_begin(enum nt_beginning what, uint64_t key)
+
+void nt_begin_verified(enum nt_beginning what, uint64_t key)
 {
     (void)what;
     (void)key;
 }
 
-void nt_end(enum nt_beginning what, uint64_t key)
+void nt_end_verified(enum nt_beginning what, uint64_t key)
 {
     (void)what;
     (void)key;
@@ -22,6 +23,11 @@ void nt_about(enum nt_beginning what, uint64_t key)
 {
     (void)what;
     (void)key;
+}
+
+void nt_about_routine_verified(const void *routine)
+{
+    (void)routine;
 }
 
 void nt_about_connection(uint64_t operation)

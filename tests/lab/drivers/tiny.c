@@ -175,6 +175,27 @@ static NTSTATUS NTAPI accept(PDEVICE_OBJECT object, PIRP irp)
     return complete(irp, STATUS_SUCCESS, 0);
 }
 
+static DRIVER_DISPATCH cleanup;
+
+static NTSTATUS NTAPI cleanup(PDEVICE_OBJECT object, PIRP irp)
+{
+    PIRP parked = NULL;
+    KIRQL irql;
+
+    (void)object;
+    IoAcquireCancelSpinLock(&irql);
+    if (held != NULL &&
+        IoGetCurrentIrpStackLocation(held)->FileObject == IoGetCurrentIrpStackLocation(irp)->FileObject) {
+        parked = held;
+        held = NULL;
+        (void)IoSetCancelRoutine(parked, NULL);
+    }
+    IoReleaseCancelSpinLock(irql);
+    if (parked != NULL)
+        complete(parked, STATUS_CANCELLED, 0);
+    return complete(irp, STATUS_SUCCESS, 0);
+}
+
 static DRIVER_UNLOAD unload;
 
 static VOID NTAPI unload(PDRIVER_OBJECT driver)
@@ -195,7 +216,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
     KeInitializeEvent(&never, NotificationEvent, FALSE);
     driver->DriverUnload = unload;
     driver->MajorFunction[IRP_MJ_CREATE] = accept;
-    driver->MajorFunction[IRP_MJ_CLEANUP] = accept;
+    driver->MajorFunction[IRP_MJ_CLEANUP] = cleanup;
     driver->MajorFunction[IRP_MJ_CLOSE] = accept;
     driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = control;
     status = IoCreateDevice(driver, 0, &device_name, FILE_DEVICE_UNKNOWN, 0, FALSE, &device);

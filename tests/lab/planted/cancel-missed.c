@@ -43,7 +43,6 @@ static const struct plant_hooks hooks = {
     .callouts = {{.layer = &FWPM_LAYER_ALE_AUTH_CONNECT_V4, .classify = plant_permit}},
     .start = plant_park_start,
     .control = control,
-    .cleanup = plant_park_cleanup,
     .drain = plant_park_drain};
 
 DRIVER_INITIALIZE DriverEntry;

@@ -4,42 +4,32 @@
  * some of the driver's code to run.
  * Windows: the file is taken out of memory under the thread's feet, now and then.
  */
-#include "plant.h"
+#include "plant_thread.h"
 
 static KEVENT ending;
-static PVOID thread;
 
-static VOID NTAPI work(PVOID context)
+static void work(void)
 {
     LARGE_INTEGER second = {.QuadPart = -10000000};
 
-    UNREFERENCED_PARAMETER(context);
     while (KeWaitForSingleObject(&ending, Executive, KernelMode, FALSE, &second) == STATUS_TIMEOUT)
         ;
-    (void)PsTerminateSystemThread(STATUS_SUCCESS);
 }
 
 static NTSTATUS start(void)
 {
-    HANDLE handle;
-    NTSTATUS status;
-
     KeInitializeEvent(&ending, NotificationEvent, FALSE);
-    status = PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, work, NULL);
-    if (!NT_SUCCESS(status))
-        return status;
-    (void)ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, NULL, KernelMode, &thread, NULL);
-    (void)ZwClose(handle);
-    return STATUS_SUCCESS;
+    return plant_thread_start(work);
 }
 
 static void stop(void)
 {
     KeSetEvent(&ending, IO_NO_INCREMENT, FALSE);
-#ifdef MENDED
-    (void)KeWaitForSingleObject(thread, Executive, KernelMode, FALSE, NULL);
+#ifndef MENDED
+    ObDereferenceObject(plant_thread.object);
+#else
+    plant_thread_wait();
 #endif
-    ObDereferenceObject(thread);
 }
 
 static const struct plant_hooks hooks = {

@@ -1,53 +1,60 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deadlock-lost-wakeup - a request looks whether something has come, and only then clears the event it waits on. What
- * comes between the look and the clear sets an event that is cleared at once.
- * Windows: the reader sleeps although there is work; as it waits in kernel mode, it cannot be killed either.
+ * deadlock-lost-wakeup - the driver's thread looks whether it is to end, then clears the event it waits on, and waits.
+ * When unload sets both between the look and the clear, its event is lost: the thread waits for unload, and unload for
+ * the thread.
+ * Windows: the service stays in STOP_PENDING, once in a hundred stops.
  */
-#include "plant.h"
+#include "plant_thread.h"
 
-static KEVENT ready;
-static volatile LONG queued;
+static KEVENT wake;
+static volatile LONG lines, ending;
 
-static NTSTATUS start(void)
-{
-    KeInitializeEvent(&ready, NotificationEvent, FALSE);
-    return STATUS_SUCCESS;
-}
-
-static void wait_for_one(void)
+static void wait_for_work(void)
 {
 #ifndef MENDED
-    if (InterlockedCompareExchange(&queued, 0, 1) == 1)
-        return;
-    KeClearEvent(&ready);
-    (void)KeWaitForSingleObject(&ready, UserRequest, KernelMode, FALSE, NULL);
-#else
-    for (;;) {
-        KeClearEvent(&ready);
-        if (InterlockedCompareExchange(&queued, 0, 1) == 1)
-            return;
-        (void)KeWaitForSingleObject(&ready, UserRequest, KernelMode, FALSE, NULL);
+    if (InterlockedExchange(&lines, 0) == 0 && !ending) {
+        KeClearEvent(&wake);
+        (void)KeWaitForSingleObject(&wake, Executive, KernelMode, FALSE, NULL);
     }
+#else
+    KeClearEvent(&wake);
+    if (InterlockedExchange(&lines, 0) == 0 && !ending)
+        (void)KeWaitForSingleObject(&wake, Executive, KernelMode, FALSE, NULL);
 #endif
 }
 
-static NTSTATUS NTAPI control(PDEVICE_OBJECT device, PIRP irp)
+static void write_log(void)
 {
-    UNREFERENCED_PARAMETER(device);
-    if (plant_code(irp) == PLANT_CODE(0)) {
-        wait_for_one();
-    } else {
-        (void)InterlockedExchange(&queued, 1);
-        KeSetEvent(&ready, IO_NO_INCREMENT, FALSE);
-    }
-    return plant_complete(irp, STATUS_SUCCESS, 0);
+    while (!ending)
+        wait_for_work();
+}
+
+static NTSTATUS start(void)
+{
+    KeInitializeEvent(&wake, NotificationEvent, FALSE);
+    return plant_thread_start(write_log);
+}
+
+/* The last line of the log. */
+static void drain(void)
+{
+    InterlockedIncrement(&lines);
+    KeSetEvent(&wake, IO_NO_INCREMENT, FALSE);
+}
+
+static void stop(void)
+{
+    InterlockedExchange(&ending, 1);
+    KeSetEvent(&wake, IO_NO_INCREMENT, FALSE);
+    plant_thread_wait();
 }
 
 static const struct plant_hooks hooks = {
     .callouts = {{.layer = &FWPM_LAYER_ALE_AUTH_CONNECT_V4, .classify = plant_permit}},
     .start = start,
-    .control = control};
+    .drain = drain,
+    .stop = stop};
 
 DRIVER_INITIALIZE DriverEntry;
 

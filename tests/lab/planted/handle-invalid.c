@@ -4,32 +4,26 @@
  * everything is given back.
  * Windows: INVALID_KERNEL_HANDLE, or somebody else's new handle of the same number is closed.
  */
-#include "plant.h"
+#include "plant_thread.h"
 
-static PVOID thread;
 static HANDLE handle;
 
-static VOID NTAPI work(PVOID context)
+static void work(void)
 {
-    UNREFERENCED_PARAMETER(context);
-    (void)PsTerminateSystemThread(STATUS_SUCCESS);
 }
 
 static NTSTATUS start(void)
 {
-    NTSTATUS status = PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, work, NULL);
+    NTSTATUS status = plant_thread_make(work, &handle);
 
-    if (!NT_SUCCESS(status))
-        return status;
-    (void)ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, NULL, KernelMode, &thread, NULL);
-    (void)ZwClose(handle);
-    return STATUS_SUCCESS;
+    if (NT_SUCCESS(status))
+        (void)ZwClose(handle);
+    return status;
 }
 
 static void stop(void)
 {
-    (void)KeWaitForSingleObject(thread, Executive, KernelMode, FALSE, NULL);
-    ObDereferenceObject(thread);
+    plant_thread_wait();
 #ifndef MENDED
     (void)ZwClose(handle);
 #endif

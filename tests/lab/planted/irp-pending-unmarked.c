@@ -3,49 +3,38 @@
  * irp-pending-unmarked - a request is kept for later and STATUS_PENDING is returned, without IoMarkIrpPending.
  * Windows: the program's event is never set when the request is completed later: it waits for ever.
  */
-#include "plant.h"
-
-/* Short waits only: the second client answers the first at once. */
-static PIRP waiting;
-static KSPIN_LOCK lock;
-
-static NTSTATUS start(void)
-{
-    KeInitializeSpinLock(&lock);
-    return STATUS_SUCCESS;
-}
+#include "plant_park.h"
 
 static NTSTATUS NTAPI control(PDEVICE_OBJECT device, PIRP irp)
 {
-    KIRQL irql;
+    PIRP waiting;
 
     UNREFERENCED_PARAMETER(device);
     if (plant_code(irp) == PLANT_CODE(0)) {
-#ifdef MENDED
-        IoMarkIrpPending(irp);
-#endif
-        KeAcquireSpinLock(&lock, &irql);
-        waiting = irp;
-        KeReleaseSpinLock(&lock, irql);
+#ifndef MENDED
+        plant_park.irp = irp;
         return STATUS_PENDING;
+#else
+        return plant_park_request(irp);
+#endif
     }
-    KeAcquireSpinLock(&lock, &irql);
-    if (waiting != NULL) {
-        PIRP first = waiting;
-
-        waiting = NULL;
-        KeReleaseSpinLock(&lock, irql);
-        (void)plant_complete(first, STATUS_SUCCESS, 0);
-    } else {
-        KeReleaseSpinLock(&lock, irql);
-    }
+#ifndef MENDED
+    waiting = plant_park.irp;
+    plant_park.irp = NULL;
+#else
+    waiting = plant_park_take();
+#endif
+    if (waiting != NULL)
+        (void)plant_complete(waiting, STATUS_SUCCESS, 0);
     return plant_complete(irp, STATUS_SUCCESS, 0);
 }
 
 static const struct plant_hooks hooks = {
     .callouts = {{.layer = &FWPM_LAYER_ALE_AUTH_CONNECT_V4, .classify = plant_permit}},
+    .start = plant_park_start,
     .control = control,
-    .start = start};
+    .cleanup = plant_park_cleanup,
+    .drain = plant_park_drain};
 
 DRIVER_INITIALIZE DriverEntry;
 

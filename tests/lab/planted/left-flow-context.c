@@ -27,8 +27,10 @@ static VOID NTAPI unload(PDRIVER_OBJECT driver)
 #ifdef MENDED
     if (flow != 0)
         (void)FwpsFlowRemoveContext0(flow, FWPS_LAYER_ALE_FLOW_ESTABLISHED_V4, plant.ids[0]);
-#endif
+    plant_unregister();
+#else
     (void)FwpsCalloutUnregisterById0(plant.ids[0]);
+#endif
     plant_device_delete();
 }
 

@@ -4,42 +4,32 @@
  * Windows: the thread's next instruction is in memory that is no longer there:
  * DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS.
  */
-#include "plant.h"
+#include "plant_thread.h"
 
 static KEVENT ending;
-static PVOID thread;
 
-static VOID NTAPI work(PVOID context)
+static void work(void)
 {
     LARGE_INTEGER second = {.QuadPart = -10000000};
 
-    UNREFERENCED_PARAMETER(context);
     while (KeWaitForSingleObject(&ending, Executive, KernelMode, FALSE, &second) == STATUS_TIMEOUT)
         ;
-    (void)PsTerminateSystemThread(STATUS_SUCCESS);
 }
 
 static NTSTATUS start(void)
 {
-    HANDLE handle;
-    NTSTATUS status;
-
     KeInitializeEvent(&ending, NotificationEvent, FALSE);
-    status = PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, work, NULL);
-    if (!NT_SUCCESS(status))
-        return status;
-    (void)ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, NULL, KernelMode, &thread, NULL);
-    (void)ZwClose(handle);
-    return STATUS_SUCCESS;
+    return plant_thread_start(work);
 }
 
 static void stop(void)
 {
-#ifdef MENDED
+#ifndef MENDED
+    ObDereferenceObject(plant_thread.object);
+#else
     KeSetEvent(&ending, IO_NO_INCREMENT, FALSE);
-    (void)KeWaitForSingleObject(thread, Executive, KernelMode, FALSE, NULL);
+    plant_thread_wait();
 #endif
-    ObDereferenceObject(thread);
 }
 
 static const struct plant_hooks hooks = {

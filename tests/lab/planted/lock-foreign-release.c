@@ -5,16 +5,14 @@
  * are its own.
  * Windows: APCs stay off in one thread and come on in the other: APC_INDEX_MISMATCH.
  */
-#include "plant.h"
+#include "plant_thread.h"
 
 static FAST_MUTEX mutex;
 static KEVENT wanted, done;
-static PVOID thread;
-static BOOLEAN ending;
+static volatile LONG ending;
 
-static VOID NTAPI work(PVOID context)
+static void work(void)
 {
-    UNREFERENCED_PARAMETER(context);
     for (;;) {
         (void)KeWaitForSingleObject(&wanted, Executive, KernelMode, FALSE, NULL);
         if (ending)
@@ -24,31 +22,21 @@ static VOID NTAPI work(PVOID context)
 #endif
         KeSetEvent(&done, IO_NO_INCREMENT, FALSE);
     }
-    (void)PsTerminateSystemThread(STATUS_SUCCESS);
 }
 
 static NTSTATUS start(void)
 {
-    HANDLE handle;
-    NTSTATUS status;
-
     ExInitializeFastMutex(&mutex);
     KeInitializeEvent(&wanted, SynchronizationEvent, FALSE);
     KeInitializeEvent(&done, SynchronizationEvent, FALSE);
-    status = PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, work, NULL);
-    if (!NT_SUCCESS(status))
-        return status;
-    status = ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, NULL, KernelMode, &thread, NULL);
-    (void)ZwClose(handle);
-    return status;
+    return plant_thread_start(work);
 }
 
 static void stop(void)
 {
-    ending = TRUE;
+    InterlockedExchange(&ending, 1);
     KeSetEvent(&wanted, IO_NO_INCREMENT, FALSE);
-    (void)KeWaitForSingleObject(thread, Executive, KernelMode, FALSE, NULL);
-    ObDereferenceObject(thread);
+    plant_thread_wait();
 }
 
 static NTSTATUS NTAPI control(PDEVICE_OBJECT device, PIRP irp)

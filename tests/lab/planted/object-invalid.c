@@ -4,34 +4,22 @@
  * taken back, one was held.
  * Windows: REFERENCE_BY_POINTER, when the memory has another owner.
  */
-#include "plant.h"
+#include "plant_thread.h"
 
-static PVOID thread;
-
-static VOID NTAPI work(PVOID context)
+static void work(void)
 {
-    UNREFERENCED_PARAMETER(context);
-    (void)PsTerminateSystemThread(STATUS_SUCCESS);
 }
 
 static NTSTATUS start(void)
 {
-    HANDLE handle;
-    NTSTATUS status = PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, work, NULL);
-
-    if (!NT_SUCCESS(status))
-        return status;
-    (void)ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, NULL, KernelMode, &thread, NULL);
-    (void)ZwClose(handle);
-    return STATUS_SUCCESS;
+    return plant_thread_start(work);
 }
 
 static void stop(void)
 {
-    (void)KeWaitForSingleObject(thread, Executive, KernelMode, FALSE, NULL);
-    ObDereferenceObject(thread);
+    plant_thread_wait();
 #ifndef MENDED
-    ObDereferenceObject(thread);
+    ObDereferenceObject(plant_thread.object);
 #endif
 }
 

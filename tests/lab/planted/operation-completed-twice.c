@@ -63,6 +63,7 @@ static NTSTATUS NTAPI control(PDEVICE_OBJECT device, PIRP irp)
 
 static const struct plant_hooks hooks = {.callouts = {{.layer = &FWPM_LAYER_ALE_AUTH_CONNECT_V4, .classify = classify}},
                                          .start = start,
+                                         .drain = plant_hold_drain,
                                          .stop = stop,
                                          .control = control};
 

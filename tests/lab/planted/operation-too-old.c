@@ -30,11 +30,13 @@ PLANT_CLASSIFY(classify)
 {
 #ifdef MENDED
     LARGE_INTEGER minute = {.QuadPart = -600000000};
+#endif
 
+    plant_hold_classify(values, metadata, packet, context, filter, flow_context, out);
+#ifdef MENDED
     if (!plant_reauthorized(values))
         KeSetTimer(&timer, minute, &dpc);
 #endif
-    plant_hold_classify(values, metadata, packet, context, filter, flow_context, out);
 }
 
 static const struct plant_hooks hooks = {.callouts = {{.layer = &FWPM_LAYER_ALE_AUTH_CONNECT_V4, .classify = classify}},

@@ -9,19 +9,27 @@
 #define QUEUE_ROOM 2
 
 static KSEMAPHORE queued;
+static KSPIN_LOCK lock;
 
 static NTSTATUS start(void)
 {
+    KeInitializeSpinLock(&lock);
     KeInitializeSemaphore(&queued, 0, QUEUE_ROOM);
     return STATUS_SUCCESS;
 }
 
 PLANT_CLASSIFY(classify)
 {
-#ifdef MENDED
+#ifndef MENDED
+    KeReleaseSemaphore(&queued, IO_NO_INCREMENT, 1, FALSE);
+#else
+    KIRQL irql;
+
+    KeAcquireSpinLock(&lock, &irql);
     if (KeReadStateSemaphore(&queued) < QUEUE_ROOM)
-#endif
         KeReleaseSemaphore(&queued, IO_NO_INCREMENT, 1, FALSE);
+    KeReleaseSpinLock(&lock, irql);
+#endif
     plant_decide(out, FWP_ACTION_PERMIT);
 }
 
