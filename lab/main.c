@@ -13,7 +13,7 @@ static const struct command {
     int (*run)(int count, char **arguments);
 } commands[] = {
     {"run", command_run},       {"state", command_state}, {"explore", command_explore},
-    {"replay", command_replay}, {"rules", command_rules},
+    {"replay", command_replay}, {"live", command_live},   {"rules", command_rules},
 };
 
 int command_rules(int count, char **arguments)
@@ -24,6 +24,7 @@ int command_rules(int count, char **arguments)
 static const char help[] =
     "wfplab run DRIVER... [SCENARIO...]     runs scenarios; says which rules the drivers broke\n"
     "wfplab state DRIVER... SCENARIO        runs one to its first state step, or its end, and prints what is there\n"
+    "wfplab live DRIVER... [--for SECONDS]  real connections of this network namespace go through the drivers (root)\n"
     "wfplab rules [--json] [RULE...]        what is checked, with the page and what to do\n"
     "\n"
     "DRIVER is a C file, a folder of C files, a shared object (.so) or a Windows driver file (.sys).\n"
@@ -39,6 +40,10 @@ static const char help[] =
     "  --sarif FILE     reports as SARIF 2.1.0 into a file\n"
     "  --strict         warnings and notes fail the run, too\n"
     "  --limit SECONDS  of real time for a run: 10; 0 for none\n"
+    "\n"
+    "live: --answer permit|block   answers what is held; --device NAME, --port NAME, --ask TEXT, --reply TEXT: how\n"
+    "      --socket PATH           serves the driver's device there;  --set NAME=NUMBER  a parameter of the drivers\n"
+    "      --unverified            without the verifier, to compare\n"
     "\n"
     "Exit code: 0 nothing was found; 1 a rule was broken or an event differs; 2 what was asked for cannot be used; 3\n"
     "the lab itself failed.\n";

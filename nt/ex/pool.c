@@ -129,10 +129,12 @@ static struct nt_pool_header *get_memory(size_t size, bool zero)
 
 const char *nt_pool_spoilt(const char *start, size_t size, uint8_t value)
 {
-    for (size_t index = 0; index < size; index++)
-        if ((UCHAR)start[index] != value)
-            return start + index;
-    return NULL;
+    size_t index = 0;
+    if (size == 0 || ((UCHAR)start[0] == value && memcmp(start, start + 1, size - 1) == 0))
+        return NULL;
+    while ((UCHAR)start[index] == value)
+        index++;
+    return start + index;
 }
 
 static void release_memory(struct nt_pool_header *header, const char *routine, const void *from)
