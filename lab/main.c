@@ -24,6 +24,8 @@ int command_rules(int count, char **arguments)
 static const char help[] =
     "wfplab run DRIVER... [SCENARIO...]     runs scenarios; says which rules the drivers broke\n"
     "wfplab state DRIVER... SCENARIO        runs one to its first state step, or its end, and prints what is there\n"
+    "wfplab explore DRIVER... SCENARIO      searches schedules and failing calls; writes what it finds as a scenario\n"
+    "wfplab replay DRIVER... SCENARIO       runs such a scenario again, exactly\n"
     "wfplab rules [--json] [RULE...]        what is checked, with the page and what to do\n"
     "\n"
     "DRIVER is a C file, a folder of C files, a shared object (.so) or a Windows driver file (.sys).\n"
@@ -39,6 +41,12 @@ static const char help[] =
     "  --sarif FILE     reports as SARIF 2.1.0 into a file\n"
     "  --strict         warnings and notes fail the run, too\n"
     "  --limit SECONDS  of real time for a run: 10; 0 for none\n"
+    "\n"
+    "of explore:\n"
+    "  --runs N, --seconds N, --seed N        how many schedules (10000), how long, which\n"
+    "  --strategy NAME, --preemptions N       mixed (else), random, priorities, exhaustive or run-on\n"
+    "  --no-faults, --no-shrink, --all        no call fails; as it was found; does not stop at the first\n"
+    "  --out FILE                             where the scenario that was found is written\n"
     "\n"
     "Exit code: 0 nothing was found; 1 a rule was broken or an event differs; 2 what was asked for cannot be used; 3\n"
     "the lab itself failed.\n";
