@@ -51,6 +51,15 @@ static const char help[] =
     "Exit code: 0 nothing was found; 1 a rule was broken or an event differs; 2 what was asked for cannot be used; 3\n"
     "the lab itself failed.\n";
 
+/* Nothing found, and nobody told of what was: a full disk, or a driver that closed the file. */
+static int told(int code)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return code;
+    fputs("wfplab: stdout cannot be written, so what was found is not told.\n", stderr);
+    return LAB_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)) {
@@ -66,7 +75,7 @@ int main(int argc, char **argv)
             fputs(help, stdout);
             return LAB_CLEAN;
         }
-        return commands[i].run(argc - 2, argv + 2);
+        return told(commands[i].run(argc - 2, argv + 2));
     }
     if (argc > 1)
         fprintf(stderr, "wfplab: there is no command \"%s\"; see wfplab --help.\n", argv[1]);
