@@ -25,6 +25,8 @@ static const char help[] =
     "wfplab run DRIVER... [SCENARIO...]     runs scenarios; says which rules the drivers broke\n"
     "wfplab state DRIVER... SCENARIO        runs one to its first state step, or its end, and prints what is there\n"
     "wfplab live DRIVER... [--for SECONDS]  real connections of this network namespace go through the drivers (root)\n"
+    "wfplab explore DRIVER... SCENARIO      searches schedules and failing calls; writes what it finds as a scenario\n"
+    "wfplab replay DRIVER... SCENARIO       runs such a scenario again, exactly\n"
     "wfplab rules [--json] [RULE...]        what is checked, with the page and what to do\n"
     "\n"
     "DRIVER is a C file, a folder of C files, a shared object (.so) or a Windows driver file (.sys).\n"
@@ -44,9 +46,23 @@ static const char help[] =
     "live: --answer permit|block   answers what is held; --device NAME, --port NAME, --ask TEXT, --reply TEXT: how\n"
     "      --socket PATH           serves the driver's device there;  --set NAME=NUMBER  a parameter of the drivers\n"
     "      --unverified            without the verifier, to compare\n"
+    "of explore:\n"
+    "  --runs N, --seconds N, --seed N        how many schedules (10000), how long, which\n"
+    "  --strategy NAME, --preemptions N       mixed (else), random, priorities, exhaustive or run-on\n"
+    "  --no-faults, --no-shrink, --all        no call fails; as it was found; does not stop at the first\n"
+    "  --out FILE                             where the scenario that was found is written\n"
     "\n"
     "Exit code: 0 nothing was found; 1 a rule was broken or an event differs; 2 what was asked for cannot be used; 3\n"
     "the lab itself failed.\n";
+
+/* Nothing found, and nobody told of what was: a full disk, or a driver that closed the file. */
+static int told(int code)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return code;
+    fputs("wfplab: stdout cannot be written, so what was found is not told.\n", stderr);
+    return LAB_FAILED;
+}
 
 int main(int argc, char **argv)
 {
@@ -63,7 +79,7 @@ int main(int argc, char **argv)
             fputs(help, stdout);
             return LAB_CLEAN;
         }
-        return commands[i].run(argc - 2, argv + 2);
+        return told(commands[i].run(argc - 2, argv + 2));
     }
     if (argc > 1)
         fprintf(stderr, "wfplab: there is no command \"%s\"; see wfplab --help.\n", argv[1]);

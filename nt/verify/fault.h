@@ -46,6 +46,9 @@ void nt_faults_begin(struct nt_faults *faults, unsigned skip);
 /* A run begins: the call-th call (from 1) of this routine will fail, whatever its stack. */
 void nt_faults_begin_call(struct nt_faults *faults, const char *routine, unsigned call);
 
+/* A call was made to fail in the run that is under way. A driver may then decide otherwise, without a mistake. */
+bool nt_faults_happened(void);
+
 /* The run has ended. true: there may be more to fail. */
 bool nt_faults_end(struct nt_faults *faults);
 
