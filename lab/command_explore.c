@@ -234,7 +234,8 @@ static void trace_point(void *context, uint32_t point, const char *fiber, const 
 static void replay_once(void *context)
 {
     struct replay *replay = context;
-    struct concurrent_options options = {.trace = replay->trace ? trace_point : NULL};
+    struct concurrent_options options = {.trace = replay->trace ? trace_point : NULL,
+                                         .no_expect = replay->plan.fault_routine[0] != 0};
     struct nt_faults *faults = replay->plan.fault_routine[0] == 0 ? NULL : nt_faults_new(0);
 
     if (faults != NULL)

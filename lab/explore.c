@@ -50,6 +50,7 @@ struct explorer {
     size_t found_count;
     struct timespec deadline;
     bool time_over;
+    bool expects; /* see explore.h */
     /* A shrinking test: which steps, which plans. */
     const bool *keep;
     const struct lab_plan *plans;
@@ -178,7 +179,8 @@ static void remember_faults(void)
 /* false: the scenario cannot be run. */
 static bool run_planned(struct explorer *explorer)
 {
-    struct concurrent_options options = {.keep = explorer->keep};
+    bool call_fails = child.sweeping || child.plan.fault_routine[0] != 0;
+    struct concurrent_options options = {.keep = explorer->keep, .no_expect = call_fails || !explorer->expects};
     struct concurrent_result result;
 
     concurrent_run(explorer->scenario, &child.plan, &options, &result);
@@ -332,6 +334,8 @@ struct explorer *explore_new(const struct scenario *scenario, const struct explo
         return NULL;
     explorer->scenario = scenario;
     explorer->options = *options;
+    for (size_t i = 0; i < scenario->count; i++)
+        explorer->expects |= scenario->steps[i].kind == STEP_THEN;
     explorer->board = lab_board_new(sizeof(struct shared));
     if (explorer->board != NULL)
         return explorer;

@@ -7,6 +7,9 @@
  * priorities in turn, some with one of those calls failed, with classifyFn at DISPATCH_LEVEL, PASSIVE_LEVEL or both.
  * They run in a child process (lab/worker.h): the first error ends it, whatever it did to the machine.
  *
+ * `expect` counts where the file has a step `then`: other files were written for one order, that of `run`. And not in
+ * a run with a call that fails: the driver may rightly have decided by its default.
+ *
  * What is found can be shrunk: steps are left out as long as some schedule still breaks the same rule in the same
  * routine, then faults and choices of the schedule.
  */

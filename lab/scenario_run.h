@@ -37,6 +37,7 @@ struct run_connection {
     uint64_t flow;
     bool pended, ended; /* by the stack */
     bool closed;
+    bool unguarded;          /* no driver was loaded when it was made */
     enum world_outcome told; /* what its program heard last; 0: nothing */
 };
 
