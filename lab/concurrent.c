@@ -116,7 +116,9 @@ static void collect(struct conductor *conductor)
 
 static void perform(struct conductor *conductor, const struct scenario_step *step)
 {
-    if (!run_perform(conductor->run, step))
+    bool passed_over = step->kind == STEP_EXPECT && conductor->options->no_expect;
+
+    if (passed_over || !run_perform(conductor->run, step))
         conductor->result->left_out++;
     collect(conductor);
     world_step_ended();

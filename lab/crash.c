@@ -223,3 +223,13 @@ enum crash crash_guard(void (*body)(void *context), void *context, unsigned seco
     guarded = 0;
     return caught == 0 ? CRASH_NONE : caught == SIGALRM ? CRASH_HANG : CRASH_FAULT;
 }
+
+void crash_limit(unsigned seconds)
+{
+    limit = seconds;
+}
+
+bool crash_telling(void)
+{
+    return guarded && caught;
+}

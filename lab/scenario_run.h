@@ -37,6 +37,7 @@ struct run_connection {
     uint64_t flow;
     bool pended, ended; /* by the stack */
     bool closed;
+    bool unguarded;          /* no driver was loaded when it was made */
     enum world_outcome told; /* what its program heard last; 0: nothing */
 };
 
@@ -84,7 +85,7 @@ struct run_options {
     bool record;        /* the events that came take the place of those expected; else they are compared */
     bool only_compared; /* a file that expects no events is compared with nothing, and rules only if it names some */
     bool tell_steps;    /* each step and its events, on stdout, as they come */
-    bool to_state;      /* the state is written at the first state step, where the run ends, or at its end */
+    bool to_state;      /* the run ends at the first state step, or else before the last unload; the state is written */
     bool quiet;         /* nothing is compared or told, no state written */
     bool irql_given;    /* classifyFn's at first */
     enum world_irql irql;

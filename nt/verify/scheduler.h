@@ -80,6 +80,13 @@ _Noreturn void nt_schedule_abandon(void);
 void nt_schedule_first(void);
 bool nt_schedule_next(void);
 
+/* NT_EXHAUSTIVE in several processes: where the last run, or the one under way, stands, and going on behind it. */
+struct nt_decision {
+    uint32_t taken, count;
+};
+size_t nt_schedule_where(struct nt_decision *decisions, size_t room);       /* 0: nowhere, or room is too small */
+bool nt_schedule_resume(const struct nt_decision *decisions, size_t count); /* as nt_schedule_next */
+
 /*
  * Everything in nt/ as it was when the process began: no driver, device, link, timer, work item, DPC or block of pool
  * is left, and what counts starts again. The violation handler, fault hook, debug sink and clock stay. Between runs,
