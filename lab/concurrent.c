@@ -28,7 +28,8 @@ struct actor {
     uint64_t subject;
     size_t first, count; /* its steps in conductor->order */
     uint32_t woken;
-    bool waits, gives_up, over;
+    uint32_t over;
+    bool waits, gives_up;
     const struct scenario_step *step;
 };
 
@@ -43,6 +44,7 @@ struct conductor {
     const struct scenario_step **order; /* of one section, by actor */
     size_t moves;                       /* steps done: something may have become possible */
     bool collecting;
+    bool stranded; /* somebody is inside of a step that never ends */
 };
 
 static void no_settle(void *context)
@@ -145,7 +147,7 @@ static void act(void *context)
         else
             perform(conductor, actor->step);
     }
-    actor->over = true;
+    actor->over = 1;
 }
 
 static struct actor *actor_of(struct conductor *conductor, const struct scenario_step *step)
@@ -229,6 +231,13 @@ static bool somebody_sleeps(const struct conductor *conductor)
     return false;
 }
 
+/* Who is inside of a step may need longer than others have patience. */
+static void await_all(struct conductor *conductor)
+{
+    for (size_t i = 0; i < conductor->actor_count; i++)
+        conductor->stranded |= !nt_schedule_wait(&conductor->actors[i].over);
+}
+
 static void conduct(struct conductor *conductor)
 {
     uint64_t waited = 0, rest = FIRST_REST;
@@ -252,7 +261,8 @@ static void conduct(struct conductor *conductor)
             waited += rest;
             rest *= 2;
         } else if (!wake(conductor, true)) {
-            return; /* somebody is inside of a step that never ends */
+            await_all(conductor);
+            return;
         }
     }
 }
@@ -288,7 +298,12 @@ static void body(void *context)
     perform_all(conductor);
     for (size_t i = 0; i < conductor->scenario->connections.count; i++)
         conductor->result->connections += conductor->run->connections[i].told != 0;
-    run_free(conductor->run);
+    if (!conductor->stranded) {
+        run_free(conductor->run);
+        return;
+    }
+    clients_abandon(conductor->run); /* its memory is somebody's still */
+    world_end();
 }
 
 void concurrent_run(const struct scenario *scenario, const struct lab_plan *plan,

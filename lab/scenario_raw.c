@@ -67,7 +67,7 @@ bool step_port(struct run *run, const struct scenario_step *step)
 bool step_send(struct run *run, const struct scenario_step *step)
 {
     struct run_client *client = &run->clients[step->subject];
-    struct run_call *call = &client->reads[client->read_count];
+    struct run_call call = {.step = step};
     uint8_t *bytes;
     bool good;
 
@@ -80,12 +80,11 @@ bool step_send(struct run *run, const struct scenario_step *step)
     }
     bytes = fields_compose(&step->raw->in, run->variables);
     good = world_call_start(client->device, step->raw->code, bytes, step->raw->in.size, step->raw->out_size,
-                            &call->call, &run->error);
+                            &call.call, &run->error);
     free(bytes);
     if (!good)
         return false;
-    call->step = step;
-    client->read_count++;
+    client->reads[client->read_count++] = call;
     run_settle(run);
     return true;
 }
@@ -93,12 +92,11 @@ bool step_send(struct run *run, const struct scenario_step *step)
 bool step_message(struct run *run, const struct scenario_step *step)
 {
     struct run_client *client = &run->clients[step->subject];
-    struct run_call *call = &client->reads[client->read_count];
+    struct run_call call = {.step = step};
 
-    if (!is_usable(run, step, true) || !world_message_start(client->device, &call->call, &run->error))
+    if (!is_usable(run, step, true) || !world_message_start(client->device, &call.call, &run->error))
         return false;
-    call->step = step;
-    client->read_count++;
+    client->reads[client->read_count++] = call;
     run_settle(run);
     return true;
 }

@@ -129,12 +129,12 @@ static struct nt_pool_header *get_memory(size_t size, bool zero)
 
 const char *nt_pool_spoilt(const char *start, size_t size, uint8_t value)
 {
-    size_t index = 0;
     if (size == 0 || ((UCHAR)start[0] == value && memcmp(start, start + 1, size - 1) == 0))
         return NULL;
-    while ((UCHAR)start[index] == value)
-        index++;
-    return start + index;
+    for (size_t index = 0; index < size; index++)
+        if ((UCHAR)start[index] != value)
+            return start + index;
+    return NULL;
 }
 
 static void release_memory(struct nt_pool_header *header, const char *routine, const void *from)
@@ -486,5 +486,6 @@ void nt_pool_reset(void)
         }
     }
     nt_quarantine_reset();
+    nt_special_reset();
     serial_now = 0;
 }

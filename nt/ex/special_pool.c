@@ -6,8 +6,8 @@
  * ends the span before, so each block has one on both sides. The block ends where its pages end (or
  * begins where they begin, in underrun mode), as near as its alignment of 16 bytes lets it; blocks of a
  * page or more are page-aligned, as ExAllocatePool2 promises. The rest of its pages is filled with a
- * pattern that is looked at when it is freed. A freed span loses its memory and access; its pages are
- * taken again in turn, so that it stays out of use as long as the arena allows. What it was stays
+ * pattern that is looked at when it is freed. A freed span loses its access, a long one its memory too; its pages
+ * are taken again in turn, so that it stays out of use as long as the arena allows. What it was stays
  * known until then, for the report.
  *
  * Lazily (nt/verify/lazy.h), freed spans are filled and wait, and those side by side lose their access in one call; up
@@ -32,6 +32,7 @@
 #define ALIGNMENT 16u
 #define KEPT_MOST 4096u /* pages */
 #define LAP       2048u /* pages */
+#define KEPT      4u    /* pages of a span whose memory is kept when it is freed: the kernel need not find it again */
 
 struct span {
     struct nt_pool_header header;
@@ -205,6 +206,26 @@ static void tell_full(void)
                    page_count);
 }
 
+static const int nowhere = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+
+/* Of a long one the bytes are zero then. */
+static bool open_pages(const struct span *span)
+{
+    size_t whole = (size_t)span->pages * PAGE_SIZE;
+    if (span->pages <= KEPT)
+        return mprotect(span_start(span), whole, PROT_READ | PROT_WRITE) == 0;
+    return mmap(span_start(span), whole, PROT_READ | PROT_WRITE, nowhere, -1, 0) != MAP_FAILED;
+}
+
+static void close_pages(const struct span *span)
+{
+    size_t whole = (size_t)span->pages * PAGE_SIZE;
+    if (span->pages <= KEPT)
+        (void)mprotect(span_start(span), whole, PROT_NONE);
+    else /* gives the memory back and takes the access in one call */
+        (void)mmap(span_start(span), whole, PROT_NONE, nowhere, -1, 0);
+}
+
 struct nt_pool_header *nt_special_take(size_t size, bool zero, const void *from)
 {
     if (from == NULL || !__atomic_load_n(&on, __ATOMIC_ACQUIRE))
@@ -216,7 +237,7 @@ struct nt_pool_header *nt_special_take(size_t size, bool zero, const void *from)
     size_t whole = (size + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
     bool dirty = false;
     struct span *span = take_pages((uint32_t)(whole / PAGE_SIZE), &dirty);
-    if (span == NULL || mprotect(span_start(span), whole, PROT_READ | PROT_WRITE) != 0) {
+    if (span == NULL || !open_pages(span)) {
         if (span != NULL)
             give_pages(span);
         tell_full();
@@ -227,9 +248,17 @@ struct nt_pool_header *nt_special_take(size_t size, bool zero, const void *from)
     span->allocated_from = from;
     memset(span_start(span), PATTERN, before);
     memset(span->block + size, PATTERN, whole - before - size);
-    if (!zero || dirty)
+    if (!zero || dirty || span->pages <= KEPT)
         memset(span->block, zero ? 0 : nt_verify_fill_byte(), size);
     return &span->header;
+}
+
+void nt_special_reset(void)
+{
+    pthread_mutex_lock(&lock);
+    if (live_pages == 0)
+        next_page = 1;
+    pthread_mutex_unlock(&lock);
 }
 
 void *nt_special_block(struct nt_pool_header *header)
@@ -358,7 +387,7 @@ void nt_special_give(struct nt_pool_header *header, const char *routine, const v
         wait_for_settling(span);
         return;
     }
-    unmap(start, whole);
+    close_pages(span);
     give_pages(span);
 }
 
