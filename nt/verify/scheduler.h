@@ -100,7 +100,7 @@ bool nt_scheduled(void); /* the caller is a fiber */
 uint32_t nt_schedule_fiber(void);
 const char *nt_schedule_name(uint32_t fiber);
 
-/* From a fiber: another one. name lives as long as it. It may run at the next point. */
+/* From a fiber: another one; of name 23 bytes are kept. It may run at the next point. */
 void nt_schedule_spawn(const char *name, void (*body)(void *context), void *context);
 
 /* From a fiber: until *flag is not 0. false: everybody else has ended or waits, for no time either. */
