@@ -128,7 +128,7 @@ static void handle(int number, siginfo_t *info, void *machine)
         tell(number, info, machine);
     (void)alarm(0);
     if (end_code >= 0)
-        _exit(end_code);
+        crash_leave(end_code);
     unblock(number);
     if (nt_scheduled())
         nt_schedule_abandon();
@@ -171,11 +171,16 @@ _Noreturn void abort(void)
     _exit(LAB_FAILED);
 }
 
+_Noreturn void crash_leave(int code)
+{
+    for (;;)
+        (void)syscall(SYS_exit_group, code);
+}
+
 _Noreturn void _exit(int code)
 {
     refuse("_exit");
-    for (;;)
-        (void)syscall(SYS_exit_group, code);
+    crash_leave(code);
 }
 
 _Noreturn void _Exit(int code)
