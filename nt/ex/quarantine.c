@@ -57,8 +57,9 @@ static void give_back(void *entry)
 
 static void leave(void *entry)
 {
-    if (entry != NULL)
-        check(entry);
+    if (entry == NULL)
+        return;
+    check(entry);
     give_back(entry);
 }
 
