@@ -36,7 +36,10 @@ static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM}
 
 static void tell_address(const void *address)
 {
-    if ((uintptr_t)address < 65536)
+    if (address == NULL)
+        nt_violate("access-fault", "memory access",
+                   "a null pointer was used, or one that is no address: freed memory is filled with 0xf5");
+    else if ((uintptr_t)address < 65536)
         nt_violate("access-fault", "memory access", "address 0x%zx was used: a null pointer, or a field of one",
                    (size_t)(uintptr_t)address);
     else
