@@ -44,9 +44,9 @@ static void tell_address(const siginfo_t *info)
     const void *address = info->si_addr;
 
     if (info->si_code == SI_KERNEL)
-        nt_violate(
-            "access-fault", "memory access",
-            "an address was used that no memory can have: memory read as a pointer that is none, or overwritten");
+        nt_violate("access-fault", "memory access",
+                   "an address was used that no memory can have: memory read as a pointer that is none, overwritten, "
+                   "or freed (filled with 0xf5)");
     else if ((uintptr_t)address < 65536)
         nt_violate("access-fault", "memory access", "address 0x%zx was used: a null pointer, or a field of one",
                    (size_t)(uintptr_t)address);
