@@ -25,7 +25,8 @@
 #define FAULTS_KNOWN   512u
 #define FAULT_CALL_MAX 8u
 
-enum { CHILD_CLEAN, CHILD_FOUND, CHILD_COMPLETE, CHILD_BROKEN };
+/* Exit codes that nothing else ends a process with: a driver that exits, or a sanitizer, is no clean search. */
+enum { CHILD_CLEAN = 101, CHILD_FOUND, CHILD_COMPLETE, CHILD_BROKEN };
 
 struct record {
     struct nt_report report;
@@ -408,7 +409,7 @@ bool explore_search(struct explorer *explorer, enum explore_end *end, struct wor
             return true;
         }
         if (!explorer->board->found) {
-            if (result.end != LAB_WORKER_ENDED || result.exit_code == CHILD_BROKEN)
+            if (result.end != LAB_WORKER_ENDED || result.exit_code < CHILD_CLEAN || result.exit_code >= CHILD_BROKEN)
                 return lab_failed(explorer, &result, error);
             *end = result.exit_code == CHILD_COMPLETE ? EXPLORE_COMPLETE : EXPLORE_OVER;
             return true;
