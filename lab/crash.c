@@ -5,6 +5,7 @@
 #include "lab/crash.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -32,6 +33,8 @@
 static sigjmp_buf outside;
 static volatile sig_atomic_t guarded, caught;
 static unsigned limit;
+static pthread_t teller;  /* with caught */
+static int end_code = -1; /* what a fault ends the process with; -1: it does not */
 
 static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
@@ -82,7 +85,8 @@ static void tell(int number, const siginfo_t *info, const void *machine)
     bool overflow = lab_fault_about(info, machine);
 
     if (number == SIGALRM)
-        nt_violate("no-progress", "wfplab", "the run did not end in %u s", limit);
+        nt_violate("no-progress", "wfplab", end_code < 0 ? "the run did not end in %u s" : "nothing went on for %u s",
+                   limit);
     else if (overflow)
         nt_violate("access-fault", "memory access",
                    "the stack is used up: a recursion without end, or variables too large. It has %u KiB here, 24 on "
@@ -109,18 +113,23 @@ static void unblock(int number)
 
 static void handle(int number, siginfo_t *info, void *machine)
 {
+    while (guarded && caught && end_code >= 0 && !pthread_equal(teller, pthread_self()))
+        (void)pause();        /* the other one ends the process */
     if (!guarded || caught) { /* the lab's own, or while the first was told */
         static const char text[] = "wfplab: a fault in the lab itself, or while another was told\n";
 
         (void)!write(2, text, sizeof(text) - 1);
         _exit(3);
     }
+    teller = pthread_self();
     caught = number;
     (void)alarm(TELL_SECONDS);
     /* KeBugCheckEx was reported, and aborts then. */
     if (number != SIGABRT || strcmp(findings_last_rule(), "bug-check") != 0)
         tell(number, info, machine);
     (void)alarm(0);
+    if (end_code >= 0)
+        _exit(end_code);
     unblock(number);
     if (nt_scheduled())
         nt_schedule_abandon();
@@ -193,6 +202,15 @@ static void install(void)
         (void)sigaction(signals[i], &action, NULL);
 }
 
+void crash_ends_process(int code, unsigned seconds)
+{
+    end_code = code;
+    limit = seconds;
+    caught = 0;
+    install();
+    guarded = 1;
+}
+
 enum crash crash_guard(void (*body)(void *context), void *context, unsigned seconds)
 {
     limit = seconds;
@@ -206,4 +224,14 @@ enum crash crash_guard(void (*body)(void *context), void *context, unsigned seco
     (void)alarm(0);
     guarded = 0;
     return caught == 0 ? CRASH_NONE : caught == SIGALRM ? CRASH_HANG : CRASH_FAULT;
+}
+
+void crash_limit(unsigned seconds)
+{
+    limit = seconds;
+}
+
+bool crash_telling(void)
+{
+    return guarded && caught;
 }
