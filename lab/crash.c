@@ -19,6 +19,7 @@
 #include <nt/nt.h>
 
 #include "lab/commands.h"
+#include "lab/driver_file.h"
 #include "lab/fault_stack.h"
 #include "lab/findings.h"
 #include "nt/verify/fiber.h"
@@ -136,13 +137,12 @@ static void handle(int number, siginfo_t *info, void *machine)
 }
 
 /* A driver has the C library's exit and abort only by mistake; ended so, the lab would say that it found nothing. */
-static void refuse(const char *routine)
+static void refuse(const char *routine, const void *caller)
 {
-    if (!guarded || caught)
+    if (!guarded || caught || !driver_holds(caller))
         return;
     caught = SIGABRT;
-    if (strcmp(findings_last_rule(), "bug-check") != 0) /* KeBugCheckEx was reported, and aborts then */
-        nt_violate("bug-check", routine, "it would end the program; in a kernel there is none, and no such routine");
+    nt_violate("bug-check", routine, "it would end the program; in a kernel there is none, and no such routine");
     if (nt_scheduled())
         nt_schedule_abandon();
     siglongjmp(outside, 1);
@@ -153,7 +153,7 @@ _Noreturn void exit(int code)
     void (*end)(int code);
     void *found = dlsym(RTLD_NEXT, "exit");
 
-    refuse("exit");
+    refuse("exit", __builtin_return_address(0));
     if (found == NULL)
         _exit(code);
     memcpy(&end, &found, sizeof(end));
@@ -165,7 +165,8 @@ _Noreturn void abort(void)
 {
     struct sigaction usual = {.sa_handler = SIG_DFL};
 
-    refuse("abort");
+    refuse("abort", __builtin_return_address(0));
+    (void)raise(SIGABRT); /* ours first: it tells */
     (void)sigaction(SIGABRT, &usual, NULL);
     (void)raise(SIGABRT);
     _exit(LAB_FAILED);
@@ -179,12 +180,13 @@ _Noreturn void crash_leave(int code)
 
 _Noreturn void _exit(int code)
 {
-    refuse("_exit");
+    refuse("_exit", __builtin_return_address(0));
     crash_leave(code);
 }
 
 _Noreturn void _Exit(int code)
 {
+    refuse("_Exit", __builtin_return_address(0));
     _exit(code);
 }
 
