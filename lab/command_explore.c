@@ -4,6 +4,7 @@
  */
 #include "lab/commands.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,13 +37,15 @@ static double seconds_since(const struct timespec *since)
     return (double)(now.tv_sec - since->tv_sec) + (double)(now.tv_nsec - since->tv_nsec) / 1e9;
 }
 
-static void show_progress(void *context, const struct lab_board *board, unsigned found)
+static void show_progress(void *context, uint64_t runs, unsigned found)
 {
     struct progress *progress = context;
     double seconds = seconds_since(&progress->since);
 
-    fprintf(stderr, "\r%llu of %llu schedules, %.0f a second, %u found \033[K", (unsigned long long)board->runs,
-            (unsigned long long)progress->most, seconds > 0 ? (double)board->runs / seconds : 0.0, found);
+    fprintf(stderr, "\r%llu", (unsigned long long)runs);
+    if (progress->most != UINT64_MAX)
+        fprintf(stderr, " of %llu", (unsigned long long)progress->most);
+    fprintf(stderr, " schedules, %.0f a second, %u found \033[K", seconds > 0 ? (double)runs / seconds : 0.0, found);
     fflush(stderr);
     progress->shown = true;
 }
@@ -52,6 +55,32 @@ static void end_progress(struct progress *progress)
     if (progress->shown)
         fprintf(stderr, "\r\033[K");
     progress->shown = false;
+}
+
+/* --- Being interrupted ---------------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted; /* the signal */
+
+static void interrupt(int number)
+{
+    interrupted = number;
+}
+
+/* The first one ends the search, with what was found so far; a second one the program. */
+static void catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
+
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+/* As whoever sent the signal expects of a program that found nothing. */
+static void end_interrupted(void)
+{
+    fflush(NULL);
+    (void)signal(interrupted, SIG_DFL);
+    (void)raise(interrupted);
 }
 
 /* --- What was found ------------------------------------------------------------------------- */
@@ -114,51 +143,113 @@ static void tell_report(const struct explore_arguments *arguments, const struct 
     lab_report_free(named);
 }
 
+/* Does the file that was written break the rule again? Step numbers, ports and the like may be others in it. */
+static bool file_is_good(const char *path, const struct explore_arguments *arguments, const struct explore_found *found)
+{
+    struct lab_plan plan = {.strategy = NT_RUN_ON, .irql = WORLD_IRQL_DISPATCH};
+    struct scenario_error error;
+    struct scenario *scenario = scenario_read(path, &error);
+    struct explorer *explorer = NULL;
+    bool good = scenario != NULL && plan_read(scenario, &plan, &error);
+
+    if (good)
+        explorer = explore_new(scenario, &arguments->search);
+    good = explorer != NULL && explore_again(explorer, found, &plan);
+    explore_free(explorer);
+    plan_free(&plan);
+    scenario_free(scenario);
+    return good;
+}
+
+static void tell_file(const struct explore_arguments *arguments, const struct explore_found *found,
+                      const struct scenario *scenario, size_t steps, const char *path)
+{
+    struct lab_json json;
+
+    if (!arguments->options.json) {
+        printf("found in schedule %llu; %zu of %zu steps and %u choices are enough: %s\n\n",
+               (unsigned long long)found->run, steps, scenario->count, found->plan.choice_count, path);
+        return;
+    }
+    lab_json_start(&json, stdout, false);
+    lab_json_object(&json, NULL);
+    lab_json_string(&json, "schema", "gatehouse-lab-found/1");
+    lab_json_string(&json, "rule", found->report.rule->id);
+    lab_json_string(&json, "routine", found->report.routine);
+    lab_json_number(&json, "schedule", found->run);
+    lab_json_number(&json, "steps", steps);
+    lab_json_number(&json, "of_steps", scenario->count);
+    lab_json_number(&json, "choices", found->plan.choice_count);
+    lab_json_number(&json, "faults", found->plan.fault_count);
+    lab_json_string(&json, "file", path);
+    lab_json_object_end(&json);
+}
+
+static size_t count_kept(const bool *keep, size_t count)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < count; i++)
+        sum += keep[i];
+    return sum;
+}
+
 static void tell_found(const struct explore_arguments *arguments, struct explorer *explorer,
                        const struct scenario *scenario, size_t number)
 {
-    const struct explore_found *found = explore_found_at(explorer, number);
+    const struct explore_found *found = explore_found_at(explorer, number), *told = found;
     struct explore_found smallest = *found;
     bool *keep = calloc(scenario->count + 1, sizeof(*keep));
-    size_t steps = 0;
     char path[4096];
 
     if (keep == NULL)
         return;
-    for (size_t i = 0; i < scenario->count; i++)
-        keep[i] = true;
-    if (arguments->shrink)
-        explore_shrink(explorer, found, keep, &smallest);
-    for (size_t i = 0; i < scenario->count; i++)
-        steps += keep[i];
-    tell_report(arguments, &smallest);
+    memset(keep, true, scenario->count * sizeof(*keep));
     name_file(arguments, found, number, path, sizeof(path));
-    if (save_scenario(path, scenario, keep, &smallest) && !arguments->options.json)
-        printf("found in schedule %llu; %zu of %zu steps and %u choices are enough: %s\n\n",
-               (unsigned long long)found->run, steps, scenario->count, smallest.plan.choice_count, path);
+    if (arguments->shrink) {
+        explore_shrink(explorer, found, keep, &smallest);
+        told = &smallest;
+    }
+    bool saved = save_scenario(path, scenario, keep, told);
+    if (saved && arguments->shrink && !file_is_good(path, arguments, told)) {
+        memset(keep, true, scenario->count * sizeof(*keep));
+        told = found;
+        saved = save_scenario(path, scenario, keep, told);
+    }
+    tell_report(arguments, told);
+    if (saved)
+        tell_file(arguments, told, scenario, count_kept(keep, scenario->count), path);
     if (arguments->shrink)
         plan_free(&smallest.plan);
     free(keep);
 }
 
 static void tell_summary(const struct explore_arguments *arguments, const struct explorer *explorer,
-                         enum explore_end end, double seconds, uint64_t runs)
+                         enum explore_end end, double seconds)
 {
+    static const char *const ends[] = {"over", "time", "interrupted", "complete"};
+    static const char *const words[] = {"", ", the time is over", ", interrupted",
+                                        ", every schedule with so few preemptions"};
     size_t found = explore_found_count(explorer);
+    unsigned long long runs = explore_runs(explorer), points = explore_points(explorer);
+    struct lab_json json;
 
-    if (arguments->options.json) {
-        printf("{\"schedules\":%llu,\"points\":%llu,\"faults\":%u,\"found\":%zu,\"complete\":%s}\n",
-               (unsigned long long)runs, (unsigned long long)explore_points(explorer), explore_faults(explorer), found,
-               end == EXPLORE_COMPLETE ? "true" : "false");
+    if (!arguments->options.json) {
+        printf("%llu schedules, %llu points, %u calls failed, in %.1f s (%.0f a second)%s: %s\n", runs, points,
+               explore_faults(explorer), seconds, seconds > 0 ? (double)runs / seconds : 0.0, words[end],
+               found == 0 ? "nothing found" : "found");
         return;
     }
-    printf("%llu schedules, %llu points, %u calls failed, in %.1f s (%.0f a second)%s: %s\n", (unsigned long long)runs,
-           (unsigned long long)explore_points(explorer), explore_faults(explorer), seconds,
-           seconds > 0 ? (double)runs / seconds : 0.0,
-           end == EXPLORE_TIME       ? ", the time is over"
-           : end == EXPLORE_COMPLETE ? ", every schedule with so few preemptions"
-                                     : "",
-           found == 0 ? "nothing found" : "found");
+    lab_json_start(&json, stdout, false);
+    lab_json_object(&json, NULL);
+    lab_json_string(&json, "schema", "gatehouse-lab-search/1");
+    lab_json_number(&json, "schedules", runs);
+    lab_json_number(&json, "points", points);
+    lab_json_number(&json, "faults", explore_faults(explorer));
+    lab_json_number(&json, "found", found);
+    lab_json_boolean(&json, "complete", end == EXPLORE_COMPLETE);
+    lab_json_string(&json, "ended", ends[end]);
+    lab_json_object_end(&json);
 }
 
 static int explore(struct explore_arguments *arguments, struct scenario *scenario)
@@ -167,34 +258,33 @@ static int explore(struct explore_arguments *arguments, struct scenario *scenari
     struct explorer *explorer;
     struct world_error error = {""};
     enum explore_end end;
-    int code = LAB_CLEAN;
 
     clock_gettime(CLOCK_MONOTONIC, &progress.since);
     if (isatty(2)) {
         arguments->search.progress = show_progress;
         arguments->search.progress_context = &progress;
     }
+    catch_interrupts();
+    arguments->search.stop = &interrupted;
     explorer = explore_new(scenario, &arguments->search);
     if (explorer == NULL) {
         fprintf(stderr, "wfplab: there is not enough memory to explore.\n");
         return LAB_FAILED;
     }
-    if (!explore_search(explorer, &end, &error)) {
-        end_progress(&progress);
-        fprintf(stderr, "wfplab: %s: %s\n", scenario->file, error.text);
-        explore_free(explorer);
-        return LAB_FAILED;
-    }
+    bool good = explore_search(explorer, &end, &error);
     double seconds = seconds_since(&progress.since);
-    uint64_t runs = explore_runs(explorer);
+    size_t found = explore_found_count(explorer);
     end_progress(&progress);
-    for (size_t i = 0; i < explore_found_count(explorer); i++) {
+    for (size_t i = 0; i < found; i++)
         tell_found(arguments, explorer, scenario, i);
-        code = LAB_FOUND;
-    }
-    tell_summary(arguments, explorer, end, seconds, runs);
+    if (good)
+        tell_summary(arguments, explorer, end, seconds);
+    else
+        fprintf(stderr, "wfplab: %s: %s\n", scenario->file, error.text);
     explore_free(explorer);
-    return code;
+    if (interrupted && found == 0)
+        end_interrupted();
+    return !good ? LAB_FAILED : found != 0 ? LAB_FOUND : LAB_CLEAN;
 }
 
 /* --- The commands --------------------------------------------------------------------------- */
@@ -234,12 +324,14 @@ static void trace_point(void *context, uint32_t point, const char *fiber, const 
 static void replay_once(void *context)
 {
     struct replay *replay = context;
-    struct concurrent_options options = {.trace = replay->trace ? trace_point : NULL,
-                                         .no_expect = replay->plan.fault_routine[0] != 0};
-    struct nt_faults *faults = replay->plan.fault_routine[0] == 0 ? NULL : nt_faults_new(0);
+    struct concurrent_options options = {.trace = replay->trace ? trace_point : NULL};
+    struct nt_faults *faults = replay->plan.fault_count == 0 ? NULL : nt_faults_new(0);
+    struct nt_fault_call calls[PLAN_FAULTS_MAX];
 
+    for (uint32_t i = 0; i < replay->plan.fault_count; i++)
+        calls[i] = (struct nt_fault_call){replay->plan.faults[i].routine, replay->plan.faults[i].call};
     if (faults != NULL)
-        nt_faults_begin_call(faults, replay->plan.fault_routine, replay->plan.fault_call);
+        nt_faults_begin_calls(faults, calls, replay->plan.fault_count);
     concurrent_run(replay->scenario, &replay->plan, &options, &replay->result);
     if (faults != NULL)
         (void)nt_faults_end(faults);

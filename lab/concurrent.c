@@ -20,15 +20,19 @@
 #define MS         10000u
 #define PATIENCE   (120000u * (uint64_t)MS) /* longer than any deadline that a scenario of ours waits for */
 #define FIRST_REST ((uint64_t)MS)
-#define ACTORS_MAX 512u
+#define ACTORS_MAX                                                                                                     \
+    256u /* in a section; further subjects share one. The scheduler has room for twice as many fibers                  \
+          */
 
 struct actor {
     struct conductor *conductor;
     char name[SCENARIO_NAME_MAX + 12];
     uint64_t subject;
+    size_t section;
     size_t first, count; /* its steps in conductor->order */
     uint32_t woken;
-    bool waits, gives_up, over;
+    uint32_t over;
+    bool waits, gives_up;
     const struct scenario_step *step;
 };
 
@@ -38,10 +42,12 @@ struct conductor {
     const struct lab_plan *plan;
     struct concurrent_result *result;
     struct run *run;
-    struct actor *actors;
-    size_t actor_count;
-    const struct scenario_step **order; /* of one section, by actor */
+    struct actor *actors; /* of this section; those before may be inside of a step that never ends */
+    size_t actor_count, section;
+    const struct scenario_step **order; /* by actor */
     size_t moves;                       /* steps done: something may have become possible */
+    size_t under_way;                   /* actors that are not over, of all sections */
+    uint32_t none_under_way;
     bool collecting;
 };
 
@@ -132,6 +138,10 @@ static void act(void *context)
     struct conductor *conductor = actor->conductor;
 
     for (size_t i = 0; i < actor->count; i++) {
+        if (actor->section != conductor->section) { /* a step took longer than its section */
+            conductor->result->left_out += (uint32_t)(actor->count - i);
+            break;
+        }
         actor->step = conductor->order[actor->first + i];
         actor->gives_up = false;
         while (!is_possible(conductor, actor->step) && !actor->gives_up) {
@@ -145,7 +155,8 @@ static void act(void *context)
         else
             perform(conductor, actor->step);
     }
-    actor->over = true;
+    actor->over = 1;
+    conductor->none_under_way = --conductor->under_way == 0;
 }
 
 static struct actor *actor_of(struct conductor *conductor, const struct scenario_step *step)
@@ -161,7 +172,7 @@ static struct actor *actor_of(struct conductor *conductor, const struct scenario
     if (conductor->actor_count == ACTORS_MAX)
         return conductor->actors;
     conductor->actor_count++;
-    *actor = (struct actor){.conductor = conductor, .subject = subject};
+    *actor = (struct actor){.conductor = conductor, .subject = subject, .section = conductor->section};
     snprintf(actor->name, sizeof(actor->name), "%s",
              subject == SUBJECT_MACHINE                  ? "machine"
              : subject >> 32 == (uint64_t)SUBJECT_CLIENT ? scenario->clients.text[step->subject]
@@ -173,9 +184,11 @@ static struct actor *actor_of(struct conductor *conductor, const struct scenario
 static void cast(struct conductor *conductor, size_t first, size_t end)
 {
     const struct scenario_step *steps = conductor->scenario->steps;
-    size_t at = 0;
+    size_t at = first;
 
+    conductor->actors += conductor->actor_count;
     conductor->actor_count = 0;
+    conductor->section++;
     for (size_t i = first; i < end; i++)
         if (is_kept(conductor, i))
             actor_of(conductor, &steps[i])->count++;
@@ -229,10 +242,19 @@ static bool somebody_sleeps(const struct conductor *conductor)
     return false;
 }
 
+/* Who is inside of a step may need longer than others have patience. */
+static void await_all(struct conductor *conductor)
+{
+    for (size_t i = 0; i < conductor->actor_count; i++)
+        (void)nt_schedule_wait(&conductor->actors[i].over);
+}
+
 static void conduct(struct conductor *conductor)
 {
     uint64_t waited = 0, rest = FIRST_REST;
 
+    conductor->under_way += conductor->actor_count;
+    conductor->none_under_way = conductor->under_way == 0;
     for (size_t i = 0; i < conductor->actor_count; i++)
         nt_schedule_spawn(conductor->actors[i].name, act, &conductor->actors[i]);
     for (;;) {
@@ -252,7 +274,8 @@ static void conduct(struct conductor *conductor)
             waited += rest;
             rest *= 2;
         } else if (!wake(conductor, true)) {
-            return; /* somebody is inside of a step that never ends */
+            await_all(conductor);
+            return;
         }
     }
 }
@@ -288,13 +311,19 @@ static void body(void *context)
     perform_all(conductor);
     for (size_t i = 0; i < conductor->scenario->connections.count; i++)
         conductor->result->connections += conductor->run->connections[i].told != 0;
+    if (!conductor->none_under_way)
+        (void)nt_schedule_wait(&conductor->none_under_way);
+    if (!conductor->none_under_way)
+        return; /* they may still look at the run */
     run_free(conductor->run);
+    conductor->run = NULL;
 }
 
 void concurrent_run(const struct scenario *scenario, const struct lab_plan *plan,
                     const struct concurrent_options *options, struct concurrent_result *result)
 {
-    struct conductor conductor = {.scenario = scenario, .options = options, .plan = plan, .result = result};
+    struct conductor conductor = {
+        .scenario = scenario, .options = options, .plan = plan, .result = result, .none_under_way = 1};
     struct nt_schedule_options schedule = {
         .strategy = plan->strategy,
         .seed = plan->seed,
@@ -307,7 +336,9 @@ void concurrent_run(const struct scenario *scenario, const struct lab_plan *plan
     struct nt_schedule_result scheduled;
 
     memset(result, 0, sizeof(*result));
-    conductor.actors = calloc(ACTORS_MAX, sizeof(*conductor.actors));
+    struct actor *actors = calloc(scenario->count + 1, sizeof(*actors));
+
+    conductor.actors = actors;
     conductor.order = calloc(scenario->count + 1, sizeof(*conductor.order));
     if (conductor.actors == NULL || conductor.order == NULL)
         abort();
@@ -315,9 +346,11 @@ void concurrent_run(const struct scenario *scenario, const struct lab_plan *plan
     nt_schedule(&schedule, body, &conductor, &scheduled);
     result->points = scheduled.points;
     result->stuck = scheduled.stuck;
-    if (scheduled.abandoned || scheduled.stuck)
+    if (scheduled.abandoned || scheduled.stuck || conductor.run != NULL) {
+        scenario_run_forget();
         wfp_forget();
+    }
     nt_reset();
-    free(conductor.actors);
+    free(actors);
     free(conductor.order);
 }

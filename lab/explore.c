@@ -1,345 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * explore.c - see explore.h.
+ * explore.c - see explore.h: the parent's side of the search.
  *
- * A child reports by copying the report and its choices on the board and leaving at once, inside of the violation.
- * Parent and child are one program forked, so addresses and pointers in a report mean the same to both.
+ * The sweep is one child's, because what fails next depends on what failed. Behind it several children take parts of
+ * the runs, in the order of their numbers, each part once. When one has found something in run n, the others end the
+ * runs before n and no more, and the one found in the first run counts: so what is found does not depend on how
+ * many children there are. With `all` the search then goes on behind that run.
  */
 #include "lab/explore.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "lab/crash.h"
-#include "lab/shrink.h"
-#include "lab/world_engine.h"
+#include "lab/explore_child.h"
 #include "nt/verify/fault.h"
-#include "nt/verify/strategy.h"
-#include "nt/verify/verify.h"
 
-#define SHRINK_RUNS    400u /* schedules that a smaller scenario gets */
-#define SHRINK_TESTS   300u
-#define FAULTS_KNOWN   512u
-#define FAULT_CALL_MAX 8u
-
-enum { CHILD_CLEAN, CHILD_FOUND, CHILD_COMPLETE, CHILD_BROKEN };
-
-struct record {
-    struct nt_report report;
-    char fiber[24];
-    struct lab_plan plan; /* without its choices, which follow */
-    uint32_t choice_count;
-    struct nt_choice choices[PLAN_CHOICES_MAX];
-};
-
-/* What both sides know. */
-struct shared {
-    uint32_t faults; /* calls failed */
-    struct world_error error;
-    struct record record;
-};
-
-struct explorer {
-    const struct scenario *scenario;
-    struct explore_options options;
-    struct lab_board *board;
-    struct explore_found found[EXPLORE_FOUND_MAX];
-    size_t found_count;
-    struct timespec deadline;
-    bool time_over;
-    bool expects; /* see explore.h */
-    /* A shrinking test: which steps, which plans. */
-    const bool *keep;
-    const struct lab_plan *plans;
-    const struct explore_found *wanted;
-    bool only_plans;
-};
-
-/* --- In the child --------------------------------------------------------------------------- */
-
-static struct child {
-    struct explorer *explorer;
-    struct shared *shared;
-    struct lab_plan plan;
-    struct nt_faults *faults; /* of the sweep */
-    bool sweeping;
-    struct {
-        char routine[PLAN_ROUTINE_MAX + 1];
-        uint32_t call;
-    } known[FAULTS_KNOWN];
-    uint32_t known_count;
-} child;
-
-static bool same_place(const struct nt_report *a, const struct nt_report *b)
+static void *share_memory(size_t size)
 {
-    return a->rule == b->rule && strcmp(a->routine, b->routine) == 0;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    return memory == MAP_FAILED ? NULL : memory;
 }
-
-static bool is_wanted(const struct nt_report *report)
-{
-    const struct explorer *explorer = child.explorer;
-
-    if (report->rule->severity != NT_ERROR && !explorer->options.strict)
-        return false;
-    if (explorer->wanted != NULL)
-        return same_place(report, &explorer->wanted->report);
-    for (size_t i = 0; i < explorer->found_count; i++)
-        if (same_place(report, &explorer->found[i].report))
-            return false;
-    return true;
-}
-
-/* The call that the sweep failed in this run. */
-static void name_fault(struct lab_plan *plan)
-{
-    const struct nt_failed *failed = NULL;
-
-    for (size_t i = 0; child.sweeping && nt_faults_at(child.faults, i) != NULL; i++)
-        failed = nt_faults_at(child.faults, i);
-    if (failed == NULL)
-        return;
-    snprintf(plan->fault_routine, sizeof(plan->fault_routine), "%s", failed->routine);
-    plan->fault_call = failed->call;
-}
-
-static void report_found(void *context, const struct nt_report *report)
-{
-    struct record *record = &child.shared->record;
-    const struct nt_choice *choices;
-    size_t count;
-
-    (void)context;
-    if (!is_wanted(report))
-        return;
-    record->report = *report;
-    record->report.fiber = NULL;
-    snprintf(record->fiber, sizeof(record->fiber), "%s", report->fiber == NULL ? "" : report->fiber);
-    record->plan = child.plan;
-    record->plan.choices = NULL;
-    record->plan.choice_count = 0;
-    if (child.plan.fault_routine[0] == 0)
-        name_fault(&record->plan);
-    choices = nt_strategy_choices(&count);
-    record->choice_count = (uint32_t)(count < PLAN_CHOICES_MAX ? count : PLAN_CHOICES_MAX);
-    memcpy(record->choices, choices, record->choice_count * sizeof(*choices));
-    child.explorer->board->found = 1;
-    _exit(CHILD_FOUND);
-}
-
-static void ignore(const struct nt_violation *violation)
-{
-    (void)violation; /* its report was made before */
-}
-
-static uint64_t mix(uint64_t seed, uint64_t number)
-{
-    uint64_t x = seed * 0x9e3779b97f4a7c15u + number;
-
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
-}
-
-/* The plan of a run behind the sweep. */
-static void make_plan(const struct explorer *explorer, uint64_t number)
-{
-    static const enum world_irql irqls[] = {WORLD_IRQL_DISPATCH, WORLD_IRQL_ALTERNATE, WORLD_IRQL_PASSIVE};
-    const struct explore_options *options = &explorer->options;
-    uint64_t random = mix(options->seed, number);
-
-    plan_free(&child.plan);
-    child.plan = (struct lab_plan){.strategy = options->strategy,
-                                   .seed = random,
-                                   .preemptions = options->preemptions,
-                                   .irql = options->irql_given ? options->irql : irqls[random % 3]};
-    if (options->mixed)
-        child.plan.strategy = number % 3 == 2 ? NT_PRIORITIES : NT_RANDOM_WALK;
-    if (child.known_count != 0 && (random >> 8) % 4 == 0) {
-        uint32_t fault = (uint32_t)((random >> 16) % child.known_count);
-
-        memcpy(child.plan.fault_routine, child.known[fault].routine, sizeof(child.plan.fault_routine));
-        child.plan.fault_call = child.known[fault].call;
-    }
-}
-
-static void remember_faults(void)
-{
-    const struct nt_failed *failed;
-
-    while (child.known_count < FAULTS_KNOWN && (failed = nt_faults_at(child.faults, child.known_count)) != NULL) {
-        snprintf(child.known[child.known_count].routine, sizeof(child.known[0].routine), "%s", failed->routine);
-        child.known[child.known_count++].call = failed->call;
-    }
-    child.shared->faults = child.known_count;
-}
-
-/* false: the scenario cannot be run. */
-static bool run_planned(struct explorer *explorer)
-{
-    bool call_fails = child.sweeping || child.plan.fault_routine[0] != 0;
-    struct concurrent_options options = {.keep = explorer->keep, .no_expect = call_fails || !explorer->expects};
-    struct concurrent_result result;
-
-    concurrent_run(explorer->scenario, &child.plan, &options, &result);
-    explorer->board->points += result.points;
-    if (result.broken)
-        child.shared->error = result.error;
-    return !result.broken;
-}
-
-static bool run_with_fault(struct explorer *explorer)
-{
-    bool fails = child.plan.fault_routine[0] != 0 && child.faults != NULL;
-
-    if (fails)
-        nt_faults_begin_call(child.faults, child.plan.fault_routine, child.plan.fault_call);
-    bool good = run_planned(explorer);
-    if (fails)
-        (void)nt_faults_end(child.faults);
-    lab_board_run_over(explorer->board);
-    return good;
-}
-
-/* The usual order, then with each call failed once that can fail. Returns how many runs that took; 0: it cannot run. */
-static uint64_t sweep(struct explorer *explorer)
-{
-    uint64_t runs = 1;
-    bool more = explorer->options.faults && child.faults != NULL;
-
-    child.plan = (struct lab_plan){.strategy = NT_RUN_ON,
-                                   .irql = explorer->options.irql_given ? explorer->options.irql : WORLD_IRQL_DISPATCH};
-    if (!run_planned(explorer))
-        return 0;
-    lab_board_run_over(explorer->board);
-    for (; more && runs < explorer->options.runs; runs++) {
-        explorer->board->current = runs;
-        child.sweeping = true;
-        nt_faults_begin(child.faults, 0);
-        if (!run_planned(explorer))
-            return 0;
-        more = nt_faults_end(child.faults);
-        child.sweeping = false;
-        remember_faults();
-        lab_board_run_over(explorer->board);
-    }
-    return runs;
-}
-
-static int search_exhaustively(struct explorer *explorer)
-{
-    nt_schedule_first();
-    make_plan(explorer, 0);
-    for (uint64_t run = 0; run < explorer->options.runs; run++) {
-        explorer->board->current = run;
-        if (!run_with_fault(explorer))
-            return CHILD_BROKEN;
-        if (!nt_schedule_next())
-            return CHILD_COMPLETE;
-    }
-    return CHILD_CLEAN;
-}
-
-static int search(struct explorer *explorer)
-{
-    uint64_t first = explorer->board->current;
-
-    if (!explorer->options.mixed && explorer->options.strategy == NT_EXHAUSTIVE)
-        return search_exhaustively(explorer);
-    uint64_t swept = sweep(explorer);
-    if (swept == 0)
-        return CHILD_BROKEN;
-    for (uint64_t run = swept > first ? swept : first; run < explorer->options.runs; run++) {
-        explorer->board->current = run;
-        make_plan(explorer, run);
-        if (!run_with_fault(explorer))
-            return CHILD_BROKEN;
-    }
-    return CHILD_CLEAN;
-}
-
-/* A smaller scenario: as it was found, in the usual order, and then as the dice fall. */
-static int test(struct explorer *explorer)
-{
-    const struct lab_plan *found = explorer->plans;
-
-    for (uint64_t run = 0; run < (explorer->only_plans ? 1 : SHRINK_RUNS); run++) {
-        make_plan(explorer, run);
-        if (run == 0)
-            (void)(plan_set_choices(&child.plan, found->choices, found->choice_count) &&
-                   (child.plan.strategy = found->strategy, true));
-        if (run == 1)
-            child.plan.strategy = NT_RUN_ON;
-        if (run < 2 || run % 3 != 0)
-            child.plan.irql = found->irql;
-        child.plan.seed = run == 0 ? found->seed : child.plan.seed;
-        child.plan.preemptions = found->preemptions;
-        memcpy(child.plan.fault_routine, found->fault_routine, sizeof(found->fault_routine));
-        child.plan.fault_call = run < 2 ? found->fault_call : (uint32_t)(run % FAULT_CALL_MAX + 1);
-        if (!run_with_fault(explorer))
-            return CHILD_BROKEN;
-    }
-    return CHILD_CLEAN;
-}
-
-struct child_job {
-    struct explorer *explorer;
-    int (*work)(struct explorer *explorer);
-    int code;
-};
-
-static void do_job(void *context)
-{
-    struct child_job *job = context;
-
-    job->code = job->work(job->explorer);
-}
-
-static int child_body(struct explorer *explorer, int (*work)(struct explorer *explorer))
-{
-    struct child_job job = {explorer, work, CHILD_BROKEN};
-
-    memset(&child, 0, sizeof(child));
-    child.explorer = explorer;
-    child.shared = (struct shared *)(void *)explorer->board->data;
-    child.faults = nt_faults_new(0);
-    nt_verify_on = true;
-    nt_set_report_handler(report_found, NULL);
-    world_set_listener(ignore);
-    (void)crash_guard(do_job, &job, 0);
-    return job.code;
-}
-
-static int search_body(void *context, struct lab_board *board)
-{
-    (void)board;
-    return child_body(context, search);
-}
-
-static int test_body(void *context, struct lab_board *board)
-{
-    (void)board;
-    return child_body(context, test);
-}
-
-/* --- In the parent -------------------------------------------------------------------------- */
 
 struct explorer *explore_new(const struct scenario *scenario, const struct explore_options *options)
 {
     struct explorer *explorer = calloc(1, sizeof(*explorer));
+    bool good = explorer != NULL;
 
-    if (explorer == NULL)
+    if (!good)
         return NULL;
     explorer->scenario = scenario;
     explorer->options = *options;
     for (size_t i = 0; i < scenario->count; i++)
         explorer->expects |= scenario->steps[i].kind == STEP_THEN;
-    explorer->board = lab_board_new(sizeof(struct shared));
-    if (explorer->board != NULL)
+    if (explorer->options.jobs == 0)
+        explorer->options.jobs = 1;
+    if (explorer->options.jobs > LAB_WORKERS_MAX)
+        explorer->options.jobs = LAB_WORKERS_MAX;
+    explorer->share = share_memory(sizeof(*explorer->share));
+    explorer->faults = nt_faults_new(0);
+    good = explorer->share != NULL && explorer->faults != NULL;
+    for (unsigned i = 0; i < explorer->options.jobs; i++) {
+        explorer->boards[i] = lab_board_new(sizeof(struct explore_slot));
+        good = good && explorer->boards[i] != NULL;
+    }
+    if (good)
         return explorer;
-    free(explorer);
+    explore_free(explorer);
     return NULL;
 }
 
@@ -349,79 +59,251 @@ void explore_free(struct explorer *explorer)
         return;
     for (size_t i = 0; i < explorer->found_count; i++)
         plan_free(&explorer->found[i].plan);
-    lab_board_free(explorer->board);
+    for (size_t i = 0; i < LAB_WORKERS_MAX; i++)
+        lab_board_free(explorer->boards[i]);
+    nt_faults_free(explorer->faults);
+    if (explorer->share != NULL)
+        munmap(explorer->share, sizeof(*explorer->share));
     free(explorer);
 }
 
-static bool watch(void *context, const struct lab_board *board)
+static void count_runs(struct explorer *explorer)
+{
+    explorer->runs = explorer->points = 0;
+    for (unsigned i = 0; i < explorer->options.jobs; i++) {
+        explorer->runs += __atomic_load_n(&explorer->boards[i]->runs, __ATOMIC_RELAXED);
+        explorer->points += __atomic_load_n(&explorer->boards[i]->points, __ATOMIC_RELAXED);
+    }
+}
+
+bool explore_watch(void *context)
 {
     struct explorer *explorer = context;
+    const struct timespec *deadline = &explorer->deadline;
     struct timespec now;
 
-    if (explorer->options.progress != NULL)
-        explorer->options.progress(explorer->options.progress_context, board, (unsigned)explorer->found_count);
+    if (explorer->options.progress != NULL && explorer->wanted == NULL) {
+        count_runs(explorer);
+        explorer->options.progress(explorer->options.progress_context, explorer->runs, (unsigned)explorer->found_count);
+    }
+    if (explorer->options.stop != NULL && *explorer->options.stop)
+        return false;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    explorer->time_over = explorer->options.seconds != 0 && now.tv_sec >= explorer->deadline.tv_sec;
+    explorer->time_over = explorer->timed && (now.tv_sec > deadline->tv_sec ||
+                                              (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec));
     return !explorer->time_over;
 }
 
-static void take_record(struct explore_found *found, const struct record *record, uint64_t run)
+/* --- What a child leaves -------------------------------------------------------------------- */
+
+static void take_record(struct explore_found *found, const struct explore_record *record)
 {
-    memset(found, 0, sizeof(*found));
     found->report = record->report;
     memcpy(found->fiber, record->fiber, sizeof(found->fiber));
-    found->report.fiber = NULL;
-    found->run = run;
     found->plan = record->plan;
-    found->plan.choices = NULL;
     (void)plan_set_choices(&found->plan, record->choices, record->choice_count);
 }
 
-static struct record *record_of(const struct explorer *explorer)
+/* It died, and could not tell why. */
+static void take_death(const struct explorer *explorer, const struct lab_worker *worker, struct explore_found *found)
 {
-    return &((struct shared *)(void *)explorer->board->data)->record;
-}
+    const struct lab_worker_result *result = &worker->result;
+    struct nt_report *report = &found->report;
 
-/* A child that neither found nor ended: why, as an error of the lab's. */
-static bool lab_failed(const struct explorer *explorer, const struct lab_worker_result *result,
-                       struct world_error *error)
-{
-    const struct shared *shared = (const struct shared *)(const void *)explorer->board->data;
-
-    if (result->end == LAB_WORKER_ENDED && result->exit_code == CHILD_BROKEN && shared->error.text[0] != 0)
-        *error = shared->error;
-    else
-        snprintf(error->text, sizeof(error->text), "run %llu ended its process without a report (%s %d)",
-                 (unsigned long long)explorer->board->current,
+    found->plan = explore_slot_of(worker->board)->plan;
+    if (found->plan.strategy == NT_EXHAUSTIVE)
+        found->plan.strategy = NT_RUN_ON;
+    if (result->end == LAB_WORKER_HUNG) {
+        report->rule = nt_rule_find("no-progress");
+        report->routine = "wfplab";
+        snprintf(report->detail, sizeof(report->detail), "the run did not end in %u s, and does not tell where it is",
+                 explorer->options.hang_ms / 1000);
+    } else {
+        report->rule = nt_rule_find("access-fault");
+        report->routine = "the driver's process";
+        snprintf(report->detail, sizeof(report->detail), "it was ended by %s %d before a report could be made",
                  result->end == LAB_WORKER_CRASHED ? "signal" : "exit code",
                  result->end == LAB_WORKER_CRASHED ? result->signal_number : result->exit_code);
+    }
+}
+
+bool explore_take(struct explorer *explorer, const struct lab_worker *worker, struct explore_found *found,
+                  struct world_error *error)
+{
+    const struct explore_slot *slot = explore_slot_of(worker->board);
+
+    if (worker->result.end == LAB_WORKER_ENDED && worker->result.exit_code == CHILD_BROKEN &&
+        slot->error.text[0] != 0) {
+        *error = slot->error;
+        return false;
+    }
+    if (worker->result.end == LAB_WORKER_FAILED) {
+        snprintf(error->text, sizeof(error->text), "no process could be made for the search");
+        return false;
+    }
+    memset(found, 0, sizeof(*found));
+    if (worker->board->found)
+        take_record(found, &slot->record);
+    else
+        take_death(explorer, worker, found);
+    found->run = slot->at;
+    return true;
+}
+
+/* --- Searching ------------------------------------------------------------------------------ */
+
+struct phase {
+    struct explorer *explorer;
+    int (*body)(void *context, struct lab_board *board);
+    struct lab_worker workers[LAB_WORKERS_MAX];
+    struct explore_found best;
+    bool found, complete, failed;
+    struct world_error *error;
+};
+
+static bool is_known(const struct explorer *explorer, const struct explore_found *found)
+{
+    for (size_t i = 0; i < explorer->found_count; i++)
+        if (explore_same_place(&found->report, &explorer->found[i].report))
+            return true;
     return false;
+}
+
+static void start(struct phase *phase, struct lab_worker *worker)
+{
+    worker->board->found = 0;
+    if (lab_worker_start(worker, phase->body, phase->explorer))
+        return;
+    snprintf(phase->error->text, sizeof(phase->error->text), "no process could be made for the search");
+    phase->failed = true;
+}
+
+/* The run that a child ended in is over, for the parent. */
+static void step_over(struct phase *phase, struct explore_slot *slot)
+{
+    if (phase->body == explore_sweep_body)
+        explore_sweep_over(phase->explorer, slot);
+    else
+        slot->at++;
+}
+
+static void take_found(struct phase *phase, struct lab_worker *worker)
+{
+    struct explorer *explorer = phase->explorer;
+    struct explore_slot *slot = explore_slot_of(worker->board);
+    struct explore_found found;
+
+    if (!explore_take(explorer, worker, &found, phase->error)) {
+        phase->failed = true;
+        return;
+    }
+    step_over(phase, slot);
+    if (is_known(explorer, &found)) { /* a death without a report */
+        plan_free(&found.plan);
+        start(phase, worker);
+        return;
+    }
+    if (phase->found && phase->best.run < found.run) {
+        plan_free(&found.plan);
+        return;
+    }
+    plan_free(&phase->best.plan);
+    phase->best = found;
+    phase->found = true;
+    __atomic_store_n(&explorer->share->limit, found.run, __ATOMIC_RELAXED);
+}
+
+static void take_end(struct phase *phase, struct lab_worker *worker)
+{
+    const struct lab_worker_result *result = &worker->result;
+    bool ended = result->end == LAB_WORKER_ENDED && !worker->board->found;
+
+    if (ended && result->exit_code == CHILD_COMPLETE)
+        phase->complete = true;
+    else if (ended && result->exit_code == CHILD_AGAIN)
+        start(phase, worker);
+    else if (!ended || result->exit_code != CHILD_CLEAN)
+        take_found(phase, worker);
+}
+
+/* Children until all have ended. false: stopped, or the lab failed. */
+static bool run_phase(struct phase *phase, unsigned jobs)
+{
+    struct explorer *explorer = phase->explorer;
+    size_t ended = 0;
+
+    phase->found = false;
+    memset(&phase->best, 0, sizeof(phase->best));
+    explorer->share->limit = UINT64_MAX;
+    for (unsigned i = 0; i < jobs && !phase->failed; i++) {
+        phase->workers[i].board = explorer->boards[i];
+        start(phase, &phase->workers[i]);
+    }
+    while (!phase->failed && ended != jobs) {
+        ended = lab_workers_wait(phase->workers, jobs, explore_watch, explorer, explorer->options.hang_ms);
+        if (ended != jobs)
+            take_end(phase, &phase->workers[ended]);
+    }
+    for (unsigned i = 0; i < jobs; i++)
+        lab_worker_stop(&phase->workers[i]);
+    bool stopped = explorer->time_over || (explorer->options.stop != NULL && *explorer->options.stop);
+    if (phase->found)
+        explorer->found[explorer->found_count++] = phase->best;
+    return !phase->failed && !stopped;
+}
+
+static bool is_enough(const struct explorer *explorer)
+{
+    return explorer->found_count != 0 && (!explorer->options.all || explorer->found_count == EXPLORE_FOUND_MAX);
+}
+
+/* The same with one child, which goes on behind what it found. */
+static bool run_alone(struct phase *phase)
+{
+    do {
+        if (!run_phase(phase, 1))
+            return false;
+    } while (phase->found && !is_enough(phase->explorer));
+    return !is_enough(phase->explorer);
+}
+
+static void run_together(struct phase *phase)
+{
+    struct explorer *explorer = phase->explorer;
+
+    explorer->share->next = explore_slot_of(explorer->boards[0])->at;
+    do {
+        for (unsigned i = 0; i < explorer->options.jobs; i++)
+            explore_slot_of(explorer->boards[i])->at = explore_slot_of(explorer->boards[i])->end = 0;
+        if (!run_phase(phase, explorer->options.jobs) || !phase->found)
+            return;
+        explorer->share->next = phase->best.run + 1;
+    } while (!is_enough(explorer));
 }
 
 bool explore_search(struct explorer *explorer, enum explore_end *end, struct world_error *error)
 {
+    struct phase phase = {.explorer = explorer, .error = error};
+
     clock_gettime(CLOCK_MONOTONIC, &explorer->deadline);
     explorer->deadline.tv_sec += explorer->options.seconds;
-    *end = EXPLORE_OVER;
-    for (;;) {
-        explorer->board->found = 0;
-        struct lab_worker_result result =
-            lab_worker_run(explorer->board, search_body, watch, explorer, explorer->options.hang_ms);
-        if (result.end == LAB_WORKER_STOPPED) {
-            *end = EXPLORE_TIME;
-            return true;
+    explorer->timed = explorer->options.seconds != 0;
+    if (!explorer->options.mixed && explorer->options.strategy == NT_EXHAUSTIVE) {
+        phase.body = explore_every_body;
+        (void)run_alone(&phase);
+    } else {
+        phase.body = explore_sweep_body;
+        if (run_alone(&phase)) {
+            phase.body = explore_search_body;
+            run_together(&phase);
         }
-        if (!explorer->board->found) {
-            if (result.end != LAB_WORKER_ENDED || result.exit_code == CHILD_BROKEN)
-                return lab_failed(explorer, &result, error);
-            *end = result.exit_code == CHILD_COMPLETE ? EXPLORE_COMPLETE : EXPLORE_OVER;
-            return true;
-        }
-        take_record(&explorer->found[explorer->found_count++], record_of(explorer), explorer->board->current);
-        explorer->board->current++;
-        if (!explorer->options.all || explorer->found_count == EXPLORE_FOUND_MAX)
-            return true;
     }
+    count_runs(explorer);
+    *end = phase.complete                                              ? EXPLORE_COMPLETE
+           : explorer->time_over                                       ? EXPLORE_TIME
+           : explorer->options.stop != NULL && *explorer->options.stop ? EXPLORE_STOPPED
+                                                                       : EXPLORE_OVER;
+    return !phase.failed;
 }
 
 size_t explore_found_count(const struct explorer *explorer)
@@ -436,119 +318,15 @@ const struct explore_found *explore_found_at(const struct explorer *explorer, si
 
 uint64_t explore_runs(const struct explorer *explorer)
 {
-    return explorer->board->runs;
+    return explorer->runs;
 }
 
 uint64_t explore_points(const struct explorer *explorer)
 {
-    return explorer->board->points;
+    return explorer->points;
 }
 
 uint32_t explore_faults(const struct explorer *explorer)
 {
-    return ((const struct shared *)(const void *)explorer->board->data)->faults;
-}
-
-/* --- Shrinking ------------------------------------------------------------------------------ */
-
-struct shrinking {
-    struct explorer *explorer;
-    struct explore_found *smallest; /* what the last test that failed found */
-    struct lab_plan plan;           /* what tests try first */
-};
-
-static bool still_found(struct shrinking *shrinking, const bool *keep, const struct lab_plan *plan, bool only_plan)
-{
-    struct explorer *explorer = shrinking->explorer;
-
-    explorer->keep = keep;
-    explorer->plans = plan;
-    explorer->only_plans = only_plan;
-    explorer->board->found = 0;
-    (void)lab_worker_run(explorer->board, test_body, NULL, explorer, explorer->options.hang_ms);
-    if (!explorer->board->found)
-        return false;
-    plan_free(&shrinking->smallest->plan);
-    take_record(shrinking->smallest, record_of(explorer), shrinking->smallest->run);
-    return true;
-}
-
-static bool without_steps(void *context, const bool *keep, size_t count)
-{
-    struct shrinking *shrinking = context;
-
-    (void)count;
-    return still_found(shrinking, keep, &shrinking->plan, false);
-}
-
-struct choosing {
-    struct shrinking *shrinking;
-    const bool *keep;
-    struct lab_plan plan; /* all choices */
-};
-
-static bool without_choices(void *context, const bool *keep, size_t count)
-{
-    struct choosing *choosing = context;
-    struct lab_plan fewer = choosing->plan;
-    bool found;
-
-    fewer.choices = calloc(count + 1, sizeof(*fewer.choices));
-    if (fewer.choices == NULL)
-        return false;
-    fewer.choice_count = 0;
-    for (size_t i = 0; i < count; i++)
-        if (keep[i])
-            fewer.choices[fewer.choice_count++] = choosing->plan.choices[i];
-    found = still_found(choosing->shrinking, choosing->keep, &fewer, true);
-    free(fewer.choices);
-    return found;
-}
-
-/* As few changes of fibers as will do, to be replayed. */
-static void shrink_choices(struct shrinking *shrinking, const bool *keep)
-{
-    struct choosing choosing = {.shrinking = shrinking, .keep = keep, .plan = shrinking->smallest->plan};
-    size_t count = choosing.plan.choice_count;
-    bool *kept = calloc(count + 1, sizeof(*kept));
-
-    choosing.plan.choices = NULL;
-    if (kept == NULL || !plan_set_choices(&choosing.plan, shrinking->smallest->plan.choices, count)) {
-        free(kept);
-        return;
-    }
-    choosing.plan.strategy = NT_REPLAY;
-    for (size_t i = 0; i < count; i++)
-        kept[i] = true;
-    if (without_choices(&choosing, kept, count)) {
-        (void)lab_shrink(kept, count, without_choices, &choosing, SHRINK_TESTS);
-        /* Which choices were recorded differs from which were asked for: those asked for are what is needed. */
-        (void)without_choices(&choosing, kept, count);
-        choosing.plan.choice_count = 0;
-        for (size_t i = 0; i < count; i++)
-            if (kept[i])
-                choosing.plan.choices[choosing.plan.choice_count++] = choosing.plan.choices[i];
-        shrinking->smallest->plan.strategy = NT_REPLAY;
-        (void)plan_set_choices(&shrinking->smallest->plan, choosing.plan.choices, choosing.plan.choice_count);
-    }
-    plan_free(&choosing.plan);
-    free(kept);
-}
-
-void explore_shrink(struct explorer *explorer, const struct explore_found *found, bool *keep,
-                    struct explore_found *smallest)
-{
-    struct shrinking shrinking = {.explorer = explorer, .smallest = smallest, .plan = found->plan};
-
-    *smallest = *found;
-    smallest->plan.choices = NULL;
-    (void)plan_set_choices(&smallest->plan, found->plan.choices, found->plan.choice_count);
-    explorer->wanted = found;
-    for (size_t i = 0; i < explorer->scenario->count; i++)
-        keep[i] = true;
-    (void)lab_shrink(keep, explorer->scenario->count, without_steps, &shrinking, SHRINK_TESTS);
-    if (still_found(&shrinking, keep, &found->plan, false))
-        shrink_choices(&shrinking, keep);
-    explorer->wanted = NULL;
-    explorer->keep = NULL;
+    return explorer->share->call_count;
 }

@@ -5,7 +5,8 @@
  * Runs are numbered from 0, and each is a function of the search's seed and its number: first the usual order,
  * then that order with each call failed once that can fail (nt/verify/fault.h), then random walks and random
  * priorities in turn, some with one of those calls failed, with classifyFn at DISPATCH_LEVEL, PASSIVE_LEVEL or both.
- * They run in a child process (lab/worker.h): the first error ends it, whatever it did to the machine.
+ * They run in child processes (lab/worker.h): the first error ends one, whatever it did to the machine. A crash, a
+ * hang and an exit are findings too. What is found does not depend on how many children there are.
  *
  * `expect` counts where the file has a step `then`: other files were written for one order, that of `run`. And not in
  * a run with a call that fails: the driver may rightly have decided by its default.
@@ -15,6 +16,8 @@
  */
 #ifndef LAB_EXPLORE_H
 #define LAB_EXPLORE_H
+
+#include <signal.h>
 
 #include "lab/concurrent.h"
 #include "lab/plan.h"
@@ -27,6 +30,7 @@ struct explore_options {
     uint64_t seed, runs; /* how many at most */
     unsigned seconds;    /* 0: no limit; of real time */
     unsigned hang_ms;    /* of one run */
+    unsigned jobs;       /* children at the same time, LAB_WORKERS_MAX at most */
     enum nt_strategy strategy;
     bool mixed;           /* random walks and priorities in turn; else strategy alone */
     unsigned preemptions; /* of priorities and exhaustive */
@@ -34,8 +38,9 @@ struct explore_options {
     bool irql_given;
     enum world_irql irql;
     /* A few times a second; NULL: none. */
-    void (*progress)(void *context, const struct lab_board *board, unsigned found);
+    void (*progress)(void *context, uint64_t runs, unsigned found);
     void *progress_context;
+    const volatile sig_atomic_t *stop; /* not 0: the search and shrinking end soon; NULL: never */
 };
 
 /* A rule that was broken, and how to break it again. */
@@ -55,6 +60,7 @@ void explore_free(struct explorer *explorer);
 enum explore_end {
     EXPLORE_OVER,    /* every run that was asked for, or the search found what it may */
     EXPLORE_TIME,    /* the time is over */
+    EXPLORE_STOPPED, /* options.stop */
     EXPLORE_COMPLETE /* NT_EXHAUSTIVE: there is no further schedule */
 };
 
@@ -63,6 +69,7 @@ bool explore_search(struct explorer *explorer, enum explore_end *end, struct wor
 
 size_t explore_found_count(const struct explorer *explorer);
 const struct explore_found *explore_found_at(const struct explorer *explorer, size_t index);
+/* Of the search, also while it shrinks. */
 uint64_t explore_runs(const struct explorer *explorer);
 uint64_t explore_points(const struct explorer *explorer);
 uint32_t explore_faults(const struct explorer *explorer); /* calls that were failed, each with a stack of its own */
@@ -70,5 +77,8 @@ uint32_t explore_faults(const struct explorer *explorer); /* calls that were fai
 /* keep: a flag for each step, all true; on return what is needed. *smallest: its own choices, plan_free it. */
 void explore_shrink(struct explorer *explorer, const struct explore_found *found, bool *keep,
                     struct explore_found *smallest);
+
+/* Does this plan, with the whole scenario of this explorer, break the rule of wanted in its routine again? */
+bool explore_again(struct explorer *explorer, const struct explore_found *wanted, const struct lab_plan *plan);
 
 #endif

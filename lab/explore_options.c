@@ -4,13 +4,14 @@
  */
 #include "lab/explore_options.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RUNS        10000u
 #define PREEMPTIONS 3u
-#define HANG_MS     10000u
 
 struct parsing {
     int count, at;
@@ -36,7 +37,7 @@ static const char *value_of(struct parsing *parsing, const char *name, bool *mis
         return NULL;
     if (word[size] == '=')
         return word + size + 1;
-    if (parsing->at + 1 < parsing->count)
+    if (parsing->at + 1 < parsing->count && parsing->text[parsing->at + 1] != NULL)
         return parsing->text[++parsing->at];
     *missing = true;
     return NULL;
@@ -69,7 +70,11 @@ static bool read_number(struct parsing *parsing, bool *good)
     static const struct {
         const char *name;
         uint64_t most;
-    } numbers[] = {{"--runs", UINT64_MAX >> 1}, {"--seconds", 86400}, {"--seed", UINT64_MAX}, {"--preemptions", 1000}};
+    } numbers[] = {{"--runs", UINT64_MAX >> 1},
+                   {"--seconds", 86400},
+                   {"--seed", UINT64_MAX},
+                   {"--preemptions", 1000},
+                   {"--jobs", LAB_WORKERS_MAX}};
     struct explore_arguments *read = parsing->read;
     uint64_t number = 0;
 
@@ -79,16 +84,18 @@ static bool read_number(struct parsing *parsing, bool *good)
 
         if (value == NULL && !missing)
             continue;
-        *good = missing ? wrong(numbers[i].name, "it needs a number behind it.")
-                        : number_of(numbers[i].name, value, numbers[i].most, &number);
+        *good = value == NULL ? wrong(numbers[i].name, "it needs a number behind it.")
+                              : number_of(numbers[i].name, value, numbers[i].most, &number);
         if (i == 0)
-            read->search.runs = number;
+            read->search.runs = number, read->runs_given = true;
         else if (i == 1)
             read->search.seconds = (unsigned)number;
         else if (i == 2)
             read->search.seed = number, read->seed_given = true;
-        else
+        else if (i == 3)
             read->search.preemptions = (unsigned)number;
+        else
+            read->search.jobs = (unsigned)number;
         return true;
     }
     return false;
@@ -116,29 +123,46 @@ static bool read_word(struct parsing *parsing)
     return missing ? wrong(word, "it needs a value behind it.") : good;
 }
 
+static unsigned processors(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return count < 1 ? 1 : count > (long)LAB_WORKERS_MAX ? LAB_WORKERS_MAX : (unsigned)count;
+}
+
+static bool read_words(struct parsing *parsing)
+{
+    for (; parsing->at < parsing->count; parsing->at++)
+        if (!read_word(parsing))
+            return false;
+    return options_read(parsing->rest_count, parsing->rest, &parsing->read->options) == OPTIONS_GOOD;
+}
+
 bool explore_arguments_read(int count, char **arguments, struct explore_arguments *read)
 {
     struct parsing parsing = {.count = count, .text = arguments, .read = read};
+    bool good;
 
     memset(read, 0, sizeof(*read));
     read->shrink = true;
-    read->search = (struct explore_options){.seed = 1,
-                                            .runs = RUNS,
-                                            .hang_ms = HANG_MS,
-                                            .strategy = NT_RANDOM_WALK,
-                                            .mixed = true,
-                                            .preemptions = PREEMPTIONS,
-                                            .faults = true};
-    parsing.rest = calloc((size_t)count + 1, sizeof(*parsing.rest)); /* kept: options point into it */
+    read->search = (struct explore_options){
+        .seed = 1, .runs = RUNS, .strategy = NT_RANDOM_WALK, .mixed = true, .preemptions = PREEMPTIONS, .faults = true};
+    parsing.rest = calloc((size_t)count + 1, sizeof(*parsing.rest));
     if (parsing.rest == NULL)
         abort();
-    for (; parsing.at < count; parsing.at++)
-        if (!read_word(&parsing))
-            return false;
-    if (options_read(parsing.rest_count, parsing.rest, &read->options) != OPTIONS_GOOD)
+    good = read_words(&parsing);
+    free(parsing.rest);
+    if (!good)
         return false;
     if (read->options.scenario_count > 1)
         return wrong(read->options.scenarios[1], "one scenario at a time is explored.");
+    if (read->search.seconds != 0 && !read->runs_given)
+        read->search.runs = UINT64_MAX;
+    if (read->search.jobs == 0)
+        read->search.jobs = processors();
+    /* 0: no limit, as for run */
+    read->search.hang_ms =
+        read->options.seconds > 1000000 || read->options.seconds == 0 ? UINT_MAX : read->options.seconds * 1000;
     read->search.strict = read->options.strict;
     read->search.irql_given = read->options.irql_given;
     read->search.irql = read->options.irql;

@@ -13,7 +13,7 @@ struct explore_arguments {
     struct explore_options search;
     const char *out; /* where the shrunk scenario goes; NULL: beside the working folder's other files */
     bool shrink;
-    bool seed_given, strategy_given;
+    bool seed_given, strategy_given, runs_given;
 };
 
 /* arguments: behind the command's name. false: told on stderr. */

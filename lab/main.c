@@ -70,6 +70,20 @@ static const char replay_help[] =
     "  --json             reports as JSON, one object a line\n"
     "  --limit SECONDS    of real time for the run: 10; 0 for none\n";
 
+static const char live_help[] =
+    "wfplab live DRIVER... [--for SECONDS]\n"
+    "\n"
+    "Real connections of this network namespace go through the drivers, with the verifier on, until SIGINT or "
+    "SIGTERM.\n"
+    "As root; what it put into the namespace is taken out again.\n"
+    "\n" DRIVERS "\n" COMPILER "  --answer permit|block\n"
+    "                     answers what is held; --device NAME, --port NAME, --ask TEXT, --reply TEXT: how\n"
+    "  --socket PATH      serves the driver's device there\n"
+    "  --set NAME=NUMBER  a parameter of the drivers\n"
+    "  --unverified       without the verifier, to compare\n"
+    "  --strict           warnings and notes fail the run, too\n"
+    "  --json             reports as JSON, one object a line\n";
+
 static const char rules_help[] = "wfplab rules [--json] [RULE...]\n"
                                  "\n"
                                  "Prints the rules that are checked, or these: what each says, what to do, and "
@@ -87,6 +101,8 @@ static const struct command {
     {"explore", "DRIVER... [SCENARIO]  searches schedules and failing calls for a broken rule", command_explore,
      explore_help},
     {"replay", "DRIVER... SCENARIO     runs what explore found again, exactly so", command_replay, replay_help},
+    {"live", "DRIVER... [--for SECONDS] real connections of this network namespace go through the drivers (root)",
+     command_live, live_help},
     {"rules", "[--json] [RULE...]      what is checked, with the page and what to do", command_rules, rules_help},
 };
 
@@ -117,6 +133,15 @@ static int tell_commands(void)
     return LAB_CLEAN;
 }
 
+/* Nothing found, and nobody told of what was: a full disk, or a driver that closed the file. */
+static int told(int code)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return code;
+    fputs("wfplab: stdout cannot be written, so what was found is not told.\n", stderr);
+    return LAB_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && (asks_for_help(argv[1]) || (argc == 2 && strcmp(argv[1], "help") == 0)))
@@ -130,7 +155,7 @@ int main(int argc, char **argv)
             printf("%s%s", commands[i].help, exit_codes);
             return LAB_CLEAN;
         }
-        return commands[i].run(argc - 2, argv + 2);
+        return told(commands[i].run(argc - 2, argv + 2));
     }
     if (argc > 1)
         fprintf(stderr, "wfplab: there is no command \"%s\"; see wfplab --help.\n", argv[1]);

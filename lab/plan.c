@@ -4,6 +4,7 @@
  */
 #include "lab/plan.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,8 +44,8 @@ void plan_write(const struct lab_plan *plan, FILE *to)
     fprintf(to, "#! strategy %s seed %llu preemptions %u\n", strategies[plan->strategy], (unsigned long long)plan->seed,
             plan->preemptions);
     fprintf(to, "#! irql %s\n", irql_name(plan->irql));
-    if (plan->fault_routine[0] != 0)
-        fprintf(to, "#! fault %s %u\n", plan->fault_routine, plan->fault_call);
+    for (uint32_t i = 0; i < plan->fault_count; i++)
+        fprintf(to, "#! fault %s %u\n", plan->faults[i].routine, plan->faults[i].call);
     for (uint32_t i = 0; i < plan->choice_count; i++)
         fprintf(to, "%s%u:%u%s", i % CHOICES_A_LINE == 0 ? "#! choices " : " ", plan->choices[i].point,
                 plan->choices[i].fiber, (i + 1) % CHOICES_A_LINE == 0 || i + 1 == plan->choice_count ? "\n" : "");
@@ -74,21 +75,39 @@ static bool next_number(struct words *words, uint64_t most, uint64_t *number)
 
     if (!next_word(words) || words->word[0] < '0' || words->word[0] > '9')
         return false;
+    errno = 0;
     *number = strtoull(words->word, &end, 10);
-    return *end == 0 && *number <= most;
+    return *end == 0 && errno == 0 && *number <= most;
 }
 
+/* Digits at *text, of a number that fits; *text goes behind them. */
+static bool digits(const char **text, uint32_t *number)
+{
+    char *end;
+    unsigned long long value;
+
+    if (**text < '0' || **text > '9')
+        return false;
+    value = strtoull(*text, &end, 10);
+    *text = end;
+    *number = (uint32_t)value;
+    return value <= UINT32_MAX;
+}
+
+/* Points may not go back: the scheduler only looks forward. Time may jump and a fiber go on at the same one. */
 static bool read_choice(struct lab_plan *plan, const char *word)
 {
+    const struct nt_choice *last = plan->choice_count == 0 ? NULL : &plan->choices[plan->choice_count - 1];
     struct nt_choice choice;
     struct nt_choice *larger;
-    char *end;
 
-    choice.point = (uint32_t)strtoul(word, &end, 10);
-    if (end == word || *end != ':' || end[1] < '0' || end[1] > '9' || plan->choice_count == PLAN_CHOICES_MAX)
+    if (!digits(&word, &choice.point) || *word++ != ':' || !digits(&word, &choice.fiber) || *word != 0)
         return false;
-    choice.fiber = (uint32_t)strtoul(end + 1, &end, 10);
-    larger = *end == 0 ? realloc(plan->choices, (plan->choice_count + 1) * sizeof(choice)) : NULL;
+    if (last != NULL && (choice.point < last->point || (choice.point == last->point && last->fiber != 0)))
+        return false;
+    if (plan->choice_count == PLAN_CHOICES_MAX)
+        return false;
+    larger = realloc(plan->choices, (plan->choice_count + 1) * sizeof(choice));
     if (larger == NULL)
         return false;
     plan->choices = larger;
@@ -98,11 +117,11 @@ static bool read_choice(struct lab_plan *plan, const char *word)
 
 static bool read_irql(struct lab_plan *plan, struct words *words)
 {
-    for (size_t i = 0; next_word(words) && i < sizeof(irqls) / sizeof(irqls[0]);) {
-        while (i < sizeof(irqls) / sizeof(irqls[0]) && strcmp(words->word, irqls[i]) != 0)
-            i++;
-        if (i == sizeof(irqls) / sizeof(irqls[0]))
-            return false;
+    if (!next_word(words))
+        return false;
+    for (size_t i = 0; i < sizeof(irqls) / sizeof(irqls[0]); i++) {
+        if (strcmp(words->word, irqls[i]) != 0)
+            continue;
         plan->irql = irql_values[i];
         return true;
     }
@@ -111,14 +130,16 @@ static bool read_irql(struct lab_plan *plan, struct words *words)
 
 static bool read_fault(struct lab_plan *plan, struct words *words)
 {
+    struct plan_fault *fault = &plan->faults[plan->fault_count];
     uint64_t number;
 
-    if (!next_word(words))
+    if (plan->fault_count == PLAN_FAULTS_MAX || !next_word(words))
         return false;
-    memcpy(plan->fault_routine, words->word, sizeof(words->word));
+    memcpy(fault->routine, words->word, sizeof(words->word));
     if (!next_number(words, UINT32_MAX, &number) || number == 0)
         return false;
-    plan->fault_call = (uint32_t)number;
+    fault->call = (uint32_t)number;
+    plan->fault_count++;
     return true;
 }
 
@@ -155,11 +176,11 @@ bool plan_read(const struct scenario *scenario, struct lab_plan *plan, struct sc
     for (size_t i = 0; i < scenario->source.count; i++) {
         const char *line = scenario->source.text[i];
 
-        if (strncmp(line, "#! ", 3) != 0 || read_line(plan, line + 3))
+        if (strncmp(line, "#!", 2) != 0 || line[2] == '/' || read_line(plan, line + 2))
             continue;
         snprintf(error->text, sizeof(error->text),
-                 "%s:%zu: expected strategy, seed, preemptions, irql, fault or choices with what belongs to it; found "
-                 "\"%.200s\"",
+                 "%s:%zu: expected strategy, seed, preemptions, irql, fault or choices (at ever later points) with "
+                 "what belongs to it; found \"%.200s\"",
                  scenario->file, i + 1, line);
         return false;
     }

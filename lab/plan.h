@@ -2,7 +2,7 @@
 /*
  * plan.h - how one concurrent run of a scenario is to go: everything that is chosen, so that it can be done again.
  *
- * In a scenario file a plan stands in comment lines that begin with "#! ", which `run` passes over and `replay` obeys:
+ * In a scenario file a plan stands in comment lines that begin with "#!", which `run` passes over and `replay` obeys:
  *
  *     #! strategy random seed 4711 preemptions 3
  *     #! irql alternate
@@ -19,16 +19,22 @@
 
 #define PLAN_CHOICES_MAX 65536u
 #define PLAN_ROUTINE_MAX 63u
+#define PLAN_FAULTS_MAX  4u
+
+struct plan_fault {
+    char routine[PLAN_ROUTINE_MAX + 1];
+    uint32_t call; /* which call of it, from 1 */
+};
 
 struct lab_plan {
     enum nt_strategy strategy;
     uint64_t seed;
     uint32_t preemptions;
     enum world_irql irql;
-    char fault_routine[PLAN_ROUTINE_MAX + 1]; /* "": nothing fails */
-    uint32_t fault_call;                      /* which call of it, from 1 */
-    uint32_t choice_count;                    /* NT_REPLAY */
-    struct nt_choice *choices;                /* the plan's own, or NULL */
+    uint32_t fault_count; /* calls that fail */
+    struct plan_fault faults[PLAN_FAULTS_MAX];
+    uint32_t choice_count;     /* NT_REPLAY: at ever later points */
+    struct nt_choice *choices; /* the plan's own, or NULL */
 };
 
 const char *plan_strategy_name(enum nt_strategy strategy);

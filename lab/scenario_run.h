@@ -21,6 +21,7 @@
 #define RUN_READS_MAX 20u   /* calls of one client under way */
 #define RUN_WAIT_MS   5000u /* for what has to come; with a real clock */
 #define RUN_MESSAGE   130000u
+#define RUN_EXPLORED  8192u /* the same for an explorer's: it is filled with bytes once a read */
 
 enum run_result {
     RUN_SAME,    /* every event was as expected */
@@ -45,6 +46,7 @@ struct run_connection {
 struct run_call {
     struct world_call *call;
     const struct scenario_step *step; /* send, message; NULL: a read of Gatehouse's protocol */
+    bool kept; /* somebody looks at it: it is not collected */
 };
 
 struct run_client {

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define LAB_WORKERS_MAX 8u
+
 struct lab_board {
     uint64_t runs;    /* ended so far; the child counts with lab_board_run_over */
     uint64_t current; /* the run under way */
@@ -39,10 +41,33 @@ struct lab_board *lab_board_new(size_t data_size);
 void lab_board_free(struct lab_board *board);
 void lab_board_run_over(struct lab_board *board);
 
-/* In the parent, a few times a second. false: end the child. */
-typedef bool lab_worker_watch(void *context, const struct lab_board *board);
+struct lab_worker {
+    struct lab_board *board;
+    struct lab_worker_result result;
+    int pid, handle; /* 0: it does not run */
+    uint64_t seen;   /* runs ended, when it was looked at last */
+    unsigned quiet;  /* for how many milliseconds none has */
+};
 
-/* Runs body in a child; its return value is the exit code. hang_ms: how long one run may take. */
+/* A child that runs body; its return value is the exit code. false: none could be made. The child leaves interrupts to
+ * its parent, and ends with it. */
+bool lab_worker_start(struct lab_worker *worker, int (*body)(void *context, struct lab_board *board), void *context);
+
+/* In the parent, a few times a second. false: end the children. */
+typedef bool lab_worker_watch(void *context);
+
+/*
+ * Waits until a child of these has ended: its index, with its result. count: none runs, or the watcher said so, and
+ * then each is ended as LAB_WORKER_STOPPED. hang_ms: how long a run may take. A child that takes longer gets
+ * SIGALRM to tell where it is, and a little later SIGKILL.
+ */
+size_t lab_workers_wait(struct lab_worker *workers, size_t count, lab_worker_watch *watch, void *context,
+                        unsigned hang_ms);
+
+/* Ends it, if it runs. */
+void lab_worker_stop(struct lab_worker *worker);
+
+/* One child, until it has ended. */
 struct lab_worker_result lab_worker_run(struct lab_board *board, int (*body)(void *context, struct lab_board *board),
                                         lab_worker_watch *watch, void *context, unsigned hang_ms);
 

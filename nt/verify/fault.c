@@ -12,11 +12,11 @@
 #include "nt/foreign.h"
 #include "nt/internal.h"
 
-#include <stdlib.h>
+#include <sys/mman.h>
 
 #define FRAMES 12u
 #define FAILED 4096u
-#define CHAIN  4u /* failures in one run */
+#define CHAIN  NT_FAULT_CALLS_MAX
 #define NAMES  64u
 #define PLACES 1024u
 
@@ -35,8 +35,11 @@ struct known_stack {
 
 struct nt_faults {
     pthread_mutex_t lock;
-    unsigned frames, skip, wanted_call;
-    const char *wanted;               /* routine; NULL: new stacks fail */
+    unsigned frames, skip;
+    const struct nt_fault_call *wanted; /* NULL: new stacks fail */
+    unsigned wanted_count;
+    struct nt_fault_call of_run[CHAIN], one;
+    unsigned of_run_count;
     bool exhausted;                   /* a run met nothing new without a failure before it */
     bool done;                        /* this run's call was failed */
     struct known_stack *last;         /* failed in this run; NULL: none */
@@ -52,6 +55,8 @@ struct nt_faults {
         uint64_t place;
     } places[PLACES];
 };
+
+static bool happened; /* since the run began */
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
@@ -168,12 +173,20 @@ static bool fails_when_new(struct nt_faults *faults, uint64_t site)
     return faults->done;
 }
 
+static bool is_wanted(struct nt_faults *faults, const char *routine, uint32_t call)
+{
+    for (unsigned index = 0; index < faults->wanted_count; index++)
+        if (call == faults->wanted[index].call && strcmp(routine, faults->wanted[index].routine) == 0) {
+            faults->done = faults->of_run_count + 1 == faults->wanted_count;
+            return true;
+        }
+    return false;
+}
+
 static bool decide(struct nt_faults *faults, const char *routine, uint32_t call, uint64_t site)
 {
-    if (faults->wanted != NULL) {
-        faults->done = faults->done || (call == faults->wanted_call && strcmp(routine, faults->wanted) == 0);
-        return call == faults->wanted_call && strcmp(routine, faults->wanted) == 0;
-    }
+    if (faults->wanted != NULL)
+        return is_wanted(faults, routine, call);
     if (faults->done) {
         if (find_known(faults, site) == NULL)
             (void)add_known(faults, site);
@@ -193,6 +206,8 @@ static BOOLEAN hook(const char *routine, void *context)
     if (site != 0) {
         uint32_t call = count_call(faults, routine);
         fails = decide(faults, routine, call, site);
+        if (fails && faults->of_run_count < CHAIN)
+            faults->of_run[faults->of_run_count++] = (struct nt_fault_call){routine, call};
         if (fails && faults->last != NULL && faults->last->state == WAS_FAILED)
             site = 0; /* again, for what lies behind it */
         if (fails && faults->last != NULL)
@@ -200,14 +215,21 @@ static BOOLEAN hook(const char *routine, void *context)
         if (fails && site != 0 && faults->failed_count < FAILED)
             faults->failed[faults->failed_count++] = (struct nt_failed){routine, call, site, stack};
     }
+    if (fails)
+        __atomic_store_n(&happened, true, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&faults->lock);
     return fails;
 }
 
+bool nt_faults_happened(void)
+{
+    return __atomic_load_n(&happened, __ATOMIC_ACQUIRE);
+}
+
 struct nt_faults *nt_faults_new(unsigned frames)
 {
-    struct nt_faults *faults = calloc(1, sizeof *faults);
-    if (faults == NULL)
+    struct nt_faults *faults = mmap(NULL, sizeof *faults, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (faults == MAP_FAILED)
         return NULL;
     pthread_mutex_init(&faults->lock, NULL);
     faults->frames = frames == 0 ? FRAMES : frames;
@@ -219,15 +241,17 @@ void nt_faults_free(struct nt_faults *faults)
     if (faults == NULL)
         return;
     pthread_mutex_destroy(&faults->lock);
-    free(faults);
+    munmap(faults, sizeof *faults);
 }
 
 static void begin(struct nt_faults *faults)
 {
     memset(faults->counters, 0, sizeof faults->counters);
     faults->skipped_count = 0;
+    faults->of_run_count = 0;
     faults->done = false;
     faults->last = NULL;
+    __atomic_store_n(&happened, false, __ATOMIC_RELEASE);
     nt_set_fault(hook, faults);
 }
 
@@ -267,14 +291,27 @@ void nt_faults_begin(struct nt_faults *faults, unsigned skip)
 
 void nt_faults_begin_call(struct nt_faults *faults, const char *routine, unsigned call)
 {
-    faults->wanted = routine;
-    faults->wanted_call = call;
+    faults->one = (struct nt_fault_call){routine, call};
+    nt_faults_begin_calls(faults, &faults->one, 1);
+}
+
+void nt_faults_begin_calls(struct nt_faults *faults, const struct nt_fault_call *calls, unsigned count)
+{
+    faults->wanted = calls;
+    faults->wanted_count = count;
     begin(faults);
+}
+
+const struct nt_fault_call *nt_faults_of_run(const struct nt_faults *faults, unsigned *count)
+{
+    *count = faults->of_run_count;
+    return faults->of_run;
 }
 
 bool nt_faults_end(struct nt_faults *faults)
 {
     nt_set_fault(NULL, NULL);
+    __atomic_store_n(&happened, false, __ATOMIC_RELEASE);
     if (faults->wanted != NULL)
         return faults->done;
     if (faults->chain_count != 0 && !faults->done)

@@ -27,6 +27,13 @@
 
 struct nt_faults;
 
+#define NT_FAULT_CALLS_MAX 4u /* of one run */
+
+struct nt_fault_call {
+    const char *routine;
+    uint32_t call; /* the how-many-th call of the routine in its run, from 1 */
+};
+
 /* One call that was failed. */
 struct nt_failed {
     const char *routine;
@@ -35,7 +42,8 @@ struct nt_failed {
     struct nt_stack stack;
 };
 
-/* frames: how many of a stack count, beginning with the driver's innermost; 0: 12. NULL: no memory. */
+/* frames: how many of a stack count, beginning with the driver's innermost; 0: 12. NULL: no memory. It lies in memory
+ * that children share with their parent: a child that ended in a run leaves it to the parent to end that run. */
 struct nt_faults *nt_faults_new(unsigned frames);
 void nt_faults_free(struct nt_faults *faults); /* or NULL */
 
@@ -45,6 +53,15 @@ void nt_faults_begin(struct nt_faults *faults, unsigned skip);
 
 /* A run begins: the call-th call (from 1) of this routine will fail, whatever its stack. */
 void nt_faults_begin_call(struct nt_faults *faults, const char *routine, unsigned call);
+
+/* A call was made to fail in the run that is under way. A driver may then decide otherwise, without a mistake. */
+bool nt_faults_happened(void);
+
+/* The same for several, NT_FAULT_CALLS_MAX at most; calls stay until the run has ended. */
+void nt_faults_begin_calls(struct nt_faults *faults, const struct nt_fault_call *calls, unsigned count);
+
+/* What failed in the run that was begun last, in order. */
+const struct nt_fault_call *nt_faults_of_run(const struct nt_faults *faults, unsigned *count);
 
 /* The run has ended. true: there may be more to fail. */
 bool nt_faults_end(struct nt_faults *faults);

@@ -229,7 +229,7 @@ static bool go_idle(void)
         }
     if (pass_time())
         return true;
-    for (size_t place = 0; place < live_count; place++)
+    for (size_t place = live_count; place-- != 0;) /* whoever was made first may wait for the others */
         if (live[place]->state == FIBER_WAITING && live[place]->hopes) {
             live[place]->over = true;
             return true;
@@ -422,11 +422,11 @@ struct fiber *nt_fiber_start(enum fiber_kind kind, const char *name, void (*body
     fiber->over = fiber->hopes = fiber->sleeps = false;
     fiber->body = body;
     fiber->context = context;
-    fiber->name = name;
-    if (name == NULL) {
+    fiber->name = fiber->text;
+    if (name != NULL)
+        snprintf(fiber->text, sizeof fiber->text, "%s", name);
+    else
         snprintf(fiber->text, sizeof fiber->text, "%s-%u", kind == FIBER_THREAD ? "thread" : "worker", fiber->number);
-        fiber->name = fiber->text;
-    }
     fiber->self.verify.name = fiber->name;
     fiber->self.verify.stack_low = (uintptr_t)fiber->machine.base;
     fiber->self.verify.stack_high = fiber->self.verify.stack_low + fiber->machine.size;

@@ -80,6 +80,13 @@ _Noreturn void nt_schedule_abandon(void);
 void nt_schedule_first(void);
 bool nt_schedule_next(void);
 
+/* NT_EXHAUSTIVE in several processes: where the last run, or the one under way, stands, and going on behind it. */
+struct nt_decision {
+    uint32_t taken, count;
+};
+size_t nt_schedule_where(struct nt_decision *decisions, size_t room);       /* 0: nowhere, or room is too small */
+bool nt_schedule_resume(const struct nt_decision *decisions, size_t count); /* as nt_schedule_next */
+
 /*
  * Everything in nt/ as it was when the process began: no driver, device, link, timer, work item, DPC or block of pool
  * is left, and what counts starts again. The violation handler, fault hook, debug sink and clock stay. Between runs,
@@ -93,7 +100,7 @@ bool nt_scheduled(void); /* the caller is a fiber */
 uint32_t nt_schedule_fiber(void);
 const char *nt_schedule_name(uint32_t fiber);
 
-/* From a fiber: another one. name lives as long as it. It may run at the next point. */
+/* From a fiber: another one; of name 23 bytes are kept. It may run at the next point. */
 void nt_schedule_spawn(const char *name, void (*body)(void *context), void *context);
 
 /* From a fiber: until *flag is not 0. false: everybody else has ended or waits, for no time either. */

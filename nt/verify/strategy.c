@@ -10,13 +10,10 @@
 #include "nt/verify/strategy.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define CHANGES_MAX 64u
 #define TIME        0u /* in a choice, instead of a fiber: time jumps */
-
-struct decision {
-    uint32_t taken, count;
-};
 
 static const struct nt_schedule_options *options;
 static uint64_t random_state;
@@ -31,7 +28,7 @@ static uint64_t lowest;
 static uint32_t changes[CHANGES_MAX];
 static unsigned change_count;
 
-static struct decision *decisions;
+static struct nt_decision *decisions;
 static size_t decision_count, decision_room, depth;
 static unsigned preemptions;
 
@@ -115,9 +112,9 @@ static uint32_t decide(uint32_t count)
     if (depth == decision_count) {
         if (decision_count == decision_room)
             decisions = grow(decisions, &decision_room, sizeof *decisions);
-        decisions[decision_count++] = (struct decision){0, count};
+        decisions[decision_count++] = (struct nt_decision){0, count};
     }
-    struct decision *decision = &decisions[depth++];
+    struct nt_decision *decision = &decisions[depth++];
     return decision->taken < count ? decision->taken : 0;
 }
 
@@ -135,6 +132,23 @@ bool nt_schedule_next(void)
         return false;
     decisions[decision_count - 1].taken++;
     return true;
+}
+
+size_t nt_schedule_where(struct nt_decision *copy, size_t room)
+{
+    if (depth > room)
+        return 0;
+    memcpy(copy, decisions, depth * sizeof *copy);
+    return depth;
+}
+
+bool nt_schedule_resume(const struct nt_decision *copy, size_t count)
+{
+    while (decision_room < count)
+        decisions = grow(decisions, &decision_room, sizeof *decisions);
+    memcpy(decisions, copy, count * sizeof *copy);
+    depth = count;
+    return nt_schedule_next();
 }
 
 /* The replay's choice at this point, if it is of this kind; NULL: none. */
