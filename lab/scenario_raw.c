@@ -160,8 +160,8 @@ bool step_send(struct run *run, const struct scenario_step *step)
         return true;
     }
     bytes = compose(run, &step->raw->in);
-    good = world_call_start(client->device, step->raw->code, bytes, step->raw->in.size, step->raw->out_size,
-                            &call.call, &run->error);
+    good = world_call_start(client->device, step->raw->code, bytes, step->raw->in.size, step->raw->out_size, &call.call,
+                            &run->error);
     free(bytes);
     if (!good)
         return false;
