@@ -178,8 +178,11 @@ static void remember_faults(void)
 /* false: the scenario cannot be run. */
 static bool run_planned(struct explorer *explorer)
 {
-    struct concurrent_options options = {.keep = explorer->keep};
+    struct concurrent_options options = {.keep = explorer->keep, .events = explorer->options.events};
     struct concurrent_result result;
+
+    if (options.events != NULL)
+        fprintf(options.events, "run %llu\n", (unsigned long long)explorer->board->current);
 
     concurrent_run(explorer->scenario, &child.plan, &options, &result);
     explorer->board->points += result.points;

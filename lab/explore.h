@@ -13,6 +13,8 @@
 #ifndef LAB_EXPLORE_H
 #define LAB_EXPLORE_H
 
+#include <stdio.h>
+
 #include "lab/concurrent.h"
 #include "lab/plan.h"
 #include "lab/worker.h"
@@ -28,6 +30,7 @@ struct explore_options {
     bool mixed;           /* random walks and priorities in turn; else strategy alone */
     unsigned preemptions; /* of priorities and exhaustive */
     bool faults, strict, all;
+    FILE *events; /* of each run, after a line with its number; NULL: nowhere */
     bool irql_given;
     enum world_irql irql;
     /* A few times a second; NULL: none. */

@@ -110,6 +110,9 @@ static bool read_word(struct parsing *parsing)
         good = read_strategy(read, value);
     } else if (!missing && (value = value_of(parsing, "--out", &missing)) != NULL) {
         read->out = value;
+    } else if (!missing && (value = value_of(parsing, "--events", &missing)) != NULL) {
+        read->search.events = fopen(value, "w");
+        good = read->search.events != NULL || wrong(value, "this file for --events cannot be written.");
     } else if (!missing && !read_number(parsing, &good)) {
         parsing->rest[parsing->rest_count++] = parsing->text[parsing->at];
     }

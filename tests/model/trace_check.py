@@ -25,7 +25,7 @@ AT_ONCE = ('full', 'no-decider', 'cannot-pend', 'unload', 'cancel')
 ALWAYS = {'cancel': 'block', 'unload': 'block'}
 
 # The steps in which time passes.
-TIME = ('sleep', 'until', 'suspend', 'resume')
+TIME = ('sleep', 'until', 'suspend', 'resume', 'explored')
 
 # Where a connection can be when a step is over.
 QUIET = ('FREE', 'QUEUED', 'OFFERED')
@@ -33,7 +33,7 @@ QUIET = ('FREE', 'QUEUED', 'OFFERED')
 # Where one connection may be: its state, who has it, who claimed it and for what, what it was told; pended, given back.
 Place = collections.namedtuple('Place', 'state owner who verdict told pended again')
 NOWHERE = Place('FREE', None, None, None, None, False, False)
-Event = collections.namedtuple('Event', 'line source words verdict', defaults=[None])  # verdict: the answered one
+Event = collections.namedtuple('Event', 'line source words verdict name', defaults=[None, None])  # verdict: the answered one
 
 
 class Step:
@@ -41,9 +41,14 @@ class Step:
         self.line, self.words, self.events = line, words, []
         self.kind, self.client = words[0], words[1] if len(words) > 1 else None
         self.seeds, self.others = frozenset(), False
+        # Of "explored" (explored_check.py), in which much happens at once: who leaves, who is killed, who answers, and what if
+        # all say the same.
+        self.leavers, self.killed, self.answerers, self.verdicts = frozenset(), frozenset(), {}, {}
 
     def decisions(self, name):
         """The verdicts that this step answers for the connection, in order."""
+        if self.kind == 'explored':
+            return self.verdicts.get(name, [])
         if self.kind != 'answer':
             return []
         parts = [part.split() for part in ' '.join(self.words[2:]).split(',')]
@@ -100,10 +105,11 @@ def changes(place, row, step, event):
         fits = not told_again if words[1] in step.seeds else told_again == place.again
         return then._replace(owner=words[1]) if fits else None
     if row.operation == 'give-back':
-        leaves = step.kind in ('close', 'kill') and step.client == place.owner
+        leaves = (step.kind in ('close', 'kill') and step.client == place.owner) or place.owner in step.leavers
         return then._replace(owner=None, again=True) if leaves else None
     if row.operation == 'claim' and row.who == 'decider':
-        mine = words[1:] in (['OK'], ['ANSWERS_FULL']) and place.owner == step.client
+        mine = words[1:] in (['OK'], ['ANSWERS_FULL']) and \
+            (place.owner == step.client or place.owner in step.answerers.get(event.name, ()))
         return then._replace(owner=None, who='decider', verdict=event.verdict) if mine else None
     if row.who == 'deadline' and step.kind not in TIME:
         return None
@@ -148,6 +154,9 @@ def moves(place, step, queues):
             after = changes(place, row, step, None)
             if after is not None:
                 yield after, None
+        if row.operation == 'offer':
+            for client in step.killed:  # whose reads nobody sees
+                yield place._replace(state=row.target, owner=client), None
         for index, queue in enumerate(queues):
             if queue and queue[0].words[0] == row.sign:
                 after = changes(place, row, step, queue[0])
@@ -232,17 +241,21 @@ class World:
         return None
 
 
-def check(text):
-    """None, or the first thing that does not fit, as a sentence with its line."""
-    world = World()
+def check(text, world=None, prepare=None):
+    """None, or the first thing that does not fit, as a sentence with its line. prepare(step): see explored_check.py."""
+    world = world or World()
     for step in read_steps(text):
         world.take(step)
+        if prepare:
+            prepare(step)
         by_name = collections.OrderedDict()
         for line, words in step.events:
             name, event = read_event(line, words)
             if event is not None and event.words[0] == 'submit':
                 said = sum(other.words[0] == 'submit' for other in by_name.get(name, []))
-                event = event._replace(verdict=(step.decisions(name) + [None] * (said + 1))[said])
+                if step.kind == 'explored':
+                    said = 0
+                event = event._replace(verdict=(step.decisions(name) + [None] * (said + 1))[said], name=name)
             if name is not None:
                 by_name.setdefault(name, []).append(event)
         if step.kind in ('close', 'kill'):
