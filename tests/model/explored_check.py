@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""explored_check WFPLAB SOURCE_ROOT RUNS SCENARIO... - what concurrent runs tell of each connection fits transitions.txt.
+"""explored_check WFPLAB SOURCE_ROOT - what concurrent runs tell of each connection fits transitions.txt.
 
-Each scenario is explored RUNS times without faults (`wfplab explore --events`), and each run's events are held against the
+Each scenario in tests/lab/own/, but for those with a line "# not traced", is explored without faults (`wfplab explore --events`), and each run's events are held against the
 table by trace_check.py. What ran at the same time is one step, "explored", in which everything may have happened that
 the scenario has somewhere: time passes, clients leave, answer or are killed. So less is refused than of a recorded
 run; what is left is the order and number of what each source says, and who may do what in which state. At the end events
 are taken out, doubled, changed: of those that have to be refused, each kind has to be refused somewhere.
 """
+import glob
 import os
 import re
 import subprocess
@@ -18,6 +19,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import trace_check
 
+RUNS = '5000' if os.environ.get('GATEHOUSE_FULL') else '60'
 OTHER = {'permit': 'block', 'block': 'permit'}
 
 
@@ -26,7 +28,7 @@ class Known:
 
     def __init__(self, text):
         self.seeds, self.leavers, self.killed, self.answerers, self.verdicts = set(), set(), set(), {}, {}
-        self.connects, self.blocks = [], False
+        self.connects, self.blocks, self.remembers = [], False, False
         for line in text.splitlines():
             words = line.split()
             if words and not words[0].startswith('#'):
@@ -45,7 +47,8 @@ class Known:
             self.blocks = True
         elif words[0] == 'answer':
             for part in ' '.join(words[2:]).split(','):
-                name, verdict = part.split()[:2]
+                name, verdict, *scope = part.split()
+                self.remembers |= bool(scope)
                 self.answerers.setdefault(name, set()).add(words[1])
                 self.verdicts.setdefault(name, []).append(verdict)
 
@@ -60,7 +63,8 @@ class Known:
 
     def prepare(self, step):
         if step.kind == 'explored':
-            step.leavers, step.killed, step.answerers = frozenset(self.leavers), frozenset(self.killed), self.answerers
+            step.leavers, step.killed = frozenset(self.leavers), frozenset(self.killed | self.seeds)
+            step.answerers, step.remembers = self.answerers, self.remembers
             step.verdicts = {name: said[:1] for name, said in self.verdicts.items() if len(set(said)) == 1}
 
     def check(self, events):
@@ -81,11 +85,16 @@ def damages(events):
             yield 'done with the other verdict', lines[:index] + [changed] + lines[index + 1:]
 
 
-def explore(wfplab, root, scenario, runs, folder):
+def is_traced(path):
+    with open(path, encoding='utf-8') as file:
+        return '\n# not traced' not in file.read()
+
+
+def explore(wfplab, root, scenario, folder):
     events = os.path.join(folder, 'events')
     done = subprocess.run(
         [wfplab, 'explore', '-I', root, '-I', os.path.join(root, 'include'), os.path.join(root, 'driver'), '--with',
-         os.path.join(root, 'core'), scenario, '--no-faults', '--runs', runs, '--events', events], cwd=folder, check=False,
+         os.path.join(root, 'core'), scenario, '--no-faults', '--runs', RUNS, '--events', events], cwd=folder, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
     if done.returncode != 0:
         raise SystemExit(f'{scenario}: exit code {done.returncode}\n{done.stdout}')
@@ -94,7 +103,8 @@ def explore(wfplab, root, scenario, runs, folder):
 
 
 def main():
-    wfplab, root, runs, scenarios = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3], sys.argv[4:]
+    wfplab, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+    scenarios = [path for path in sorted(glob.glob(os.path.join(root, 'tests/lab/own/*.scenario'))) if is_traced(path)]
     refused, damaged = {}, 0
     print(f'1..{len(scenarios) + 1}', flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -102,9 +112,9 @@ def main():
         for number, scenario in enumerate(scenarios, 1):
             with open(scenario, encoding='utf-8') as file:
                 known = Known(file.read())
-            texts = explore(wfplab, root, os.path.abspath(scenario), runs, folder)
+            texts = explore(wfplab, root, os.path.abspath(scenario), folder)
             wrong = [f'run {run}: {what}\n{text}' for run, text in enumerate(texts) for what in [known.check(text)] if what]
-            wrong += [] if len(texts) == int(runs) else [f'{len(texts)} runs instead of {runs}']
+            wrong += [] if len(texts) == int(RUNS) else [f'{len(texts)} runs instead of {RUNS}']
             for text in texts[:3] if not wrong else []:
                 for kind, lines in damages(text):
                     damaged += 1
