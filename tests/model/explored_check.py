@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """explored_check WFPLAB SOURCE_ROOT - what concurrent runs tell of each connection fits transitions.txt.
 
-Each scenario in tests/lab/own/, but for those with a line "# not traced", is explored without faults (`wfplab explore --events`), and each run's events are held against the
+Each scenario in tests/lab/own/, but for those with a line "# not traced", is explored without faults
+(`wfplab explore --events`), and each run's events are held against the
 table by trace_check.py. What ran at the same time is one step, "explored", in which everything may have happened that
 the scenario has somewhere: time passes, clients leave, answer or are killed. So less is refused than of a recorded
 run; what is left is the order and number of what each source says, and who may do what in which state. At the end events
