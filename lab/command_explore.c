@@ -310,6 +310,7 @@ struct replay {
     struct scenario *scenario;
     struct lab_plan plan;
     bool trace;
+    FILE *events;
     struct concurrent_result result;
 };
 
@@ -324,7 +325,7 @@ static void trace_point(void *context, uint32_t point, const char *fiber, const 
 static void replay_once(void *context)
 {
     struct replay *replay = context;
-    struct concurrent_options options = {.trace = replay->trace ? trace_point : NULL};
+    struct concurrent_options options = {.trace = replay->trace ? trace_point : NULL, .events = replay->events};
     struct nt_faults *faults = replay->plan.fault_count == 0 ? NULL : nt_faults_new(0);
     struct nt_fault_call calls[PLAN_FAULTS_MAX];
 
@@ -384,5 +385,6 @@ int command_replay(int count, char **words)
     if (arguments.options.irql_given)
         replay.plan.irql = arguments.options.irql;
     replay.trace = arguments.options.trace;
+    replay.events = arguments.search.events;
     return replay_file(&arguments, &replay);
 }

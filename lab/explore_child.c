@@ -144,9 +144,12 @@ static void make_plan(const struct explorer *explorer, uint64_t number)
 /* false: the scenario cannot be run. */
 static bool run_planned(void)
 {
-    struct concurrent_options options = {.keep = child.explorer->keep, .no_expect = !child.explorer->expects};
+    struct concurrent_options options = {
+        .keep = child.explorer->keep, .no_expect = !child.explorer->expects, .events = child.explorer->options.events};
     struct concurrent_result result;
 
+    if (options.events != NULL)
+        fprintf(options.events, "run %llu\n", (unsigned long long)child.slot->at);
     child.board->current = child.slot->at;
     child.slot->plan = child.plan;
     child.slot->plan.choices = NULL;

@@ -507,7 +507,7 @@ static void begin_run(const struct nt_schedule_options *given)
     options = given;
     outcome = (struct nt_schedule_result){0};
     max_points = given->max_points == 0 ? MOST_POINTS : given->max_points;
-    early = given->strategy != NT_RUN_ON;
+    early = given->strategy != NT_RUN_ON && !given->on_time;
     live_count = 0;
     nt_leaves = 0;
     run_length = tail_jumps = 0;
