@@ -20,8 +20,9 @@
 #define MS         10000u
 #define PATIENCE   (120000u * (uint64_t)MS) /* longer than any deadline that a scenario of ours waits for */
 #define FIRST_REST ((uint64_t)MS)
-#define ACTORS_MAX 256u /* in a section; further subjects share one. The scheduler has room for twice as many fibers   \
-                         */
+#define ACTORS_MAX                                                                                                     \
+    256u /* in a section; further subjects share one. The scheduler has room for twice as many fibers                  \
+          */
 
 struct actor {
     struct conductor *conductor;
