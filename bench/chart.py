@@ -111,6 +111,23 @@ def connect_bars(drawing, figures, placement, where):
     bars(drawing, entries, "µs")
 
 
+def verifier_bars(drawing, figures):
+    verified = figures.get("verified", {})
+    names = {"held": "gatehoused", "unverified": "wfplab live, verifier off", "verified": "wfplab live, verifier on"}
+    colours = {"held": COLOURS["held"], "unverified": "#6b7c8c", "verified": "#8a5a00"}
+    for placement, where in PLACEMENTS.items():
+        if not verified:
+            return
+        base = verified["unverified"][placement]["p50_us"]
+        heading(drawing, f"What the verifier costs a held connect(), {where}", "as above; × against the verifier off")
+        entries = [
+            (names[key], entry[placement]["p50_us"], entry[placement]["p99_us"], colours[key],
+             f" = {entry[placement]['p50_us'] / base:.1f}×")
+            for key, entry in verified.items()
+        ]
+        bars(drawing, entries, "µs")
+
+
 def inside_bars(drawing, figures):
     entries = []
     kinds = {"warm": "random", "ordered": "in order", "cold": "cold caches"}
@@ -149,6 +166,7 @@ def draw(figures, rows):
     drawing.text(24, drawing.y, words, 12, FAINT)
     for placement, where in PLACEMENTS.items():
         connect_bars(drawing, figures, placement, where)
+    verifier_bars(drawing, figures)
     inside_bars(drawing, figures)
     goal_lines(drawing, rows)
     return drawing.finish()

@@ -14,10 +14,21 @@ def ratio(figures, over, under, placement):
     return None
 
 
-def row(goal, measured, limit, unit):
+def row(goal, measured, limit, unit, at_least=False):
     if measured is None:
         return Row(goal, None, limit, unit, None)
-    return Row(goal, round(measured, 3), limit, unit, measured <= limit)
+    return Row(goal, round(measured, 3), limit, unit, measured >= limit if at_least else measured <= limit)
+
+
+def verifier_rows(figures):
+    verified = figures.get("verified", {})
+    for placement, where in PLACEMENTS.items():
+        measured = None
+        if verified:
+            measured = verified["verified"][placement]["p50_us"] / verified["unverified"][placement]["p50_us"]
+        yield row(f"connect() held, verifier on / off, p50, {where}", measured, 2, "x")
+    for entry in figures.get("explore", {}).values():
+        yield row(f"wfplab explore, at least: {entry['title']}", entry["runs_a_second"], 10000, " runs/s", at_least=True)
 
 
 def rows(figures):
@@ -41,6 +52,7 @@ def rows(figures):
     seconds = idle["seconds"] if idle else 10
     found.append(row(f"gatehoused idle: wake-ups in {seconds} s", idle and float(idle["wakeups"]), 0, ""))
     found.append(row("gatehoused idle: resident memory", idle and idle["resident_kib"] / 1024, 16, " MiB"))
+    found += verifier_rows(figures)
     return found
 
 
@@ -67,6 +79,22 @@ def connect_lines(figures):
         title = entry["title"].partition(":")[0]
         ratios = f"{entry['p50_us'] / base:.2f}" if base else ""
         yield line((f"  {title}", f"{entry['p50_us']:.2f}", f"{entry['p99_us']:.2f}", ratios))
+
+
+def verifier_lines(figures):
+    for placement, where in PLACEMENTS.items():
+        if figures.get("verified"):
+            yield line((f"the same with wfplab live; {where}", "p50 us", "p99 us"))
+        for entry in figures.get("verified", {}).values():
+            yield line((f"  {entry['title']}", f"{entry[placement]['p50_us']:.1f}", f"{entry[placement]['p99_us']:.1f}"))
+    if figures.get("explore"):
+        yield line(("wfplab explore, end to end on one processor: runs a second of its time, and that passed", "busy", "passed"))
+    for entry in figures.get("explore", {}).values():
+        yield line((f"  {entry['title']}", f"{entry['runs_a_second']:,}", f"{entry['runs_a_second_passed']:,}"))
+    if figures.get("schedule"):
+        yield line(("scheduled runs of a driver that holds two connections, without the lab", "runs/s"))
+    for name, runs in figures.get("schedule", {}).items():
+        yield line((f"  {name}", f"{runs:,}"))
 
 
 def inside_lines(figures):
@@ -100,6 +128,8 @@ def table(figures, goals):
         *connect_lines(figures),
         "",
         *inside_lines(figures),
+        "",
+        *verifier_lines(figures),
         "",
         line(("goal", "measured", "limit", "")),
     ]

@@ -37,6 +37,13 @@ def pin(pid, processors):
             os.sched_setaffinity(int(task), processors)
 
 
+def family(pid):
+    """The process and its children: `wfplab live` has the driver in one."""
+    with contextlib.suppress(OSError):
+        return [pid, *(int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split())]
+    return [pid]
+
+
 class Variant:
     """One way of standing between a program and the network; this one: nothing at all."""
 
@@ -69,7 +76,8 @@ class Variant:
         )
         for program in self.lab.programs:
             decides = "gatehouse-" in program.log.name
-            pin(program.pid, place(0 if "listener" in program.log.name else 2 if decides else 1))
+            for pid in family(program.pid):
+                pin(pid, place(0 if "listener" in program.log.name else 2 if decides else 1))
         return place(0)
 
     def samples(self, kind, count, placement=FREE):

@@ -4,13 +4,15 @@
  *
  * Answers are written from inside the driver's IoCompleteRequest (call_done), straight from the
  * IRP's buffer: the decider's wake-up must not wait for the rest of the turn. What would need the
- * driver again (releasing the call) is left for device_server_tidy.
+ * driver again (releasing the call) is left for device_server_tidy. A driver that ends a call on a thread of its own
+ * leaves a copy, and device_server_tidy answers.
  */
 #include "host/device_server.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +34,6 @@
 #include "nt/nt.h"
 #include "wfp/ale.h"
 
-#define DEVICE_NAME "\\\\.\\Gatehouse"
 #define CLIENTS_MAX 64u
 /* So that no user keeps out another one, and all together do not keep out root. */
 #define CLIENTS_OF_USER_MAX  24u /* of one user other than root */
@@ -57,6 +58,16 @@ struct call {
     bool busy, done, gets_requests;
 };
 
+/* A call that ended on another thread. */
+struct done_call {
+    struct done_call *next;
+    struct call *call;
+    NTSTATUS status;
+    size_t information;
+    bool has_output;
+    uint8_t output[];
+};
+
 /* An answer that the socket would not take yet. */
 struct late_answer {
     struct late_answer *next;
@@ -78,6 +89,10 @@ struct client {
 
 struct device_server {
     struct loop *loop;
+    const char *device;
+    pthread_t owner;
+    struct done_call *done; /* the last first; atomic */
+    void (*wake)(void *context);
     struct loop_source listener;
     int spare; /* a descriptor kept for the moment when there is no other */
     struct client *clients;
@@ -88,7 +103,7 @@ struct device_server {
     unsigned rest_next;
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     device_server_status *status;
-    void *status_context;
+    void *context; /* of status and wake */
     struct fwpm_server *management;
     uint8_t message[GATEHOUSE_MESSAGE_MAX];
     uint8_t management_answer[WIRE_ANSWER_MAX];
@@ -168,14 +183,52 @@ static void call_release(struct call *call)
     }
 }
 
-static void call_done(void *context, NTSTATUS status, const void *output, size_t information)
+static void call_ended(struct call *call, NTSTATUS status, const void *output, size_t information)
 {
-    struct call *call = context;
-
     call->done = true;
     if (call->gets_requests && NT_SUCCESS(status))
         call->client->server->offered = call->client;
     client_answer(call->client, call->tag, (uint32_t)status, output, information);
+}
+
+/* The client stays until its file is closed, which waits for this call. */
+static void call_ended_elsewhere(struct call *call, NTSTATUS status, const void *output, size_t information)
+{
+    struct device_server *server = call->client->server;
+    size_t size = output ? information : 0;
+    struct done_call *done = malloc(sizeof(*done) + size);
+
+    if (!done)
+        abort(); /* its client would wait for ever */
+    *done = (struct done_call){NULL, call, status, information, output != NULL};
+    if (size)
+        memcpy(done->output, output, size);
+    done->next = __atomic_load_n(&server->done, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&server->done, &done->next, done, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        ;
+    server->wake(server->context);
+}
+
+static void call_done(void *context, NTSTATUS status, const void *output, size_t information)
+{
+    struct call *call = context;
+
+    if (pthread_equal(pthread_self(), call->client->server->owner))
+        call_ended(call, status, output, information);
+    else
+        call_ended_elsewhere(call, status, output, information);
+}
+
+static void server_end_calls(struct device_server *server)
+{
+    struct done_call *done = __atomic_exchange_n(&server->done, NULL, __ATOMIC_ACQUIRE);
+
+    while (done) {
+        struct done_call *next = done->next;
+        call_ended(done->call, done->status, done->has_output ? done->output : NULL, done->information);
+        free(done);
+        done = next;
+    }
 }
 
 static struct call *call_find(struct client *client, uint32_t tag)
@@ -224,7 +277,7 @@ static void client_platform_status(struct client *client, const struct gatehouse
         client_answer(client, header->tag, refused, NULL, 0);
         return;
     }
-    client->server->status(client->server->status_context, &status);
+    client->server->status(client->server->context, &status);
     client_answer(client, header->tag, STATUS_SUCCESS, &status, sizeof(status));
 }
 
@@ -309,6 +362,7 @@ static void client_close(struct client *client)
     fwpm_server_disconnect(client->manager);
     if (client->file)
         nt_file_close(client->file);
+    server_end_calls(server);
     for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++)
         call_release(&client->calls[i]);
     while (client->late_first) {
@@ -406,7 +460,7 @@ static NTSTATUS client_open_device(struct client *client)
     client->user = peer.uid;
     struct nt_caller caller = {.process_id = (uint64_t)peer.pid,
                                .administrator = peer.uid == 0 || peer_in_group(client->source.fd, peer.gid)};
-    NTSTATUS status = nt_file_open(DEVICE_NAME, GENERIC_READ | GENERIC_WRITE, &caller, &client->file);
+    NTSTATUS status = nt_file_open(client->server->device, GENERIC_READ | GENERIC_WRITE, &caller, &client->file);
     if (!NT_SUCCESS(status))
         log_say("refused process %d of user %u at the socket: status 0x%08X; only root and group \"" GROUP_NAME
                 "\" may connect.",
@@ -572,8 +626,8 @@ static void server_explain(int result, const char *path, char *error, size_t siz
         snprintf(error, size, "cannot listen at %s: %s; name another socket with --socket.", path, strerror(-result));
 }
 
-int device_server_start(struct loop *loop, const char *path, device_server_status *status, void *context,
-                        struct device_server **server, char *error, size_t error_size)
+int device_server_start(struct loop *loop, const struct device_server_options *options, struct device_server **server,
+                        char *error, size_t error_size)
 {
     struct device_server *made = calloc(1, sizeof(*made));
     int result = -ENOMEM;
@@ -582,12 +636,15 @@ int device_server_start(struct loop *loop, const char *path, device_server_statu
         goto out;
     made->loop = loop;
     made->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    made->status = status;
-    made->status_context = context;
-    snprintf(made->path, sizeof(made->path), "%s", path);
+    made->device = options->device;
+    made->owner = pthread_self();
+    made->status = options->status;
+    made->wake = options->wake;
+    made->context = options->context;
+    snprintf(made->path, sizeof(made->path), "%s", options->path);
     made->listener =
         (struct loop_source){socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), listener_ready, made};
-    result = made->listener.fd < 0 ? -errno : path_make_folder(path);
+    result = made->listener.fd < 0 ? -errno : path_make_folder(options->path);
     made->management = result ? NULL : fwpm_server_new(&management_host);
     if (!result && !made->management)
         result = -ENOMEM;
@@ -605,7 +662,7 @@ int device_server_start(struct loop *loop, const char *path, device_server_statu
     made = NULL;
 out:
     if (result)
-        server_explain(result, path, error, error_size);
+        server_explain(result, options->path, error, error_size);
     if (made) {
         if (made->listener.fd > 0)
             close(made->listener.fd);
@@ -674,6 +731,8 @@ void device_server_look(struct device_server *server)
 
 uint64_t device_server_tidy(struct device_server *server)
 {
+    if (__atomic_load_n(&server->done, __ATOMIC_RELAXED))
+        server_end_calls(server);
     for (struct client *client = server->clients; client; client = client->next) {
         for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++)
             call_release(&client->calls[i]);

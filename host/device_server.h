@@ -22,10 +22,17 @@ struct device_server;
 /* Fills in what the Linux side counts, for GATEHOUSE_CALL_PLATFORM_STATUS. */
 typedef void device_server_status(void *context, struct gatehouse_platform_status *status);
 
-/* Listens at path (its folder is made if missing; a socket nobody answers at is replaced). 0, or -errno with a sentence
- * in error. */
-int device_server_start(struct loop *loop, const char *path, device_server_status *status, void *context,
-                        struct device_server **server, char *error, size_t error_size);
+struct device_server_options {
+    const char *path;   /* of the socket; its folder is made if missing, a socket nobody answers at is replaced */
+    const char *device; /* "\\\\.\\Gatehouse" */
+    device_server_status *status;
+    void (*wake)(void *context); /* on another thread a driver ended a call: device_server_tidy has work */
+    void *context;               /* of both */
+};
+
+/* This thread's is the server. 0, or -errno with a sentence in error. */
+int device_server_start(struct loop *loop, const struct device_server_options *options, struct device_server **server,
+                        char *error, size_t error_size);
 
 /* Closes every client's handle (cleanup, close), then the socket, and unlinks it. NULL is allowed. */
 void device_server_stop(struct device_server *server);
@@ -36,7 +43,8 @@ void device_server_stop(struct device_server *server);
  */
 void device_server_look(struct device_server *server);
 
-/* Releases what ended calls held; once a turn. Returns when to be called again at the latest (as nt_pump does). */
+/* Answers calls that ended on other threads, and releases what ended calls held; once a turn. Returns when to be called
+ * again at the latest (as nt_pump does). */
 uint64_t device_server_tidy(struct device_server *server);
 
 #endif

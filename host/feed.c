@@ -9,12 +9,14 @@
  * the packet would be queued anew. Packets are read before events, so that a socket's packets are
  * known here when its end is reported.
  *
- * One thread; callbacks of the engine come on it too, from inside its calls.
+ * One thread; callbacks of the engine come on it too, from inside its calls. But a driver may complete an operation on
+ * a thread of its own: then only the verdict is kept, in a list that feed_tidy empties.
  */
 #include "host/feed.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -43,6 +45,8 @@ struct feed_flow {
     unsigned packet_count;
     uint32_t packets[FEED_PACKETS_MAX];
     struct feed *feed;
+    struct feed_flow *late_next; /* of feed->late */
+    struct wfp_decision late;
     struct feed_socket *socket;
     TAILQ_ENTRY(feed_flow) of_socket;
     TAILQ_ENTRY(feed_flow) of_live; /* LIVE: oldest first */
@@ -57,6 +61,11 @@ struct feed_socket {
 
 struct feed {
     struct gate *gate;
+    pthread_t owner;
+    void (*wake)(void *context);
+    void *wake_context;
+    struct feed_flow *late; /* decided on other threads, the last first; atomic */
+    struct feed_counts counts;
     struct feed_flow *flows;
     struct feed_socket *sockets;
     unsigned since_ends; /* packets */
@@ -229,6 +238,7 @@ static void flow_apply(struct feed_flow *flow, bool permit)
 static void flow_settle(struct feed_flow *flow, bool permit, UINT64 wfp_flow)
 {
     flow_apply(flow, permit);
+    *(permit ? &flow->feed->counts.permitted : &flow->feed->counts.blocked) += 1;
     if (permit) {
         flow_live(flow, wfp_flow);
         return;
@@ -238,11 +248,10 @@ static void flow_settle(struct feed_flow *flow, bool permit, UINT64 wfp_flow)
     flow_forget(flow);
 }
 
-static void flow_done(void *context, const struct wfp_decision *decision)
+static void flow_decided(struct feed_flow *flow, const struct wfp_decision *decision)
 {
-    struct feed_flow *flow = context;
-
     flow->state = FLOW_NEW;
+    flow->feed->counts.held--;
     if (flow->gone) {
         if (decision->outcome == WFP_PERMIT)
             wfp_ale_flow_end(decision->flow);
@@ -250,6 +259,40 @@ static void flow_done(void *context, const struct wfp_decision *decision)
         return;
     }
     flow_settle(flow, decision->outcome == WFP_PERMIT, decision->flow);
+}
+
+/* The flow is pended, so it stays until feed_decided. */
+static void flow_decided_elsewhere(struct feed_flow *flow, const struct wfp_decision *decision)
+{
+    struct feed *feed = flow->feed;
+
+    flow->late = *decision;
+    flow->late_next = __atomic_load_n(&feed->late, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&feed->late, &flow->late_next, flow, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        ;
+    feed->wake(feed->wake_context);
+}
+
+static void flow_done(void *context, const struct wfp_decision *decision)
+{
+    struct feed_flow *flow = context;
+
+    if (pthread_equal(pthread_self(), flow->feed->owner))
+        flow_decided(flow, decision);
+    else
+        flow_decided_elsewhere(flow, decision);
+}
+
+static void feed_decided(struct feed *feed)
+{
+    struct feed_flow *flow = __atomic_exchange_n(&feed->late, NULL, __ATOMIC_ACQUIRE);
+
+    while (flow) {
+        struct feed_flow *next = flow->late_next;
+        struct wfp_decision decision = flow->late; /* the flow may be gone afterwards */
+        flow_decided(flow, &decision);
+        flow = next;
+    }
 }
 
 /* --- From packet to authorization ---------------------------------------------------------- */
@@ -282,10 +325,13 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
     if (!known)
         feed->packets_unknown++;
 
+    feed->counts.connections++;
+    feed->counts.held++;
     flow->state = FLOW_PENDED; /* done may come before wfp_ale_connect returns, and free the flow */
     wfp_ale_connect(&connect, flow_done, flow, &decision);
     if (decision.outcome == WFP_PENDED)
         return;
+    feed->counts.held--;
     flow->state = FLOW_NEW;
     flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
 }
@@ -433,9 +479,10 @@ static void flow_reauthorize(struct feed_flow *flow)
 
 bool feed_tidy(struct feed *feed)
 {
+    if (__atomic_load_n(&feed->late, __ATOMIC_RELAXED))
+        feed_decided(feed);
     feed_establish(feed);
-    if (feed->policy_dirty) {
-        feed->policy_dirty = false;
+    if (__atomic_exchange_n(&feed->policy_dirty, false, __ATOMIC_RELAXED)) {
         int result = gate_new_generation(feed->gate);
         if (result < 0)
             log_say("the kernel could not be told of a new policy: %s; UDP flows keep their verdict.",
@@ -457,16 +504,21 @@ static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
 
     (void)generation;
     if (layer == FWPS_LAYER_ALE_AUTH_CONNECT_V4 || layer == FWPS_LAYER_ALE_AUTH_CONNECT_V6)
-        feed->policy_dirty = true;
+        __atomic_store_n(&feed->policy_dirty, true, __ATOMIC_RELAXED);
+    if (!pthread_equal(pthread_self(), feed->owner))
+        feed->wake(feed->wake_context);
 }
 
-struct feed *feed_new(struct gate *gate)
+struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake_context)
 {
     struct feed *feed = calloc(1, sizeof(*feed));
 
     if (!feed)
         return NULL;
     feed->gate = gate;
+    feed->owner = pthread_self();
+    feed->wake = wake;
+    feed->wake_context = wake_context;
     TAILQ_INIT(&feed->live);
     wfp_set_policy_changed(feed_policy_changed, feed);
     return feed;
@@ -479,6 +531,7 @@ void feed_free(struct feed *feed)
     if (!feed)
         return;
     wfp_set_policy_changed(NULL, NULL);
+    feed_decided(feed);
     HASH_ITER(hh, feed->flows, flow, next)
     {
         flow_drop_packets(flow);
@@ -488,6 +541,11 @@ void feed_free(struct feed *feed)
         flow_forget(flow);
     }
     free(feed);
+}
+
+void feed_count(const struct feed *feed, struct feed_counts *counts)
+{
+    *counts = feed ? feed->counts : (struct feed_counts){0};
 }
 
 void feed_status(struct feed *feed, struct gatehouse_platform_status *status)

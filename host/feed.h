@@ -20,8 +20,11 @@ struct feed;
 #define FEED_PACKETS_MAX 8u      /* held for one flow; more are dropped and counted */
 #define FEED_FLOWS_MAX   131072u /* live flows known; the oldest are forgotten first */
 
-/* gate stays the caller's. NULL: out of memory. From now on the engine's policy changes come here. */
-struct feed *feed_new(struct gate *gate);
+/*
+ * gate stays the caller's. NULL: out of memory. From now on the engine's policy changes come here, and this thread's is
+ * the feed: a driver that completes an operation on another thread leaves the verdict for feed_tidy and wakes this one.
+ */
+struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake_context);
 
 /* Drops what is still held. The driver must be unloaded by then: nothing may complete later. */
 void feed_free(struct feed *feed);
@@ -33,8 +36,18 @@ void feed_free(struct feed *feed);
  */
 int feed_read(struct feed *feed, bool ends);
 
-/* Work left for after the turn: established flows, reauthorization of live ones. True: there is more. */
+/* Work left for after the turn: verdicts of other threads, established flows, reauthorization of live ones. True: there
+ * is more. */
 bool feed_tidy(struct feed *feed);
+
+struct feed_counts {
+    uint64_t connections;        /* authorized: as connections began, and datagrams to new peers */
+    uint64_t held;               /* pended now */
+    uint64_t permitted, blocked; /* decided, pended before or not */
+};
+
+/* NULL feed: zeros. */
+void feed_count(const struct feed *feed, struct feed_counts *counts);
 
 /* Fills the counters (device_server_status). */
 void feed_status(struct feed *feed, struct gatehouse_platform_status *status);

@@ -12,6 +12,12 @@
 #include <unistd.h>
 
 static bool verbose_on;
+static const char *program = "gatehoused";
+
+void log_set_program(const char *name)
+{
+    program = name;
+}
 
 void log_set_verbose(bool verbose)
 {
@@ -33,7 +39,7 @@ static void write_line(int fd, const char *line, size_t size)
         return;
     }
     if (lost) {
-        int length = snprintf(note, sizeof(note), "gatehoused: %u lines before this one were lost.\n", lost);
+        int length = snprintf(note, sizeof(note), "%s: %u lines before this one were lost.\n", program, lost);
         ssize_t noted = write(fd, note, (size_t)length);
         (void)noted;
         lost = 0;
@@ -44,11 +50,9 @@ static void write_line(int fd, const char *line, size_t size)
 
 static void log_line(int fd, const char *format, va_list arguments)
 {
-    static const char prefix[] = "gatehoused: ";
     char line[1024];
-    size_t size = sizeof(prefix) - 1;
+    size_t size = (size_t)snprintf(line, sizeof(line), "%s: ", program);
 
-    memcpy(line, prefix, size);
     int written = vsnprintf(line + size, sizeof(line) - size - 1, format, arguments);
     if (written > 0)
         size += (size_t)written < sizeof(line) - size - 1 ? (size_t)written : sizeof(line) - size - 2;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log.h - what gatehoused tells its operator: one sentence a line, on stderr, "gatehoused: ...". Never waits for a
- * reader.
+ * log.h - what a host tells its operator: one sentence a line, on stderr, "gatehoused: ...". Never waits for a reader.
  */
 #ifndef HOST_LOG_H
 #define HOST_LOG_H
 
 #include <stdbool.h>
+
+/* What lines begin with; "gatehoused" until then. name lives for ever. */
+void log_set_program(const char *name);
 
 /* Turns log_trace on (the driver's DbgPrintEx and the feed's steps). */
 void log_set_verbose(bool verbose);

@@ -11,6 +11,7 @@
 int loop_open(struct loop *loop)
 {
     loop->batch_size = 0;
+    loop->sleeping = NULL;
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     return loop->epoll_fd < 0 ? -errno : 0;
 }
@@ -51,10 +52,15 @@ void loop_remove(struct loop *loop, struct loop_source *source)
 int loop_turn(struct loop *loop, bool wait)
 {
     struct epoll_event events[64];
-    int count = epoll_wait(loop->epoll_fd, events, 64, wait ? -1 : 0);
 
-    if (count < 0)
-        return errno == EINTR ? 0 : -errno;
+    if (loop->sleeping)
+        loop->sleeping(loop->sleeping_context, true);
+    int count = epoll_wait(loop->epoll_fd, events, 64, wait ? -1 : 0);
+    int failed = count < 0 ? errno : 0;
+    if (loop->sleeping)
+        loop->sleeping(loop->sleeping_context, false);
+    if (failed)
+        return failed == EINTR ? 0 : -failed;
     for (int i = 0; i < count; i++)
         loop->batch[i] = events[i].data.ptr;
     loop->batch_size = (unsigned)count;

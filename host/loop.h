@@ -2,7 +2,7 @@
 /*
  * loop.h - one thread that waits for many descriptors.
  *
- * gatehoused has one thread: the queue, the clients and the driver's timers take turns in it, so
+ * A host has one thread: the queue, the clients and the driver's timers take turns in it, so
  * nothing in host/ needs a lock. It sleeps in epoll_wait with no time-out; a wake-up always has a cause.
  */
 #ifndef HOST_LOOP_H
@@ -22,6 +22,8 @@ struct loop {
     int epoll_fd;
     struct loop_source *batch[64]; /* sources of the wake-up being handled; a removed one is cleared here */
     unsigned batch_size;
+    void (*sleeping)(void *context, bool sleeps); /* around each wait; NULL after loop_open: nobody needs to know */
+    void *sleeping_context;
 };
 
 /* All return 0 or -errno. */

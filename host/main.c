@@ -1,176 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c - gatehoused: puts the parts together, turns the loop, takes them apart again.
- *
- * Start: driver, device socket, gate, feed; the gate last, so that the first held packet finds
- * everything in place. End is the same list backwards, except that the driver is unloaded while the
- * gate still works: unloading completes what is held, as blocked, and those verdicts must get out.
+ * main.c - gatehoused: its command line, and its driver on a host (host.h).
  *
  * Of the driver it knows DriverEntry and nothing else: settings go in as registry values.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <ntddk.h>
 
 #include "gatehouse/protocol.h"
-#include "host/device_server.h"
-#include "host/feed.h"
 #include "host/gate.h"
+#include "host/host.h"
 #include "host/log.h"
-#include "host/loop.h"
 #include "host/options.h"
 #include "nt/nt.h"
 #include "pe/loader.h"
-#include "wfp/ale.h"
 
 DRIVER_INITIALIZE DriverEntry;
 
 enum exit_code { EXIT_ENDED = 0, EXIT_USAGE = 1, EXIT_NO_START = 2, EXIT_FAILED = 3 };
 
-struct host {
+struct gatehoused {
     struct host_options options;
-    struct loop loop;
     struct nt_driver *driver;
     struct pe_driver *driver_file; /* instead of driver, with --driver */
-    struct device_server *server;
-    struct gate *gate;
-    struct feed *feed;
-    struct loop_source queue, events, signals, timer, wake;
-    uint64_t timer_due; /* what the timer is set to, 100 ns boot time; NT_NEVER: not set */
-    bool pump_wanted, stop, failed;
 };
-
-/* --- Sources ------------------------------------------------------------------------------- */
-
-static void host_fail(struct host *host, const char *what, int result)
-{
-    log_say("%s: %s; ending.", what, strerror(-result));
-    host->failed = host->stop = true;
-}
-
-static void gate_read(struct host *host, bool ends)
-{
-    int result = feed_read(host->feed, ends);
-
-    if (result < 0)
-        host_fail(host, "the packet queue cannot be read", result);
-}
-
-static void queue_ready(void *context, uint32_t events)
-{
-    (void)events;
-    gate_read(context, false);
-}
-
-static void ends_ready(void *context, uint32_t events)
-{
-    (void)events;
-    gate_read(context, true);
-}
-
-static void signals_ready(void *context, uint32_t events)
-{
-    struct host *host = context;
-    struct signalfd_siginfo info;
-
-    (void)events;
-    if (read(host->signals.fd, &info, sizeof(info)) == sizeof(info))
-        host->stop = true;
-}
-
-/* Timer and wake only end the wait; the turn's own nt_pump does the work. */
-static void timer_ready(void *context, uint32_t events)
-{
-    struct host *host = context;
-    uint64_t count;
-
-    (void)events;
-    if (read(host->timer.fd, &count, sizeof(count)) == sizeof(count))
-        host->timer_due = NT_NEVER;
-}
-
-static void wake_ready(void *context, uint32_t events)
-{
-    struct host *host = context;
-    uint64_t count;
-
-    (void)events;
-    ssize_t ignored = read(host->wake.fd, &count, sizeof(count));
-    (void)ignored;
-}
-
-static _Thread_local bool is_host_thread;
-
-static void pump_wake(void *context)
-{
-    struct host *host = context;
-    uint64_t one = 1;
-
-    if (is_host_thread) {
-        host->pump_wanted = true;
-        return;
-    }
-    ssize_t ignored = write(host->wake.fd, &one, sizeof(one));
-    (void)ignored;
-}
-
-/* Only ever moved earlier: firing once for nothing costs less than setting the timer for every connection. */
-static void timer_set(struct host *host, uint64_t due)
-{
-    if (due >= host->timer_due)
-        return;
-    struct itimerspec when = {
-        .it_value = {.tv_sec = (time_t)(due / 10000000), .tv_nsec = (long)(due % 10000000) * 100}};
-    if (!when.it_value.tv_sec && !when.it_value.tv_nsec)
-        when.it_value.tv_nsec = 1;
-    if (timerfd_settime(host->timer.fd, TFD_TIMER_ABSTIME, &when, NULL) == 0)
-        host->timer_due = due;
-}
-
-static int host_watch(struct host *host, struct loop_source *source, int fd, void (*ready)(void *, uint32_t))
-{
-    if (fd < 0)
-        return -errno;
-    *source = (struct loop_source){fd, ready, host};
-    return loop_add(&host->loop, source, EPOLLIN);
-}
-
-/* --- Start --------------------------------------------------------------------------------- */
-
-static int host_start_loop(struct host *host)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP); /* its terminal was closed: end as asked, do not leave the gate shut */
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    host->timer_due = NT_NEVER;
-
-    int result = loop_open(&host->loop);
-    if (!result)
-        result = host_watch(host, &host->signals, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), signals_ready);
-    if (!result)
-        result =
-            host_watch(host, &host->timer, timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK), timer_ready);
-    if (!result)
-        result = host_watch(host, &host->wake, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), wake_ready);
-    if (result)
-        log_say("cannot set up its event loop: %s.", strerror(-result));
-    return result;
-}
 
 static void driver_print(void *context, ULONG component, ULONG level, const char *text)
 {
@@ -182,148 +41,54 @@ static void driver_print(void *context, ULONG component, ULONG level, const char
     log_trace("driver: %.*s", (int)size, text);
 }
 
-static int host_start_driver_file(struct host *host, const struct nt_registry_dword *values, size_t value_count)
+static int start_driver_file(struct gatehoused *self, const struct nt_registry_dword *values, size_t value_count)
 {
     struct pe_error error = {""};
 
-    if (host->options.special_pool && !nt_special_pool_start(PE_SPECIAL_POOL_PAGES, FALSE)) {
+    if (self->options.special_pool && !nt_special_pool_start(PE_SPECIAL_POOL_PAGES, FALSE)) {
         log_say("there is no address space for the special pool; start it without --special-pool.");
         return -ENOMEM;
     }
-    if (!pe_driver_load(host->options.driver, "Gatehouse", values, value_count, &host->driver_file, &error)) {
+    if (!pe_driver_load(self->options.driver, "Gatehouse", values, value_count, &self->driver_file, &error)) {
         log_say("%s", error.text);
         return -EIO;
     }
-    log_tell("runs the driver file %s%s", host->options.driver, host->options.special_pool ? " on special pool" : "");
+    log_tell("runs the driver file %s%s", self->options.driver, self->options.special_pool ? " on special pool" : "");
     return 0;
 }
 
-static int host_start_driver(struct host *host)
+static int start_driver(void *context)
 {
+    struct gatehoused *self = context;
     struct nt_registry_dword values[] = {
-        {"DeadlineMs", host->options.deadline_ms},     {"Undecided", host->options.undecided},
-        {"NoDecider", host->options.no_decider},       {"Capacity", host->options.capacity},
-        {"HoldLoopback", host->options.hold_loopback},
+        {"DeadlineMs", self->options.deadline_ms},     {"Undecided", self->options.undecided},
+        {"NoDecider", self->options.no_decider},       {"Capacity", self->options.capacity},
+        {"HoldLoopback", self->options.hold_loopback},
     };
 
-    if (host->options.verbose)
+    if (self->options.verbose)
         nt_set_debug_sink(driver_print, NULL);
-    nt_set_pump_wake(pump_wake, host);
-    if (host->options.driver != NULL)
-        return host_start_driver_file(host, values, sizeof(values) / sizeof(values[0]));
+    if (self->options.driver != NULL)
+        return start_driver_file(self, values, sizeof(values) / sizeof(values[0]));
     NTSTATUS status =
-        nt_driver_load("Gatehouse", DriverEntry, values, sizeof(values) / sizeof(values[0]), &host->driver);
+        nt_driver_load("Gatehouse", DriverEntry, values, sizeof(values) / sizeof(values[0]), &self->driver);
     if (NT_SUCCESS(status))
         return 0;
     log_say("the driver did not start: DriverEntry returned 0x%08X.", (unsigned)status);
     return -EIO;
 }
 
-static void host_status(void *context, struct gatehouse_platform_status *status)
+static void stop_driver(void *context)
 {
-    struct host *host = context;
+    struct gatehoused *self = context;
 
-    if (host->feed)
-        feed_status(host->feed, status);
+    if (self->driver)
+        nt_driver_unload(self->driver);
+    if (self->driver_file)
+        pe_driver_unload(self->driver_file);
 }
 
-static int host_start_server(struct host *host)
-{
-    char error[512] = "";
-    int result = device_server_start(&host->loop, host->options.socket_path, host_status, host, &host->server, error,
-                                     sizeof(error));
-
-    if (result)
-        log_say("%s", error);
-    return result;
-}
-
-static int host_start_gate(struct host *host)
-{
-    char error[512] = "";
-    struct gate_options options = {
-        .queue = host->options.queue,
-        .undecided_permit = host->options.undecided == GATEHOUSE_VERDICT_PERMIT,
-        .deadline_ms = host->options.deadline_ms,
-        .queue_length = 65536, /* as much as the kernel takes: the driver's bound, which is counted, comes first */
-    };
-    int result = gate_open(&options, &host->gate, error, sizeof(error));
-
-    if (result) {
-        log_say("%s", error);
-        return result;
-    }
-    host->feed = feed_new(host->gate);
-    result = host->feed ? 0 : -ENOMEM;
-    if (!result)
-        result = host_watch(host, &host->queue, gate_queue_fd(host->gate), queue_ready);
-    if (!result)
-        result = host_watch(host, &host->events, gate_events_fd(host->gate), ends_ready);
-    if (result)
-        log_say("cannot watch the packet queue: %s.", strerror(-result));
-    return result;
-}
-
-static int host_start(struct host *host)
-{
-    int result = host_start_loop(host);
-
-    if (!result)
-        result = host_start_driver(host);
-    if (!result)
-        result = host_start_server(host);
-    if (!result)
-        result = host_start_gate(host);
-    return result;
-}
-
-/* --- Run and stop -------------------------------------------------------------------------- */
-
-static void host_run(struct host *host)
-{
-    while (!host->stop) {
-        bool more = feed_tidy(host->feed);
-
-        timer_set(host, device_server_tidy(host->server));
-        host->pump_wanted = false;
-        timer_set(host, nt_pump());
-        int result = loop_turn(&host->loop, !more && !host->pump_wanted);
-        if (result < 0)
-            host_fail(host, "waiting for events failed", result);
-        device_server_look(host->server);
-    }
-}
-
-static void source_close(struct loop_source *source)
-{
-    if (source->ready && source->fd >= 0)
-        close(source->fd);
-}
-
-static void host_stop(struct host *host)
-{
-    char error[512] = "";
-
-    device_server_stop(host->server);
-    if (host->driver)
-        nt_driver_unload(host->driver);
-    if (host->driver_file)
-        pe_driver_unload(host->driver_file);
-    feed_free(host->feed);
-    wfp_reset();
-    nt_set_pump_wake(NULL, NULL);
-    if (host->gate) {
-        gate_close(host->gate);
-        if (gate_remove(error, sizeof(error)) < 0)
-            log_say("%s", error);
-    }
-    source_close(&host->signals);
-    source_close(&host->timer);
-    source_close(&host->wake);
-    loop_close(&host->loop);
-}
-
-static int host_remove(void)
+static int remove_all(void)
 {
     char error[512] = "";
 
@@ -342,13 +107,35 @@ static void open_standard_streams(void)
             return;
 }
 
+static int run(struct gatehoused *self)
+{
+    struct host_settings settings = {
+        .socket_path = self->options.socket_path,
+        .device = "\\\\.\\Gatehouse",
+        .queue = self->options.queue,
+        .undecided_permit = self->options.undecided == GATEHOUSE_VERDICT_PERMIT,
+        .deadline_ms = self->options.deadline_ms,
+        .start_driver = start_driver,
+        .stop_driver = stop_driver,
+        .context = self,
+    };
+    struct host *host;
+
+    if (host_start(&settings, &host))
+        return EXIT_NO_START;
+    log_tell("ready; deciders connect at %s", self->options.socket_path);
+    int result = host_run(host);
+    host_stop(host);
+    return result ? EXIT_FAILED : EXIT_ENDED;
+}
+
 int main(int argc, char **argv)
 {
-    static struct host host;
+    static struct gatehoused self;
 
     open_standard_streams();
     mallopt(M_MXFAST, 0); /* else each buffer of a call, being large, would make malloc tidy up its fast bins first */
-    switch (options_parse(argc, argv, &host.options)) {
+    switch (options_parse(argc, argv, &self.options)) {
     case OPTIONS_DONE:
         return EXIT_ENDED;
     case OPTIONS_BAD:
@@ -356,20 +143,10 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
-    log_set_verbose(host.options.verbose);
+    log_set_verbose(self.options.verbose);
     if (geteuid() != 0) {
         log_say("it must run as root (it loads eBPF programs and packet rules): start it with sudo.");
         return EXIT_NO_START;
     }
-    if (host.options.remove)
-        return host_remove();
-    is_host_thread = true;
-    if (host_start(&host)) {
-        host_stop(&host);
-        return EXIT_NO_START;
-    }
-    log_tell("ready; deciders connect at %s", host.options.socket_path);
-    host_run(&host);
-    host_stop(&host);
-    return host.failed ? EXIT_FAILED : EXIT_ENDED;
+    return self.options.remove ? remove_all() : run(&self);
 }

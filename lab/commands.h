@@ -17,6 +17,7 @@ int command_run(int count, char **arguments);
 int command_state(int count, char **arguments);
 int command_explore(int count, char **arguments);
 int command_replay(int count, char **arguments);
+int command_live(int count, char **arguments);
 int command_rules(int count, char **arguments);
 
 #endif

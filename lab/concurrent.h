@@ -25,6 +25,7 @@ struct concurrent_result {
 
 struct concurrent_options {
     const bool *keep; /* which steps; NULL: all */
+    bool no_expect;   /* `expect` is passed over */
     /* Each point as it is passed; NULL: none. See nt_schedule_options. */
     void (*trace)(void *context, uint32_t point, const char *fiber, const char *routine, uint64_t time);
     void *trace_context;

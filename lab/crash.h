@@ -17,6 +17,12 @@
 
 enum crash { CRASH_NONE, CRASH_FAULT, CRASH_HANG };
 
+/*
+ * Instead of leaving crash_guard: a fault on any thread from now on makes its violation and ends the process with this
+ * code. SIGALRM is no-progress, sent by who thinks that the thread it is sent to does not come back.
+ */
+void crash_ends_process(int code, unsigned seconds);
+
 /* Calls body(context). Seconds: 0 for no limit. What ended it if it did not return. Not reentrant. */
 enum crash crash_guard(void (*body)(void *context), void *context, unsigned seconds);
 

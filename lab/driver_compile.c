@@ -31,6 +31,7 @@ static const char *const flags[] = {"-std=gnu17",
                                     "-fno-optimize-sibling-calls",
                                     "-fshort-wchar",
                                     "-fno-strict-aliasing",
+                                    "-fno-delete-null-pointer-checks", /* or a null pointer's use is left out */
                                     "-fPIC",
                                     "-Wno-multichar",
                                     "-Wno-unknown-pragmas"};

@@ -12,9 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lab/missing.h"
 #include "lab/scenario_world.h"
 #include "lab/symbols.h"
 #include "lab/world_drivers.h"
+#include "nt/verify/fault.h"
 #include "pe/loader.h"
 
 #define REGIONS_MAX 8u
@@ -145,6 +147,18 @@ static void restore_regions(struct driver *driver)
         copy(driver->regions[i].address, driver->regions[i].saved, driver->regions[i].size);
 }
 
+static void tell_unopened(const struct driver *driver, const char *file, const char *why, struct driver_error *error)
+{
+    char names[400];
+
+    if (strstr(why, "undefined symbol") != NULL && lab_missing(file, names, sizeof(names)) != 0)
+        snprintf(error->text, sizeof(error->text),
+                 "%.900s: it uses %s: neither the driver nor wfplab has that. Leave it out under #ifndef NT_LAB.",
+                 driver->path, names);
+    else
+        snprintf(error->text, sizeof(error->text), "%s: it cannot be opened: %s.", driver->path, why);
+}
+
 static bool open_object(struct driver *driver, const char *path, struct driver_error *error)
 {
     char file[DRIVER_PATH_MAX + 4];
@@ -154,7 +168,7 @@ static bool open_object(struct driver *driver, const char *path, struct driver_e
     snprintf(file, sizeof(file), "%s%s", strchr(path, '/') == NULL ? "./" : "", path);
     driver->object = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (driver->object == NULL) {
-        snprintf(error->text, sizeof(error->text), "%s: it cannot be opened: %s.", driver->path, dlerror());
+        tell_unopened(driver, file, dlerror(), error);
         return false;
     }
     entry = dlsym(driver->object, "DriverEntry");
@@ -258,7 +272,8 @@ NTSTATUS world_driver_load(size_t index, const struct nt_registry_dword *values,
     }
     if (pe_driver_start(driver->pe, driver->name, values, count, &error))
         return STATUS_SUCCESS;
-    fprintf(stderr, "%s\n", error.text);
+    if (!nt_faults_happened()) /* else explore made it so */
+        fprintf(stderr, "%s\n", error.text);
     return STATUS_UNSUCCESSFUL;
 }
 

@@ -34,6 +34,8 @@ struct explorer *explore_new(const struct scenario *scenario, const struct explo
         return NULL;
     explorer->scenario = scenario;
     explorer->options = *options;
+    for (size_t i = 0; i < scenario->count; i++)
+        explorer->expects |= scenario->steps[i].kind == STEP_THEN;
     if (explorer->options.jobs == 0)
         explorer->options.jobs = 1;
     if (explorer->options.jobs > LAB_WORKERS_MAX)

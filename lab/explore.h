@@ -8,6 +8,9 @@
  * They run in child processes (lab/worker.h): the first error ends one, whatever it did to the machine. A crash, a
  * hang and an exit are findings too. What is found does not depend on how many children there are.
  *
+ * `expect` counts where the file has a step `then`: other files were written for one order, that of `run`. And not in
+ * a run with a call that fails: the driver may rightly have decided by its default.
+ *
  * What is found can be shrunk: steps are left out as long as some schedule still breaks the same rule in the same
  * routine, then faults and choices of the schedule.
  */

@@ -144,7 +144,7 @@ static void make_plan(const struct explorer *explorer, uint64_t number)
 /* false: the scenario cannot be run. */
 static bool run_planned(void)
 {
-    struct concurrent_options options = {.keep = child.explorer->keep};
+    struct concurrent_options options = {.keep = child.explorer->keep, .no_expect = !child.explorer->expects};
     struct concurrent_result result;
 
     child.board->current = child.slot->at;

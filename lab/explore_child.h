@@ -64,6 +64,7 @@ struct explorer {
     size_t found_count;
     struct timespec deadline; /* with timed */
     bool timed, time_over;
+    bool expects;          /* explore.h */
     uint64_t runs, points; /* of the search */
     /* A shrinking test: which steps, which plan, what has to be found; whether only that plan. */
     const bool *keep;

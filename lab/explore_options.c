@@ -37,7 +37,7 @@ static const char *value_of(struct parsing *parsing, const char *name, bool *mis
         return NULL;
     if (word[size] == '=')
         return word + size + 1;
-    if (parsing->at + 1 < parsing->count)
+    if (parsing->at + 1 < parsing->count && parsing->text[parsing->at + 1] != NULL)
         return parsing->text[++parsing->at];
     *missing = true;
     return NULL;
@@ -84,8 +84,8 @@ static bool read_number(struct parsing *parsing, bool *good)
 
         if (value == NULL && !missing)
             continue;
-        *good = missing ? wrong(numbers[i].name, "it needs a number behind it.")
-                        : number_of(numbers[i].name, value, numbers[i].most, &number);
+        *good = value == NULL ? wrong(numbers[i].name, "it needs a number behind it.")
+                              : number_of(numbers[i].name, value, numbers[i].most, &number);
         if (i == 0)
             read->search.runs = number, read->runs_given = true;
         else if (i == 1)
@@ -130,21 +130,29 @@ static unsigned processors(void)
     return count < 1 ? 1 : count > (long)LAB_WORKERS_MAX ? LAB_WORKERS_MAX : (unsigned)count;
 }
 
+static bool read_words(struct parsing *parsing)
+{
+    for (; parsing->at < parsing->count; parsing->at++)
+        if (!read_word(parsing))
+            return false;
+    return options_read(parsing->rest_count, parsing->rest, &parsing->read->options) == OPTIONS_GOOD;
+}
+
 bool explore_arguments_read(int count, char **arguments, struct explore_arguments *read)
 {
     struct parsing parsing = {.count = count, .text = arguments, .read = read};
+    bool good;
 
     memset(read, 0, sizeof(*read));
     read->shrink = true;
     read->search = (struct explore_options){
         .seed = 1, .runs = RUNS, .strategy = NT_RANDOM_WALK, .mixed = true, .preemptions = PREEMPTIONS, .faults = true};
-    parsing.rest = calloc((size_t)count + 1, sizeof(*parsing.rest)); /* kept: options point into it */
+    parsing.rest = calloc((size_t)count + 1, sizeof(*parsing.rest));
     if (parsing.rest == NULL)
         abort();
-    for (; parsing.at < count; parsing.at++)
-        if (!read_word(&parsing))
-            return false;
-    if (options_read(parsing.rest_count, parsing.rest, &read->options) != OPTIONS_GOOD)
+    good = read_words(&parsing);
+    free(parsing.rest);
+    if (!good)
         return false;
     if (read->options.scenario_count > 1)
         return wrong(read->options.scenarios[1], "one scenario at a time is explored.");

@@ -13,7 +13,10 @@
 #include "lab/fault_registers.h"
 #include "nt/verify/report.h"
 
-void lab_fault_about(const siginfo_t *info, const void *context)
+/* What a plain function may use below its stack pointer, and a little. */
+#define BELOW ((uintptr_t)256)
+
+bool lab_fault_about(const siginfo_t *info, const void *context)
 {
     static __thread struct nt_stack stack;
     struct nt_walk walk;
@@ -21,6 +24,9 @@ void lab_fault_about(const siginfo_t *info, const void *context)
     bool call_on_stack = lab_fault_registers(context, &walk);
     walk.fetch =
         call_on_stack && (info->si_signo == SIGSEGV || info->si_signo == SIGBUS) && (uintptr_t)info->si_addr == walk.pc;
+    uintptr_t pointer = (walk.known & 1u << NT_X64_RSP) != 0 ? walk.registers[NT_X64_RSP] : UINTPTR_MAX;
     nt_stack_take_at(&walk, &stack);
     nt_about_stack(&stack);
+    uintptr_t low = nt_stack_lowest();
+    return info->si_signo == SIGSEGV && low != 0 && pointer < low + BELOW;
 }

@@ -6,8 +6,10 @@
 #define LAB_FAULT_STACK_H
 
 #include <signal.h>
+#include <stdbool.h>
 
-/* In a signal handler of the faulting thread, before its nt_violate: context is the handler's third argument. */
-void lab_fault_about(const siginfo_t *info, const void *context);
+/* In a signal handler of the faulting thread, before its nt_violate: context is the handler's third argument.
+ * true: its stack was used up. */
+bool lab_fault_about(const siginfo_t *info, const void *context);
 
 #endif

@@ -45,7 +45,7 @@ static void keep(void *context, const struct nt_report *report)
 }
 
 /* The report was made before. */
-static void remember(const struct nt_violation *violation)
+void findings_hear(const struct nt_violation *violation)
 {
     last_rule = violation->rule;
 }
@@ -58,7 +58,7 @@ const char *findings_last_rule(void)
 void findings_begin(void)
 {
     last_rule = "";
-    world_set_listener(remember);
+    world_set_listener(findings_hear);
     nt_set_report_handler(keep, NULL);
 }
 

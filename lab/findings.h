@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <nt/nt.h>
+
 struct findings_count {
     size_t errors, warnings, notes;
 };
@@ -23,6 +25,9 @@ void findings_count(struct findings_count *count);
 
 /* How often each came is what it is now, whatever comes later: before a scenario is run again. */
 void findings_count_now(void);
+
+/* A violation handler that remembers its rule and does nothing else. findings_begin makes it the world's listener. */
+void findings_hear(const struct nt_violation *violation);
 
 /* Of the violation that came last, kept or not; "" for none. */
 const char *findings_last_rule(void);

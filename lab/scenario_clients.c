@@ -108,11 +108,17 @@ bool clients_begin(struct run *run)
     return status == 0 || run_wrong(run, "HELLO answered 0x%08x", (unsigned)status);
 }
 
+static size_t room_of(const struct run *run, size_t wanted)
+{
+    return run->settle != NULL && wanted > RUN_EXPLORED ? RUN_EXPLORED : wanted;
+}
+
 static bool watch_start(struct run *run)
 {
     if (run->watch_read != NULL)
         return true;
-    if (!world_call_start(run->watch, GATEHOUSE_IOCTL_READ_EVENTS, NULL, 0, RUN_MESSAGE, &run->watch_read, &run->error))
+    if (!world_call_start(run->watch, GATEHOUSE_IOCTL_READ_EVENTS, NULL, 0, room_of(run, RUN_MESSAGE),
+                          &run->watch_read, &run->error))
         return false;
     run_settle(run);
     return true;
@@ -127,10 +133,12 @@ static bool watch_collect(struct run *run)
     bool good = run->watch == NULL || (watch_start(run) && barrier(run));
 
     while (good && run->watch_read != NULL && world_call_done(run->watch_read, 0, &status, &bytes, &size)) {
+        struct world_call *call = run->watch_read;
+
+        run->watch_read = NULL; /* first: another fiber may collect meanwhile */
         good = status == 0 ? messages_events(run, bytes, size, NULL, 0)
                            : run_wrong(run, "READ_EVENTS answered 0x%08x", (unsigned)status);
-        world_call_free(run->watch_read);
-        run->watch_read = NULL;
+        world_call_free(call);
         good = good && watch_start(run) && barrier(run);
     }
     return good;
@@ -151,15 +159,14 @@ bool clients_end(struct run *run)
     for (size_t i = 0; i < run->scenario->clients.count; i++)
         if (run->clients[i].device != NULL && !run->clients[i].raw)
             return run_wrong(run, "%s is open: close it before unload", run->scenario->clients.text[i]);
-    if (!clients_collect(run))
-        return false;
+    bool good = clients_collect(run);
     if (run->watch != NULL)
         world_device_close(run->watch);
     run->watch = NULL;
     if (run->watch_read != NULL)
         end_call(run->watch_read);
     run->watch_read = NULL;
-    return true;
+    return good;
 }
 
 /* --- What clients read --- */
@@ -186,25 +193,36 @@ static bool end_read(struct run *run, uint32_t key, const struct run_client *cli
     return good;
 }
 
-/* In order; a refused read may end before those that wait. */
+/* Takes out the first that is over, before anybody else can. */
+static bool take_ended(struct run_client *client, struct run_call *ended, uint32_t *status, const void **bytes,
+                       size_t *size)
+{
+    for (size_t i = 0; i < client->read_count; i++) {
+        *ended = client->reads[i];
+        if (ended->kept || !world_call_done(ended->call, 0, status, bytes, size))
+            continue;
+        client->read_count--;
+        memmove(&client->reads[i], &client->reads[i + 1], (client->read_count - i) * sizeof(*ended));
+        return true;
+    }
+    return false;
+}
+
+/* In order; a refused read may end before those that wait. Other fibers may go on within. */
 static bool reads_collect(struct run *run, uint32_t index)
 {
     struct run_client *client = &run->clients[index];
+    struct run_call call;
+    const void *bytes = NULL;
+    uint32_t status = 0;
+    size_t size = 0;
     bool good = true;
-    size_t kept = 0;
 
-    for (size_t i = 0; i < client->read_count; i++) {
-        struct run_call *call = &client->reads[i];
-        const void *bytes = NULL;
-        uint32_t status = 0;
-        size_t size = 0;
+    while (good && take_ended(client, &call, &status, &bytes, &size)) {
+        struct run_client as_it_was = *client;
 
-        if (good && world_call_done(call->call, 0, &status, &bytes, &size))
-            good = end_read(run, index, client, call, status, bytes, size);
-        else
-            client->reads[kept++] = *call;
+        good = end_read(run, index, &as_it_was, &call, status, bytes, size);
     }
-    client->read_count = kept;
     return good;
 }
 
@@ -277,6 +295,7 @@ static bool find_seed_decider(struct run *run, struct run_client *client)
 bool step_read(struct run *run, const struct scenario_step *step)
 {
     struct run_client *client = client_of(run, step);
+    struct run_call call = {0};
 
     if (!is_open(run, step))
         return false;
@@ -284,17 +303,25 @@ bool step_read(struct run *run, const struct scenario_step *step)
         return run_wrong(run, "%s has %u reads under way: more are not counted", client_name(run, step), RUN_READS_MAX);
     if (client->raw)
         return run_wrong(run, "%s is not a client of Gatehouse or the article: use send", client_name(run, step));
-    client->reads[client->read_count] = (struct run_call){0};
     if (!world_call_start(client->device, code_of_read(client), NULL, 0,
-                          client->seed ? sizeof(USER_CLASSIFY_REQUEST) : step->value,
-                          &client->reads[client->read_count].call, &run->error))
+                          client->seed ? sizeof(USER_CLASSIFY_REQUEST) : room_of(run, step->value), &call.call, &run->error))
         return false;
-    client->read_count++;
+    client->reads[client->read_count++] = call;
     run_settle(run);
     return barrier(run) && find_seed_decider(run, client);
 }
 
-/* The oldest read. */
+static void cancel_oldest(struct run_client *client)
+{
+    struct world_call *call = client->reads[0].call;
+
+    client->reads[0].kept = true; /* others may collect meanwhile */
+    world_call_cancel(call);
+    for (size_t i = 0; i < client->read_count; i++)
+        if (client->reads[i].call == call)
+            client->reads[i].kept = false;
+}
+
 bool step_cancel(struct run *run, const struct scenario_step *step)
 {
     struct run_client *client = client_of(run, step);
@@ -304,7 +331,7 @@ bool step_cancel(struct run *run, const struct scenario_step *step)
     if (client->read_count == 0)
         trace_add(&run->trace, TRACE_STEP, 0, "cancel %s: no read", client_name(run, step));
     else
-        world_call_cancel(client->reads[0].call);
+        cancel_oldest(client);
     run_settle(run);
     return true;
 }
@@ -447,9 +474,8 @@ static bool wait_gone(struct run *run, const struct scenario_step *step, const s
 {
     uint32_t observers = 1;
 
-    if (run->watch == NULL)
+    if (run->watch == NULL || run->settle != NULL) /* an explorer's: others come meanwhile */
         return true;
-
     for (size_t i = 0; i < run->scenario->clients.count; i++)
         observers += run->clients[i].device != NULL && run->clients[i].observes;
     for (uint32_t waited = 0; waited < RUN_WAIT_MS; waited++) {
@@ -469,19 +495,20 @@ bool step_leave(struct run *run, const struct scenario_step *step)
 {
     struct run_client *client = client_of(run, step);
     struct run_client gone = *client;
-    bool good = true;
+    bool good;
 
-    if (!is_open(run, step) || !clients_collect(run))
+    if (!is_open(run, step))
         return false;
+    good = clients_collect(run);
     if (client->raw)
-        return raw_leave(run, step);
+        return raw_leave(run, step) && good;
     gone = *client;
     *client = (struct run_client){0}; /* first: whoever collects meanwhile finds nothing here */
     if (step->kind == STEP_KILL)
         world_device_kill(gone.device);
     else
         world_device_close(gone.device);
-    good = wait_gone(run, step, &gone);
+    good = wait_gone(run, step, &gone) && good;
     for (size_t i = 0; i < gone.read_count; i++) {
         const void *bytes = NULL;
         uint32_t status = 0;

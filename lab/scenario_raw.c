@@ -2,6 +2,7 @@
 /*
  * scenario_raw.c - see scenario_run.h: clients that speak any driver's protocol, as fields of bytes.
  */
+#include "lab/scenario_fields.h"
 #include "lab/scenario_messages.h"
 
 #include <stdio.h>
@@ -11,88 +12,6 @@
 static const char *client_name(const struct run *run, const struct scenario_step *step)
 {
     return run->scenario->clients.text[step->subject];
-}
-
-static void store(uint8_t *bytes, uint64_t number, uint32_t width)
-{
-    for (uint32_t i = 0; i < width; i++)
-        bytes[i] = (uint8_t)(number >> (8 * i));
-}
-
-static uint64_t load(const uint8_t *bytes, uint32_t width)
-{
-    uint64_t number = 0;
-
-    for (uint32_t i = 0; i < width; i++)
-        number |= (uint64_t)bytes[i] << (8 * i);
-    return number;
-}
-
-/* The caller frees them. */
-static uint8_t *compose(const struct run *run, const struct scenario_fields *fields)
-{
-    uint8_t *composed = malloc(fields->size + 1), *bytes = composed;
-
-    if (composed == NULL)
-        abort();
-    for (size_t i = 0; i < fields->count; i++) {
-        const struct scenario_field *field = &fields->field[i];
-
-        if (field->kind == FIELD_NUMBER)
-            store(bytes, field->number, field->width);
-        else if (field->kind == FIELD_VARIABLE)
-            store(bytes, run->variables[field->variable].value, field->width);
-        else if (field->bytes != NULL)
-            memcpy(bytes, field->bytes, field->width);
-        else
-            memset(bytes, 0, field->width);
-        bytes += field->width;
-    }
-    return composed;
-}
-
-static bool is_as_given(const struct scenario_field *field, const uint8_t *bytes)
-{
-    static const uint8_t zeros[64];
-
-    if (field->kind == FIELD_NUMBER)
-        return load(bytes, field->width) == field->number;
-    if (field->kind != FIELD_BYTES || field->bytes != NULL)
-        return field->kind != FIELD_BYTES || memcmp(bytes, field->bytes, field->width) == 0;
-    for (uint32_t i = 0; i < field->width; i += sizeof(zeros)) {
-        uint32_t size = field->width - i < sizeof(zeros) ? field->width - i : (uint32_t)sizeof(zeros);
-
-        if (memcmp(bytes + i, zeros, size) != 0)
-            return false;
-    }
-    return true;
-}
-
-/* Sets variables; in text: what differs, from ", ...". */
-static void take(struct run *run, const struct scenario_fields *fields, const uint8_t *bytes, size_t size, char *text,
-                 size_t room)
-{
-    uint32_t at = 0;
-
-    *text = 0;
-    for (size_t i = 0; i < fields->count; i++) {
-        const struct scenario_field *field = &fields->field[i];
-
-        if (at + field->width > size) {
-            snprintf(text, room, ", the field at %u is missing", (unsigned)at);
-            return;
-        }
-        if (field->kind == FIELD_VARIABLE) {
-            run->variables[field->variable] = (struct run_variable){true, load(bytes + at, field->width)};
-        } else if (!is_as_given(field, bytes + at) && *text == 0) {
-            if (field->kind == FIELD_NUMBER)
-                snprintf(text, room, ", at %u is %llu", (unsigned)at,
-                         (unsigned long long)load(bytes + at, field->width));
-            else
-                snprintf(text, room, ", at %u is something else", (unsigned)at);
-        }
-        at += field->width;
-    }
 }
 
 bool raw_ready(const struct run *run, const struct scenario_step *step)
@@ -148,7 +67,7 @@ bool step_port(struct run *run, const struct scenario_step *step)
 bool step_send(struct run *run, const struct scenario_step *step)
 {
     struct run_client *client = &run->clients[step->subject];
-    struct run_call *call = &client->reads[client->read_count];
+    struct run_call call = {.step = step};
     uint8_t *bytes;
     bool good;
 
@@ -159,14 +78,13 @@ bool step_send(struct run *run, const struct scenario_step *step)
                   client_name(run, step));
         return true;
     }
-    bytes = compose(run, &step->raw->in);
+    bytes = fields_compose(&step->raw->in, run->variables);
     good = world_call_start(client->device, step->raw->code, bytes, step->raw->in.size, step->raw->out_size,
-                            &call->call, &run->error);
+                            &call.call, &run->error);
     free(bytes);
     if (!good)
         return false;
-    call->step = step;
-    client->read_count++;
+    client->reads[client->read_count++] = call;
     run_settle(run);
     return true;
 }
@@ -174,12 +92,11 @@ bool step_send(struct run *run, const struct scenario_step *step)
 bool step_message(struct run *run, const struct scenario_step *step)
 {
     struct run_client *client = &run->clients[step->subject];
-    struct run_call *call = &client->reads[client->read_count];
+    struct run_call call = {.step = step};
 
-    if (!is_usable(run, step, true) || !world_message_start(client->device, &call->call, &run->error))
+    if (!is_usable(run, step, true) || !world_message_start(client->device, &call.call, &run->error))
         return false;
-    call->step = step;
-    client->read_count++;
+    client->reads[client->read_count++] = call;
     run_settle(run);
     return true;
 }
@@ -203,7 +120,7 @@ bool step_reply(struct run *run, const struct scenario_step *step)
     message = client->messages[0];
     client->message_count--;
     memmove(client->messages, client->messages + 1, client->message_count * sizeof(client->messages[0]));
-    bytes = compose(run, &step->raw->in);
+    bytes = fields_compose(&step->raw->in, run->variables);
     good = world_reply(client->device, message, bytes, step->raw->in.size, &status, &run->error);
     free(bytes);
     if (!good)
@@ -227,7 +144,8 @@ void raw_done(struct run *run, uint32_t index, const struct run_call *call, uint
                   status_name(status, room));
         return;
     }
-    take(run, &raw->out, bytes, message || size < raw->out_size ? size : raw->out_size, different, sizeof(different));
+    fields_take(&raw->out, run->variables, bytes, message || size < raw->out_size ? size : raw->out_size, different,
+                sizeof(different));
     if (message && client->message_count < RUN_READS_MAX)
         client->messages[client->message_count++] = world_call_message(call->call);
     trace_add(&run->trace, TRACE_CLIENT, index, "%s %s%s %u bytes%s", message ? "message" : "send", name,

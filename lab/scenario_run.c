@@ -148,12 +148,26 @@ static enum run_result run_one(struct run *run, struct scenario_step *step, cons
     return compare(run, step);
 }
 
+/* How many steps come before the state: up to the first step state, or else all before the last unload. */
+static size_t before_state(const struct scenario *scenario)
+{
+    size_t end = scenario->count;
+
+    for (size_t i = 0; i < scenario->count; i++) {
+        if (scenario->steps[i].kind == STEP_STATE)
+            return i;
+        if (scenario->steps[i].kind == STEP_UNLOAD)
+            end = i;
+    }
+    return end;
+}
+
 enum run_result scenario_run(struct scenario *scenario, const struct run_options *options)
 {
     struct world_error error;
     struct run *run = run_new(scenario, &error);
     enum run_result result = RUN_SAME;
-    bool told = false;
+    size_t count = options->to_state ? before_state(scenario) : scenario->count;
 
     if (run == NULL) {
         fprintf(stderr, "%s: the world does not start: %s\n", scenario->file, error.text);
@@ -162,12 +176,11 @@ enum run_result scenario_run(struct scenario *scenario, const struct run_options
     run->quiet = options->quiet;
     if (options->irql_given && !world_irql(options->irql, &run->error))
         result = RUN_BROKEN;
-    for (size_t i = 0; i < scenario->count && result == RUN_SAME && !told; i++) {
+    for (size_t i = 0; i < count && result == RUN_SAME; i++) {
         result = run_one(run, &scenario->steps[i], options);
         trace_clear(&run->trace);
-        told = options->to_state && scenario->steps[i].kind == STEP_STATE;
     }
-    if (options->to_state && !told && result != RUN_BROKEN && !world_state(&run->error))
+    if (options->to_state && result != RUN_BROKEN && !world_state(&run->error))
         result = RUN_BROKEN;
     run_free(run);
     return result;

@@ -21,6 +21,7 @@
 #define RUN_READS_MAX 20u   /* calls of one client under way */
 #define RUN_WAIT_MS   5000u /* for what has to come; with a real clock */
 #define RUN_MESSAGE   130000u
+#define RUN_EXPLORED  8192u /* the same for an explorer's: it is filled with bytes once a read */
 
 enum run_result {
     RUN_SAME,    /* every event was as expected */
@@ -37,6 +38,7 @@ struct run_connection {
     uint64_t flow;
     bool pended, ended; /* by the stack */
     bool closed;
+    bool unguarded;          /* no driver was loaded when it was made */
     enum world_outcome told; /* what its program heard last; 0: nothing */
 };
 
@@ -44,6 +46,7 @@ struct run_connection {
 struct run_call {
     struct world_call *call;
     const struct scenario_step *step; /* send, message; NULL: a read of Gatehouse's protocol */
+    bool kept; /* somebody looks at it: it is not collected */
 };
 
 struct run_client {
@@ -84,7 +87,7 @@ struct run_options {
     bool record;        /* the events that came take the place of those expected; else they are compared */
     bool only_compared; /* a file that expects no events is compared with nothing, and rules only if it names some */
     bool tell_steps;    /* each step and its events, on stdout, as they come */
-    bool to_state;      /* the state is written at the first state step, where the run ends, or at its end */
+    bool to_state;      /* the run ends at the first state step, or else before the last unload; the state is written */
     bool quiet;         /* nothing is compared or told, no state written */
     bool irql_given;    /* classifyFn's at first */
     enum world_irql irql;

@@ -58,7 +58,7 @@ void session_state_as_json(bool json)
     world_set_state_writer(json ? state_json : state_text);
 }
 
-bool session_begin(const struct options *options)
+bool session_open(const struct options *options)
 {
     struct driver_error error;
 
@@ -69,6 +69,13 @@ bool session_begin(const struct options *options)
         driver_remove_all();
         return false;
     }
+    return true;
+}
+
+bool session_begin(const struct options *options)
+{
+    if (!session_open(options))
+        return false;
     nt_verify_on = true;
     if (!options->asan) /* which has guards of its own */
         (void)nt_special_pool_start(PE_SPECIAL_POOL_PAGES, FALSE);

@@ -8,6 +8,9 @@
 #include "lab/options.h"
 #include "lab/scenario.h"
 
+/* Opens the drivers only. false: told on stderr. */
+bool session_open(const struct options *options);
+
 /* false: told on stderr. */
 bool session_begin(const struct options *options);
 void session_end(void);

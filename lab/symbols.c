@@ -337,10 +337,20 @@ static bool is_platform(const struct lab_frame *frame, const char *routine)
     return false;
 }
 
+/* Ours, inlined into a driver: IoMarkIrpPending, RemoveEntryList. */
+static bool is_header(const struct lab_frame *frame)
+{
+    static const char *const folders[] = {"nt/include/", "wfp/include/", "include/gatehouse-lab/"};
+    for (size_t index = 0; frame->inlined && index < sizeof folders / sizeof folders[0]; index++)
+        if (strstr(frame->file, folders[index]) != NULL)
+            return true;
+    return false;
+}
+
 const struct lab_frame *lab_symbols_blame(const struct lab_frames *frames, const char *routine)
 {
     for (size_t index = 0; index < frames->count; index++)
-        if (frames->frames[index].driver)
+        if (frames->frames[index].driver && !is_header(&frames->frames[index]))
             return &frames->frames[index];
     for (size_t index = 0; driver_count == 0 && index < frames->count; index++)
         if (!is_platform(&frames->frames[index], routine))

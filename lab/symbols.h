@@ -45,8 +45,8 @@ void lab_symbols_prepare(const struct nt_stack *const *stacks, size_t count);
 
 void lab_symbols_name(const struct nt_stack *stack, struct lab_frames *frames);
 
-/* Which frame to point at: the innermost of a driver; without drivers, the innermost that is not the routine itself or
- * ours beneath it. NULL: there is no frame. */
+/* Which frame to point at: the innermost of a driver, not in our headers; without drivers, the innermost that is not
+ * the routine itself or ours beneath it. NULL: there is no frame. */
 const struct lab_frame *lab_symbols_blame(const struct lab_frames *frames, const char *routine);
 
 /* For tests: the program to run, "" for none, NULL for what is installed. Forgets what was found. */

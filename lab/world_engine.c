@@ -117,6 +117,8 @@ void world_set_listener(nt_violation_handler *handler)
 
 void world_violate(const char *rule, const char *routine, const char *text)
 {
+    if (faults == NULL && nt_faults_happened())
+        return; /* what a scenario expects is not what a driver decides that explore makes calls fail for */
     nt_violate(rule, routine, "%s", text);
 }
 

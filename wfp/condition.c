@@ -79,6 +79,16 @@ static int compare_bytes(const void *a, size_t a_size, const void *b, size_t b_s
     return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
 }
 
+/* Character by character: the bytes of a character stand in memory with the low one first. */
+static int compare_strings(const wchar_t *a, const wchar_t *b)
+{
+    while (*a != 0 && *a == *b) {
+        a++;
+        b++;
+    }
+    return (*a > *b) - (*a < *b);
+}
+
 /* Of two values of the same plain type. */
 static int compare(const FWP_VALUE0 *a, const FWP_VALUE0 *b)
 {
@@ -96,8 +106,7 @@ static int compare(const FWP_VALUE0 *a, const FWP_VALUE0 *b)
     case FWP_BYTE_BLOB_TYPE:
         return compare_bytes(a->byteBlob->data, a->byteBlob->size, b->byteBlob->data, b->byteBlob->size);
     case FWP_UNICODE_STRING_TYPE:
-        return compare_bytes(a->unicodeString, string_length(a->unicodeString) * sizeof(wchar_t), b->unicodeString,
-                             string_length(b->unicodeString) * sizeof(wchar_t));
+        return compare_strings(a->unicodeString, b->unicodeString);
     case FWP_SID:
         return wfp_sid_equal(a->sid, b->sid) ? 0 : 1;
     default:

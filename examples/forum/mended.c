@@ -49,8 +49,9 @@ static KSPIN_LOCK lock;        /* guards the list and the counts */
 static LIST_ENTRY connections; /* the oldest first */
 static ULONG connection_count, held_count;
 
-static KEVENT work; /* there is something to ask, or it is time to end */
-static PVOID thread;
+static KEVENT work;  /* there is something to ask, or it is time to end */
+static PVOID thread; /* the thread that asks, once it is known */
+static KEVENT known;
 static BOOLEAN stopping;
 
 /* --- The port ------------------------------------------------------------------------------ */
@@ -134,6 +135,9 @@ static VOID NTAPI decide_all(PVOID context)
     KIRQL irql;
 
     (void)context;
+    thread = KeGetCurrentThread();
+    ObReferenceObject(thread);
+    KeSetEvent(&known, IO_NO_INCREMENT, FALSE);
     do {
         KeWaitForSingleObject(&work, Executive, KernelMode, FALSE, NULL);
         last = stopping; /* looked at before the list: nothing comes behind it */
@@ -151,16 +155,19 @@ static VOID NTAPI decide_all(PVOID context)
     PsTerminateSystemThread(STATUS_SUCCESS);
 }
 
+/* The thread refers to itself: a start that can fail when the thread already runs would leave it behind. */
 static NTSTATUS start_thread(void)
 {
     HANDLE handle;
-    NTSTATUS status = PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, decide_all, NULL);
+    NTSTATUS status;
 
+    KeInitializeEvent(&known, NotificationEvent, FALSE);
+    status = PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, decide_all, NULL);
     if (!NT_SUCCESS(status))
         return status;
-    status = ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, NULL, KernelMode, &thread, NULL);
+    KeWaitForSingleObject(&known, Executive, KernelMode, FALSE, NULL);
     ZwClose(handle);
-    return status;
+    return STATUS_SUCCESS;
 }
 
 /* --- The callout --------------------------------------------------------------------------- */

@@ -129,6 +129,8 @@ static struct nt_pool_header *get_memory(size_t size, bool zero)
 
 const char *nt_pool_spoilt(const char *start, size_t size, uint8_t value)
 {
+    if (size == 0 || ((UCHAR)start[0] == value && memcmp(start, start + 1, size - 1) == 0))
+        return NULL;
     for (size_t index = 0; index < size; index++)
         if ((UCHAR)start[index] != value)
             return start + index;
@@ -484,5 +486,6 @@ void nt_pool_reset(void)
         }
     }
     nt_quarantine_reset();
+    nt_special_reset();
     serial_now = 0;
 }

@@ -43,6 +43,8 @@ bool nt_special_holds(const void *address);
 
 /* Nobody may touch it from now on. Reports what was written beside it. */
 void nt_special_give(struct nt_pool_header *header, const char *routine, const void *from);
+/* Begins at its first page again, as the process did, when no block is live. */
+void nt_special_reset(void);
 
 /* Tag, size, where it was allocated and freed: for reports. Gives text back. */
 const char *nt_special_tell(const struct nt_pool_header *header, char *text, size_t size);

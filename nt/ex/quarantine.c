@@ -47,6 +47,8 @@ static void check(void *entry)
 
 static void give_back(void *entry)
 {
+    if (entry == NULL)
+        return;
     void *memory = (char *)entry - ((uintptr_t)entry & KINDS);
     if (((uintptr_t)entry & KINDS) == NT_QUARANTINE_POOL)
         memory = ((struct nt_pool_header *)memory)->base;
@@ -55,8 +57,9 @@ static void give_back(void *entry)
 
 static void leave(void *entry)
 {
-    if (entry != NULL)
-        check(entry);
+    if (entry == NULL)
+        return;
+    check(entry);
     give_back(entry);
 }
 

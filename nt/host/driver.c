@@ -202,12 +202,18 @@ static bool driver_unlink(struct nt_driver *driver)
     return last;
 }
 
-static void check_level(const char *routine)
+static void check_level(const char *name, const void *routine)
 {
     if (nt_self.irql == PASSIVE_LEVEL && nt_self.spin_locks == 0)
         return;
-    nt_about_held_lock();
-    nt_violate("lock-left", routine, "returned at IRQL %u with %u spin locks held", nt_self.irql, nt_self.spin_locks);
+    nt_about_routine(routine);
+    if (nt_self.spin_locks == 0) {
+        nt_violate("irql-changed", name, "called at IRQL 0, it returned at %u", nt_self.irql);
+    } else {
+        nt_about_held_lock();
+        nt_violate("lock-left", name, "returned at IRQL %u with %u spin locks held", nt_self.irql, nt_self.spin_locks);
+    }
+    nt_about_routine(NULL);
     nt_put_right(PASSIVE_LEVEL, 0);
 }
 
@@ -293,7 +299,7 @@ NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const str
     NTSTATUS status = NT_CALL(entry, created->object, &created->registry_path);
     nt_enter_driver(before);
     nt_self.loading = NULL;
-    check_level("DriverEntry");
+    check_level("DriverEntry", (const void *)(uintptr_t)entry);
     if (!NT_SUCCESS(status))
         __atomic_store_n(&ending, created->object, __ATOMIC_RELEASE);
     if (NT_SUCCESS(status))
@@ -329,7 +335,7 @@ void nt_driver_unload(struct nt_driver *driver)
         nt_violate("no-unload-routine", "nt_driver_unload", "the driver cannot be unloaded");
     else
         call_unload(object);
-    check_level("DriverUnload");
+    check_level("DriverUnload", (const void *)(uintptr_t)object->DriverUnload);
     report_left(driver, driver_unlink(driver));
     __atomic_store_n(&ending, NULL, __ATOMIC_RELEASE);
     nt_pump_end(pumps);

@@ -327,7 +327,8 @@ PDEVICE_OBJECT nt_device_open(PCUNICODE_STRING name, PUNICODE_STRING rest, ACCES
         *status = STATUS_OBJECT_NAME_NOT_FOUND;
     } else if ((device->object.Flags & DO_DEVICE_INITIALIZING) != 0) {
         *status = STATUS_NO_SUCH_DEVICE;
-    } else if ((access & ~(administrator ? device->administrators : device->everyone)) != 0) {
+    } else if (((access | FILE_READ_ATTRIBUTES) & ~(administrator ? device->administrators : device->everyone)) != 0) {
+        /* CreateFile asks for this bit whatever its caller asks for, so nobody gets in by asking for nothing. */
         *status = STATUS_ACCESS_DENIED;
     } else if ((device->object.Flags & DO_EXCLUSIVE) != 0 && device->object.ReferenceCount != 0) {
         *status = STATUS_ACCESS_DENIED;
@@ -391,21 +392,26 @@ void nt_devices_report(PDRIVER_OBJECT driver)
     struct symbolic_link *link;
     while ((link = take_link_of(driver)) != NULL) {
         nt_about(NT_BEGAN_OBJECT, (uintptr_t)link);
-        nt_violate("left-link", "DriverUnload", "symbolic link %s", ascii(&link->name, text));
+        nt_violate("left-link", "DriverUnload", "the symbolic link %s was not deleted", ascii(&link->name, text));
         link_free(link);
     }
     while (driver->DeviceObject != NULL) {
         struct device *device = (struct device *)driver->DeviceObject;
         nt_about(NT_BEGAN_OBJECT, (uintptr_t)&device->object);
-        nt_violate("left-device", "DriverUnload", "device %s", ascii(&device->name, text));
+        nt_violate("left-device", "DriverUnload", "the device %s was not deleted",
+                   device->name.Length == 0 ? "without a name" : ascii(&device->name, text));
         IoDeleteDevice(&device->object);
     }
 }
 
 void nt_devices_reset(void)
 {
-    while (!IsListEmpty(&links))
-        link_free(CONTAINING_RECORD(RemoveHeadList(&links), struct symbolic_link, link));
+    LIST_ENTRY *next;
+    for (LIST_ENTRY *entry = links.Flink; entry != &links; entry = next) {
+        next = entry->Flink;
+        link_free(CONTAINING_RECORD(entry, struct symbolic_link, link));
+    }
+    InitializeListHead(&links);
     while (!IsListEmpty(&devices)) {
         struct device *device = CONTAINING_RECORD(RemoveHeadList(&devices), struct device, link);
         while (nt_object_release(device) > 0)

@@ -247,14 +247,14 @@ NTSTATUS ObReferenceObjectByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, POB
 {
     NT_ENTER(ObReferenceObjectByHandle);
     UNREFERENCED_PARAMETER(DesiredAccess);
-    UNREFERENCED_PARAMETER(AccessMode);
     UNREFERENCED_PARAMETER(HandleInformation);
     PETHREAD thread = handle_any(Handle, "ObReferenceObjectByHandle", true);
     if (thread == NULL)
         return STATUS_INVALID_HANDLE;
     if (ObjectType != NULL && ObjectType != *PsThreadType)
         return STATUS_OBJECT_TYPE_MISMATCH;
-    if (nt_fails("ObReferenceObjectByHandle"))
+    /* KernelMode: access is not checked, and none of what its page lists can happen to a valid handle. */
+    if (AccessMode != KernelMode && nt_fails("ObReferenceObjectByHandle"))
         return STATUS_ACCESS_DENIED;
     (void)ObfReferenceObject(thread);
     *Object = thread;

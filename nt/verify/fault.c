@@ -56,6 +56,8 @@ struct nt_faults {
     } places[PLACES];
 };
 
+static bool happened; /* since the run began */
+
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
     hash = (hash ^ value) * 0xff51afd7ed558ccdull;
@@ -213,8 +215,15 @@ static BOOLEAN hook(const char *routine, void *context)
         if (fails && site != 0 && faults->failed_count < FAILED)
             faults->failed[faults->failed_count++] = (struct nt_failed){routine, call, site, stack};
     }
+    if (fails)
+        __atomic_store_n(&happened, true, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&faults->lock);
     return fails;
+}
+
+bool nt_faults_happened(void)
+{
+    return __atomic_load_n(&happened, __ATOMIC_ACQUIRE);
 }
 
 struct nt_faults *nt_faults_new(unsigned frames)
@@ -242,6 +251,7 @@ static void begin(struct nt_faults *faults)
     faults->of_run_count = 0;
     faults->done = false;
     faults->last = NULL;
+    __atomic_store_n(&happened, false, __ATOMIC_RELEASE);
     nt_set_fault(hook, faults);
 }
 
@@ -301,6 +311,7 @@ const struct nt_fault_call *nt_faults_of_run(const struct nt_faults *faults, uns
 bool nt_faults_end(struct nt_faults *faults)
 {
     nt_set_fault(NULL, NULL);
+    __atomic_store_n(&happened, false, __ATOMIC_RELEASE);
     if (faults->wanted != NULL)
         return faults->done;
     if (faults->chain_count != 0 && !faults->done)

@@ -54,6 +54,9 @@ void nt_faults_begin(struct nt_faults *faults, unsigned skip);
 /* A run begins: the call-th call (from 1) of this routine will fail, whatever its stack. */
 void nt_faults_begin_call(struct nt_faults *faults, const char *routine, unsigned call);
 
+/* A call was made to fail in the run that is under way. A driver may then decide otherwise, without a mistake. */
+bool nt_faults_happened(void);
+
 /* The same for several, NT_FAULT_CALLS_MAX at most; calls stay until the run has ended. */
 void nt_faults_begin_calls(struct nt_faults *faults, const struct nt_fault_call *calls, unsigned count);
 

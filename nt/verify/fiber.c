@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define STACK ((size_t)512 * 1024)
+#define STACK ((size_t)NT_FIBER_STACK)
 #define GUARD ((size_t)4096)
 
 #define FILLED ((size_t)16 * 1024) /* of its top, while the verifier is on */

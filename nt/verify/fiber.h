@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define NT_FIBER_STACK (512u * 1024u)
+
 struct nt_fiber {
     void *place; /* where it goes on, while it does not run; see nt_machine_switch */
     void *base;  /* lowest byte of its stack */

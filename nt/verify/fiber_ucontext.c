@@ -11,6 +11,7 @@
 void nt_machine_switch(void **save, void *load)
 {
     ucontext_t here;
+    /* cppcheck-suppress autoVariables ; this stack stays as it is until somebody loads the context again */
     *save = &here;
     swapcontext(&here, load);
 }

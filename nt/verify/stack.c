@@ -113,6 +113,11 @@ void nt_stack_take(struct nt_stack *stack)
     nt_stack_take_from(__builtin_frame_address(0), stack);
 }
 
+uintptr_t nt_stack_lowest(void)
+{
+    return nt_self.verify.stack_low;
+}
+
 void nt_stack_take_at(struct nt_walk *walk, struct nt_stack *stack)
 {
     struct nt_verify_self *self = &nt_self.verify;

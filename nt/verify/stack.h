@@ -43,4 +43,7 @@ void nt_begin_at(enum nt_beginning what, uint64_t key, const struct nt_stack *st
 /* Room for a step out of code without frame pointers: *value is the word at address. false: outside the stack. */
 bool nt_walk_read(const struct nt_walk *walk, uintptr_t address, uintptr_t *value);
 
+/* Of this thread's or fiber's stack; 0: nobody asked for a stack yet. */
+uintptr_t nt_stack_lowest(void);
+
 #endif

@@ -6,6 +6,8 @@
  * ahead of their use: [next, opened). One group then costs one call, the one that closes it, and that one moves the
  * border between two mappings instead of splitting one.
  *
+ * Lazily (lazy.h), groups that are closed stay accessible until some of them are closed by one call.
+ *
  * One lock, a leaf. The fault handler takes none: what it reads of a closed group is changed only when the ring comes
  * round to it.
  */
@@ -15,8 +17,11 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include "nt/verify/lazy.h"
+
 #define PAGE    4096u
 #define PAGES   4096u /* of the ring */
+#define LAP     512u  /* lazily: fewer, so that they stay in the processor's caches */
 #define AHEAD   64u
 #define LARGEST 64u /* pages of one group */
 #define LABELS  32u
@@ -33,6 +38,7 @@ static char *ring;
 static struct group groups[PAGES]; /* at the page that each begins at */
 static uint16_t first[PAGES];      /* of each page: 1 + the page that its group begins at; 0: it is in none */
 static uint32_t next, opened;      /* opened >= next */
+static uint32_t settled, waiting;  /* in [settled, next) are open groups, and those closed ones that wait */
 
 static char *labelled;
 static const char *labels[LABELS];
@@ -66,16 +72,43 @@ static uint32_t find_room(uint32_t start, uint32_t count)
     return PAGES;
 }
 
+static uint32_t protect_closed(uint32_t page)
+{
+    uint32_t end = page;
+
+    while (end < next && !groups[end].open)
+        end += groups[end].pages;
+    protect(page, end - page, PROT_NONE);
+    return end;
+}
+
+/* An open group is left to its own end. */
+static void settle(void)
+{
+    for (uint32_t page = settled; page < next;)
+        page = groups[page].open ? page + groups[page].pages : protect_closed(page);
+    settled = next;
+    waiting = 0;
+}
+
+void nt_trap_settle(void)
+{
+    pthread_mutex_lock(&lock);
+    settle();
+    pthread_mutex_unlock(&lock);
+}
+
 /* Moves the accessible pages on, so that there are count of them. */
 static bool open_ahead(uint32_t count)
 {
     uint32_t wanted = count > AHEAD ? count : AHEAD;
-    uint32_t page = find_room(opened % PAGES, wanted);
+    uint32_t page = find_room(nt_verify_lazy && opened >= LAP ? 0 : opened % PAGES, wanted);
 
     if (page == PAGES) {
         wanted = count;
         page = find_room(0, wanted);
     }
+    settle();
     if (page == PAGES || !protect(next, opened - next, PROT_NONE) || !protect(page, wanted, PROT_READ | PROT_WRITE))
         return false;
     for (uint32_t at = page; at < page + wanted; at++)
@@ -83,7 +116,7 @@ static bool open_ahead(uint32_t count)
     /* What is left of a group that began there is not known any more. */
     for (uint32_t at = page + wanted; at < PAGES && first[at] > page && first[at] <= page + wanted; at++)
         first[at] = 0;
-    next = page;
+    next = settled = page;
     opened = page + wanted;
     return true;
 }
@@ -114,8 +147,11 @@ void nt_trap_close(void *memory)
     uint32_t page = (uint32_t)((size_t)((char *)memory - ring) / PAGE);
 
     pthread_mutex_lock(&lock);
-    protect(page, groups[page].pages, PROT_NONE);
     groups[page].open = false;
+    if (!nt_verify_lazy || page < settled || page >= next)
+        protect(page, groups[page].pages, PROT_NONE);
+    else if (++waiting >= LAZY_WAITING)
+        settle();
     pthread_mutex_unlock(&lock);
 }
 

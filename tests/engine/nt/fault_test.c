@@ -168,7 +168,7 @@ static void each_routine_fails_as_on_windows(void **state)
     nt_faults_end(faults);
     assert_int_equal(PsCreateSystemThread(&handle, 0, NULL, NULL, NULL, routine, NULL), STATUS_SUCCESS);
     nt_faults_begin_call(faults, "ObReferenceObjectByHandle", 1);
-    assert_int_equal(ObReferenceObjectByHandle(handle, 0, NULL, KernelMode, &thread, NULL), STATUS_ACCESS_DENIED);
+    assert_int_equal(ObReferenceObjectByHandle(handle, 0, NULL, UserMode, &thread, NULL), STATUS_ACCESS_DENIED);
     assert_null(thread);
     assert_true(nt_faults_end(faults));
     assert_int_equal(ObReferenceObjectByHandle(handle, 0, NULL, KernelMode, &thread, NULL), STATUS_SUCCESS);

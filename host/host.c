@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * host.c - see host.h: puts the parts together, turns the loop, takes them apart again.
+ */
+#include "host/host.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <ntddk.h>
+
+#include "host/device_server.h"
+#include "host/log.h"
+#include "host/loop.h"
+#include "nt/nt.h"
+#include "wfp/ale.h"
+
+struct host {
+    struct host_settings settings;
+    struct loop loop;
+    bool driver_started; /* or tried */
+    struct device_server *server;
+    struct gate *gate;
+    struct feed *feed;
+    struct loop_source queue, events, signals, timer, wake;
+    uint64_t timer_due; /* what the timer is set to, 100 ns boot time; NT_NEVER: not set */
+    bool pump_wanted, stop;
+    int failed; /* -errno */
+};
+
+/* --- Sources ------------------------------------------------------------------------------- */
+
+static void host_fail(struct host *host, const char *what, int result)
+{
+    log_say("%s: %s; ending.", what, strerror(-result));
+    host->failed = result;
+    host->stop = true;
+}
+
+static void gate_read(struct host *host, bool ends)
+{
+    int result = feed_read(host->feed, ends);
+
+    if (result < 0)
+        host_fail(host, "the packet queue cannot be read", result);
+}
+
+static void queue_ready(void *context, uint32_t events)
+{
+    (void)events;
+    gate_read(context, false);
+}
+
+static void ends_ready(void *context, uint32_t events)
+{
+    (void)events;
+    gate_read(context, true);
+}
+
+static void signals_ready(void *context, uint32_t events)
+{
+    struct host *host = context;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    if (read(host->signals.fd, &info, sizeof(info)) == sizeof(info))
+        host->stop = true;
+}
+
+/* Timer and wake only end the wait; the turn's own nt_pump does the work. */
+static void timer_ready(void *context, uint32_t events)
+{
+    struct host *host = context;
+    uint64_t count;
+
+    (void)events;
+    if (read(host->timer.fd, &count, sizeof(count)) == sizeof(count))
+        host->timer_due = NT_NEVER;
+}
+
+static void wake_ready(void *context, uint32_t events)
+{
+    struct host *host = context;
+    uint64_t count;
+
+    (void)events;
+    ssize_t ignored = read(host->wake.fd, &count, sizeof(count));
+    (void)ignored;
+}
+
+static _Thread_local bool is_host_thread;
+
+/* There is something for the next turn. Any thread. */
+static void host_wake(void *context)
+{
+    struct host *host = context;
+    uint64_t one = 1;
+
+    if (is_host_thread) {
+        host->pump_wanted = true;
+        return;
+    }
+    ssize_t ignored = write(host->wake.fd, &one, sizeof(one));
+    (void)ignored;
+}
+
+/* Only ever moved earlier: firing once for nothing costs less than setting the timer for every connection. */
+static void timer_set(struct host *host, uint64_t due)
+{
+    if (due >= host->timer_due)
+        return;
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(due / 10000000), .tv_nsec = (long)(due % 10000000) * 100}};
+    if (!when.it_value.tv_sec && !when.it_value.tv_nsec)
+        when.it_value.tv_nsec = 1;
+    if (timerfd_settime(host->timer.fd, TFD_TIMER_ABSTIME, &when, NULL) == 0)
+        host->timer_due = due;
+}
+
+static int host_watch(struct host *host, struct loop_source *source, int fd, void (*ready)(void *, uint32_t))
+{
+    if (fd < 0)
+        return -errno;
+    *source = (struct loop_source){fd, ready, host};
+    return loop_add(&host->loop, source, EPOLLIN);
+}
+
+/* --- Start --------------------------------------------------------------------------------- */
+
+static int host_start_loop(struct host *host)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP); /* its terminal was closed: end as asked, do not leave the gate shut */
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    host->timer_due = NT_NEVER;
+
+    int result = loop_open(&host->loop);
+    host->loop.sleeping = host->settings.sleeping;
+    host->loop.sleeping_context = host->settings.context;
+    if (!result)
+        result = host_watch(host, &host->signals, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), signals_ready);
+    if (!result)
+        result =
+            host_watch(host, &host->timer, timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK), timer_ready);
+    if (!result)
+        result = host_watch(host, &host->wake, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), wake_ready);
+    if (result)
+        log_say("cannot set up its event loop: %s.", strerror(-result));
+    return result;
+}
+
+static int host_start_driver(struct host *host)
+{
+    nt_set_pump_wake(host_wake, host);
+    host->driver_started = true;
+    return host->settings.start_driver(host->settings.context);
+}
+
+static void host_status(void *context, struct gatehouse_platform_status *status)
+{
+    struct host *host = context;
+
+    if (host->feed)
+        feed_status(host->feed, status);
+}
+
+static int host_start_server(struct host *host)
+{
+    char error[512] = "";
+    struct device_server_options options = {
+        .path = host->settings.socket_path,
+        .device = host->settings.device,
+        .status = host_status,
+        .wake = host_wake,
+        .context = host,
+    };
+    int result = device_server_start(&host->loop, &options, &host->server, error, sizeof(error));
+
+    if (result)
+        log_say("%s", error);
+    return result;
+}
+
+static int host_start_gate(struct host *host)
+{
+    char error[512] = "";
+    struct gate_options options = {
+        .queue = host->settings.queue,
+        .undecided_permit = host->settings.undecided_permit,
+        .deadline_ms = host->settings.deadline_ms,
+        .queue_length = 65536, /* as much as the kernel takes: the driver's bound, which is counted, comes first */
+    };
+    int result = gate_open(&options, &host->gate, error, sizeof(error));
+
+    if (result) {
+        log_say("%s", error);
+        return result;
+    }
+    host->feed = feed_new(host->gate, host_wake, host);
+    result = host->feed ? 0 : -ENOMEM;
+    if (!result)
+        result = host_watch(host, &host->queue, gate_queue_fd(host->gate), queue_ready);
+    if (!result)
+        result = host_watch(host, &host->events, gate_events_fd(host->gate), ends_ready);
+    if (result)
+        log_say("cannot watch the packet queue: %s.", strerror(-result));
+    return result;
+}
+
+int host_start(const struct host_settings *settings, struct host **host)
+{
+    struct host *made = calloc(1, sizeof(*made));
+
+    if (!made) {
+        log_say("out of memory.");
+        return -ENOMEM;
+    }
+    is_host_thread = true;
+    made->settings = *settings;
+    int result = host_start_loop(made);
+    if (!result)
+        result = host_start_driver(made);
+    if (!result && settings->socket_path)
+        result = host_start_server(made);
+    if (!result)
+        result = host_start_gate(made);
+    if (result)
+        host_stop(made);
+    else
+        *host = made;
+    return result;
+}
+
+/* --- Run and stop -------------------------------------------------------------------------- */
+
+static uint64_t server_tidy(struct host *host)
+{
+    return host->server ? device_server_tidy(host->server) : NT_NEVER;
+}
+
+int host_run(struct host *host)
+{
+    while (!host->stop) {
+        bool more = feed_tidy(host->feed);
+
+        timer_set(host, server_tidy(host));
+        host->pump_wanted = false;
+        timer_set(host, nt_pump());
+        int result = loop_turn(&host->loop, !more && !host->pump_wanted);
+        if (result < 0)
+            host_fail(host, "waiting for events failed", result);
+        if (host->server)
+            device_server_look(host->server);
+    }
+    return host->failed;
+}
+
+static void source_close(struct loop_source *source)
+{
+    if (source->ready && source->fd >= 0)
+        close(source->fd);
+}
+
+void host_stop(struct host *host)
+{
+    char error[512] = "";
+
+    device_server_stop(host->server);
+    if (host->driver_started)
+        host->settings.stop_driver(host->settings.context);
+    feed_free(host->feed);
+    wfp_reset();
+    nt_set_pump_wake(NULL, NULL);
+    if (host->gate) {
+        gate_close(host->gate);
+        if (gate_remove(error, sizeof(error)) < 0)
+            log_say("%s", error);
+    }
+    source_close(&host->signals);
+    source_close(&host->timer);
+    source_close(&host->wake);
+    loop_close(&host->loop);
+    free(host);
+}
+
+void host_count(const struct host *host, struct feed_counts *counts)
+{
+    feed_count(host->feed, counts);
+}
