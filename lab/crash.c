@@ -148,6 +148,12 @@ static void refuse(const char *routine)
     siglongjmp(outside, 1);
 }
 
+_Noreturn void crash_leave(int code)
+{
+    for (;;)
+        (void)syscall(SYS_exit_group, code);
+}
+
 _Noreturn void exit(int code)
 {
     void (*end)(int code);
@@ -174,8 +180,7 @@ _Noreturn void abort(void)
 _Noreturn void _exit(int code)
 {
     refuse("_exit");
-    for (;;)
-        (void)syscall(SYS_exit_group, code);
+    crash_leave(code);
 }
 
 _Noreturn void _Exit(int code)

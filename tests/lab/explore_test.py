@@ -110,7 +110,7 @@ def traces(folder, driver, path, seed, strategy):
     words = ['replay', '--trace', '--strategy', strategy, '--seed', str(seed), driver, path]
     yield lab(folder, *words, clean=True)
     yield lab(folder, *words, LARGE='x' * 100000)
-    yield lab(folder, *words, '--runs', '5000', MALLOC_PERTURB_='165')
+    yield lab(folder, *words, '--runs', '5000', '--limit', '0', MALLOC_PERTURB_='165')
     load = [subprocess.Popen([sys.executable, '-c', 'while True: pass']) for _ in range(3)]
     try:
         yield lab(folder, *words, LARGE='y' * 4321)
@@ -138,7 +138,7 @@ def _(folder):
         for strategy in ('random', 'priorities'):
             words = ['replay', '--trace', *mended, '--strategy', strategy, '--seed', str(seed), driver, path]
             first, again = lab(folder, *words, clean=True), lab(folder, *words, LARGE='x' * 100000)
-            last = lab(folder, *words, '--runs', '5000', MALLOC_PERTURB_='165')
+            last = lab(folder, *words, '--runs', '5000', '--limit', '0', MALLOC_PERTURB_='165')
             assert first[0] == 0 and first == again, f'seed {seed}: two processes differ'
             assert first == last, f'seed {seed}: run 5,000 differs'
     compare_traces(folder, TINY, tiny(folder, '0x222014 out 4'), (5,))
@@ -217,7 +217,7 @@ def _(folder):
 
 @case('a driver that ends its process is found')
 def _(folder):
-    for body, rule in (('abort();', 'access-fault'), ('_exit(7);', 'access-fault'),
+    for body, rule in (('abort();', 'bug-check'), ('_exit(7);', 'bug-check'),
                        ('static volatile char *last; char large[4096]; large[0] = (char)(n + (last != 0)); last = large; '
                         'if (n >= 0) dive(n + 1);', 'access-fault')):
         driver = os.path.join(folder, 'ends.c')

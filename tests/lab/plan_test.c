@@ -31,7 +31,7 @@ static bool read_text(const char *text, struct lab_plan *plan, char *why)
     bool good = plan_read(scenario, plan, &error);
     scenario_free(scenario);
     if (why != NULL)
-        strcpy(why, error.text);
+        memcpy(why, error.text, sizeof(error.text));
     return good;
 }
 
@@ -157,11 +157,12 @@ static void bad_lines_are_named(void **state)
 static void too_many_faults(void **state)
 {
     struct lab_plan plan = {.strategy = NT_RUN_ON};
+    static const char line[] = "#! fault ExAllocatePool2 1\n";
     char text[400] = "", why[500];
 
     (void)state;
     for (unsigned i = 0; i <= PLAN_FAULTS_MAX; i++)
-        strcat(text, "#! fault ExAllocatePool2 1\n");
+        memcpy(text + i * (sizeof(line) - 1), line, sizeof(line));
     assert_false(read_text(text, &plan, why));
     assert_non_null(strstr(why, "text:5: "));
 }
