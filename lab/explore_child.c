@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lab/crash.h"
 #include "lab/world_engine.h"
