@@ -148,6 +148,12 @@ static void refuse(const char *routine, const void *caller)
     siglongjmp(outside, 1);
 }
 
+_Noreturn void crash_leave(int code)
+{
+    for (;;)
+        (void)syscall(SYS_exit_group, code);
+}
+
 _Noreturn void exit(int code)
 {
     void (*end)(int code);
@@ -175,8 +181,7 @@ _Noreturn void abort(void)
 _Noreturn void _exit(int code)
 {
     refuse("_exit", __builtin_return_address(0));
-    for (;;)
-        (void)syscall(SYS_exit_group, code);
+    crash_leave(code);
 }
 
 _Noreturn void _Exit(int code)
