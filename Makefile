@@ -59,7 +59,7 @@ install:
 	@tools/build --install $(BUILD) "$(PREFIX)" "$(DESTDIR)"
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz
 
 help:
 	@echo 'make             build $(BUILD)/gatehoused and $(BUILD)/gatehouse'

@@ -63,8 +63,7 @@ struct done_call {
     struct done_call *next;
     struct call *call;
     NTSTATUS status;
-    size_t information;
-    bool has_output;
+    size_t size;
     uint8_t output[];
 };
 
@@ -200,7 +199,7 @@ static void call_ended_elsewhere(struct call *call, NTSTATUS status, const void 
 
     if (!done)
         abort(); /* its client would wait for ever */
-    *done = (struct done_call){NULL, call, status, information, output != NULL};
+    *done = (struct done_call){.call = call, .status = status, .size = size};
     if (size)
         memcpy(done->output, output, size);
     done->next = __atomic_load_n(&server->done, __ATOMIC_RELAXED);
@@ -225,7 +224,7 @@ static void server_end_calls(struct device_server *server)
 
     while (done) {
         struct done_call *next = done->next;
-        call_ended(done->call, done->status, done->has_output ? done->output : NULL, done->information);
+        call_ended(done->call, done->status, done->output, done->size);
         free(done);
         done = next;
     }

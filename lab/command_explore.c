@@ -183,6 +183,7 @@ static void tell_file(const struct explore_arguments *arguments, const struct ex
     lab_json_number(&json, "faults", found->plan.fault_count);
     lab_json_string(&json, "file", path);
     lab_json_object_end(&json);
+    fputc('\n', stdout);
 }
 
 static size_t count_kept(const bool *keep, size_t count)
@@ -250,6 +251,7 @@ static void tell_summary(const struct explore_arguments *arguments, const struct
     lab_json_boolean(&json, "complete", end == EXPLORE_COMPLETE);
     lab_json_string(&json, "ended", ends[end]);
     lab_json_object_end(&json);
+    fputc('\n', stdout);
 }
 
 static int explore(struct explore_arguments *arguments, struct scenario *scenario)

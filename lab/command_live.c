@@ -30,8 +30,9 @@
 #include "lab/live_reports.h"
 #include "lab/session.h"
 
-#define LOOK_MS     100
-#define END_SECONDS 40.0 /* for a child that was asked to end; its own waits are shorter */
+#define LOOK_MS       100
+#define START_SECONDS 30u  /* more than the limit, until eBPF programs and rules are in place */
+#define END_SECONDS   40.0 /* for a child that was asked to end; its own waits are shorter */
 
 struct live {
     const struct live_arguments *arguments;
@@ -183,9 +184,9 @@ static void ask_to_end(struct live *live)
 static void look_for_hang(struct live *live)
 {
     uint64_t since = __atomic_load_n(&live->board->busy_since, __ATOMIC_RELAXED);
+    unsigned limit = live->arguments->limit + (live->told_ready ? 0 : START_SECONDS);
 
-    if (live->arguments->limit == 0 || live->told_hang || since == 0 ||
-        seconds_now() - (double)since / 1e9 < live->arguments->limit)
+    if (live->arguments->limit == 0 || live->told_hang || since == 0 || seconds_now() - (double)since / 1e9 < limit)
         return;
     live->told_hang = true;
     ask_to_end(live); /* and if it cannot even tell, it is ended */

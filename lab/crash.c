@@ -19,6 +19,7 @@
 #include <nt/nt.h>
 
 #include "lab/commands.h"
+#include "lab/driver_file.h"
 #include "lab/fault_stack.h"
 #include "lab/findings.h"
 #include "nt/verify/fiber.h"
@@ -44,9 +45,9 @@ static void tell_address(const siginfo_t *info)
     const void *address = info->si_addr;
 
     if (info->si_code == SI_KERNEL)
-        nt_violate(
-            "access-fault", "memory access",
-            "an address was used that no memory can have: memory read as a pointer that is none, or overwritten");
+        nt_violate("access-fault", "memory access",
+                   "an address was used that no memory can have: memory read as a pointer that is none, overwritten, "
+                   "or freed (filled with 0xf5)");
     else if ((uintptr_t)address < 65536)
         nt_violate("access-fault", "memory access", "address 0x%zx was used: a null pointer, or a field of one",
                    (size_t)(uintptr_t)address);
@@ -128,7 +129,7 @@ static void handle(int number, siginfo_t *info, void *machine)
         tell(number, info, machine);
     (void)alarm(0);
     if (end_code >= 0)
-        _exit(end_code);
+        crash_leave(end_code);
     unblock(number);
     if (nt_scheduled())
         nt_schedule_abandon();
@@ -136,13 +137,12 @@ static void handle(int number, siginfo_t *info, void *machine)
 }
 
 /* A driver has the C library's exit and abort only by mistake; ended so, the lab would say that it found nothing. */
-static void refuse(const char *routine)
+static void refuse(const char *routine, const void *caller)
 {
-    if (!guarded || caught)
+    if (!guarded || caught || !driver_holds(caller))
         return;
     caught = SIGABRT;
-    if (strcmp(findings_last_rule(), "bug-check") != 0) /* KeBugCheckEx was reported, and aborts then */
-        nt_violate("bug-check", routine, "it would end the program; in a kernel there is none, and no such routine");
+    nt_violate("bug-check", routine, "it would end the program; in a kernel there is none, and no such routine");
     if (nt_scheduled())
         nt_schedule_abandon();
     siglongjmp(outside, 1);
@@ -153,7 +153,7 @@ _Noreturn void exit(int code)
     void (*end)(int code);
     void *found = dlsym(RTLD_NEXT, "exit");
 
-    refuse("exit");
+    refuse("exit", __builtin_return_address(0));
     if (found == NULL)
         _exit(code);
     memcpy(&end, &found, sizeof(end));
@@ -165,21 +165,28 @@ _Noreturn void abort(void)
 {
     struct sigaction usual = {.sa_handler = SIG_DFL};
 
-    refuse("abort");
+    refuse("abort", __builtin_return_address(0));
+    (void)raise(SIGABRT); /* ours first: it tells */
     (void)sigaction(SIGABRT, &usual, NULL);
     (void)raise(SIGABRT);
     _exit(LAB_FAILED);
 }
 
-_Noreturn void _exit(int code)
+_Noreturn void crash_leave(int code)
 {
-    refuse("_exit");
     for (;;)
         (void)syscall(SYS_exit_group, code);
 }
 
+_Noreturn void _exit(int code)
+{
+    refuse("_exit", __builtin_return_address(0));
+    crash_leave(code);
+}
+
 _Noreturn void _Exit(int code)
 {
+    refuse("_Exit", __builtin_return_address(0));
     _exit(code);
 }
 

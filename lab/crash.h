@@ -32,4 +32,7 @@ void crash_limit(unsigned seconds);
 /* A fault is being told, by the caller's violation handler. */
 bool crash_telling(void);
 
+/* Ends this process at once, also inside of crash_guard, where a driver's own _exit is refused. */
+_Noreturn void crash_leave(int code);
+
 #endif

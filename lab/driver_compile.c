@@ -232,7 +232,16 @@ static void add_common(struct command *command, const struct driver_sources *sou
         add(command, sources->options[i]);
 }
 
-static void make_folder(char *folder, size_t room)
+/* What lies in it is run, so it is ours, and nobody else writes into it. */
+static bool is_ours(const char *folder)
+{
+    struct stat status;
+
+    return lstat(folder, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == getuid() &&
+           (status.st_mode & (S_IWGRP | S_IWOTH)) == 0 && access(folder, W_OK) == 0;
+}
+
+static bool make_folder(char *folder, size_t room, struct driver_error *error)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 
@@ -244,10 +253,15 @@ static void make_folder(char *folder, size_t room)
         snprintf(folder, room, "/tmp");
     (void)mkdir(folder, 0755);
     snprintf(folder + strlen(folder), room - strlen(folder), "/gatehouse-lab");
-    if (mkdir(folder, 0700) == 0 || access(folder, W_OK) == 0)
-        return;
+    if (mkdir(folder, 0700) == 0 || is_ours(folder))
+        return true;
     snprintf(folder, room, "/tmp/gatehouse-lab-%u", (unsigned)getuid());
-    (void)mkdir(folder, 0700);
+    if (mkdir(folder, 0700) == 0 || is_ours(folder))
+        return true;
+    snprintf(error->text, sizeof(error->text),
+             "%s is not a folder that only you can write, so compiled drivers have no place; set XDG_CACHE_HOME.",
+             folder);
+    return false;
 }
 
 static bool build(const struct command *command, const char *object, struct driver_error *error, const char *driver)
@@ -304,14 +318,21 @@ bool driver_compile(const struct driver_sources *sources, char *object, struct d
     if (command.file == NULL)
         abort();
     add_common(&command, sources);
+    hash_compiler(&hash);
+    if (hash.value[0] == 0xcbf29ce484222325u) { /* it said nothing */
+        snprintf(error->text, sizeof(error->text),
+                 "%s: the C compiler %s cannot be run; install one, or name another with CC.", sources->path[0],
+                 compiler());
+        goto out;
+    }
     if (!find_headers(&command, error) || !add_sources(&command, sources, error))
         goto out;
     preprocess = command;
     add(&preprocess, "-E");
-    hash_compiler(&hash);
     for (size_t i = 0; i < command.count; i++)
         hash_text(&hash, command.word[i]);
-    make_folder(folder, sizeof(folder));
+    if (!make_folder(folder, sizeof(folder), error))
+        goto out;
     /* What does not even preprocess: the compiler says so. */
     (void)run(&preprocess, hash_add, &hash, true);
     snprintf(object, DRIVER_PATH_MAX, "%s/%016" PRIx64 "%016" PRIx64 ".so", folder, hash.value[0], hash.value[1]);

@@ -83,7 +83,7 @@ static void report_found(void *context, const struct nt_report *report)
         if (child.sweeping)
             explore_sweep_over(child.explorer, child.slot);
         keep_decisions();
-        _exit(CHILD_AGAIN);
+        crash_leave(CHILD_AGAIN);
     }
     if (!is_wanted(report)) {
         child.broken |= report->rule->severity == NT_ERROR;
@@ -105,7 +105,7 @@ static void report_found(void *context, const struct nt_report *report)
         memcpy(record->choices, choices, record->choice_count * sizeof(*choices));
     keep_decisions();
     child.board->found = 1;
-    _exit(CHILD_FOUND);
+    crash_leave(CHILD_FOUND);
 }
 
 static void ignore(const struct nt_violation *violation)

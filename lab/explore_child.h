@@ -20,7 +20,7 @@
 #define EXPLORE_CALLS_MAX 512u /* calls that can fail, for runs behind the sweep */
 
 enum {
-    CHILD_CLEAN,    /* nothing is left to do */
+    CHILD_CLEAN = 101, /* nothing is left to do */
     CHILD_FOUND,    /* in run slot->at */
     CHILD_COMPLETE, /* exhaustive: there is no further schedule */
     CHILD_BROKEN,   /* slot->error; the lab's own faults end with this code, too */

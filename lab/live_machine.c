@@ -103,6 +103,9 @@ static void stop_drivers(void *context)
     struct machine *machine = context;
 
     bool closed = live_client_stop(machine->client);
+
+    nt_verify_idle(true);
+    nt_verify_lazily(false); /* nothing is missed while they are unloaded */
     machine->client = NULL;
     if (!closed) {
         log_say("the drivers stay: a program's call is in one of them. On Windows that program could not end.");
@@ -110,7 +113,6 @@ static void stop_drivers(void *context)
     }
     while (closed && machine->loaded != 0)
         world_driver_unload(--machine->loaded);
-    nt_verify_idle(true);
 }
 
 /* The other process reads what it wants of it. */

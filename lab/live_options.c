@@ -140,8 +140,10 @@ static bool check(struct live_arguments *read)
 
 bool live_arguments_read(int count, char **arguments, struct live_arguments *read)
 {
-    char **rest = calloc((size_t)count + 1, sizeof(*rest)); /* kept: options point into it */
+    static char **rest; /* kept: options point into it */
     int rest_count = 0;
+
+    rest = calloc((size_t)count + 1, sizeof(*rest));
 
     memset(read, 0, sizeof(*read));
     read->limit = LIMIT_SECONDS;

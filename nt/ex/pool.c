@@ -174,17 +174,18 @@ static struct nt_pool_header *get_guarded(size_t size, bool zero)
     if (header == NULL)
         return NULL;
     header->red_zone = red_zone;
-    memset((char *)(header + 1) + size, NT_POOL_GUARD, red_zone);
-    if (NT_VERIFYING && !zero)
-        memset(header + 1, nt_verify_fill_byte(), size);
+    if (NT_VERIFYING) {
+        memset((char *)(header + 1) + size, NT_POOL_GUARD, red_zone);
+        if (!zero)
+            memset(header + 1, nt_verify_fill_byte(), size);
+    }
     return header;
 }
 
 /* The special pool, where the verifier is on, serves what drivers ask for, not what the platform does. */
 static struct nt_pool_header *get_special(size_t size, ULONG tag, bool zero, const void *from)
 {
-    bool named = from == nt_pool_caller(NULL);
-    if (!named && (!NT_VERIFYING || is_kept(tag) || !nt_is_driver_code(from)))
+    if (nt_self.pool_caller == NULL && (!NT_VERIFYING || is_kept(tag) || !nt_is_driver_code(from)))
         return NULL;
     return nt_special_take(size, zero, from);
 }

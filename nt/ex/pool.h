@@ -50,7 +50,10 @@ void nt_special_reset(void);
 const char *nt_special_tell(const struct nt_pool_header *header, char *text, size_t size);
 
 /* Where the pool routine that runs was called from, which returns to address. */
-const void *nt_pool_caller(const void *address);
+static inline const void *nt_pool_caller(const void *address)
+{
+    return nt_self.pool_caller != NULL ? nt_self.pool_caller : address;
+}
 
 /* The first byte that is not value any more, or NULL. */
 const char *nt_pool_spoilt(const char *start, size_t size, uint8_t value);

@@ -91,11 +91,6 @@ void nt_pool_called_from(const void *address)
     nt_self.pool_caller = address;
 }
 
-const void *nt_pool_caller(const void *address)
-{
-    return nt_self.pool_caller != NULL ? nt_self.pool_caller : address;
-}
-
 bool nt_special_holds(const void *address)
 {
     return arena != NULL && (uintptr_t)address - (uintptr_t)arena < (size_t)page_count * PAGE_SIZE;

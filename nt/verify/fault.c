@@ -274,8 +274,9 @@ static void make_chain(struct nt_faults *faults, struct known_stack *target)
         return;
     }
     faults->chain_count = length;
-    for (struct known_stack *at = target; length-- != 0; at = &faults->known[at->behind - 1])
-        faults->chain[length] = at;
+    faults->chain[length - 1] = target;
+    for (unsigned place = length - 1; place != 0; place--)
+        faults->chain[place - 1] = &faults->known[faults->chain[place]->behind - 1];
 }
 
 void nt_faults_begin(struct nt_faults *faults, unsigned skip)

@@ -254,7 +254,8 @@ static void take_row(struct fuzz_bytes *in, struct naive *naive, unsigned count,
     for (unsigned i = 0; i < count; i++) {
         unsigned letter = fuzz_byte(in);
 
-        naive->unit[i] = letter < 240 ? (unsigned)"AaBb"[letter % 4] : letter | (unit_size == 2 ? (letter & 3u) << 8 : 0);
+        naive->unit[i] =
+            letter < 240 ? (unsigned)"AaBb"[letter % 4] : letter | (unit_size == 2 ? (letter & 3u) << 8 : 0);
     }
 }
 

@@ -26,8 +26,8 @@ BUGS = {
     # A policy that is refused takes effect.
     'ioctl-refused': ('driver/dispatch.c', '&in);\n    NTSTATUS status = STATUS_SUCCESS;\n    KIRQL irql;\n',
                       '&in);\n    NTSTATUS status = STATUS_SUCCESS;\n    KIRQL irql;\n    driver_state.policy = in;\n'),
-    # A closed handle's memory is kept.
-    'ioctl-left': ('driver/dispatch.c', 'client_free(stack->FileObject->FsContext);', ''),
+    # The reads of a closed handle are kept.
+    'ioctl-left': ('driver/dispatch.c', 'client_leave(stack->FileObject->FsContext);', ''),
     # Whatever a decider says, it blocks.
     'ioctl-verdict': ('driver/decisions.c', 'decide(client, decision.id, (enum gatehouse_verdict)decision.verdict)',
                       'decide(client, decision.id, GATEHOUSE_VERDICT_BLOCK)'),

@@ -267,43 +267,54 @@ static bool ask(struct walk *walk, const struct model_filter *filter)
     return say_as_callout(walk, filter, walk->model->acts[callout]);
 }
 
+/* The heaviest sublayer that was not visited, the older among equals; -1: none. */
+static int next_sublayer(const struct model_policy *live, const bool *visited)
+{
+    int next = -1;
+
+    for (unsigned i = 0; i < MODEL_SUBLAYERS; i++) {
+        if (!live->sublayers[i].there || visited[i])
+            continue;
+        if (next < 0 || live->sublayers[i].weight > live->sublayers[next].weight ||
+            (live->sublayers[i].weight == live->sublayers[next].weight &&
+             live->sublayers[i].serial < live->sublayers[next].serial))
+            next = (int)i;
+    }
+    return next;
+}
+
+/* The heaviest filter of the sublayer that the connection meets and that was not asked. */
+static int next_filter(const struct walk *walk, unsigned sublayer, const bool *asked)
+{
+    const struct model_filter *filters = walk->model->live.filters;
+    int next = -1;
+
+    for (unsigned i = 0; i < MODEL_FILTERS; i++) {
+        if (!filters[i].there || asked[i] || filters[i].sublayer != sublayer || !meets(&filters[i], walk->connect))
+            continue;
+        if (next < 0 || filters[i].weight > filters[next].weight ||
+            (filters[i].weight == filters[next].weight && filters[i].id < filters[next].id))
+            next = (int)i;
+    }
+    return next;
+}
+
 static void classify(struct model *model, struct model_connect *connect, bool again, bool flow,
                      struct model_answer *answer)
 {
-    const struct model_policy *live = &model->live;
     struct walk walk = {model, connect, again, flow, true, MODEL_CONTINUE, answer};
-    bool visited[MODEL_SUBLAYERS] = {false};
+    bool visited[MODEL_SUBLAYERS] = {false}, asked[MODEL_FILTERS] = {false};
+    int sublayer, filter;
 
     memset(answer, 0, sizeof(*answer));
     connect->version = model->version[connect->layer];
-    for (unsigned round = 0; round < MODEL_SUBLAYERS; round++) {
-        bool asked[MODEL_FILTERS] = {false}, decided = false;
-        int next = -1;
+    while ((sublayer = next_sublayer(&model->live, visited)) >= 0) {
+        bool decided = false;
 
-        for (unsigned i = 0; i < MODEL_SUBLAYERS; i++)
-            if (live->sublayers[i].there && !visited[i] &&
-                (next < 0 || live->sublayers[i].weight > live->sublayers[next].weight ||
-                 (live->sublayers[i].weight == live->sublayers[next].weight &&
-                  live->sublayers[i].serial < live->sublayers[next].serial)))
-                next = (int)i;
-        if (next < 0)
-            break;
-        visited[next] = true;
-        while (!decided) {
-            int best = -1;
-
-            for (unsigned i = 0; i < MODEL_FILTERS; i++) {
-                const struct model_filter *filter = &live->filters[i];
-
-                if (filter->there && !asked[i] && filter->sublayer == (unsigned)next && meets(filter, connect) &&
-                    (best < 0 || filter->weight > live->filters[best].weight ||
-                     (filter->weight == live->filters[best].weight && filter->id < live->filters[best].id)))
-                    best = (int)i;
-            }
-            if (best < 0)
-                break;
-            asked[best] = true;
-            decided = ask(&walk, &live->filters[best]);
+        visited[sublayer] = true;
+        while (!decided && (filter = next_filter(&walk, (unsigned)sublayer, asked)) >= 0) {
+            asked[filter] = true;
+            decided = ask(&walk, &model->live.filters[filter]);
         }
     }
 }

@@ -41,8 +41,10 @@ static void check_plan(const struct scenario *scenario)
         scenario_lines_add(&read.source, line, strcspn(line, "\n"));
     fuzz_check(plan_read(&read, &again, &error));
     fuzz_check(plan.strategy == again.strategy && plan.seed == again.seed && plan.preemptions == again.preemptions);
-    fuzz_check(plan.irql == again.irql && strcmp(plan.fault_routine, again.fault_routine) == 0);
-    fuzz_check(plan.fault_routine[0] == 0 || plan.fault_call == again.fault_call);
+    fuzz_check(plan.irql == again.irql && plan.fault_count == again.fault_count);
+    for (uint32_t i = 0; i < plan.fault_count; i++)
+        fuzz_check(strcmp(plan.faults[i].routine, again.faults[i].routine) == 0 &&
+                   plan.faults[i].call == again.faults[i].call);
     fuzz_check(plan.choice_count == again.choice_count);
     for (uint32_t i = 0; i < plan.choice_count; i++)
         fuzz_check(plan.choices[i].point == again.choices[i].point && plan.choices[i].fiber == again.choices[i].fiber);

@@ -46,6 +46,12 @@ static uint64_t read_clock(void)
     return clock_now;
 }
 
+/* There is one thread. */
+static void no_wake(void *context)
+{
+    (void)context;
+}
+
 static void platform_status(void *context, struct gatehouse_platform_status *status)
 {
     (void)context;
@@ -187,7 +193,9 @@ static void start(struct nt_driver **driver)
         peers[i].fd = -1;
     fuzz_check(nt_driver_load("gatehouse", DriverEntry, NULL, 0, driver) == STATUS_SUCCESS);
     fuzz_check(loop_open(&loop) == 0);
-    fuzz_check(device_server_start(&loop, path, platform_status, NULL, &server, error, sizeof(error)) == 0);
+    struct device_server_options options = {
+        .path = path, .device = "\\\\.\\Gatehouse", .status = platform_status, .wake = no_wake};
+    fuzz_check(device_server_start(&loop, &options, &server, error, sizeof(error)) == 0);
 }
 
 static void remove_folder(void)

@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     image.functions.address = table <= image.size ? table : image.size;
     image.functions.size = (image.size - image.functions.address) / 12 * 12;
     for (unsigned i = 0; i < STACK_WORDS; i++)
-        stack[i] = (uintptr_t)memory + (i * 37 + pc) % (image.size + 1);
+        stack[i] = (uintptr_t)memory + (i * 37 + pc + 1) % (image.size + 1);
     for (unsigned i = 0; i < 16; i++)
         walk.registers[i] = (uintptr_t)&stack[i];
     walk.low = (uintptr_t)stack;

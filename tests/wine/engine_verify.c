@@ -88,3 +88,9 @@ void *nt_trap_address(const char *label)
     (void)label;
     return NULL;
 }
+
+void nt_put_right(KIRQL irql, unsigned locks)
+{
+    (void)irql;
+    (void)locks;
+}
