@@ -62,7 +62,7 @@ clean:
 	rm -rf $(BUILD) build-asan build-tsan build-fuzz
 
 help:
-	@echo 'make             build $(BUILD)/gatehoused and $(BUILD)/gatehouse'
+	@echo 'make             build $(BUILD)/gatehoused, $(BUILD)/gatehouse and $(BUILD)/wfplab'
 	@echo 'make demo        real programs connect in namespaces of their own: held, permitted, blocked (root)'
 	@echo '                 DRIVER=$(BUILD)/windows/gatehouse.sys: the same with the Windows driver file'
 	@echo 'make check       lint, all tests, the library tests again under sanitizers (root)'

@@ -52,6 +52,8 @@ static const char explore_help[] =
     "  --seed N           another seed, other schedules: 1\n"
     "  --strategy NAME    mixed (else: random and priorities in turn), random, priorities, exhaustive or run-on\n"
     "  --preemptions N    of priorities and exhaustive: 3\n"
+    "  --jobs N           processes that search: as many as there are processors\n"
+    "  --limit SECONDS    of real time for a run: 10; 0 for none\n"
     "  --no-faults        no call fails\n"
     "  --all              goes on after a find, until 32 rules and routines were found\n"
     "  --no-shrink        writes all steps\n"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""tutorial_test WFPLAB ROOT - types each command of docs/writing-a-callout-driver.md and compares what it prints.
+"""tutorial_test WFPLAB ROOT - types each command of the documents in DOCUMENTS and compares what it prints.
 
 In a ```console block a line that begins with "$ " is a command, the lines behind it its output. Commands run in a
 folder of their own, which shows the project's folders under their names. Without mingw-w64 those of a .sys are left out.
@@ -13,6 +13,9 @@ import sys
 import tempfile
 
 WFPLAB, ROOT = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+
+
+DOCUMENTS = ('writing-a-callout-driver.md', 'lab.md')
 
 
 def commands(text):
@@ -30,8 +33,10 @@ def commands(text):
 
 
 def main():
-    with open(os.path.join(ROOT, 'docs', 'writing-a-callout-driver.md'), encoding='utf-8') as file:
-        found = list(commands(file.read()))
+    found = []
+    for name in DOCUMENTS:
+        with open(os.path.join(ROOT, 'docs', name), encoding='utf-8') as file:
+            found += commands(file.read())
     wrong, left_out = [], 0
     with tempfile.TemporaryDirectory() as folder:
         for name in ('examples', 'windows', 'nt', 'wfp'):
