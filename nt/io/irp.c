@@ -116,7 +116,7 @@ static void irp_put(struct nt_call *call)
 {
     if (__atomic_sub_fetch(&call->irp_references, 1, __ATOMIC_ACQ_REL) != 0)
         return;
-    if (NT_VERIFYING && !NT_SANITIZED)
+    if (NT_VERIFYING)
         fill_irp(call);
     NT_POISON(&call->irp, sizeof call->irp);
 }
@@ -127,18 +127,20 @@ void nt_call_check_untouched(struct nt_call *call)
     const char *irp = (const char *)&call->irp;
     if (!__atomic_load_n(&call->filled, __ATOMIC_ACQUIRE))
         return;
+    NT_UNPOISON(irp, sizeof(IRP));
     const char *changed = nt_pool_spoilt(irp, kept, NT_IRP_GONE);
     if (changed == NULL)
         changed = nt_pool_spoilt(irp + kept + sizeof(PVOID), sizeof(IRP) - kept - sizeof(PVOID), NT_IRP_GONE);
     if (changed == NULL)
         changed = nt_pool_spoilt((const char *)&call->stack, sizeof call->stack, NT_IRP_GONE);
-    if (changed == NULL)
-        return;
-    nt_about(NT_COMPLETED_IRP, (uintptr_t)irp);
-    nt_violate("irp-used-after-completion", "IoCompleteRequest",
-               "byte %td of the IRP, or of the stack location behind it, was written after the IRP was completed",
-               changed - irp);
-    fill_irp(call);
+    if (changed != NULL) {
+        nt_about(NT_COMPLETED_IRP, (uintptr_t)irp);
+        nt_violate("irp-used-after-completion", "IoCompleteRequest",
+                   "byte %td of the IRP, or of the stack location behind it, was written after the IRP was completed",
+                   changed - irp);
+        fill_irp(call);
+    }
+    NT_POISON(irp, sizeof(IRP));
 }
 
 /* A driver that is not compiled for the lab does not come here. */

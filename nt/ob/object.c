@@ -6,6 +6,7 @@
  * threads are such objects.
  * Pages: wdm.h ObReferenceObject, ObDereferenceObject, ObReferenceObjectByHandle; "Life Cycle of an Object".
  */
+#include "nt/ex/pool.h"
 #include "nt/internal.h"
 
 #include <stdlib.h>
@@ -56,7 +57,7 @@ LONG nt_object_release(PVOID body)
         if (header->destroy != NULL)
             header->destroy(body);
         header->magic = 0;
-        free(header);
+        nt_quarantine_put(header, NT_QUARANTINE_PLAIN); /* that it is gone can be told for a while */
     }
     return left;
 }
