@@ -474,6 +474,8 @@ struct scenario *scenario_parse(const char *file, const char *text, size_t size,
     if (scenario == NULL || (scenario->file = malloc(strlen(file) + 1)) == NULL)
         abort();
     memcpy(scenario->file, file, strlen(file) + 1);
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        line += 3; /* Windows editors begin a file with it */
     while (line < end) {
         const char *next = memchr(line, '\n', (size_t)(end - line));
 
