@@ -183,7 +183,7 @@ static void tell_file(const struct explore_arguments *arguments, const struct ex
     lab_json_number(&json, "faults", found->plan.fault_count);
     lab_json_string(&json, "file", path);
     lab_json_object_end(&json);
-    fputc('\n', stdout);
+    putchar('\n');
 }
 
 static size_t count_kept(const bool *keep, size_t count)
@@ -251,7 +251,7 @@ static void tell_summary(const struct explore_arguments *arguments, const struct
     lab_json_boolean(&json, "complete", end == EXPLORE_COMPLETE);
     lab_json_string(&json, "ended", ends[end]);
     lab_json_object_end(&json);
-    fputc('\n', stdout);
+    putchar('\n');
 }
 
 static int explore(struct explore_arguments *arguments, struct scenario *scenario)
@@ -312,6 +312,8 @@ struct replay {
     struct scenario *scenario;
     struct lab_plan plan;
     bool trace;
+    FILE *events;
+    uint64_t runs; /* in one process; the last one is told */
     struct concurrent_result result;
 };
 
@@ -326,17 +328,21 @@ static void trace_point(void *context, uint32_t point, const char *fiber, const 
 static void replay_once(void *context)
 {
     struct replay *replay = context;
-    struct concurrent_options options = {.trace = replay->trace ? trace_point : NULL};
+    struct concurrent_options options = {.trace = NULL, .events = replay->events};
     struct nt_faults *faults = replay->plan.fault_count == 0 ? NULL : nt_faults_new(0);
     struct nt_fault_call calls[PLAN_FAULTS_MAX];
 
     for (uint32_t i = 0; i < replay->plan.fault_count; i++)
         calls[i] = (struct nt_fault_call){replay->plan.faults[i].routine, replay->plan.faults[i].call};
-    if (faults != NULL)
-        nt_faults_begin_calls(faults, calls, replay->plan.fault_count);
-    concurrent_run(replay->scenario, &replay->plan, &options, &replay->result);
-    if (faults != NULL)
-        (void)nt_faults_end(faults);
+    for (uint64_t run = 1; run <= replay->runs; run++) {
+        if (run == replay->runs && replay->trace)
+            options.trace = trace_point;
+        if (faults != NULL)
+            nt_faults_begin_calls(faults, calls, replay->plan.fault_count);
+        concurrent_run(replay->scenario, &replay->plan, &options, &replay->result);
+        if (faults != NULL)
+            (void)nt_faults_end(faults);
+    }
     nt_faults_free(faults);
 }
 
@@ -386,5 +392,7 @@ int command_replay(int count, char **words)
     if (arguments.options.irql_given)
         replay.plan.irql = arguments.options.irql;
     replay.trace = arguments.options.trace;
+    replay.events = arguments.search.events;
+    replay.runs = arguments.runs_given && arguments.search.runs != 0 ? arguments.search.runs : 1;
     return replay_file(&arguments, &replay);
 }

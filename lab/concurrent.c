@@ -109,15 +109,34 @@ static bool is_possible(const struct conductor *conductor, const struct scenario
     return connection->connect != NULL && (!connection->pended || connection->ended);
 }
 
-/* One at a time: it makes calls of its own, at whose points others run. */
-static void collect(struct conductor *conductor)
+static void tell_step(const struct conductor *conductor, const char *text)
 {
+    if (conductor->options->events != NULL)
+        fprintf(conductor->options->events, "%s\n", text);
+}
+
+static void tell_events(const struct conductor *conductor)
+{
+    const struct trace *trace = &conductor->run->trace;
+
+    for (size_t i = 0; conductor->options->events != NULL && i < trace->count; i++)
+        fprintf(conductor->options->events, "> %s\n", trace->events[i].text);
+}
+
+/* One at a time: it makes calls of its own, at whose points others run. false: nothing came. */
+static bool collect(struct conductor *conductor)
+{
+    bool came;
+
     if (conductor->collecting)
-        return;
+        return false;
     conductor->collecting = true;
     (void)run_collect(conductor->run);
+    tell_events(conductor);
+    came = conductor->run->trace.count != 0;
     trace_clear(&conductor->run->trace);
     conductor->collecting = false;
+    return came;
 }
 
 static void perform(struct conductor *conductor, const struct scenario_step *step)
@@ -126,7 +145,7 @@ static void perform(struct conductor *conductor, const struct scenario_step *ste
 
     if (passed_over || !run_perform(conductor->run, step))
         conductor->result->left_out++;
-    collect(conductor);
+    (void)collect(conductor);
     world_step_ended();
     conductor->moves++;
 }
@@ -260,8 +279,9 @@ static void conduct(struct conductor *conductor)
     for (;;) {
         size_t moves = conductor->moves;
 
-        nt_schedule_settle();
-        collect(conductor);
+        do /* what came made place for more */
+            nt_schedule_settle();
+        while (collect(conductor));
         if (all_over(conductor))
             return;
         if (somebody_sleeps(conductor)) {
@@ -290,9 +310,12 @@ static void perform_all(struct conductor *conductor)
         while (end < scenario->count && !(is_kept(conductor, end) && is_barrier(&scenario->steps[end])))
             end++;
         cast(conductor, at, end);
+        tell_step(conductor, "explored");
         conduct(conductor);
-        if (end < scenario->count && scenario->steps[end].kind != STEP_THEN)
+        if (end < scenario->count && scenario->steps[end].kind != STEP_THEN) {
+            tell_step(conductor, scenario->source.text[scenario->steps[end].expected_at - 1]);
             perform(conductor, &scenario->steps[end]);
+        }
         at = end + 1;
     }
 }

@@ -11,6 +11,8 @@
 #ifndef LAB_CONCURRENT_H
 #define LAB_CONCURRENT_H
 
+#include <stdio.h>
+
 #include "lab/plan.h"
 #include "lab/scenario_run.h"
 
@@ -26,6 +28,9 @@ struct concurrent_result {
 struct concurrent_options {
     const bool *keep; /* which steps; NULL: all */
     bool no_expect;   /* `expect` is passed over */
+    /* What came of it, NULL: nowhere. Like a recorded scenario, but with one step "explored" for all that ran at the
+     * same time; of one source its events are in their order (tests/model/trace_check.py). */
+    FILE *events;
     /* Each point as it is passed; NULL: none. See nt_schedule_options. */
     void (*trace)(void *context, uint32_t point, const char *fiber, const char *routine, uint64_t time);
     void *trace_context;

@@ -148,6 +148,12 @@ static void refuse(const char *routine, const void *caller)
     siglongjmp(outside, 1);
 }
 
+_Noreturn void crash_leave(int code)
+{
+    for (;;)
+        (void)syscall(SYS_exit_group, code);
+}
+
 _Noreturn void exit(int code)
 {
     void (*end)(int code);
@@ -170,12 +176,6 @@ _Noreturn void abort(void)
     (void)sigaction(SIGABRT, &usual, NULL);
     (void)raise(SIGABRT);
     _exit(LAB_FAILED);
-}
-
-_Noreturn void crash_leave(int code)
-{
-    for (;;)
-        (void)syscall(SYS_exit_group, code);
 }
 
 _Noreturn void _exit(int code)

@@ -29,10 +29,10 @@ enum crash crash_guard(void (*body)(void *context), void *context, unsigned seco
 /* What the report of a SIGALRM says of the limit when somebody else keeps it; inside of body. */
 void crash_limit(unsigned seconds);
 
+/* Ends the process, inside of body too, where exit and its like are a driver's mistake. */
+_Noreturn void crash_leave(int code);
+
 /* A fault is being told, by the caller's violation handler. */
 bool crash_telling(void);
-
-/* Ends this process at once, also inside of crash_guard, where a driver's own _exit is refused. */
-_Noreturn void crash_leave(int code);
 
 #endif

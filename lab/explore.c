@@ -299,6 +299,11 @@ bool explore_search(struct explorer *explorer, enum explore_end *end, struct wor
         }
     }
     count_runs(explorer);
+    /* Runs behind what was found, and those that were tried again, do not count. */
+    if (explorer->found_count != 0 && !explorer->options.all)
+        explorer->runs = explorer->found[0].run + 1;
+    if (explorer->runs > explorer->options.runs)
+        explorer->runs = explorer->options.runs;
     *end = phase.complete                                              ? EXPLORE_COMPLETE
            : explorer->time_over                                       ? EXPLORE_TIME
            : explorer->options.stop != NULL && *explorer->options.stop ? EXPLORE_STOPPED

@@ -18,6 +18,7 @@
 #define LAB_EXPLORE_H
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "lab/concurrent.h"
 #include "lab/plan.h"
@@ -35,6 +36,7 @@ struct explore_options {
     bool mixed;           /* random walks and priorities in turn; else strategy alone */
     unsigned preemptions; /* of priorities and exhaustive */
     bool faults, strict, all;
+    FILE *events; /* of each run, after a line with its number; NULL: nowhere */
     bool irql_given;
     enum world_irql irql;
     /* A few times a second; NULL: none. */

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lab/crash.h"
 #include "lab/world_engine.h"
@@ -23,7 +22,8 @@ static struct child {
     struct explore_slot *slot;
     struct lab_plan plan;
     bool sweeping;
-    bool broken; /* a rule was broken in this run that is not wanted */
+    struct nt_faults *faults; /* of this run; NULL: no call fails */
+    bool broken;              /* a rule was broken in this run that is not wanted */
 } child;
 
 bool explore_same_place(const struct nt_report *a, const struct nt_report *b)
@@ -54,8 +54,8 @@ static bool is_exhaustive(const struct explorer *explorer)
 /* The calls that failed in this run. */
 static void name_faults(struct lab_plan *plan)
 {
-    unsigned count;
-    const struct nt_fault_call *calls = nt_faults_of_run(child.explorer->faults, &count);
+    unsigned count = 0;
+    const struct nt_fault_call *calls = child.faults == NULL ? NULL : nt_faults_of_run(child.faults, &count);
 
     for (plan->fault_count = 0; plan->fault_count < count; plan->fault_count++) {
         struct plan_fault *fault = &plan->faults[plan->fault_count];
@@ -144,9 +144,12 @@ static void make_plan(const struct explorer *explorer, uint64_t number)
 /* false: the scenario cannot be run. */
 static bool run_planned(void)
 {
-    struct concurrent_options options = {.keep = child.explorer->keep, .no_expect = !child.explorer->expects};
+    struct concurrent_options options = {
+        .keep = child.explorer->keep, .no_expect = !child.explorer->expects, .events = child.explorer->options.events};
     struct concurrent_result result;
 
+    if (options.events != NULL)
+        fprintf(options.events, "run %llu\n", (unsigned long long)child.slot->at);
     child.board->current = child.slot->at;
     child.slot->plan = child.plan;
     child.slot->plan.choices = NULL;
@@ -162,10 +165,16 @@ static bool run_planned(void)
 static bool run_with_faults(void)
 {
     struct nt_fault_call calls[PLAN_FAULTS_MAX];
-    struct nt_faults *faults = child.plan.fault_count == 0 ? NULL : child.explorer->faults;
+    static struct nt_faults
+        *own; /* children run at the same time: explorer->faults counts the calls of the sweep alone */
+
+    if (own == NULL)
+        own = nt_faults_new(0);
+    struct nt_faults *faults = child.plan.fault_count == 0 ? NULL : own;
 
     for (uint32_t i = 0; i < child.plan.fault_count; i++)
         calls[i] = (struct nt_fault_call){child.plan.faults[i].routine, child.plan.faults[i].call};
+    child.faults = faults;
     if (faults != NULL)
         nt_faults_begin_calls(faults, calls, child.plan.fault_count);
     bool good = run_planned();
@@ -211,6 +220,7 @@ static int sweep(void)
                                    .irql = explorer->options.irql_given ? explorer->options.irql : WORLD_IRQL_DISPATCH};
     while (!slot->swept && slot->at < explorer->options.runs) {
         child.sweeping = slot->at != 0;
+        child.faults = child.sweeping ? explorer->faults : NULL;
         if (child.sweeping)
             nt_faults_begin(explorer->faults, 0);
         if (!run_planned())

@@ -21,10 +21,10 @@
 
 enum {
     CHILD_CLEAN = 101, /* nothing is left to do */
-    CHILD_FOUND,    /* in run slot->at */
-    CHILD_COMPLETE, /* exhaustive: there is no further schedule */
-    CHILD_BROKEN,   /* slot->error; the lab's own faults end with this code, too */
-    CHILD_AGAIN     /* goes on at slot->at, in a new child */
+    CHILD_FOUND,       /* in run slot->at */
+    CHILD_COMPLETE,    /* exhaustive: there is no further schedule */
+    CHILD_BROKEN,      /* slot->error; the lab's own faults end with this code, too */
+    CHILD_AGAIN        /* goes on at slot->at, in a new child */
 };
 
 struct explore_record {

@@ -117,6 +117,9 @@ static bool read_word(struct parsing *parsing)
         good = read_strategy(read, value);
     } else if (!missing && (value = value_of(parsing, "--out", &missing)) != NULL) {
         read->out = value;
+    } else if (!missing && (value = value_of(parsing, "--events", &missing)) != NULL) {
+        read->search.events = fopen(value, "w");
+        good = read->search.events != NULL || wrong(value, "this file for --events cannot be written.");
     } else if (!missing && !read_number(parsing, &good)) {
         parsing->rest[parsing->rest_count++] = parsing->text[parsing->at];
     }
@@ -158,7 +161,9 @@ bool explore_arguments_read(int count, char **arguments, struct explore_argument
         return wrong(read->options.scenarios[1], "one scenario at a time is explored.");
     if (read->search.seconds != 0 && !read->runs_given)
         read->search.runs = UINT64_MAX;
-    if (read->search.jobs == 0)
+    if (read->search.events != NULL)
+        read->search.jobs = 1; /* one file, in order */
+    else if (read->search.jobs == 0)
         read->search.jobs = processors();
     /* 0: no limit, as for run */
     read->search.hang_ms =

@@ -117,8 +117,8 @@ static bool watch_start(struct run *run)
 {
     if (run->watch_read != NULL)
         return true;
-    if (!world_call_start(run->watch, GATEHOUSE_IOCTL_READ_EVENTS, NULL, 0, room_of(run, RUN_MESSAGE),
-                          &run->watch_read, &run->error))
+    if (!world_call_start(run->watch, GATEHOUSE_IOCTL_READ_EVENTS, NULL, 0, room_of(run, RUN_MESSAGE), &run->watch_read,
+                          &run->error))
         return false;
     run_settle(run);
     return true;
@@ -304,7 +304,8 @@ bool step_read(struct run *run, const struct scenario_step *step)
     if (client->raw)
         return run_wrong(run, "%s is not a client of Gatehouse or the article: use send", client_name(run, step));
     if (!world_call_start(client->device, code_of_read(client), NULL, 0,
-                          client->seed ? sizeof(USER_CLASSIFY_REQUEST) : room_of(run, step->value), &call.call, &run->error))
+                          client->seed ? sizeof(USER_CLASSIFY_REQUEST) : room_of(run, step->value), &call.call,
+                          &run->error))
         return false;
     client->reads[client->read_count++] = call;
     run_settle(run);

@@ -46,7 +46,7 @@ struct run_connection {
 struct run_call {
     struct world_call *call;
     const struct scenario_step *step; /* send, message; NULL: a read of Gatehouse's protocol */
-    bool kept; /* somebody looks at it: it is not collected */
+    bool kept;                        /* somebody looks at it: it is not collected */
 };
 
 struct run_client {

@@ -140,6 +140,16 @@ void nt_begin_verified(enum nt_beginning what, uint64_t key)
         hold(key);
 }
 
+void nt_begin_at(enum nt_beginning what, uint64_t key, const struct nt_stack *stack)
+{
+    if (!NT_VERIFYING)
+        return;
+    uint32_t number = nt_depot_put(stack);
+    nt_verify_lock(&lock);
+    put(what, key, number);
+    nt_verify_unlock(&lock);
+}
+
 void nt_end_verified(enum nt_beginning what, uint64_t key)
 {
     if (what == NT_BEGAN_LOCK)

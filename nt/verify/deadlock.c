@@ -5,6 +5,8 @@
  * System threads and clocks may wait for ever, unless for a lock; everybody else is in a routine that has to end.
  */
 #include "nt/verify/fibers.h"
+#include "nt/verify/report.h"
+#include "nt/verify/stack.h"
 
 #include <stdio.h>
 
@@ -33,6 +35,24 @@ static const struct fiber *holds_up(const struct fiber *fiber)
     return fiber->wait.due == NT_NEVER ? find(holder_of(fiber)) : NULL;
 }
 
+static bool take_stack(const struct fiber *fiber, struct nt_stack *stack)
+{
+    stack->count = (uint32_t)nt_schedule_stack(fiber->number, stack->frames, NT_STACK_MAX);
+    return stack->count != 0;
+}
+
+/* The report shows where the one stands, and where the other; NULL: nobody. */
+static void show_stacks(const struct fiber *one, const struct fiber *other)
+{
+    static struct nt_stack stack; /* until the violation was told */
+    if (other != NULL && other != one && take_stack(other, &stack)) {
+        nt_begin_at(NT_BEGAN_WAIT, other->number, &stack);
+        nt_about(NT_BEGAN_WAIT, other->number);
+    }
+    if (take_stack(one, &stack)) /* not of the running one: nt_violate takes that itself */
+        nt_about_stack(&stack);
+}
+
 bool nt_fibers_report_circle(const struct fiber *fiber)
 {
     char text[400];
@@ -48,6 +68,7 @@ bool nt_fibers_report_circle(const struct fiber *fiber)
                                  next->name, next->wait.routine, holder->name);
         next = holder;
     } while (next != fiber && used < sizeof text);
+    show_stacks(fiber, holds_up(fiber));
     nt_violate("deadlock", fiber->wait.routine, "each waits for the next: %s", text);
     return true;
 }
@@ -78,6 +99,18 @@ size_t nt_schedule_stack(uint32_t number, const void **frames, size_t room)
     return fiber == NULL || fiber == nt_fiber_current() ? 0 : nt_fiber_trace(&fiber->machine, frames, room);
 }
 
+/* Who has what it waits for, else another that waits. */
+static const struct fiber *find_other(const struct fiber *fiber)
+{
+    struct fiber **fibers;
+    size_t count = nt_fibers(&fibers);
+    const struct fiber *other = find(holder_of(fiber));
+    for (size_t index = 0; index < count && other == NULL; index++)
+        if (fibers[index] != fiber && waits(fibers[index]))
+            other = fibers[index];
+    return other;
+}
+
 bool nt_fibers_report_deadlock(void)
 {
     struct fiber **fibers;
@@ -99,6 +132,7 @@ bool nt_fibers_report_deadlock(void)
         if (holder_of(fiber) != 0 && used < sizeof text)
             used += (size_t)snprintf(text + used, sizeof text - used, " for %s", nt_schedule_name(holder_of(fiber)));
     }
+    show_stacks(first, find_other(first));
     nt_violate("deadlock", first->wait.routine, "nobody can go on: %s", text);
     return true;
 }

@@ -48,6 +48,7 @@ const char *nt_beginning_name(enum nt_beginning what)
         [NT_COMPLETED_OPERATION] = "the operation was completed",
         [NT_BEGAN_OBJECT] = "the object was made",
         [NT_BEGAN_CLASSIFY] = "the classify ran",
+        [NT_BEGAN_WAIT] = "another one waits",
         [NT_ABOUT_ROUTINE] = "the routine that returned begins",
     };
     return names[what];

@@ -23,6 +23,9 @@
 #define TAIL_JUMPS  1000u          /* how often time may pass after all that have to end have ended */
 #define START       36000000000ull /* one hour */
 #define CLOCKS      2u
+#define FAR         3155760000000000ull /* ten years: whoever waits for longer waits for ever */
+#define SPIN        200u                /* what a fiber in able may spin before time passes: a yield counts YIELD ... */
+#define YIELD       100u                /* ... a run of RUN_LENGTH points counts 1 */
 
 bool nt_scheduling;
 unsigned nt_leaves;
@@ -37,6 +40,8 @@ static struct nt_fiber caller;
 static const struct nt_schedule_options *options;
 static struct nt_schedule_result outcome;
 static uint32_t max_points, run_length, tail_jumps;
+static bool yields;
+static size_t spun;          /* since a fiber had to wait */
 static uint64_t now, waited; /* virtual time; and what of it passed because nobody could run */
 static uint64_t serial;
 static bool early; /* the strategy may let time jump */
@@ -176,7 +181,7 @@ static uint64_t next_due(void)
         if (fiber->state == FIBER_WAITING && !fiber->wait.patient && fiber->wait.due < due)
             due = fiber->wait.due;
     }
-    return due;
+    return due != NT_NEVER && due > now && due - now > FAR ? NT_NEVER : due;
 }
 
 /* Whose patience ends first; NULL: nobody's. Its due is in waited time. */
@@ -286,6 +291,20 @@ static void jump_early(void)
     now = due;
 }
 
+/* Whoever spins until a time has come would never see it come: once all who can go on only spin, time passes. */
+static void spin(void)
+{
+    run_length = 0;
+    nt_strategy_tire(current->number);
+    spun += yields ? YIELD : 1;
+    yields = false;
+    if (spun < SPIN * able_count)
+        return;
+    spun = 0;
+    if (pass_time())
+        find_able();
+}
+
 void nt_schedule_point(const char *routine)
 {
     if (nt_leaves != 0)
@@ -296,10 +315,8 @@ void nt_schedule_point(const char *routine)
         return;
     jump_early();
     find_able();
-    if (tired) {
-        run_length = 0;
-        nt_strategy_tire(current->number);
-    }
+    if (tired)
+        spin();
     if (able_count > 1)
         change_to(pick_next(!tired));
 }
@@ -314,6 +331,7 @@ void nt_schedule_yield(void)
     if (!nt_scheduling || nt_leaves != 0)
         return;
     run_length = RUN_LENGTH;
+    yields = true;
     nt_schedule_point("YieldProcessor");
 }
 
@@ -340,6 +358,7 @@ static void check_circle(void)
 /* The current fiber cannot go on, or has ended: who can. Ends the run when nobody ever will. */
 static struct fiber *find_other(const char *routine)
 {
+    spun = 0;
     count_point(routine);
     jump_early();
     for (find_able(); able_count == 0; find_able())
@@ -474,7 +493,7 @@ bool nt_schedule_flag(const uint32_t *flag, uint64_t due)
     struct nt_wait wait = {.routine = routine,
                            .ready = flag_is_set,
                            .context = flag,
-                           .due = nt_self.waits_patiently && due != NT_NEVER ? due - now : due,
+                           .due = nt_self.waits_patiently && due != NT_NEVER ? (due > now ? due - now : 0) : due,
                            .patient = nt_self.waits_patiently,
                            .has_to_end = nt_self.waits_in != NULL,
                            .holder = nt_self.waits_for};
@@ -490,8 +509,7 @@ void nt_schedule_settle(void)
 
 void nt_schedule_sleep(uint64_t interval)
 {
-    struct nt_wait wait = {.routine = "nt_schedule_sleep",
-                           .due = interval < NT_NEVER - now ? now + interval : NT_NEVER};
+    struct nt_wait wait = {.routine = "nt_schedule_sleep", .due = interval < FAR ? now + interval : NT_NEVER};
     current->sleeps = true;
     (void)nt_schedule_until(&wait);
     current->sleeps = false;
@@ -499,7 +517,7 @@ void nt_schedule_sleep(uint64_t interval)
 
 void nt_schedule_skip(uint64_t interval)
 {
-    now += interval;
+    now += interval < FAR ? interval : FAR;
 }
 
 static void begin_run(const struct nt_schedule_options *given)
@@ -507,10 +525,12 @@ static void begin_run(const struct nt_schedule_options *given)
     options = given;
     outcome = (struct nt_schedule_result){0};
     max_points = given->max_points == 0 ? MOST_POINTS : given->max_points;
-    early = given->strategy != NT_RUN_ON;
+    early = given->strategy != NT_RUN_ON && !given->on_time;
     live_count = 0;
     nt_leaves = 0;
     run_length = tail_jumps = 0;
+    yields = false;
+    spun = 0;
     now = START;
     waited = serial = 0;
     current_place = 0;

@@ -44,6 +44,7 @@ struct nt_schedule_options {
     uint64_t seed;
     unsigned preemptions;            /* NT_PRIORITIES: change points; NT_EXHAUSTIVE: the bound */
     uint32_t max_points;             /* 0: 1,000,000 */
+    bool on_time;                    /* no timer comes early: time moves only when nobody can run */
     const struct nt_choice *choices; /* NT_REPLAY */
     size_t choice_count;
     /* Each point as it is passed, for traces; NULL: none. */

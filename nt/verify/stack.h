@@ -37,6 +37,9 @@ void nt_stack_take_from(const void *frame, struct nt_stack *stack);
  * byte behind its pc, so that all frames are alike: the place meant lies before them. */
 void nt_stack_take_at(struct nt_walk *walk, struct nt_stack *stack);
 
+/* As nt_begin, with a stack that is not the caller's. */
+void nt_begin_at(enum nt_beginning what, uint64_t key, const struct nt_stack *stack);
+
 /* Room for a step out of code without frame pointers: *value is the word at address. false: outside the stack. */
 bool nt_walk_read(const struct nt_walk *walk, uintptr_t address, uintptr_t *value);
 

@@ -40,6 +40,7 @@ enum nt_beginning {
     NT_COMPLETED_OPERATION,
     NT_BEGAN_OBJECT,   /* device, link, timer, work item, thread, callout, filter ...: where it was made */
     NT_BEGAN_CLASSIFY, /* the classify whose values are used after it returned */
+    NT_BEGAN_WAIT,     /* where another fiber waits, by its number */
     NT_ABOUT_ROUTINE,  /* in reports only: nt_about_routine */
     NT_BEGINNINGS
 };

@@ -4,9 +4,9 @@
  */
 #include "driver_fixture.h"
 
+#include "nt/verify/scheduler.h"
 #include "tests/driver/load.h"
-
-#include <time.h>
+#include "tests/lib/threads.h"
 
 static _Atomic uint64_t clock_now;
 static _Atomic uint64_t endpoints = 1000;
@@ -37,6 +37,10 @@ void fixture_load(const struct nt_registry_dword *values, size_t count)
 
 void fixture_load_real_time(const struct nt_registry_dword *values, size_t count)
 {
+    if (nt_scheduled()) {
+        fixture_load(values, count);
+        return;
+    }
     real_time = true;
     nt_set_clock(NULL);
     nt_runner_start();
@@ -71,6 +75,11 @@ void fixture_unload(void)
 
 void fixture_advance(uint64_t ticks)
 {
+    if (nt_scheduled()) {
+        nt_schedule_skip(ticks);
+        nt_schedule_settle();
+        return;
+    }
     clock_now += ticks;
     nt_pump();
 }
@@ -116,6 +125,7 @@ void fixture_start_with(struct fixture_call *call, struct nt_file *file, uint32_
     call->information = 0;
     call->status = STATUS_PENDING;
     nt_device_control(file, code, input, input_size, output_size, call_done, call, &call->call);
+    thread_settle();
 }
 
 void fixture_start(struct fixture_call *call, struct nt_file *file, uint32_t code, size_t output_size)
@@ -125,10 +135,9 @@ void fixture_start(struct fixture_call *call, struct nt_file *file, uint32_t cod
 
 NTSTATUS fixture_finish(struct fixture_call *call)
 {
-    for (int i = 0; i < 5000 && call->done == 0; i++) {
-        struct timespec pause = {0, 1000000};
-        nanosleep(&pause, NULL);
-    }
+    thread_settle();
+    for (int i = 0; i < 5000 && call->done == 0; i++)
+        thread_sleep(1000);
     assert_int_equal(call->done, 1);
     nt_call_put(call->call);
     return call->status;
@@ -137,6 +146,7 @@ NTSTATUS fixture_finish(struct fixture_call *call)
 void fixture_cancel(struct fixture_call *call)
 {
     nt_call_cancel(call->call);
+    thread_settle();
 }
 
 struct control_answer {
@@ -164,7 +174,9 @@ NTSTATUS fixture_control(struct nt_file *file, uint32_t code, const void *input,
     struct control_answer answer = {0, 0, 0, output, output_size};
     struct nt_call *call;
 
+    thread_settle();
     nt_device_control(file, code, input, input_size, output_size, control_done, &answer, &call);
+    thread_settle();
     assert_int_equal(answer.done, 1);
     nt_call_put(call);
     if (information != NULL)

@@ -23,6 +23,7 @@
 
 #include "gatehouse/protocol.h"
 #include "gatehouse/status.h"
+#include "tests/lib/threads.h"
 #include "wfp/ale.h"
 
 #define MS 10000ull
@@ -100,11 +101,13 @@ void fixture_connect(struct fixture_connection *connection);
 
 #define assert_pended(c)                                                                                               \
     do {                                                                                                               \
+        thread_settle();                                                                                               \
         assert_int_equal((c)->first.outcome, WFP_PENDED);                                                              \
         assert_int_equal((c)->done, 0);                                                                                \
     } while (0)
 #define assert_decided(c, outcome_)                                                                                    \
     do {                                                                                                               \
+        thread_settle();                                                                                               \
         assert_true((c)->first.outcome != WFP_PENDED || (c)->done == 1);                                               \
         assert_int_equal((c)->final.outcome, outcome_);                                                                \
     } while (0)

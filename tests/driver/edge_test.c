@@ -8,7 +8,7 @@
 
 #include <ntifs.h>
 
-#include <pthread.h>
+#include "tests/lib/threads.h"
 #include <time.h>
 
 #define HELD 150
@@ -76,10 +76,8 @@ static uint64_t offered_id;
 
 static void wait_for(_Atomic bool *flag)
 {
-    for (int i = 0; i < 50000 && !*flag; i++) {
-        struct timespec pause = {0, 100000};
-        nanosleep(&pause, NULL);
-    }
+    for (int i = 0; i < 50000 && !*flag; i++)
+        thread_sleep(100);
     assert_true(*flag);
 }
 
@@ -97,12 +95,11 @@ static void offered_inside(void *context, NTSTATUS status, const void *output, s
     wait_for(&decided);
 }
 
-static void *block_inside(void *file)
+static void block_inside(void *file)
 {
     wait_for(&inside);
     assert_int_equal(fixture_decide(file, offered_id, GATEHOUSE_VERDICT_BLOCK, 0, 0), 0);
     decided = true;
-    return NULL;
 }
 
 /* A socket tries again where it was permitted before and refused by the peer; this time it is blocked, so early that
@@ -115,7 +112,7 @@ static void a_block_outlives_an_old_permit(void **state)
     struct gatehouse_request request;
     struct nt_file *decider;
     struct nt_call *call;
-    pthread_t thread;
+    struct test_thread thread;
 
     (void)state;
     fixture_load(NULL, 0);
@@ -128,9 +125,9 @@ static void a_block_outlives_an_old_permit(void **state)
 
     inside = decided = false;
     nt_device_control(decider, GATEHOUSE_IOCTL_GET_REQUESTS, NULL, 0, 1000, offered_inside, NULL, &call);
-    pthread_create(&thread, NULL, block_inside, decider);
+    thread_start(&thread, "decider", block_inside, decider);
     fixture_connect_to(&again, endpoint, &how);
-    pthread_join(thread, NULL);
+    thread_join(&thread);
     nt_call_put(call);
     assert_decided(&again, WFP_BLOCK);
     assert_int_equal(fixture_status(NULL).verdicts, 0);

@@ -4,32 +4,28 @@
  *
  * Even endpoints belong to a program that the decider always blocks, odd ones to one it always
  * permits; so whatever happens, an even one is never permitted. Each connection ends exactly once.
- * Made for TSan and ASan; also run plain.
+ * Made for TSan and ASan; also run plain, and, shorter, under the scheduler.
  */
 #include "driver_fixture.h"
 
-#include <pthread.h>
-#include <time.h>
+#include "nt/verify/scheduler.h"
+#include "tests/lib/threads.h"
 
 #define CONNECTORS 2
 #define EACH       6000
+#define SCHEDULED  120 /* of EACH, on a fiber */
 #define RECENT     40
 #define LINGER     500 /* every so many stays until the end */
 
 static _Atomic bool stop;
 static struct fixture_connection connections[CONNECTORS][EACH];
 static _Atomic unsigned wrong, permitted, blocked;
+static int each;
 
 static uint32_t next_random(uint32_t *state)
 {
     *state = *state * 1664525u + 1013904223u;
     return *state >> 16;
-}
-
-static void pause_us(long us)
-{
-    struct timespec pause = {0, us * 1000};
-    nanosleep(&pause, NULL);
 }
 
 static void end_connection(struct fixture_connection *c, uint32_t *random)
@@ -44,12 +40,12 @@ static void end_connection(struct fixture_connection *c, uint32_t *random)
     wfp_ale_endpoint_closed(c->endpoint);
 }
 
-static void *connector(void *argument)
+static void connector(void *argument)
 {
     unsigned self = (unsigned)(uintptr_t)argument;
     uint32_t random = self + 1;
 
-    for (unsigned i = 0; i < EACH; i++) {
+    for (int i = 0; i < each; i++) {
         UINT64 endpoint = fixture_endpoint();
         fixture_connect_to(&connections[self][i], endpoint,
                            &(struct fixture_connect){.program = endpoint % 2 ? "/bin/odd" : "/bin/even",
@@ -58,9 +54,8 @@ static void *connector(void *argument)
         if (i >= RECENT && (i - RECENT) % LINGER != 0)
             end_connection(&connections[self][i - RECENT], &random);
         if (i % 4 == 0)
-            pause_us(300);
+            thread_sleep(300);
     }
-    return NULL;
 }
 
 static uint32_t verdict_of(const struct gatehouse_request *request)
@@ -78,7 +73,7 @@ static void decide_one(struct nt_file *file, const struct gatehouse_request *req
 }
 
 /* Decides for a while, dies with requests in hand and reads waiting, comes back. */
-static void *decider(void *argument)
+static void decider(void *argument)
 {
     struct fixture_call *call = calloc(1, sizeof(*call));
     uint32_t random = 77;
@@ -101,7 +96,7 @@ static void *decider(void *argument)
                 fixture_start(call, file, GATEHOUSE_IOCTL_GET_REQUESTS, 4000);
             last = 0;
             for (int i = 0; i < 20 && call->done == 0; i++)
-                pause_us(100);
+                thread_sleep(100);
             fixture_cancel(call);
             if (fixture_finish(call) != STATUS_SUCCESS)
                 continue;
@@ -122,11 +117,10 @@ static void *decider(void *argument)
         fixture_finish(call);
         if (next_random(&random) % 8 == 0) { /* away for longer than the deadline */
             for (int i = 0; i < 150 && !stop; i++)
-                pause_us(1000);
+                thread_sleep(1000);
         }
     }
     free(call);
-    return NULL;
 }
 
 /* With a policy that holds, whatever is pended is held or has ended in one of these ways, at every moment. */
@@ -138,7 +132,7 @@ static bool adds_up(struct gatehouse_status s)
 }
 
 /* Observes; half of its reads are cancelled while something may just be filling them. */
-static void *observer(void *argument)
+static void observer(void *argument)
 {
     struct fixture_call *call = calloc(1, sizeof(*call));
     uint32_t random = (uint32_t)(uintptr_t)argument;
@@ -148,7 +142,7 @@ static void *observer(void *argument)
         for (int i = 0; i < 50 && !stop; i++) {
             fixture_start(call, file, GATEHOUSE_IOCTL_READ_EVENTS, 60000);
             if (next_random(&random) % 2)
-                pause_us(100);
+                thread_sleep(100);
             fixture_cancel(call);
             NTSTATUS status = fixture_finish(call);
             if (status != STATUS_SUCCESS && status != STATUS_CANCELLED)
@@ -159,7 +153,6 @@ static void *observer(void *argument)
         nt_file_close(file);
     }
     free(call);
-    return NULL;
 }
 
 static void judge(const struct fixture_connection *c)
@@ -178,24 +171,27 @@ static void judge(const struct fixture_connection *c)
 static void everybody_at_once(void **state)
 {
     const struct nt_registry_dword values[] = {{"DeadlineMs", 100}, {"Capacity", 60}};
-    pthread_t connectors[CONNECTORS], others[3];
+    struct test_thread connectors[CONNECTORS], others[3];
     uint32_t random = 1;
 
     (void)state;
+    each = nt_scheduled() ? SCHEDULED : EACH;
+    wrong = permitted = blocked = 0;
+    stop = false;
     fixture_load_real_time(values, 2);
-    pthread_create(&others[0], NULL, decider, NULL);
+    thread_start(&others[0], "decider", decider, NULL);
     for (uintptr_t i = 1; i < 3; i++)
-        pthread_create(&others[i], NULL, observer, (void *)i);
+        thread_start(&others[i], "observer", observer, (void *)i);
     for (uintptr_t i = 0; i < CONNECTORS; i++)
-        pthread_create(&connectors[i], NULL, connector, (void *)i);
+        thread_start(&connectors[i], "connector", connector, (void *)i);
     for (int i = 0; i < CONNECTORS; i++)
-        pthread_join(connectors[i], NULL);
+        thread_join(&connectors[i]);
     stop = true;
     for (int i = 0; i < 3; i++)
-        pthread_join(others[i], NULL);
+        thread_join(&others[i]);
     for (int i = 0; i < CONNECTORS; i++)
-        for (int k = 0; k < EACH; k++)
-            if (k >= EACH - RECENT || k % LINGER == 0)
+        for (int k = 0; k < each; k++)
+            if (k >= each - RECENT || k % LINGER == 0)
                 end_connection(&connections[i][k], &random);
     struct gatehouse_status status = fixture_status(NULL);
     assert_int_equal(status.held, 0);
@@ -203,10 +199,12 @@ static void everybody_at_once(void **state)
     assert_int_equal(status.decider_pid, 0);
     fixture_unload();
     for (int i = 0; i < CONNECTORS; i++)
-        for (int k = 0; k < EACH; k++)
+        for (int k = 0; k < each; k++)
             judge(&connections[i][k]);
     assert_int_equal(wrong, 0);
-    assert_int_equal(permitted + blocked, CONNECTORS * EACH);
+    assert_int_equal(permitted + blocked, CONNECTORS * each);
+    if (nt_scheduled())
+        return;
     assert_true(permitted > 100 && status.permitted_by_decider > 10);
     print_message("permitted %u blocked %u; by decider %llu+%llu, answer %llu, expired %llu, cancelled %llu, requeued "
                   "%llu, full %llu\n",

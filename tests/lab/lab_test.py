@@ -105,6 +105,40 @@ def shared_object(folder):
     assert 'it cannot be opened' in run(folder, ['load'], objects, want=2)
 
 
+BAD = {
+    'exit(0)': (1, 'exit: it would end the program'),
+    '_exit(0)': (1, '_exit: it would end the program'),
+    'abort()': (1, 'bad.c:4: error: abort: it would end the program'),
+    '*(volatile int *)0 = 1': (1, 'bad.c:4: error: memory access: address 0x0 was used'),
+    '*(volatile int *)0x123456789abcdef0ull = 1': (1, 'an address was used that no memory can have'),
+    'volatile char all[4000000]; all[0] = 1': (1, 'the stack is used up'),
+    'KIRQL old; KeRaiseIrql(2, &old)': (1, 'DriverEntry: called at IRQL 0, it returned at 2 [irql-changed]'),
+    'int ZwCreateFile(void), ZwReadFile(void); ZwCreateFile(), ZwReadFile()':
+        (2, ': neither the driver nor wfplab has that'),
+}
+
+
+@case('a driver that ends the program, uses up its stack, or wants what is not there: one clear sentence each')
+def bad_drivers(folder):
+    source = os.path.join(folder, 'bad.c')
+    for body, (want, sentence) in BAD.items():
+        with open(source, 'w', encoding='utf-8') as file:
+            file.write('#include <ntddk.h>\n#include <stdlib.h>\n#include <unistd.h>\nstatic void bad(void) { ' + body +
+                       '; }\nNTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)\n'
+                       '{ (void)driver, (void)path; bad(); return 1 == 1 ? STATUS_UNSUCCESSFUL : 0; }\n')
+        said = run(folder, ['load'], source, want=want)
+        assert sentence in said, f'{body}: {said}'
+
+
+@case('output that cannot be written is exit code 3, a missing compiler one sentence')
+def unwritten(folder):
+    with open('/dev/full', 'w', encoding='utf-8') as full:
+        done = subprocess.run([WFPLAB, 'rules'], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+                              check=False)
+    assert done.returncode == 3 and 'stdout cannot be written' in done.stderr, done
+    assert 'the C compiler nocc cannot be run' in run(folder, ['load'], want=2, CC='nocc')
+
+
 @case('the recorded scenarios give the same events on the driver from source')
 def recorded_source(folder):
     code, out, err = lab(folder, 'run', *GATEHOUSE, *(os.path.join(FILES, name) for name in sorted(os.listdir(FILES))))

@@ -49,7 +49,7 @@ def found(scratch, name, bug, command, rule, word):
     options = ['--runs', SCHEDULES] if command == 'explore' else []
     code, out, said = wfplab(scratch, command, '--json', *options, '-D', f'BUG={bug}', driver,
                              os.path.join(FOLDER, name + '.scenario'))
-    reports = [json.loads(line) for line in out.splitlines() if line.startswith('{')]
+    reports = [json.loads(line) for line in out.splitlines() if line.startswith("{\"schema\"")]
     first = next((report for report in reports if report.get('rule') == rule), None)
     if code != 1 or first is None:
         return f'exit code {code}, {rule} is not named\n{said}'

@@ -25,7 +25,7 @@ AT_ONCE = ('full', 'no-decider', 'cannot-pend', 'unload', 'cancel')
 ALWAYS = {'cancel': 'block', 'unload': 'block'}
 
 # The steps in which time passes.
-TIME = ('sleep', 'until', 'suspend', 'resume')
+TIME = ('sleep', 'until', 'suspend', 'resume', 'explored')
 
 # Where a connection can be when a step is over.
 QUIET = ('FREE', 'QUEUED', 'OFFERED')
@@ -33,7 +33,7 @@ QUIET = ('FREE', 'QUEUED', 'OFFERED')
 # Where one connection may be: its state, who has it, who claimed it and for what, what it was told; pended, given back.
 Place = collections.namedtuple('Place', 'state owner who verdict told pended again')
 NOWHERE = Place('FREE', None, None, None, None, False, False)
-Event = collections.namedtuple('Event', 'line source words verdict', defaults=[None])  # verdict: the answered one
+Event = collections.namedtuple('Event', 'line source words verdict name', defaults=[None, None])  # verdict: the answered one
 
 
 class Step:
@@ -41,9 +41,17 @@ class Step:
         self.line, self.words, self.events = line, words, []
         self.kind, self.client = words[0], words[1] if len(words) > 1 else None
         self.seeds, self.others = frozenset(), False
+        # Of "explored" (explored_check.py), in which much happens at once: who leaves, who is killed, who answers, and what if
+        # all say the same.
+        self.leavers, self.killed, self.answerers, self.verdicts = frozenset(), frozenset(), {}, {}
+        # An answer that is to be remembered was given: its filter is there a little before what is held is decided by
+        # it, so a deadline in between decides, and the filter overrules it.
+        self.remembers = False
 
     def decisions(self, name):
         """The verdicts that this step answers for the connection, in order."""
+        if self.kind == 'explored':
+            return self.verdicts.get(name, [])
         if self.kind != 'answer':
             return []
         parts = [part.split() for part in ' '.join(self.words[2:]).split(',')]
@@ -100,10 +108,11 @@ def changes(place, row, step, event):
         fits = not told_again if words[1] in step.seeds else told_again == place.again
         return then._replace(owner=words[1]) if fits else None
     if row.operation == 'give-back':
-        leaves = step.kind in ('close', 'kill') and step.client == place.owner
+        leaves = (step.kind in ('close', 'kill') and step.client == place.owner) or place.owner in step.leavers
         return then._replace(owner=None, again=True) if leaves else None
     if row.operation == 'claim' and row.who == 'decider':
-        mine = words[1:] in (['OK'], ['ANSWERS_FULL']) and place.owner == step.client
+        mine = words[1:] in (['OK'], ['ANSWERS_FULL']) and \
+            (place.owner == step.client or place.owner in step.answerers.get(event.name, ()))
         return then._replace(owner=None, who='decider', verdict=event.verdict) if mine else None
     if row.who == 'deadline' and step.kind not in TIME:
         return None
@@ -113,7 +122,8 @@ def changes(place, row, step, event):
         return completing(place, then, words)
     if row.operation == 'release':
         same = words[1:] == [place.verdict] or (place.verdict is None and len(words) == 2) \
-            or (step.others and place.verdict == 'permit' and words[1:] == ['block'])
+            or (step.others and place.verdict == 'permit' and words[1:] == ['block']) \
+            or (step.remembers and place.who == 'deadline')
         return NOWHERE._replace(told=words[1]) if same else None
     return then
 
@@ -148,6 +158,9 @@ def moves(place, step, queues):
             after = changes(place, row, step, None)
             if after is not None:
                 yield after, None
+        if row.operation == 'offer':
+            for client in step.killed:  # whose reads nobody sees
+                yield place._replace(state=row.target, owner=client), None
         for index, queue in enumerate(queues):
             if queue and queue[0].words[0] == row.sign:
                 after = changes(place, row, step, queue[0])
@@ -214,7 +227,7 @@ class World:
 
     def follow(self, step, name, events):
         """None, or what does not fit in this step's events of the connection."""
-        step.others = self.has_others(name)
+        step.others = self.has_others(name) or name in step.leavers
         line = events[0].line if events else step.line
         if not at_once_agrees(events):
             return f'line {line}: {name} was decided otherwise than told'
@@ -232,17 +245,23 @@ class World:
         return None
 
 
-def check(text):
-    """None, or the first thing that does not fit, as a sentence with its line."""
-    world = World()
+def check(text, world=None, prepare=None):
+    """None, or the first thing that does not fit, as a sentence with its line. prepare(step): see explored_check.py."""
+    world = world or World()
     for step in read_steps(text):
         world.take(step)
+        if prepare:
+            prepare(step)
         by_name = collections.OrderedDict()
         for line, words in step.events:
             name, event = read_event(line, words)
             if event is not None and event.words[0] == 'submit':
                 said = sum(other.words[0] == 'submit' for other in by_name.get(name, []))
-                event = event._replace(verdict=(step.decisions(name) + [None] * (said + 1))[said])
+                if step.kind == 'explored':
+                    said = 0
+                event = event._replace(verdict=(step.decisions(name) + [None] * (said + 1))[said], name=name)
+            if name == '?' and step.kind == 'explored':
+                continue  # the article's requests have no id that is known by then
             if name is not None:
                 by_name.setdefault(name, []).append(event)
         if step.kind in ('close', 'kill'):

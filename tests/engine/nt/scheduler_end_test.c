@@ -194,6 +194,9 @@ static void a_run_without_end_is_ended(void **state)
     violations_expect("no-progress", 1u);
 }
 
+#define START 36000000000ull
+
+static uint64_t ended_at;
 static uint32_t spun;
 
 static void spin(void *unused)
@@ -232,6 +235,82 @@ static void a_periodic_timer_does_not_keep_a_run(void **state)
     run(leave_a_timer);
     assert_false(result.abandoned);
     assert_true(ticks > 10 && ticks < 100000);
+}
+
+/* --- Time --------------------------------------------------------------------------------------------------- */
+
+static void set_spun(PKDPC self, PVOID context, PVOID one, PVOID two)
+{
+    (void)self, (void)context, (void)one, (void)two;
+    spun = 1;
+}
+
+static bool plainly; /* without a yield */
+
+static void spin_until_a_timer(void *unused)
+{
+    static KTIMER due;
+    static KDPC sets;
+    (void)unused;
+    spun = 0;
+    KeInitializeTimer(&due);
+    KeInitializeDpc(&sets, set_spun, NULL);
+    nt_schedule_spawn("spins", spin, NULL);
+    (void)KeSetTimer(&due, (LARGE_INTEGER){.QuadPart = -50000000}, &sets);
+    while (__atomic_load_n(&spun, __ATOMIC_ACQUIRE) == 0)
+        if (plainly)
+            nt_schedule_point("looks");
+        else
+            nt_schedule_yield();
+    ended_at = nt_now();
+}
+
+/* Nobody waits, and yet only time can help. */
+static void time_passes_for_those_who_spin(void **state)
+{
+    static const enum nt_strategy strategies[] = {NT_RUN_ON, NT_RANDOM_WALK, NT_PRIORITIES, NT_REPLAY};
+    (void)state;
+    for (unsigned round = 0; round < 40; round++) {
+        plainly = round % 8 >= 4;
+        run_with(&(struct nt_schedule_options){.strategy = strategies[round % 4], .seed = round}, spin_until_a_timer);
+        assert_false(result.abandoned);
+        assert_int_equal(ended_at, START + 50000000);
+    }
+}
+
+static uint64_t woke_at;
+
+static void sleep_for_ages(void *unused)
+{
+    (void)unused;
+    nt_schedule_sleep(NT_NEVER - 5);
+    woke_at = nt_now();
+}
+
+static void wait_for_ages(void *unused)
+{
+    static KTIMER due;
+    (void)unused;
+    woke_at = 0;
+    KeInitializeTimer(&due);
+    (void)KeSetTimerEx(&due, (LARGE_INTEGER){.QuadPart = -INT64_MAX}, 1000, NULL);
+    nt_schedule_spawn("sleeps", sleep_for_ages, NULL);
+    (void)KeDelayExecutionThread(KernelMode, FALSE, &(LARGE_INTEGER){.QuadPart = -10});
+    ended_at = nt_now();
+    (void)KeCancelTimer(&due);
+}
+
+/* Whoever waits for a thousand years waits for ever: time does not jump there, nor round behind it. */
+static void ages_never_pass(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        run_with(&(struct nt_schedule_options){.strategy = NT_RANDOM_WALK, .seed = seed}, wait_for_ages);
+        assert_int_equal(ended_at, START + 10);
+        assert_int_equal(woke_at, 0);
+        assert_true(result.stuck);
+        violations_expect("deadlock", 1u);
+    }
 }
 
 /* --- Given up ------------------------------------------------------------------------------------------------- */
@@ -278,8 +357,6 @@ static bool never_ready(const void *unused)
     return false;
 }
 
-static uint64_t ended_at;
-
 static void be_patient(void *unused)
 {
     (void)unused;
@@ -308,10 +385,10 @@ static void patience_counts_only_idle_time(void **state)
 {
     (void)state;
     run(wait_beside_sleepers);
-    assert_int_equal(ended_at, 36000000000ull + 100000000);
+    assert_int_equal(ended_at, START + 100000000);
     for (uint64_t seed = 0; seed < 100; seed++) {
         run_with(&(struct nt_schedule_options){.strategy = NT_RANDOM_WALK, .seed = seed}, wait_beside_sleepers);
-        assert_true(ended_at >= 36000000000ull + 100000000);
+        assert_true(ended_at >= START + 100000000);
     }
 }
 
@@ -324,6 +401,8 @@ int main(void)
         nt_test(a_run_without_end_is_ended),
         nt_test(who_spins_does_not_starve_others),
         nt_test(a_periodic_timer_does_not_keep_a_run),
+        nt_test(time_passes_for_those_who_spin),
+        nt_test(ages_never_pass),
         nt_test(a_run_can_be_given_up),
         nt_test(patience_counts_only_idle_time),
     };
