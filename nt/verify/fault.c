@@ -229,9 +229,15 @@ bool nt_faults_happened(void)
 struct nt_faults *nt_faults_new(unsigned frames)
 {
     struct nt_faults *faults = mmap(NULL, sizeof *faults, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_mutexattr_t shared;
+
     if (faults == MAP_FAILED)
         return NULL;
-    pthread_mutex_init(&faults->lock, NULL);
+    /* explore's children wait for each other here: a private lock would not wake another process. */
+    pthread_mutexattr_init(&shared);
+    pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+    pthread_mutex_init(&faults->lock, &shared);
+    pthread_mutexattr_destroy(&shared);
     faults->frames = frames == 0 ? FRAMES : frames;
     return faults;
 }
