@@ -49,9 +49,8 @@ static KSPIN_LOCK lock;        /* guards the list and the counts */
 static LIST_ENTRY connections; /* the oldest first */
 static ULONG connection_count, held_count;
 
-static KEVENT work;  /* there is something to ask, or it is time to end */
-static PVOID thread; /* the thread that asks, once it is known */
-static KEVENT known;
+static KEVENT work; /* there is something to ask, or it is time to end */
+static PVOID thread;
 static BOOLEAN stopping;
 
 /* --- The port ------------------------------------------------------------------------------ */
@@ -135,9 +134,6 @@ static VOID NTAPI decide_all(PVOID context)
     KIRQL irql;
 
     (void)context;
-    thread = KeGetCurrentThread();
-    ObReferenceObject(thread);
-    KeSetEvent(&known, IO_NO_INCREMENT, FALSE);
     do {
         KeWaitForSingleObject(&work, Executive, KernelMode, FALSE, NULL);
         last = stopping; /* looked at before the list: nothing comes behind it */
@@ -155,17 +151,15 @@ static VOID NTAPI decide_all(PVOID context)
     PsTerminateSystemThread(STATUS_SUCCESS);
 }
 
-/* The thread refers to itself: a start that can fail when the thread already runs would leave it behind. */
 static NTSTATUS start_thread(void)
 {
     HANDLE handle;
-    NTSTATUS status;
+    NTSTATUS status = PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, decide_all, NULL);
 
-    KeInitializeEvent(&known, NotificationEvent, FALSE);
-    status = PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, decide_all, NULL);
     if (!NT_SUCCESS(status))
         return status;
-    KeWaitForSingleObject(&known, Executive, KernelMode, FALSE, NULL);
+    /* Of a kernel handle in kernel mode it cannot fail: nothing is left half started. */
+    (void)ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, NULL, KernelMode, &thread, NULL);
     ZwClose(handle);
     return STATUS_SUCCESS;
 }
