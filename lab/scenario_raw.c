@@ -79,8 +79,8 @@ bool step_send(struct run *run, const struct scenario_step *step)
         return true;
     }
     bytes = fields_compose(&step->raw->in, run->variables);
-    good = world_call_start(client->device, step->raw->code, bytes, step->raw->in.size, step->raw->out_size,
-                            &call.call, &run->error);
+    good = world_call_start(client->device, step->raw->code, bytes, step->raw->in.size, step->raw->out_size, &call.call,
+                            &run->error);
     free(bytes);
     if (!good)
         return false;
