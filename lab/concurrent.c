@@ -47,6 +47,7 @@ struct conductor {
     const struct scenario_step **order; /* by actor */
     size_t moves;                       /* steps done: something may have become possible */
     size_t under_way;                   /* actors that are not over, of all sections */
+    size_t awaited;                     /* of this section those that an unload waits for */
     uint32_t none_under_way;
     bool collecting;
 };
@@ -56,7 +57,7 @@ static void no_settle(void *context)
     (void)context;
 }
 
-enum { SUBJECT_MACHINE, SUBJECT_CONNECTION, SUBJECT_CLIENT };
+enum { SUBJECT_MACHINE, SUBJECT_CONNECTION, SUBJECT_CLIENT, SUBJECT_UNLOAD };
 
 static uint64_t subject_of(const struct scenario_step *step)
 {
@@ -81,6 +82,8 @@ static uint64_t subject_of(const struct scenario_step *step)
     case STEP_MESSAGE:
     case STEP_REPLY:
         return (uint64_t)SUBJECT_CLIENT << 32 | step->subject;
+    case STEP_UNLOAD:
+        return (uint64_t)SUBJECT_UNLOAD << 32;
     default:
         return SUBJECT_MACHINE;
     }
@@ -88,7 +91,7 @@ static uint64_t subject_of(const struct scenario_step *step)
 
 static bool is_barrier(const struct scenario_step *step)
 {
-    return step->kind == STEP_LOAD || step->kind == STEP_UNLOAD || step->kind == STEP_THEN;
+    return step->kind == STEP_LOAD || (step->kind == STEP_UNLOAD && !step->meanwhile) || step->kind == STEP_THEN;
 }
 
 static bool is_kept(const struct conductor *conductor, size_t step)
@@ -101,6 +104,8 @@ static bool is_possible(const struct conductor *conductor, const struct scenario
 {
     const struct run_connection *connection;
 
+    if (step->kind == STEP_UNLOAD)
+        return conductor->awaited == 0;
     if (!run_ready(conductor->run, step))
         return false;
     if (step->kind != STEP_EXPECT && step->kind != STEP_ESTABLISH && step->kind != STEP_PACKET)
@@ -142,12 +147,33 @@ static bool collect(struct conductor *conductor)
 static void perform(struct conductor *conductor, const struct scenario_step *step)
 {
     bool passed_over = step->kind == STEP_EXPECT && conductor->options->no_expect;
+    bool unloads = step->kind == STEP_UNLOAD;
 
+    while (unloads && conductor->collecting)
+        nt_schedule_yield();
+    conductor->collecting |= unloads; /* it collects itself, what others would then find gone */
     if (passed_over || !run_perform(conductor->run, step))
         conductor->result->left_out++;
+    if (unloads)
+        conductor->collecting = false;
     (void)collect(conductor);
     world_step_ended();
     conductor->moves++;
+}
+
+/* A driver is unloaded when its clients have gone; connections do not ask whether it is there. */
+static bool is_awaited(const struct actor *actor)
+{
+    uint64_t kind = actor->subject >> 32;
+
+    return kind == SUBJECT_CLIENT || kind == SUBJECT_MACHINE;
+}
+
+static void wake_unload(struct conductor *conductor)
+{
+    for (size_t i = 0; i < conductor->actor_count; i++)
+        if (conductor->actors[i].subject >> 32 == SUBJECT_UNLOAD)
+            conductor->actors[i].woken = 1;
 }
 
 /* An actor's fiber. */
@@ -176,6 +202,8 @@ static void act(void *context)
     }
     actor->over = 1;
     conductor->none_under_way = --conductor->under_way == 0;
+    if (is_awaited(actor) && actor->section == conductor->section && --conductor->awaited == 0)
+        wake_unload(conductor);
 }
 
 static struct actor *actor_of(struct conductor *conductor, const struct scenario_step *step)
@@ -194,6 +222,7 @@ static struct actor *actor_of(struct conductor *conductor, const struct scenario
     *actor = (struct actor){.conductor = conductor, .subject = subject, .section = conductor->section};
     snprintf(actor->name, sizeof(actor->name), "%s",
              subject == SUBJECT_MACHINE                  ? "machine"
+             : subject >> 32 == (uint64_t)SUBJECT_UNLOAD ? "unload"
              : subject >> 32 == (uint64_t)SUBJECT_CLIENT ? scenario->clients.text[step->subject]
                                                          : scenario->connections.text[step->subject]);
     return actor;
@@ -273,6 +302,9 @@ static void conduct(struct conductor *conductor)
     uint64_t waited = 0, rest = FIRST_REST;
 
     conductor->under_way += conductor->actor_count;
+    conductor->awaited = 0;
+    for (size_t i = 0; i < conductor->actor_count; i++)
+        conductor->awaited += is_awaited(&conductor->actors[i]);
     conductor->none_under_way = conductor->under_way == 0;
     for (size_t i = 0; i < conductor->actor_count; i++)
         nt_schedule_spawn(conductor->actors[i].name, act, &conductor->actors[i]);

@@ -127,6 +127,7 @@ struct scenario_step {
     uint32_t subject; /* a connection, client or filter; SCENARIO_NOBODY: none */
     uint32_t value;   /* milliseconds, bytes, a count, or a world_* word */
     bool inbound;
+    bool meanwhile;                     /* unload: in explore connections go on */
     char driver[SCENARIO_NAME_MAX + 1]; /* load, unload: "" for all */
     uint32_t socket_of;                 /* connect: the connection whose socket it uses, itself for its own */
     struct world_connect *connect;      /* its endpoint is not set */

@@ -99,6 +99,7 @@ static bool parse_load(struct words *words, struct scenario *scenario, struct sc
 static bool parse_unload(struct words *words, struct scenario *scenario, struct scenario_step *step)
 {
     (void)scenario;
+    step->meanwhile = words_take(words, "meanwhile");
     return !words_are_left(words) || read_driver(words, step);
 }
 

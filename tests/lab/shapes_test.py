@@ -19,11 +19,14 @@ FOLDER = os.path.join(ROOT, 'tests/lab/shapes')
 SCHEDULES = '1000'
 BUGS = [
     ('inspect', 1, 'run', 'operation-completed-under-lock', 'HERE'),
+    ('inspect', 2, 'explore', 'left-operation', 'FwpsPendOperation0'),
     ('inspect', 3, 'run', 'decision-not-stored', None),
+    ('inspect', 4, 'explore', 'left-operation', 'FwpsPendOperation0'),
     ('flowctx', 1, 'run', 'pool-use-after-free', 'flowContextList.Flink'),
     ('flowctx', 2, 'explore', 'left-pool', 'ExAllocatePool2'),
     ('flowctx', 3, 'run', 'classify-under-lock', 'FwpsFlowRemoveContext0'),
     ('flowctx', 4, 'run', 'pageable-at-dispatch', 'ExAllocatePool2'),
+    ('flowctx', 5, 'explore', 'deadlock', 'KeWaitForSingleObject'),
 ]
 
 

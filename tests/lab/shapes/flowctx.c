@@ -4,7 +4,8 @@
  * unload, which waits for the last. A program reads the counters.
  *
  * BUG 1: flowDeleteFn frees the context while it is still in the list. BUG 2: a context that could not be associated is
- * not freed. BUG 3: FwpsFlowRemoveContext0 under the lock that flowDeleteFn takes. BUG 4: paged pool.
+ * not freed. BUG 3: FwpsFlowRemoveContext0 under the lock that flowDeleteFn takes. BUG 4: paged pool. BUG 5: a context
+ * that is in the list but not associated yet when unload takes them back stays, and unload waits for ever.
  */
 #include <initguid.h>
 
@@ -85,6 +86,7 @@ static void NTAPI FlowEstablishedClassify(_In_ const FWPS_INCOMING_VALUES0 *inFi
     KLOCK_QUEUE_HANDLE lockHandle;
     FLOW_DATA *flow;
     NTSTATUS status = STATUS_SHUTDOWN_IN_PROGRESS;
+    BOOLEAN unloading;
 
     UNREFERENCED_PARAMETER(layerData);
     UNREFERENCED_PARAMETER(classifyContext);
@@ -113,6 +115,12 @@ static void NTAPI FlowEstablishedClassify(_In_ const FWPS_INCOMING_VALUES0 *inFi
             KeReleaseInStackQueuedSpinLock(&lockHandle);
         } else {
             InterlockedIncrement((LONG *)&counters.established);
+            /* An unload that came between the list and the association found no context to remove. */
+            KeAcquireInStackQueuedSpinLock(&flowContextListLock, &lockHandle);
+            unloading = driverUnloading;
+            KeReleaseInStackQueuedSpinLock(&lockHandle);
+            if (unloading && BUG != 5)
+                (void)FwpsFlowRemoveContext0(inMetaValues->flowHandle, inFixedValues->layerId, calloutId);
         }
     }
     if (!NT_SUCCESS(status) && BUG != 2)

@@ -5,6 +5,7 @@
  *
  * BUG 1: the thread completes under its queued spin lock. BUG 2: unload ends the thread before the filter is gone and
  * does not drain, so a connect that comes then is held for ever. BUG 3: the decision is written after the completion.
+ * BUG 4: the thread looks whether to end after the list, not before: what came in between is held for ever.
  */
 #include <initguid.h>
 
@@ -156,14 +157,18 @@ static BOOLEAN DecideOne(void)
 
 static void NTAPI InspectWorker(_In_ void *StartContext)
 {
+    BOOLEAN last;
+
     UNREFERENCED_PARAMETER(StartContext);
-    for (;;) {
+    do {
         KeWaitForSingleObject(&gWorkerEvent, Executive, KernelMode, FALSE, NULL);
+        last = gDriverUnloading; /* looked at before the list: nothing comes behind it */
         while (DecideOne())
             ;
-        if (gDriverUnloading)
-            break;
-    }
+#if BUG == 4
+        last = gDriverUnloading;
+#endif
+    } while (!last);
     PsTerminateSystemThread(STATUS_SUCCESS);
 }
 
