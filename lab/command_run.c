@@ -18,20 +18,6 @@
 /* A file may cost the lab this much: then nothing of it is used any more. */
 enum next { GO_ON, STOP };
 
-static bool write_file(const char *path, const struct scenario *scenario)
-{
-    char *text = scenario_text(scenario);
-    FILE *file = fopen(path, "wb");
-    bool good = file != NULL && fwrite(text, 1, strlen(text), file) == strlen(text);
-
-    if (file != NULL && fclose(file) != 0)
-        good = false;
-    if (!good)
-        fprintf(stderr, "wfplab: %s: it cannot be written.\n", path);
-    free(text);
-    return good;
-}
-
 static const char *events_word(const struct options *options, const struct scenario *scenario,
                                const struct machine_result *result)
 {
@@ -110,7 +96,7 @@ static enum next run_scenario(const struct options *options, const char *path, b
         tell_end(options, scenario, &result, &found);
     now = code_of(options, &result, &found);
     if (!result.abandoned && options->record && path != NULL && result.events == RUN_SAME &&
-        !write_file(path, scenario))
+        !scenario_save(scenario, path))
         now = now > LAB_USAGE ? now : LAB_USAGE;
     *code = now > *code ? now : *code;
     if (!result.abandoned)

@@ -222,3 +222,17 @@ char *scenario_text(const struct scenario *scenario)
     text[write_text(scenario, text)] = 0;
     return text;
 }
+
+bool scenario_save(const struct scenario *scenario, const char *path)
+{
+    char *text = scenario_text(scenario);
+    FILE *file = fopen(path, "wb");
+    bool good = file != NULL && fwrite(text, 1, strlen(text), file) == strlen(text);
+
+    if (file != NULL && fclose(file) != 0)
+        good = false;
+    if (!good)
+        fprintf(stderr, "%s: it cannot be written.\n", path);
+    free(text);
+    return good;
+}

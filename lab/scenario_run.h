@@ -101,6 +101,9 @@ void scenario_run_forget(void);
 /* The file as it reads with these events; NULL-terminated; the caller frees it. */
 char *scenario_text(const struct scenario *scenario);
 
+/* The same into a file. false: it cannot be written; told on stderr. */
+bool scenario_save(const struct scenario *scenario, const char *path);
+
 /* --- Piece by piece ------------------------------------------------------------------------- */
 
 /* Starts the world. NULL: *error says why. The scenario outlives the run. */

@@ -16,20 +16,6 @@
 #include "tests/scenario/scenario_random.h"
 #include "lab/scenario_run.h"
 
-static bool write_file(const char *path, const struct scenario *scenario)
-{
-    char *text = scenario_text(scenario);
-    FILE *file = fopen(path, "wb");
-    bool good = file != NULL && fwrite(text, 1, strlen(text), file) == strlen(text);
-
-    if (file != NULL && fclose(file) != 0)
-        good = false;
-    if (!good)
-        fprintf(stderr, "%s: cannot be written\n", path);
-    free(text);
-    return good;
-}
-
 static enum run_result run_file(const char *path, bool record)
 {
     struct scenario_error error;
@@ -41,7 +27,7 @@ static enum run_result run_file(const char *path, bool record)
         return RUN_BROKEN;
     }
     result = scenario_run(scenario, &(struct run_options){.record = record});
-    if (record && result == RUN_SAME && !write_file(path, scenario))
+    if (record && result == RUN_SAME && !scenario_save(scenario, path))
         result = RUN_BROKEN;
     if (result == RUN_SAME)
         printf("%s: %u steps, %s\n", path, (unsigned)scenario->count, record ? "recorded" : "every event as expected");
@@ -66,7 +52,7 @@ static enum run_result run_random(uint32_t seed, const char *folder)
         return result;
     }
     result = scenario_run(scenario, &(struct run_options){.record = true});
-    if (!write_file(path, scenario))
+    if (!scenario_save(scenario, path))
         result = RUN_BROKEN;
     scenario_free(scenario);
     return result;
