@@ -28,9 +28,9 @@ static void *share_memory(size_t size)
 struct explorer *explore_new(const struct scenario *scenario, const struct explore_options *options)
 {
     struct explorer *explorer = calloc(1, sizeof(*explorer));
-    bool good = explorer != NULL;
+    bool good;
 
-    if (!good)
+    if (explorer == NULL)
         return NULL;
     explorer->scenario = scenario;
     explorer->options = *options;
