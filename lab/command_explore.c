@@ -382,6 +382,8 @@ int command_replay(int count, char **words)
         return LAB_USAGE;
     if (!plan_read(replay.scenario, &replay.plan, &error)) {
         fprintf(stderr, "wfplab: %s\n", error.text);
+        plan_free(&replay.plan);
+        scenario_free(replay.scenario);
         return LAB_USAGE;
     }
     if (arguments.seed_given || arguments.strategy_given) {
