@@ -88,7 +88,7 @@ uint32_t wire_decode_decision(const void *input, uint32_t index, struct gatehous
         return GATEHOUSE_E_BAD_SCOPE;
     if (in.scope == GATEHOUSE_SCOPE_CONNECTION && in.lifetime_ms != 0)
         return GATEHOUSE_E_BAD_LIFETIME;
-    if (in.reserved != 0)
+    if (in.until != 0)
         return GATEHOUSE_E_RESERVED;
     *decision = in;
     return 0;

@@ -20,7 +20,8 @@
 #include <ntddk.h>
 #include <fwpsk.h>
 
-/* One authorization at ALE_AUTH_CONNECT_V4/_V6. All pointers need live only during the call: the engine copies. */
+/* One authorization at ALE_AUTH_CONNECT_V4/_V6 or, inbound, ALE_AUTH_RECV_ACCEPT_V4/_V6. All pointers need live only
+ * during the call: the engine copies. */
 struct wfp_ale_connect {
     UINT8 ip_version; /* 4 or 6 */
     UINT8 protocol;   /* IPPROTO_* */
@@ -31,13 +32,40 @@ struct wfp_ale_connect {
     UINT64 endpoint; /* transport endpoint handle; never reused while the engine lives */
     BOOLEAN has_process;
     UINT64 process_id;
-    UINT64 process_start;        /* 100 ns since 1601; what PsGetProcessCreateTimeQuadPart answers during classify */
-    const FWP_BYTE_BLOB *app_id; /* UTF-16LE with its NUL; NULL: FWP_EMPTY */
-    const FWP_BYTE_BLOB *user;   /* a TOKEN_ACCESS_INFORMATION; NULL: FWP_EMPTY */
-    UINT32 condition_flags;      /* FWP_CONDITION_FLAG_IS_LOOPBACK ...; the engine adds IS_REAUTHORIZE */
-    UINT32 interface_index;      /* 0: FWP_EMPTY */
-    void *layer_data;            /* NULL for TCP connect */
+    UINT64 process_start;         /* 100 ns since 1601; what PsGetProcessCreateTimeQuadPart answers during classify */
+    const FWP_BYTE_BLOB *app_id;  /* UTF-16LE with its NUL; NULL: FWP_EMPTY */
+    const FWP_BYTE_BLOB *user;    /* a TOKEN_ACCESS_INFORMATION; NULL: FWP_EMPTY */
+    UINT32 condition_flags;       /* FWP_CONDITION_FLAG_IS_LOOPBACK ...; the engine adds IS_REAUTHORIZE */
+    UINT32 interface_index;       /* 0: FWP_EMPTY */
+    const FWP_BYTE_BLOB *package; /* a SID for ALE_PACKAGE_ID; NULL: FWP_EMPTY */
+    BOOLEAN inbound;  /* local is the listening program's end; layer_data must be the packet (wfp/packet.h) */
+    void *layer_data; /* NULL for TCP connect */
 };
+
+/*
+ * What a decision looked at: every connection at this layer that has the same values there gets the same decision, as
+ * long as no filter changes. Fields are the layer's (FWPS_FIELD_*), a bit each. Of an address the first bits count, of
+ * the remote port those of the mask, of FLAGS those of the mask. all: nothing can be said (a callout without
+ * a promise had a say, wfp_callout_looks).
+ */
+struct wfp_looked {
+    BOOLEAN all;
+    UINT64 fields;
+    UINT8 remote_address_bits, local_address_bits; /* 0..32, 0..128 */
+    UINT16 remote_port_mask, local_port_mask;
+    UINT32 flags_mask;
+};
+
+/*
+ * What the host knows of a callout of its driver: answering CONTINUE (or nothing), it looked at these fields alone (as
+ * above), and will answer so until a filter changes. answers: that is also true of PERMIT and BLOCK. Fields are those
+ * of the callout's layer. Kept by key, whether the callout is there or not; wfp_reset forgets. Any thread; before
+ * classifies that are to know it.
+ */
+void wfp_callout_looks(const GUID *callout_key, UINT64 fields, BOOLEAN answers);
+
+/* The key of the filter with this id: FALSE when it is gone. Any IRQL <= DISPATCH_LEVEL. */
+BOOLEAN wfp_filter_key(UINT64 filter_id, GUID *key);
 
 enum wfp_outcome { WFP_PERMIT = 1, WFP_BLOCK = 2, WFP_PENDED = 3 };
 
@@ -48,6 +76,7 @@ struct wfp_decision {
     UINT64 filter_id;   /* of the filter that decided; 0: none matched, default permit */
     UINT64 flow;        /* with WFP_PERMIT: the flow that now lives, until wfp_ale_flow_end */
     UINT64 operation;   /* with WFP_PENDED: its number, for wfp_ale_operation_* and logs */
+    struct wfp_looked looked;
 };
 
 /* Called once for each pended operation, on the completing thread, IRQL <= DISPATCH_LEVEL; outcome is PERMIT or BLOCK.
@@ -57,6 +86,10 @@ typedef void wfp_ale_done(void *context, const struct wfp_decision *decision);
 /* Authorizes. With WFP_PENDED, done may run before this returns (a driver that completes at once on another thread). */
 void wfp_ale_connect(const struct wfp_ale_connect *connect, wfp_ale_done *done, void *context,
                      struct wfp_decision *decision);
+
+/* A connection that was permitted before the engine knew it: a flow from now on, authorized under no policy, so that
+ * wfp_ale_flow_packet reauthorizes it at once. 0: no memory. */
+UINT64 wfp_ale_adopt(const struct wfp_ale_connect *connect);
 
 /* The flow's first packet is on its way: classifies ALE_FLOW_ESTABLISHED_V4/_V6 once, with the flow handle. */
 void wfp_ale_flow_established(UINT64 flow);

@@ -10,9 +10,11 @@
  *   GATEHOUSE_CLASS_*             `gatehouse filter add`: a weight class (FWP_UINT8), above every number below
  *   GATEHOUSE_WEIGHT_ALWAYS       installed: DHCP and neighbour discovery pass, whoever decides the rest
  *   GATEHOUSE_WEIGHT_LOOPBACK     the driver: loopback passes
- *   GATEHOUSE_WEIGHT_DESTINATION  the driver: answers for a program and a destination
- *   GATEHOUSE_WEIGHT_PROGRAM      the driver: answers for a program
- *   GATEHOUSE_WEIGHT_CALLOUT      the driver: everything else; it has no condition, so nothing below is reached
+ *   GATEHOUSE_WEIGHT_ADDED        the driver: rules added on top, the latest first (rules.h: PLACE_TOP)
+ *   GATEHOUSE_WEIGHT_FILE_HEAD    the driver: rules of the file before the first that asks, in their order
+ *   GATEHOUSE_WEIGHT_ANSWERS      the driver: remembered answers, the narrower and then the later first (PLACE_ASK)
+ *   GATEHOUSE_WEIGHT_FILE_TAIL    the driver: the other rules of the file
+ *   GATEHOUSE_WEIGHT_CALLOUT      the driver: everything else outgoing; no condition, so nothing below is reached there
  *   GATEHOUSE_WEIGHT_CLOSED_PASS  installed, closed mode: what passes while the driver is away
  *   GATEHOUSE_WEIGHT_CLOSED       installed, closed mode: everything else is blocked
  *
@@ -30,6 +32,20 @@
 
 #define GATEHOUSE_KEY_PROVIDER GATEHOUSE_KEY(0x01)
 #define GATEHOUSE_KEY_SUBLAYER GATEHOUSE_KEY(0x02)
+/*
+ * Rule callouts: filters of rules that the engine cannot decide by itself lead there. What they look at is promised
+ * here, because a host may keep the engine's verdicts: RULE answers by ALE_APP_ID and ALE_USER_ID alone, the same until
+ * a filter changes, whatever it answers. LOG keeps that promise when it answers CONTINUE; its other answers are for
+ * this connection alone (it logs, asks, or counts processes).
+ */
+#define GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V4 GATEHOUSE_KEY(0x16)
+#define GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V6 GATEHOUSE_KEY(0x17)
+#define GATEHOUSE_KEY_CALLOUT_RULE_ACCEPT_V4  GATEHOUSE_KEY(0x18)
+#define GATEHOUSE_KEY_CALLOUT_RULE_ACCEPT_V6  GATEHOUSE_KEY(0x19)
+#define GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V4  GATEHOUSE_KEY(0x1a)
+#define GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V6  GATEHOUSE_KEY(0x1b)
+#define GATEHOUSE_KEY_CALLOUT_LOG_ACCEPT_V4   GATEHOUSE_KEY(0x1c)
+#define GATEHOUSE_KEY_CALLOUT_LOG_ACCEPT_V6   GATEHOUSE_KEY(0x1d)
 /* 0x10 to 0x15: callouts (driver/registration.c). 0x20 to 0x2f: filters of install, 0x40 more for their boot-time
  * twins. */
 
@@ -44,10 +60,15 @@
 #define GATEHOUSE_CLASS_DEFAULT 8u
 #define GATEHOUSE_CLASS_MAX     15u
 
-#define GATEHOUSE_WEIGHT_ALWAYS      0x5000u
-#define GATEHOUSE_WEIGHT_LOOPBACK    0x4000u
-#define GATEHOUSE_WEIGHT_DESTINATION 0x3000u
-#define GATEHOUSE_WEIGHT_PROGRAM     0x2000u
+/* A base has room for 2^40 above it. All stay below the classes: 2^60. */
+#define GATEHOUSE_WEIGHT_ALWAYS      0x0600000000000000ull
+#define GATEHOUSE_WEIGHT_LOOPBACK    0x0500000000000000ull
+#define GATEHOUSE_WEIGHT_ADDED       0x0400000000000000ull
+#define GATEHOUSE_WEIGHT_FILE_HEAD   0x0300000000000000ull
+#define GATEHOUSE_WEIGHT_ANSWERS     0x0200000000000000ull
+#define GATEHOUSE_WEIGHT_FILE_TAIL   0x0100000000000000ull
+#define GATEHOUSE_WEIGHT_DESTINATION (GATEHOUSE_WEIGHT_ANSWERS + 0x3000u)
+#define GATEHOUSE_WEIGHT_PROGRAM     (GATEHOUSE_WEIGHT_ANSWERS + 0x2000u)
 #define GATEHOUSE_WEIGHT_CALLOUT     0x1000u
 #define GATEHOUSE_WEIGHT_CLOSED_PASS 0x0200u
 #define GATEHOUSE_WEIGHT_CLOSED      0x0100u

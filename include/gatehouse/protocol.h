@@ -137,7 +137,7 @@ struct gatehouse_decision {
     uint32_t verdict;     /* enum gatehouse_verdict */
     uint32_t scope;       /* enum gatehouse_scope */
     uint32_t lifetime_ms; /* of a remembered answer; must be 0 for SCOPE_CONNECTION */
-    uint32_t reserved;
+    uint32_t until;       /* GATEHOUSE_UNTIL_* (rules.h) of a remembered answer; 0: lifetime_ms says it, 0 for ever */
 };
 
 /*
@@ -210,7 +210,8 @@ enum gatehouse_decided_by {
     GATEHOUSE_BY_FULL = 5,
     GATEHOUSE_BY_CANCEL = 6, /* the application went away */
     GATEHOUSE_BY_UNLOAD = 7,
-    GATEHOUSE_BY_CANNOT_PEND = 8
+    GATEHOUSE_BY_CANNOT_PEND = 8,
+    GATEHOUSE_BY_RULE = 9 /* a rule that logs; count is its id */
 };
 struct gatehouse_event {
     uint32_t size; /* header, request (with its path) and padding */
@@ -218,7 +219,7 @@ struct gatehouse_event {
     uint8_t verdict;
     uint8_t by;
     uint64_t time;  /* boot time */
-    uint64_t count; /* LOST: how many; else 0 */
+    uint64_t count; /* LOST: how many; BY_RULE: the rule's id; else 0 */
     /* HELD and DECIDED: a struct gatehouse_request follows */
 };
 

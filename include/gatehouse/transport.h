@@ -21,6 +21,8 @@
 #define GATEHOUSE_CALL_CANCEL          0xFFFFFFFFu /* cancel the call whose tag is in cancel_tag (first 4 input bytes) */
 #define GATEHOUSE_CALL_PLATFORM_STATUS 0xFFFFFFFEu /* out: struct gatehouse_platform_status */
 #define GATEHOUSE_CALL_MANAGE          0xFFFFFFFDu /* a filter management call (fwpuclnt/wire.h), and its answer */
+#define GATEHOUSE_CALL_HITS            0xFFFFFFFCu /* in: uint64_t first; out: struct gatehouse_hits, then entries */
+#define GATEHOUSE_CALL_FLOWS           0xFFFFFFFBu /* in: uint64_t first; out: struct gatehouse_flows, then entries */
 
 struct gatehouse_call {
     uint32_t code;        /* IOCTL or GATEHOUSE_CALL_* */
@@ -52,6 +54,50 @@ struct gatehouse_platform_status {
     uint64_t events_lost;        /* kernel events that did not fit in the ring */
 };
 
+/*
+ * How often filters with a key of their own (for rules, gatehouse/rules.h) decided, whoever asked: the engine or the
+ * verdict cache in the kernel. Kept over restarts and crashes of gatehoused and loads of rules, until its pins go.
+ */
+struct gatehouse_hits {
+    uint32_t count; /* entries that follow */
+    uint32_t reserved;
+    uint64_t next; /* first of the next call; 0: that was all */
+};
+struct gatehouse_hit {
+    uint8_t filter_key[16]; /* GUID, as in memory */
+    uint64_t hits;
+    uint64_t last; /* system time, 100 ns since 1601 UTC; 0: never */
+};
+
+/* Flows: live ones, and the last that ended (bounded; the oldest are forgotten). Numbers grow; first: those after it.
+ */
+struct gatehouse_flows {
+    uint32_t count;
+    uint32_t reserved;
+    uint64_t next; /* first of the next call; equal to the call's: no more now */
+};
+#define GATEHOUSE_FLOW_INBOUND 0x1u
+#define GATEHOUSE_FLOW_ENDED   0x2u
+#define GATEHOUSE_FLOW_COUNTED 0x4u /* bytes are known */
+struct gatehouse_flow_entry {
+    uint32_t size;      /* header, path, padding to 8 */
+    uint16_t path_size; /* UTF-16LE app path behind the header */
+    uint8_t ip_version;
+    uint8_t protocol;
+    uint64_t number;
+    uint64_t process_id;
+    uint64_t began, ended;        /* system time; ended 0: lives */
+    uint64_t bytes_out, bytes_in; /* payload */
+    uint8_t local_address[16], remote_address[16];
+    uint16_t local_port, remote_port;
+    uint32_t flags;         /* GATEHOUSE_FLOW_* */
+    uint8_t filter_key[16]; /* of the filter that permitted it; zeros: none with a key of its own */
+};
+
+_Static_assert(sizeof(struct gatehouse_hits) == 16, "hits layout");
+_Static_assert(sizeof(struct gatehouse_hit) == 32, "hit layout");
+_Static_assert(sizeof(struct gatehouse_flows) == 16, "flows layout");
+_Static_assert(sizeof(struct gatehouse_flow_entry) == 112, "flow layout");
 _Static_assert(sizeof(struct gatehouse_call) == 16, "call layout");
 _Static_assert(sizeof(struct gatehouse_answer) == 16, "answer layout");
 _Static_assert(sizeof(struct gatehouse_platform_status) == 80, "platform status layout");

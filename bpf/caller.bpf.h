@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * caller.bpf.h - who calls connect() or sendmsg(): identity, and the owner of a socket and of a flow.
+ *
+ * gate_exec writes down the path of each program that is started in our namespace, as it is then.
+ */
+#ifndef BPF_CALLER_BPF_H
+#define BPF_CALLER_BPF_H
+
+#include "image.bpf.h"
+
+/* False for a kernel thread, which has no program. */
+static __always_inline bool identify_caller(struct gate_caller *caller)
+{
+    struct task_struct *task = (void *)bpf_get_current_task_btf();
+    struct mm_struct *mm = task->mm;
+    struct file *file;
+    struct inode *inode;
+    struct dentry *dentry;
+    __u64 id = bpf_get_current_uid_gid();
+
+    if (!mm)
+        return false;
+    file = mm->exe_file;
+    if (!file)
+        return false;
+    inode = file->f_inode;
+    dentry = file->f_path.dentry;
+    caller->flags = GATE_CALLER_KNOWN;
+    caller->pid = bpf_get_current_pid_tgid() >> 32;
+    caller->uid = (__u32)id;
+    caller->gid = id >> 32;
+    caller->start_boottime_ns = task->group_leader->start_boottime;
+    caller->exe_inode = inode->i_ino;
+    caller->exe_generation = inode->i_generation;
+    caller->exe_device = inode->i_sb->s_dev;
+    caller->cgroup = bpf_get_current_cgroup_id();
+    bpf_get_current_comm(caller->comm, sizeof(caller->comm));
+    if (inode->i_nlink == 0 || (!dentry->d_hash.pprev && dentry->d_parent != dentry))
+        caller->flags |= GATE_CALLER_DELETED;
+    note_image(caller, file);
+    return true;
+}
+
+SEC("tp_btf/sched_process_exec")
+int gate_exec(__u64 *ctx)
+{
+    struct task_struct *task = (void *)bpf_get_current_task_btf();
+    struct gate_caller caller = {};
+
+    (void)ctx;
+    if (BPF_CORE_READ(task, nsproxy, net_ns, net_cookie) == netns_cookie)
+        identify_caller(&caller);
+    return 0;
+}
+
+static __always_inline bool same_caller(const struct gate_caller *a, const struct gate_caller *b)
+{
+    return a->pid == b->pid && a->start_boottime_ns == b->start_boottime_ns && a->exe_inode == b->exe_inode &&
+           a->exe_device == b->exe_device && a->exe_generation == b->exe_generation && a->uid == b->uid &&
+           a->gid == b->gid && a->flags == b->flags;
+}
+
+/* A new connect() is decided anew, whatever this socket was told before about the same destination. */
+static __always_inline void own_stream(const struct gate_flow_key *flow, struct gate_owner_state *owner)
+{
+    struct gate_flow_key own = {.cookie = flow->cookie};
+    struct gate_owner_state *old = bpf_map_lookup_elem(&gate_owners, &own);
+
+    if (bpf_map_lookup_elem(&gate_flows, flow)) /* cheaper than to delete what is not there, as usual */
+        bpf_map_delete_elem(&gate_flows, flow);
+    if (old && old->pended) {
+        struct gate_flow_key key = *flow;
+
+        __builtin_memcpy(key.remote_address, old->last.remote_address, sizeof(key.remote_address));
+        key.remote_port = old->last.remote_port;
+        key.ip_version = old->last.ip_version;
+        bpf_map_delete_elem(&gate_flows, &key);
+    }
+    bpf_map_update_elem(&gate_owners, &own, owner, BPF_ANY);
+}
+
+/*
+ * The socket's own entry serves packets whose destination was rewritten on the way to the rules. It names nobody once
+ * a second program has used the socket.
+ */
+static __always_inline void own_datagrams(const struct gate_flow_key *flow, struct gate_owner_state *owner)
+{
+    struct gate_flow_key own = {.cookie = flow->cookie};
+    struct gate_owner_state *old = bpf_map_lookup_elem(&gate_owners, flow);
+
+    if (old && same_caller(&old->caller, &owner->caller))
+        return;
+    bpf_map_update_elem(&gate_owners, flow, owner, BPF_ANY);
+    old = bpf_map_lookup_elem(&gate_owners, &own);
+    if (old && same_caller(&old->caller, &owner->caller))
+        return;
+    if (old) {
+        owner->pended = old->pended;
+        owner->last = old->last;
+        owner->caller.flags |= GATE_CALLER_SEVERAL;
+    }
+    bpf_map_update_elem(&gate_owners, &own, owner, BPF_ANY);
+}
+
+static __always_inline int note_owner(struct gate_flow_key *flow)
+{
+    struct gate_owner_state owner = {.cookie = flow->cookie};
+
+    if (flow->protocol != IPPROTO_TCP && flow->protocol != IPPROTO_UDP)
+        return 1;
+    if (!identify_caller(&owner.caller))
+        return 1;
+    if (flow->protocol == IPPROTO_TCP)
+        own_stream(flow, &owner);
+    else
+        own_datagrams(flow, &owner);
+    return 1;
+}
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rules.bpf.h - the programs that the packet rules call: xt_permit and xt_pend.
+ */
+#ifndef BPF_RULES_BPF_H
+#define BPF_RULES_BPF_H
+
+#include "packet.bpf.h"
+
+/* What counts now; an older generation's verdict does not. */
+static __always_inline __u32 verdict_of(const struct gate_flow_state *state)
+{
+    return state && state->verdict != GATE_UNDECIDED && state->generation == current_generation() ? state->verdict
+                                                                                                  : GATE_UNDECIDED;
+}
+
+/* The decision the host has in hand, if it is this flow's: stores it. Once only: a connect() after that is a new one.
+ */
+static __always_inline __u32 take_from_hand(const struct gate_flow_key *flow)
+{
+    const __u64 *wanted = (const void *)flow, *held;
+    struct gate_flow_state decision;
+    struct gate_state *state;
+    struct gate_hand *hand;
+    __u64 sequence;
+    __u32 zero = 0;
+
+    state = bpf_map_lookup_elem(&gate_state, &zero);
+    if (!state)
+        return GATE_UNDECIDED;
+    hand = &state->hand;
+    held = (const void *)&hand->flow;
+    if (*(volatile __u64 *)held != wanted[0])
+        return GATE_UNDECIDED;
+    sequence = __sync_fetch_and_add(&hand->sequence, 0); /* a full barrier, as below */
+    if ((sequence & 1) || held[0] != wanted[0] || held[1] != wanted[1] || held[2] != wanted[2] || held[3] != wanted[3])
+        return GATE_UNDECIDED;
+    decision = hand->decision;
+    if (__sync_fetch_and_add(&hand->sequence, 0) != sequence || decision.verdict == GATE_UNDECIDED)
+        return GATE_UNDECIDED;
+    if (__sync_lock_test_and_set(&hand->taken, sequence) == sequence)
+        return GATE_UNDECIDED;
+    if (bpf_map_update_elem(&gate_flows, flow, &decision, BPF_ANY))
+        hand->taken = 0;
+    return decision.generation == state->generation ? decision.verdict : GATE_UNDECIDED;
+}
+
+/* A SYN that nobody answered for in time: only after nobody served the queue, since a held one is not sent again. */
+static __always_inline bool out_of_time(const struct gate_flow_key *flow, const struct gate_flow_state *state)
+{
+    return flow->protocol == IPPROTO_TCP && state && state->verdict == GATE_UNDECIDED &&
+           bpf_ktime_get_ns() - state->since > undecided_limit_ns;
+}
+
+SEC("socket")
+int xt_permit(struct __sk_buff *skb)
+{
+    struct gate_tuple tuple = {};
+    struct gate_flow_key flow = {};
+    struct gate_flow_state *state;
+    __u32 verdict;
+
+    if (!parse(skb, &tuple, &flow))
+        return 0;
+    state = bpf_map_lookup_elem(&gate_flows, &flow);
+    verdict = verdict_of(state);
+    if (verdict == GATE_UNDECIDED)
+        verdict = take_from_hand(&flow);
+    if (verdict == GATE_UNDECIDED && undecided_permit && out_of_time(&flow, state))
+        return 1;
+    return verdict == GATE_PERMIT;
+}
+
+/* Notes on the socket's own entry that it waits, so that its release is told. Leaves its owner, if known, in pended. */
+static __always_inline void find_owner(const struct gate_flow_key *flow, const struct gate_tuple *tuple, bool first,
+                                       struct gate_pended *pended)
+{
+    struct gate_flow_key key = {.cookie = flow->cookie};
+    struct gate_owner_state *own = bpf_map_lookup_elem(&gate_owners, &key);
+    struct gate_owner_state *owner = own;
+
+    if (own && first) {
+        __sync_fetch_and_add(&own->pended, 1);
+        own->last = *tuple;
+    }
+    if (flow->protocol == IPPROTO_UDP) {
+        owner = bpf_map_lookup_elem(&gate_owners, flow);
+        if (!owner && own && !(own->caller.flags & GATE_CALLER_SEVERAL))
+            owner = own;
+    }
+    if (!owner)
+        return;
+    pended->caller = owner->caller;
+    if (*(volatile __u64 *)&owner->cookie != flow->cookie)
+        __builtin_memset(&pended->caller, 0, sizeof(pended->caller));
+}
+
+/* A record that nobody took out for so long is of a packet that is gone. */
+#define SLOT_OLD_NS 2000000000ull
+
+static __always_inline bool same_tuple(const struct gate_tuple *a, const struct gate_tuple *b)
+{
+    const __u64 *left = (const void *)a, *right = (const void *)b;
+
+    return left[0] == right[0] && left[1] == right[1] && left[2] == right[2] && left[3] == right[3] &&
+           left[4] == right[4];
+}
+
+static __always_inline struct gate_slot *find_slot(const struct gate_tuple *tuple)
+{
+    __u32 number = gate_slot_of(tuple);
+
+    return bpf_map_lookup_elem(&gate_slots, &number);
+}
+
+/* False: the slot is another's. */
+static __always_inline bool fill_slot(const struct gate_tuple *tuple, const struct gate_pended *pended, __u64 now)
+{
+    struct gate_slot *slot = find_slot(tuple);
+    __u64 turn, next;
+
+    if (!slot)
+        return false;
+    turn = *(volatile __u64 *)&slot->turn;
+    if ((turn & GATE_SLOT_BITS) == GATE_SLOT_TAKEN)
+        return false;
+    if ((turn & GATE_SLOT_BITS) == GATE_SLOT_FULL && now - slot->since < SLOT_OLD_NS &&
+        !same_tuple(&slot->tuple, tuple))
+        return false;
+    next = (turn & ~(__u64)GATE_SLOT_BITS) + GATE_SLOT_BITS + 1;
+    if (__sync_val_compare_and_swap(&slot->turn, turn, next | GATE_SLOT_TAKEN) != turn)
+        return false;
+    slot->since = now;
+    slot->tuple = *tuple;
+    slot->pended = *pended;
+    __sync_lock_test_and_set(&slot->turn, next | GATE_SLOT_FULL);
+    return true;
+}
+
+SEC("socket")
+int xt_pend(struct __sk_buff *skb)
+{
+    struct gate_tuple tuple = {};
+    struct gate_flow_key flow = {};
+    struct gate_pended pended = {};
+    struct gate_flow_state *state;
+    __u64 now;
+    bool first;
+
+    if (!parse(skb, &tuple, &flow))
+        return 1;
+    state = bpf_map_lookup_elem(&gate_flows, &flow);
+    if (verdict_of(state) == GATE_BLOCK) {
+        if (flow.protocol == IPPROTO_UDP)
+            count(GATE_COUNTER_DATAGRAMS_BLOCKED);
+        return 0;
+    }
+    if (!undecided_permit && out_of_time(&flow, state))
+        return 0;
+    now = bpf_ktime_get_ns();
+    first = !state;
+    if (first) {
+        struct gate_flow_state seen = {.since = now};
+
+        bpf_map_update_elem(&gate_flows, &flow, &seen, BPF_NOEXIST);
+    } else {
+        pended.stale = state->verdict != GATE_UNDECIDED && state->generation != current_generation();
+    }
+    pended.cookie = flow.cookie;
+    pended.local_port = tuple.local_port;
+    pended.remote_port = tuple.remote_port;
+    find_owner(&flow, &tuple, first, &pended);
+    if (flow.protocol != IPPROTO_TCP || !fill_slot(&tuple, &pended, now))
+        bpf_map_update_elem(&gate_waiting, &tuple, &pended, BPF_ANY);
+    return 1;
+}
+
+#endif
