@@ -66,7 +66,7 @@ int xt_permit(struct __sk_buff *skb)
     verdict = verdict_of(state);
     if (verdict == GATE_UNDECIDED)
         verdict = take_from_hand(&flow);
-    if (verdict == GATE_UNDECIDED && undecided_permit && out_of_time(&flow, state))
+    if (verdict == GATE_UNDECIDED && dead_open && out_of_time(&flow, state))
         return 1;
     return verdict == GATE_PERMIT;
 }
@@ -155,7 +155,7 @@ int xt_pend(struct __sk_buff *skb)
             count(GATE_COUNTER_DATAGRAMS_BLOCKED);
         return 0;
     }
-    if (!undecided_permit && out_of_time(&flow, state))
+    if (!dead_open && out_of_time(&flow, state))
         return 0;
     now = bpf_ktime_get_ns();
     first = !state;

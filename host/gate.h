@@ -24,8 +24,7 @@ struct gate;
 
 struct gate_options {
     uint16_t queue;        /* NFQUEUE number; default GATE_QUEUE_DEFAULT */
-    bool undecided_permit; /* what undecided flows get while nobody serves the queue: false = refused or retried, true =
-                              pass */
+    bool dead_open;        /* undecided flows while nobody serves the queue: false: refused or retried; true: pass */
     uint32_t deadline_ms;  /* after this and a grace, the kernel alone gives an unserved SYN its default */
     uint32_t queue_length; /* most packets held in the queue */
 };

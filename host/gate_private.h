@@ -114,7 +114,7 @@ int gate_programs_count(const struct gate_programs *programs, uint64_t counts[GA
 
 /* ---- gate_rules.c ---- */
 
-int gate_rules_install(const char *directory, uint16_t queue, bool undecided_permit, struct gate_error *error);
+int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error);
 int gate_rules_remove(struct gate_error *error);
 
 /* ---- gate_queue.c ---- */
