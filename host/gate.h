@@ -71,6 +71,13 @@ struct gate_handlers {
     void (*socket_closed)(void *context, uint64_t cookie);
 };
 
+/* A descriptor of the root of cgroup2, mounted or not, for the caller to close; -errno. */
+int gate_cgroup_root(void);
+
+/* True while there are pins of this network namespace: a gate was closed or killed, and not removed, since the machine
+ * started. */
+bool gate_stands(void);
+
 /* 0, or -errno with one clear sentence in error. */
 int gate_open(const struct gate_options *options, struct gate **gate, char *error, size_t error_size);
 
