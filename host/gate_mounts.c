@@ -340,7 +340,7 @@ bool gate_stands(void)
 {
     char directory[GATE_PIN_DIR_SIZE];
     struct gate_host host;
-    uint64_t netns_cookie;
+    uint64_t netns_cookie = 0;
     bool made;
 
     return !gate_netns_cookie(&netns_cookie, NULL) && !gate_host_find(&host, NULL) &&
