@@ -53,6 +53,7 @@ static void tell(struct wfp_decision *decision, const struct wfp_verdict *verdic
     decision->absorb = verdict->absorb;
     decision->by_callout = verdict->by_callout;
     decision->filter_id = verdict->filter_id;
+    decision->looked = verdict->looked;
 }
 
 /*
