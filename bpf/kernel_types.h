@@ -83,8 +83,22 @@ struct nsproxy {
     struct net *net_ns;
 };
 
+typedef struct {
+    __u32 val;
+} kgid_t;
+
+struct group_info {
+    int ngroups;
+    kgid_t gid[];
+};
+
+struct cred {
+    struct group_info *group_info;
+};
+
 struct task_struct {
     struct mm_struct *mm;
+    const struct cred *cred;
     struct nsproxy *nsproxy;
     struct task_struct *group_leader;
     __u64 start_boottime;

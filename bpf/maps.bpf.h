@@ -82,6 +82,46 @@ struct {
     __uint(max_entries, GATE_EVENTS_SIZE);
 } gate_events SEC(".maps");
 
+/* ---- the verdict cache ---- */
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, GATE_CACHE_MAX);
+    __type(key, struct gate_cache_key);
+    __type(value, struct gate_cache_value);
+} gate_cache SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, GATE_DECIDED);
+    __type(key, __u32);
+    __type(value, struct gate_decided);
+} gate_decided SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct gate_socket);
+} gate_sockets SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, GATE_HITS_MAX);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct gate_hit);
+} gate_hits SEC(".maps");
+
+/* Addresses of this machine: what is sent to them goes through lo. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, GATE_LOCAL_MAX);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, __u8[16]);
+    __type(value, __u32);
+} gate_local SEC(".maps");
+
 struct scratch {
     __u64 busy;
     struct gate_image image;

@@ -25,6 +25,7 @@
 #include <uthash.h>
 
 #include "host/identity.h"
+#include "host/keep.h"
 #include "host/log.h"
 #include "wfp/ale.h"
 
@@ -75,6 +76,7 @@ struct feed {
     struct feed_flow *reauth_next; /* next live flow to reauthorize; NULL: none under way */
     bool policy_dirty;
     struct identity identity;
+    struct keep keep;
     uint64_t kernel_endpoint; /* packets without a socket get handles of their own */
     uint32_t packets_held;
     uint64_t packets_seen, packets_damaged, packets_unknown, datagrams_overflow;
@@ -252,6 +254,7 @@ static void flow_decided(struct feed_flow *flow, const struct wfp_decision *deci
 {
     flow->state = FLOW_NEW;
     flow->feed->counts.held--;
+    keep_hit(&flow->feed->keep, decision);
     if (flow->gone) {
         if (decision->outcome == WFP_PERMIT)
             wfp_ale_flow_end(decision->flow);
@@ -303,6 +306,7 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
     struct identity *identity = &feed->identity;
     struct wfp_decision decision = {.outcome = WFP_BLOCK};
     bool known = packet->owner.flags & GATE_OWNER_KNOWN;
+    uint32_t generation = gate_generation(feed->gate);
 
     identity_fill(identity, &packet->owner);
     struct wfp_ale_connect connect = {
@@ -334,6 +338,7 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
     feed->counts.held--;
     flow->state = FLOW_NEW;
     flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
+    keep_decision(&feed->keep, packet, &decision, generation);
 }
 
 /* A live flow's packet is here again: its policy changed, or it was queued before its verdict was stored. */
@@ -482,11 +487,8 @@ bool feed_tidy(struct feed *feed)
     if (__atomic_load_n(&feed->late, __ATOMIC_RELAXED))
         feed_decided(feed);
     feed_establish(feed);
-    if (__atomic_exchange_n(&feed->policy_dirty, false, __ATOMIC_RELAXED)) {
-        int result = gate_new_generation(feed->gate);
-        if (result < 0)
-            log_say("the kernel could not be told of a new policy: %s; UDP flows keep their verdict.",
-                    strerror(-result));
+    if (__atomic_exchange_n(&feed->policy_dirty, false, __ATOMIC_ACQUIRE)) {
+        gate_new_generation(feed->gate); /* once more: a verdict of the old policy may have been stored meanwhile */
         feed->reauth_next = TAILQ_FIRST(&feed->live);
     }
     for (unsigned i = 0; i < REAUTH_STEP && feed->reauth_next; i++) {
@@ -503,8 +505,10 @@ static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
     struct feed *feed = context;
 
     (void)generation;
-    if (layer == FWPS_LAYER_ALE_AUTH_CONNECT_V4 || layer == FWPS_LAYER_ALE_AUTH_CONNECT_V6)
-        __atomic_store_n(&feed->policy_dirty, true, __ATOMIC_RELAXED);
+    if (layer == FWPS_LAYER_ALE_AUTH_CONNECT_V4 || layer == FWPS_LAYER_ALE_AUTH_CONNECT_V6) {
+        gate_new_generation(feed->gate); /* from now on nothing passes by the old policy */
+        __atomic_store_n(&feed->policy_dirty, true, __ATOMIC_RELEASE);
+    }
     if (!pthread_equal(pthread_self(), feed->owner))
         feed->wake(feed->wake_context);
 }
@@ -516,6 +520,7 @@ struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake
     if (!feed)
         return NULL;
     feed->gate = gate;
+    feed->keep.gate = gate;
     feed->owner = pthread_self();
     feed->wake = wake;
     feed->wake_context = wake_context;
@@ -540,12 +545,21 @@ void feed_free(struct feed *feed)
         flow->state = FLOW_NEW; /* the driver is gone: no done will come */
         flow_forget(flow);
     }
+    keep_close(&feed->keep);
     free(feed);
 }
 
 void feed_count(const struct feed *feed, struct feed_counts *counts)
 {
     *counts = feed ? feed->counts : (struct feed_counts){0};
+}
+
+void feed_hits(struct feed *feed, uint64_t first, unsigned room, struct gatehouse_hits *head,
+               struct gatehouse_hit *entries)
+{
+    *head = (struct gatehouse_hits){0};
+    if (feed)
+        keep_hits(&feed->keep, first, room, head, entries);
 }
 
 void feed_status(struct feed *feed, struct gatehouse_platform_status *status)

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -39,7 +40,10 @@ struct gate {
     struct gate_queue queue;
     struct gate_programs programs;
     struct gate_images *images;
+    struct gate_hits *hits;
     struct ring_buffer *ring;
+    int changes; /* an epoll of what is below */
+    int local;   /* routes and rules of this namespace */
     int lock;
     int control;          /* a socket to ask for the state of lo with */
     uint64_t events_lost; /* of those swept for */
@@ -117,6 +121,26 @@ static int open_ring(struct gate *gate, struct gate_error *error)
     return 0;
 }
 
+/* Nobody waits for these: without them a blocked connect() costs a packet more. */
+static int open_changes(struct gate *gate, struct gate_error *error)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    gate->changes = epoll_create1(EPOLL_CLOEXEC);
+    if (gate->changes < 0)
+        return gate_fail(error, -errno, "cannot make an epoll: %s", strerror(errno));
+    gate->local = gate_local_open(&gate->programs.maps);
+    if (gate->local >= 0)
+        epoll_ctl(gate->changes, EPOLL_CTL_ADD, gate->local, &event);
+    return 0;
+}
+
+static int open_memory(struct gate *gate, struct gate_error *error)
+{
+    gate->hits = gate_hits_new(gate->programs.maps.hits, gate->programs.maps.state);
+    return gate->hits ? 0 : gate_fail(error, -ENOMEM, "out of memory");
+}
+
 static int open_kernel_side(struct gate *gate, const struct gate_options *options, uint64_t netns_cookie,
                             struct gate_error *error)
 {
@@ -139,6 +163,10 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
         gate_pins_mark(directory);
     if (!code)
         code = open_ring(gate, error);
+    if (!code)
+        code = open_memory(gate, error);
+    if (!code)
+        code = open_changes(gate, error);
     if (!code)
         code = gate_rules_install(directory, options->queue, options->dead_open, error);
     if (load.cgroup >= 0)
@@ -172,7 +200,7 @@ int gate_open(const struct gate_options *options, struct gate **gate, char *erro
         error[0] = 0;
     if (!fresh)
         return gate_fail(&sentence, -ENOMEM, "out of memory");
-    fresh->lock = -1;
+    fresh->lock = fresh->changes = fresh->local = -1;
     fresh->control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     code = check_options(options, &sentence);
     if (!code)
@@ -203,6 +231,11 @@ void gate_close(struct gate *gate)
         return;
     gate_queue_close(&gate->queue);
     ring_buffer__free(gate->ring);
+    if (gate->changes >= 0)
+        close(gate->changes);
+    if (gate->local >= 0)
+        close(gate->local);
+    gate_hits_free(gate->hits);
     gate_programs_close(&gate->programs);
     gate_images_free(gate->images);
     if (gate->lock >= 0)
@@ -274,6 +307,8 @@ static void fill_owner(struct gate *gate, const struct gate_caller *caller, stru
     owner->mount_namespace = caller->mount_namespace;
     owner->cgroup = caller->cgroup;
     memcpy(owner->comm, caller->comm, sizeof(owner->comm));
+    memcpy(owner->program, caller->program, sizeof(owner->program));
+    owner->groups = caller->groups;
     gate_images_find(gate->images, gate->programs.maps.images, caller, owner);
 }
 
@@ -463,6 +498,44 @@ int gate_new_generation(struct gate *gate)
 {
     __atomic_add_fetch(&gate->programs.maps.state->generation, 1, __ATOMIC_SEQ_CST);
     return 0;
+}
+
+uint32_t gate_generation(const struct gate *gate)
+{
+    return __atomic_load_n(&gate->programs.maps.state->generation, __ATOMIC_SEQ_CST);
+}
+
+int gate_keep(struct gate *gate, const struct gate_packet *packet, const struct gate_looked *looked,
+              const struct gate_kept *kept)
+{
+    return gate_cache_add(&gate->programs.maps, packet, looked, kept);
+}
+
+uint32_t gate_hit_place(struct gate *gate, const uint8_t key[16], gate_key_is_gone *is_gone, void *context)
+{
+    return gate_hits_place(gate->hits, key, is_gone, context);
+}
+
+void gate_hit(struct gate *gate, uint32_t place)
+{
+    gate_hits_count(gate->hits, place);
+}
+
+unsigned gate_read_hits(const struct gate *gate, uint64_t first, struct gate_hits_entry *entries, unsigned room,
+                        uint64_t *next)
+{
+    return gate_hits_read(gate->hits, first, entries, room, next);
+}
+
+int gate_changes_fd(const struct gate *gate)
+{
+    return gate->changes;
+}
+
+void gate_look(struct gate *gate)
+{
+    if (gate->local >= 0 && gate_local_read(gate->local))
+        gate_local_look(&gate->programs.maps);
 }
 
 int gate_destroy_socket(struct gate *gate, const struct gate_flow *flow, const uint8_t local_address[16],

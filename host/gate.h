@@ -44,9 +44,10 @@ struct gate_owner {
     uint32_t exe_generation;
     uint32_t mount_namespace;
     uint64_t cgroup;
-    const char *path; /* bytes, NUL-terminated, valid until the handler returns */
-    size_t path_size; /* without the NUL */
-    char comm[16];    /* for display; decides nothing */
+    const char *path;            /* bytes, NUL-terminated, valid until the handler returns */
+    size_t path_size;            /* without the NUL */
+    char comm[16];               /* for display; decides nothing */
+    uint64_t program[2], groups; /* names of the program and of the groups for the kernel; 0: it has none */
 };
 
 struct gate_packet {
@@ -70,6 +71,13 @@ struct gate_handlers {
     /* A socket that had an undecided or permitted flow is gone. Told again when events were lost. */
     void (*socket_closed)(void *context, uint64_t cookie);
 };
+
+/* A descriptor of the root of cgroup2, mounted or not, for the caller to close; -errno. */
+int gate_cgroup_root(void);
+
+/* True while there are pins of this network namespace: a gate was closed or killed, and not removed, since the machine
+ * started. */
+bool gate_stands(void);
 
 /* 0, or -errno with one clear sentence in error. */
 int gate_open(const struct gate_options *options, struct gate **gate, char *error, size_t error_size);
@@ -120,7 +128,7 @@ int gate_drop(struct gate *gate, uint32_t packet_id);
 
 /*
  * Makes every stored verdict stale: the next packet of each flow comes with known_stale. (TCP: only an initial SYN is
- * looked at.)
+ * looked at.) Any thread.
  */
 int gate_new_generation(struct gate *gate);
 
@@ -133,6 +141,51 @@ int gate_destroy_socket(struct gate *gate, const struct gate_flow *flow, const u
  * come, and its socket has to be destroyed instead.
  */
 bool gate_refusals_arrive(const struct gate *gate);
+
+/*
+ * The kernel's verdict cache: a decision is kept for all connections that agree with the packet's in what it looked at,
+ * until a new generation. Of the remote address the first bits count, of the remote port those of the mask.
+ */
+#define GATE_LOOKS_PROGRAM  0x1u
+#define GATE_LOOKS_USER     0x2u /* or any of his groups, or his cgroup */
+#define GATE_LOOKS_PROTOCOL 0x4u
+#define GATE_LOOKS_LOOPBACK 0x8u
+struct gate_looked {
+    uint32_t fields;
+    uint8_t remote_bits;
+    uint16_t remote_port_mask;
+};
+struct gate_kept {
+    bool permit;
+    uint32_t generation; /* gate_generation() from before the decision: when another one came since, nothing is kept */
+    uint32_t hits;       /* where each use is counted (gate_hits_place); 0: nowhere */
+};
+uint32_t gate_generation(const struct gate *gate);
+/* Returns 0, or -errno when it was not kept: no harm, the next such connection is brought again. */
+int gate_keep(struct gate *gate, const struct gate_packet *packet, const struct gate_looked *looked,
+              const struct gate_kept *kept);
+
+/*
+ * Counters by filter key (16 bytes, not zeros): kept as long as the pins, whoever counts. gate_hit_place finds or makes
+ * one; when there is no room it takes that of a key which is_gone says yes to; 0: none. gate_hit counts in it.
+ */
+typedef bool gate_key_is_gone(void *context, const uint8_t key[16]);
+uint32_t gate_hit_place(struct gate *gate, const uint8_t key[16], gate_key_is_gone *is_gone, void *context);
+void gate_hit(struct gate *gate, uint32_t place);
+
+struct gate_hits_entry {
+    uint8_t key[16];
+    uint64_t hits;
+    uint64_t ago_ns; /* since the last one, suspended time included */
+    bool used;       /* there was one */
+};
+/* Reads from number first on. *next: where to go on; 0: that was all. Returns how many. */
+unsigned gate_read_hits(const struct gate *gate, uint64_t first, struct gate_hits_entry *entries, unsigned room,
+                        uint64_t *next);
+
+/* Readable when something that the gate itself depends on has changed: then gate_look mends it. */
+int gate_changes_fd(const struct gate *gate);
+void gate_look(struct gate *gate);
 
 struct gate_counts {
     uint64_t datagrams_blocked; /* from the kernel */

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -31,6 +32,7 @@
 
 #define STATE_SIZE sizeof(struct gate_state)
 #define SLOTS_SIZE (GATE_SLOTS * sizeof(struct gate_slot))
+#define HITS_SIZE  (GATE_HITS_MAX * sizeof(struct gate_hit))
 
 #define PIN_SIZE (GATE_PIN_DIR_SIZE + 40)
 
@@ -50,10 +52,12 @@ static void pin_path(char path[PIN_SIZE], const char *directory, const char *nam
 /* The maps whose loss at a restart would be felt. */
 static int pin_maps(struct gate_bpf *skeleton, const char *directory)
 {
-    struct bpf_map *const maps[] = {skeleton->maps.gate_flows,    skeleton->maps.gate_owners,
-                                    skeleton->maps.gate_waiting,  skeleton->maps.gate_images,
-                                    skeleton->maps.gate_slots,    skeleton->maps.gate_state,
-                                    skeleton->maps.gate_counters, skeleton->maps.gate_events};
+    struct bpf_map *const maps[] = {
+        skeleton->maps.gate_flows,    skeleton->maps.gate_owners,  skeleton->maps.gate_waiting,
+        skeleton->maps.gate_images,   skeleton->maps.gate_slots,   skeleton->maps.gate_state,
+        skeleton->maps.gate_counters, skeleton->maps.gate_events,  skeleton->maps.gate_cache,
+        skeleton->maps.gate_decided,  skeleton->maps.gate_sockets, skeleton->maps.gate_hits,
+        skeleton->maps.gate_local};
     char path[PIN_SIZE];
 
     for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
@@ -87,8 +91,9 @@ static bool layout_matches(const char *directory)
 
 static void unlink_maps(const char *directory)
 {
-    static const char *const names[] = {"gate_flows", "gate_owners", "gate_waiting",  "gate_images",
-                                        "gate_slots", "gate_state",  "gate_counters", "gate_events"};
+    static const char *const names[] = {"gate_flows",   "gate_owners",   "gate_waiting", "gate_images", "gate_slots",
+                                        "gate_state",   "gate_counters", "gate_events",  "gate_cache",  "gate_decided",
+                                        "gate_sockets", "gate_hits",     "gate_local"};
     char path[PIN_SIZE];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -111,7 +116,7 @@ static int explain_load(int code, struct gate_error *error)
                          "no right to load eBPF programs: CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN are needed "
                          "(run as root), and lockdown must not forbid it");
     if (code == -ENOMEM)
-        return gate_fail(error, code, "not enough kernel memory for the eBPF maps (about 60 MiB)");
+        return gate_fail(error, code, "not enough kernel memory for the eBPF maps (about 90 MiB)");
     return gate_fail(error, code, "the kernel refuses the eBPF programs: %s; Linux 5.15 or newer is needed",
                      strerror(-code));
 }
@@ -225,7 +230,8 @@ static int attach_all(struct gate_bpf *skeleton, const char *directory, int cgro
         {skeleton->progs.gate_sendmsg6, BPF_CGROUP_UDP6_SENDMSG},
         {skeleton->progs.gate_release, BPF_CGROUP_INET_SOCK_RELEASE},
     };
-    const struct bpf_program *const matches[] = {skeleton->progs.xt_permit, skeleton->progs.xt_pend};
+    const struct bpf_program *const matches[] = {skeleton->progs.xt_permit, skeleton->progs.xt_permit_lo,
+                                                 skeleton->progs.xt_pend, skeleton->progs.xt_pend_lo};
     int code = 0;
 
     for (size_t i = 0; !code && i < sizeof(matches) / sizeof(matches[0]); i++)
@@ -257,9 +263,12 @@ static int map_state(struct gate_programs *programs, struct gate_error *error)
 
     programs->maps.state = state;
     programs->maps.slots = state ? share(programs->skeleton->maps.gate_slots, SLOTS_SIZE) : NULL;
-    if (!programs->maps.slots)
+    programs->maps.hits = programs->maps.slots ? share(programs->skeleton->maps.gate_hits, HITS_SIZE) : NULL;
+    if (!programs->maps.hits)
         return gate_fail(error, -errno, "cannot share memory with the eBPF programs: %s", strerror(errno));
     if (state->layout != GATE_LAYOUT) {
+        if (getrandom(state->secret, sizeof(state->secret), 0) != sizeof(state->secret))
+            return gate_fail(error, -EIO, "the kernel gives no random numbers");
         state->generation = 1;
         state->layout = GATE_LAYOUT;
     }
@@ -290,6 +299,9 @@ int gate_programs_open(struct gate_programs *programs, const struct gate_load *l
     programs->maps.waiting = bpf_map__fd(skeleton->maps.gate_waiting);
     programs->maps.images = bpf_map__fd(skeleton->maps.gate_images);
     programs->maps.counters = bpf_map__fd(skeleton->maps.gate_counters);
+    programs->maps.cache = bpf_map__fd(skeleton->maps.gate_cache);
+    programs->maps.local = bpf_map__fd(skeleton->maps.gate_local);
+    programs->maps.sockets = bpf_map__fd(skeleton->maps.gate_sockets);
     *adopted = keep;
     return 0;
 }
@@ -300,6 +312,8 @@ void gate_programs_close(struct gate_programs *programs)
         munmap(programs->maps.state, whole_pages(STATE_SIZE));
     if (programs->maps.slots)
         munmap(programs->maps.slots, whole_pages(SLOTS_SIZE));
+    if (programs->maps.hits)
+        munmap(programs->maps.hits, whole_pages(HITS_SIZE));
     if (programs->skeleton)
         gate_bpf__destroy(programs->skeleton);
     memset(programs, 0, sizeof(*programs));

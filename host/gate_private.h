@@ -5,7 +5,10 @@
  *   gate.c         opens, closes, decides: puts the others together
  *   gate_alive.c   whose pins they are: a running gate's, a living namespace's
  *   gate_bpf.c     programs, maps, links and their pins
+ *   gate_cache.c   fills the verdict cache
+ *   gate_hits.c    counters by filter key
  *   gate_images.c  the path of an executable
+ *   gate_local.c   addresses of this machine
  *   gate_mounts.c  cgroup2 and bpffs, wherever they are
  *   gate_queue.c   NFQUEUE
  *   gate_rules.c   iptables and ip6tables
@@ -87,9 +90,10 @@ bool gate_pins_are_dead(const char *directory);
 /* ---- gate_bpf.c ---- */
 
 struct gate_maps {
-    int flows, owners, waiting, images, counters;
-    struct gate_state *state; /* shared with the kernel, as slots */
+    int flows, owners, waiting, images, counters, cache, local, sockets;
+    struct gate_state *state; /* shared with the kernel, as slots and hits */
     struct gate_slot *slots;
+    struct gate_hit *hits;
 };
 
 struct gate_programs {
@@ -111,6 +115,30 @@ int gate_programs_open(struct gate_programs *programs, const struct gate_load *l
 void gate_programs_close(struct gate_programs *programs);
 int gate_programs_ring(const struct gate_programs *programs);
 int gate_programs_count(const struct gate_programs *programs, uint64_t counts[GATE_COUNTERS]);
+
+/* ---- gate_cache.c ---- */
+
+int gate_cache_add(const struct gate_maps *maps, const struct gate_packet *packet, const struct gate_looked *looked,
+                   const struct gate_kept *kept);
+
+/* ---- gate_hits.c: see gate.h ---- */
+
+struct gate_hits;
+
+struct gate_hits *gate_hits_new(struct gate_hit *places, struct gate_state *state);
+void gate_hits_free(struct gate_hits *hits);
+uint32_t gate_hits_place(struct gate_hits *hits, const uint8_t key[16], gate_key_is_gone *is_gone, void *context);
+void gate_hits_count(struct gate_hits *hits, uint32_t place);
+unsigned gate_hits_read(const struct gate_hits *hits, uint64_t first, struct gate_hits_entry *entries, unsigned room,
+                        uint64_t *next);
+
+/* ---- gate_local.c ---- */
+
+/* Looks for the first time; a descriptor that is readable when something changed, or -errno: then nobody will tell. */
+int gate_local_open(const struct gate_maps *maps);
+void gate_local_look(const struct gate_maps *maps);
+/* Takes in what changed: true when it is worth a look. */
+bool gate_local_read(int fd);
 
 /* ---- gate_rules.c ---- */
 

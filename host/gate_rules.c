@@ -214,6 +214,7 @@ static int restore(const struct family *family, const char *rules, struct gate_e
 static int install_family(const struct family *family, const char *directory, uint16_t queue, bool bypass,
                           struct gate_error *error)
 {
+    const char *bypassed = bypass ? " --queue-bypass" : "";
     char jumps[2048], rules[8192];
     bool chain;
     int code = list_jumps(family, jumps, sizeof(jumps), &chain, error);
@@ -224,14 +225,17 @@ static int install_family(const struct family *family, const char *directory, ui
              "*filter\n"
              ":" CHAIN " - [0:0]\n"
              "%s"
-             "-A " CHAIN " -m bpf --object-pinned %s/xt_permit -j RETURN\n"
-             "-A " CHAIN " -m bpf --object-pinned %s/xt_pend -j NFQUEUE --queue-num %u%s\n"
+             "-A " CHAIN " ! -o lo -m bpf --object-pinned %s/xt_permit -j RETURN\n"
+             "-A " CHAIN " -o lo -m bpf --object-pinned %s/xt_permit_lo -j RETURN\n"
+             "-A " CHAIN " ! -o lo -m bpf --object-pinned %s/xt_pend -j NFQUEUE --queue-num %u%s\n"
+             "-A " CHAIN " -o lo -m bpf --object-pinned %s/xt_pend_lo -j NFQUEUE --queue-num %u%s\n"
              "-A " CHAIN " -p tcp -j REJECT --reject-with tcp-reset\n"
              "-A " CHAIN " -p udp -j REJECT --reject-with %s\n"
              "-I OUTPUT 1 -p udp -j " CHAIN "\n"
              "-I OUTPUT 1 -p tcp -m tcp --syn -j " CHAIN "\n"
              "COMMIT\n",
-             jumps, directory, directory, (unsigned)queue, bypass ? " --queue-bypass" : "", family->refusal);
+             jumps, directory, directory, directory, (unsigned)queue, bypassed, directory, (unsigned)queue, bypassed,
+             family->refusal);
     return restore(family, rules, error);
 }
 

@@ -44,7 +44,7 @@ static void driver_print(void *context, ULONG component, ULONG level, const char
     log_trace("driver: %.*s", (int)size, text);
 }
 
-static int start_driver_file(struct gatehoused *self, const struct nt_registry_dword *values, size_t value_count)
+static int start_driver_file(struct gatehoused *self, const struct nt_registry_value *values, size_t value_count)
 {
     struct pe_error error = {""};
 
@@ -64,15 +64,23 @@ static int start_driver_file(struct gatehoused *self, const struct nt_registry_d
 static int start_driver(void *context)
 {
     struct gatehoused *self = context;
-    struct nt_registry_dword values[] = {
-        {"DeadlineMs", self->options.settings.deadline_ms},     {"Undecided", self->options.settings.undecided},
-        {"NoDecider", self->options.settings.no_decider},       {"Capacity", self->options.settings.capacity},
-        {"HoldLoopback", self->options.settings.hold_loopback},
+    struct settings *settings = &self->options.settings;
+    char kept[sizeof(self->state.kept) + 16], until_reboot[sizeof(self->state.until_reboot) + 16];
+    struct nt_registry_value values[] = {
+        {"DeadlineMs", settings->deadline_ms, NULL},     {"Undecided", settings->undecided, NULL},
+        {"NoDecider", settings->no_decider, NULL},       {"Capacity", settings->capacity, NULL},
+        {"HoldLoopback", settings->hold_loopback, NULL}, {"RulesFolder", 0, kept},
+        {"RulesVolatileFolder", 0, until_reboot},
     };
 
-    if (self->options.settings.verbose)
+    if (!state_nt_path(self->state.kept, kept, sizeof(kept)) ||
+        !state_nt_path(self->state.until_reboot, until_reboot, sizeof(until_reboot))) {
+        log_say("the folder %s has a backslash in its name: name another with --state.", self->state.kept);
+        return -EINVAL;
+    }
+    if (settings->verbose)
         nt_set_debug_sink(driver_print, NULL);
-    if (self->options.settings.driver[0])
+    if (settings->driver[0])
         return start_driver_file(self, values, sizeof(values) / sizeof(values[0]));
     NTSTATUS status =
         nt_driver_load("Gatehouse", DriverEntry, values, sizeof(values) / sizeof(values[0]), &self->driver);

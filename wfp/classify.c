@@ -19,6 +19,7 @@
 #include "wfp/condition.h"
 #include "wfp/flow.h"
 #include "wfp/history.h"
+#include "wfp/looked_interim.h"
 #include "wfp/policy.h"
 #include "wfp/verify_private.h"
 
@@ -350,6 +351,7 @@ void wfp_classify(const struct wfp_request *request, struct wfp_verdict *verdict
     walk_policy(&walk, policy);
     leave(&walk);
     wfp_indication_end(walk.indication);
+    wfp_looked_interim(policy, request, verdict);
     wfp_policy_release(live, policy);
     verdict->block = walk.action == FWP_ACTION_BLOCK;
     verdict->pends = walk.frame.pends;
