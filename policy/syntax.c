@@ -33,13 +33,13 @@ static const char *list_words(const struct parser *parser)
         return "a protocol (tcp, udp, icmp, icmp6 or a number)";
     case TOKEN_TO:
     case TOKEN_FROM:
-        return "an address, prefix, range, $set, a list of them in { } or any";
+        return parser->depth != 0 ? "an address, prefix, range, $set" : "an address, prefix, range, $set, { list } or any";
     case TOKEN_PORT:
-        return "a port, range of ports, service, $set, a list of them in { } or any";
+        return parser->depth != 0 ? "a port, range, service, $set" : "a port, range, service, $set, { list } or any";
     case TOKEN_ICMP_TYPE:
         return "an ICMP type";
     default:
-        return "an address, prefix, range, port, service or $set";
+        return "an address, prefix, range, port, service, $set";
     }
 }
 
