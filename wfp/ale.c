@@ -49,6 +49,7 @@ static void tell(struct wfp_decision *decision, const struct wfp_verdict *verdic
     decision->absorb = verdict->absorb;
     decision->by_callout = verdict->by_callout;
     decision->filter_id = verdict->filter_id;
+    decision->looked = verdict->looked;
 }
 
 /*
@@ -76,6 +77,7 @@ static void settle(struct wfp_authorization *authorization, const struct wfp_ver
     if (atomic_load(&authorization->dead)) {
         wfp_flow_end(id);
         decision->outcome = WFP_BLOCK;
+        decision->looked.all = TRUE;
         decision->flow = 0;
     }
     wfp_authorization_put(authorization);
@@ -89,7 +91,7 @@ void wfp_authorization_resume(struct wfp_authorization *authorization)
         .reason = FWP_CONDITION_REAUTHORIZE_REASON_CLASSIFY_COMPLETION,
         .direction = FWP_DIRECTION_OUTBOUND,
     };
-    struct wfp_verdict verdict = {.block = TRUE, .by_callout = TRUE};
+    struct wfp_verdict verdict = {.block = TRUE, .by_callout = TRUE, .looked.all = TRUE};
     wfp_ale_done *done = authorization->done;
     void *context = authorization->done_context;
     UINT64 operation = authorization->flow.key;
@@ -125,7 +127,7 @@ void wfp_ale_connect(const struct wfp_ale_connect *connect, wfp_ale_done *done, 
                      struct wfp_decision *decision)
 {
     struct wfp_authorization *authorization = wfp_authorization_make(connect);
-    struct wfp_verdict verdict = {.block = TRUE};
+    struct wfp_verdict verdict = {.block = TRUE, .looked.all = TRUE};
 
     tell(decision, &verdict);
     if (authorization == NULL)
@@ -147,7 +149,7 @@ void wfp_ale_connect(const struct wfp_ale_connect *connect, wfp_ale_done *done, 
         settle(authorization, &verdict, decision);
         return;
     }
-    verdict.block = TRUE;
+    verdict.block = verdict.looked.all = TRUE;
     tell(decision, &verdict);
     decision->outcome = WFP_PENDED;
     decision->operation = authorization->flow.key;
@@ -202,7 +204,7 @@ void wfp_ale_flow_packet(UINT64 id, BOOLEAN inbound, void *layer_data, struct wf
                          BOOLEAN *reauthorized)
 {
     struct wfp_authorization *flow = wfp_flow_find(id);
-    struct wfp_verdict verdict = {.block = flow == NULL};
+    struct wfp_verdict verdict = {.block = flow == NULL, .looked.all = TRUE};
 
     *reauthorized = FALSE;
     tell(decision, &verdict);
