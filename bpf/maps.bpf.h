@@ -24,7 +24,7 @@
 const volatile __u64 netns_cookie = 0;
 const volatile __u64 undecided_limit_ns = 0;
 const volatile __u32 host_mount_namespace = 0;
-const volatile __u32 undecided_permit = 0;
+const volatile __u32 dead_open = 0;
 
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -130,7 +130,7 @@ static int try_load(struct gate_programs *programs, const struct gate_load *load
     skeleton->rodata->netns_cookie = load->netns_cookie;
     skeleton->rodata->undecided_limit_ns = ((uint64_t)load->options->deadline_ms + GRACE_MS) * 1000000;
     skeleton->rodata->host_mount_namespace = load->host_mount_namespace;
-    skeleton->rodata->undecided_permit = load->options->undecided_permit;
+    skeleton->rodata->dead_open = load->options->dead_open;
     code = pin_maps(skeleton, load->directory);
     if (!code)
         code = gate_bpf__load(skeleton);

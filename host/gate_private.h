@@ -144,7 +144,7 @@ bool gate_local_read(int fd);
 
 /* ---- gate_rules.c ---- */
 
-int gate_rules_install(const char *directory, uint16_t queue, bool undecided_permit, struct gate_error *error);
+int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error);
 int gate_rules_remove(struct gate_error *error);
 
 /* ---- gate_queue.c ---- */

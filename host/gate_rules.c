@@ -239,13 +239,13 @@ static int install_family(const struct family *family, const char *directory, ui
     return restore(family, rules, error);
 }
 
-int gate_rules_install(const char *directory, uint16_t queue, bool undecided_permit, struct gate_error *error)
+int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error)
 {
     int code = 0;
 
     for (size_t i = 0; !code && i < FAMILIES; i++)
         if (!access(families[i].probe, F_OK))
-            code = install_family(&families[i], directory, queue, undecided_permit, error);
+            code = install_family(&families[i], directory, queue, dead_open, error);
     return code;
 }
 

@@ -225,13 +225,13 @@ void world_step_ended(void)
 bool world_load(size_t driver, const struct world_setting *settings, size_t count, uint32_t *status,
                 struct world_error *error)
 {
-    struct nt_registry_dword values[MAX_SETTINGS];
+    struct nt_registry_value values[MAX_SETTINGS];
     NTSTATUS result;
 
     if (count > MAX_SETTINGS)
         return fail(error, "the list of settings", STATUS_INVALID_PARAMETER);
     for (size_t i = 0; i < count; i++)
-        values[i] = (struct nt_registry_dword){settings[i].name, settings[i].value};
+        values[i] = (struct nt_registry_value){settings[i].name, settings[i].value};
     result = world_driver_load(driver, values, count);
     loaded[driver] = NT_SUCCESS(result);
     *status = (uint32_t)result;

@@ -4,6 +4,7 @@
  */
 #include "wfp/authorization.h"
 #include "wfp/memory.h"
+#include "wfp/net_buffer.h"
 #include "wfp/token.h"
 
 #include <string.h>
@@ -26,7 +27,9 @@ struct wfp_authorization *wfp_authorization_make(const struct wfp_ale_connect *c
     atomic_init(&authorization->refs, 1);
     atomic_init(&authorization->outstanding, 1);
     authorization->flow.key = wfp_next_id();
-    authorization->layer = connect->ip_version == 6 ? WFP_AUTH_CONNECT_V6 : WFP_AUTH_CONNECT_V4;
+    authorization->layer = connect->inbound ? WFP_AUTH_RECV_ACCEPT_V4 : WFP_AUTH_CONNECT_V4;
+    if (connect->ip_version == 6)
+        authorization->layer++;
     authorization->facts = *connect;
     authorization->facts.layer_data = NULL;
     authorization->facts.app_id = NULL;
@@ -52,6 +55,8 @@ void wfp_authorization_hold(struct wfp_authorization *authorization)
 
 void wfp_authorization_put(struct wfp_authorization *authorization)
 {
-    if (atomic_fetch_sub_explicit(&authorization->refs, 1, memory_order_acq_rel) == 1)
-        wfp_free(authorization);
+    if (atomic_fetch_sub_explicit(&authorization->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    wfp_net_buffer_put(authorization->packet);
+    wfp_free(authorization);
 }

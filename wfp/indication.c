@@ -8,6 +8,7 @@
 #include "nt/verify/trap_page.h"
 #include "nt/verify/verify.h"
 #include "wfp/memory.h"
+#include "wfp/net_buffer.h"
 #include "wfp/token.h"
 #include "wfp/verify_private.h"
 
@@ -41,6 +42,8 @@
                        FWPS_FIELD_##layer##_IP_REMOTE_PORT == REMOTE_PORT,                                             \
                    #layer)
 
+SAME_PLACES(ALE_AUTH_RECV_ACCEPT_V4);
+SAME_PLACES(ALE_AUTH_RECV_ACCEPT_V6);
 SAME_PLACES(ALE_AUTH_CONNECT_V4);
 SAME_PLACES(ALE_AUTH_CONNECT_V6);
 SAME_PLACES(ALE_FLOW_ESTABLISHED_V4);
@@ -190,6 +193,12 @@ static void set_metadata(struct wfp_indication *to, const struct wfp_request *re
     }
     metadata->currentMetadataValues |= FWPS_METADATA_FIELD_PACKET_DIRECTION;
     metadata->packetDirection = request->direction;
+    if (request->packet != NULL) {
+        metadata->currentMetadataValues |=
+            FWPS_METADATA_FIELD_IP_HEADER_SIZE | FWPS_METADATA_FIELD_TRANSPORT_HEADER_SIZE;
+        metadata->ipHeaderSize = request->packet->ip_header_size;
+        metadata->transportHeaderSize = request->packet->headers - request->packet->ip_header_size;
+    }
 }
 
 static void set_layer_fields(struct wfp_indication *to, const struct wfp_request *request, UINT32 flags)
@@ -198,6 +207,16 @@ static void set_layer_fields(struct wfp_indication *to, const struct wfp_request
     UINT8 remote_type = address_type(facts->ip_version, facts->remote_address);
 
     switch (request->layer) {
+    case WFP_AUTH_RECV_ACCEPT_V4:
+    case WFP_AUTH_RECV_ACCEPT_V6:
+        set32(to, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS, flags);
+        set32(to, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_REAUTHORIZE_REASON, request->reason);
+        set32(to, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_COMPARTMENT_ID, COMPARTMENT);
+        if (facts->interface_index != 0) {
+            set32(to, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_INTERFACE_INDEX, facts->interface_index);
+            set32(to, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_ARRIVAL_INTERFACE_INDEX, facts->interface_index);
+        }
+        break;
     case WFP_AUTH_CONNECT_V4:
     case WFP_AUTH_CONNECT_V6:
         set8(to, FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_DESTINATION_ADDRESS_TYPE, remote_type);
@@ -210,7 +229,8 @@ static void set_layer_fields(struct wfp_indication *to, const struct wfp_request
     case WFP_FLOW_ESTABLISHED_V4:
     case WFP_FLOW_ESTABLISHED_V6:
         set8(to, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_IP_DESTINATION_ADDRESS_TYPE, remote_type);
-        set32(to, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_DIRECTION, FWP_DIRECTION_OUTBOUND);
+        set32(to, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_DIRECTION,
+              facts->inbound ? FWP_DIRECTION_INBOUND : FWP_DIRECTION_OUTBOUND);
         set32(to, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_FLAGS, flags);
         set32(to, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_COMPARTMENT_ID, COMPARTMENT);
         break;
