@@ -90,10 +90,12 @@ bool gate_pins_are_dead(const char *directory);
 /* ---- gate_bpf.c ---- */
 
 struct gate_maps {
-    int flows, owners, waiting, images, counters, cache, local, sockets;
-    struct gate_state *state; /* shared with the kernel, as slots and hits */
+    int flows, owners, waiting, images, counters, local, spilled;
+    struct gate_state *state; /* shared with the kernel, as what follows */
     struct gate_slot *slots;
     struct gate_hit *hits;
+    struct gate_cache_entry *cache;
+    struct gate_decided *decided;
 };
 
 struct gate_programs {
