@@ -18,12 +18,13 @@
 /* As written; NULL: not given. */
 struct filter_words {
     const char *program, *to, *port, *protocol, *weight, *name;
-    bool v4, v6;
+    bool v4, v6, in;
 };
 
 struct filter_wish {
     bool block;
     bool v4, v6;         /* the layers to filter at; one of them at least */
+    bool in;             /* what comes in: address is where from, port that of the program that listens */
     const char *program; /* as written, or NULL */
     bool has_address;
     uint8_t address[16]; /* network byte order; IPv4 in the first 4 bytes; v4 or v6 says which */

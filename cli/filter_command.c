@@ -20,7 +20,7 @@ static bool has_wish(const struct options *options)
     const struct filter_words *filter = &options->filter;
 
     return filter->program != NULL || filter->to != NULL || filter->port != NULL || filter->protocol != NULL ||
-           filter->weight != NULL || filter->name != NULL || filter->v4 || filter->v6;
+           filter->weight != NULL || filter->name != NULL || filter->v4 || filter->v6 || filter->in;
 }
 
 /* The filter is for where the path leads to; a program that is not there yet may come. */

@@ -108,6 +108,7 @@ static const char *const texts[] = {
     "  --port N[-M]            the destination's port, or ports; of tcp and udp\n"
     "  --proto tcp|udp         the protocol\n"
     "  --v4, --v6              only one of the two\n"
+    "  --in                    what comes in: --to is then where from, --port that of the program that listens\n"
     "  --weight N              1 to 15, 8 if not given: the heavier filter decides; of one weight, the narrower\n"
     "  --name TEXT             what list calls it\n"
     "options of list:\n"

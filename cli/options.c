@@ -109,6 +109,7 @@ FILTER_WORD(weight)
 FILTER_WORD(name)
 FILTER_FLAG(v4)
 FILTER_FLAG(v6)
+FILTER_FLAG(in)
 
 static void add_exception(struct reader *reader, const char *path)
 {
@@ -262,6 +263,7 @@ static const struct option table[] = {
     {"--name", FOR(FILTER), true, read_filter_name},
     {"--v4", FOR(FILTER), false, read_filter_v4},
     {"--v6", FOR(FILTER), false, read_filter_v6},
+    {"--in", FOR(FILTER), false, read_filter_in},
     {"--closed", FOR(INSTALL), false, read_closed},
     {"--open", FOR(INSTALL), false, read_open},
     {"--start", FOR(INSTALL), false, read_start},

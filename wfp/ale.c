@@ -440,6 +440,21 @@ void wfp_ale_flow_end(UINT64 id)
     wfp_flow_end(id);
 }
 
+size_t wfp_layer_filters(UINT16 layer)
+{
+    unsigned index = wfp_layer_by_id(layer);
+    struct wfp_policy *policy;
+    size_t count = 0;
+
+    if (index == WFP_LAYER_COUNT)
+        return 0;
+    policy = wfp_policy_acquire(&wfp_live_layers[index]);
+    for (unsigned i = 0; policy != NULL && i < policy->level_count; i++)
+        count += policy->levels[i].live;
+    wfp_policy_release(&wfp_live_layers[index], policy);
+    return count;
+}
+
 void wfp_count(struct wfp_counts *counts)
 {
     counts->sessions = wfp_session_count();
