@@ -18,7 +18,6 @@
 #include "policy/parser.h"
 
 /* The generated code has no prototypes of its own. */
-static bool accepts(void *engine, int kind);
 void *policy_grammarAlloc(void *(*allocate)(size_t));
 void policy_grammarInit(void *engine);
 void policy_grammarFinalize(void *engine);
@@ -28,7 +27,7 @@ int policy_grammarFallback(int kind);
 }
 
 %syntax_error {
-    syntax_fail(parser, &yyminor, accepts, yypParser);
+    syntax_fail(parser, &yyminor);
 }
 %stack_overflow {
     parser_fail(parser, NULL, "found a line that the parser's stack does not hold");
@@ -108,11 +107,30 @@ value(A) ::= VARIABLE(T). { A = T; }
 value(A) ::= HEX(T). { A = T; }
 
 %code {
-static bool accepts(void *engine, int kind)
+/* As the parser would, on a copy of its states and without actions: default reductions come before the error, so the
+   present state alone does not tell. */
+bool grammar_fits(void *engine, int kind)
 {
     yyParser *parser = engine;
+    YYACTIONTYPE states[sizeof(parser->yystack) / sizeof(parser->yystack[0]) + 1];
+    long top = parser->yytos - parser->yystack;
 
-    return yy_find_shift_action((YYCODETYPE)kind, parser->yytos->stateno) != YY_ERROR_ACTION;
+    for (long i = 0; i <= top; i++)
+        states[i] = parser->yystack[i].stateno;
+    for (;;) {
+        YYACTIONTYPE action = yy_find_shift_action((YYCODETYPE)kind, states[top]);
+
+        if (action <= YY_MAX_SHIFTREDUCE || action == YY_ACCEPT_ACTION)
+            return true;
+        if (action < YY_MIN_REDUCE)
+            return false;
+        action = (YYACTIONTYPE)(action - YY_MIN_REDUCE);
+        top += yyRuleInfoNRhs[action];
+        states[top + 1] = yy_find_reduce_action(states[top], yyRuleInfoLhs[action]);
+        top++;
+        if (states[top] == YY_ACCEPT_ACTION)
+            return true;
+    }
 }
 
 void *grammar_new(void)

@@ -164,7 +164,7 @@ const char *names_near_in(enum names_table table, const char *text, size_t lengt
     return found;
 }
 
-const char *names_meant(const char *text, size_t length)
+const char *names_meant(const char *text, size_t length, bool near_too)
 {
     static const char *const pairs[][2] = {
         {"accept", "permit"},
@@ -211,9 +211,13 @@ const char *names_meant(const char *text, size_t length)
         {"load", "include"},
     };
 
+    const char *found = NULL, *near = NULL;
+    unsigned best = near_too ? UINT32_MAX : 1;
+
     for (size_t i = 0; i < COUNT(pairs); i++) {
-        if (strncmp(pairs[i][0], text, length) == 0 && pairs[i][0][length] == '\0')
-            return pairs[i][1];
+        try_near(text, length, pairs[i][0], &near, &best);
+        if (near == pairs[i][0])
+            found = pairs[i][1];
     }
-    return NULL;
+    return found;
 }

@@ -25,7 +25,7 @@ const char *names_at(enum names_table table, size_t place);
 const char *names_near(const char *text, size_t length, const char *const *words);
 const char *names_near_in(enum names_table table, const char *text, size_t length);
 
-/* Words of other firewalls and of daily speech: "deny" is "block". NULL: it is none of them. */
-const char *names_meant(const char *text, size_t length);
+/* Words of other firewalls and of daily speech: "deny" is "block". near_too: or a word near to one. NULL: none. */
+const char *names_meant(const char *text, size_t length, bool near_too);
 
 #endif

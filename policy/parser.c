@@ -143,6 +143,10 @@ static void take_token(struct parser *parser, const struct token *token)
         parser->depth--;
     if (parser->failed)
         return;
+    if (!grammar_fits(parser->engine, token->kind)) {
+        syntax_fail(parser, token);
+        return;
+    }
     grammar_take(parser->engine, parser, token);
     /* The words that say what follows them. The grammar has no number between them that is another's. */
     if (token->kind == TOKEN_SET || token->kind == TOKEN_INCLUDE || token->kind == TOKEN_PROGRAM ||
@@ -196,7 +200,10 @@ static bool parse_line(struct parser *parser)
     if (parser->first.at != NULL && !parser->failed) {
         struct token end = {token.at, token.length, TOKEN_END};
 
-        grammar_take(parser->engine, parser, &end);
+        if (grammar_fits(parser->engine, TOKEN_END))
+            grammar_take(parser->engine, parser, &end);
+        else
+            syntax_fail(parser, &end);
     }
     if (parser->failed && parser->second.at != NULL)
         set_define_failed(parser, &parser->second);

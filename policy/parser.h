@@ -160,9 +160,8 @@ const char *quote_token(const struct token *token, struct quote *quote);
 uint32_t source_line(const struct source *source, const char *at);
 
 /* --- syntax.c ------------------------------------------------------------------------------- */
-/* accepts: could a token of that kind stand here? engine: the grammar's. */
-void syntax_fail(struct parser *parser, const struct token *token, bool (*accepts)(void *engine, int kind),
-                 void *engine);
+/* token does not fit where the grammar stands. */
+void syntax_fail(struct parser *parser, const struct token *token);
 
 /* --- value.c -------------------------------------------------------------------------------- */
 void value_add_item(struct parser *parser, const struct token *first, const struct token *last, bool sha256);
@@ -214,6 +213,8 @@ void record_finish(struct parser *parser);
 void *grammar_new(void);
 void grammar_free(void *engine);
 void grammar_begin(void *engine);
+/* Could a token of that kind stand here? */
+bool grammar_fits(void *engine, int kind);
 void grammar_take(void *engine, struct parser *parser, const struct token *token);
 
 #endif

@@ -15,6 +15,11 @@ static const char *const matchers[] = {"all",       "program", "user", "group", 
                                        "out",       "proto",   "to",   "from",  "port",  "raw",    "inet",
                                        "icmp-type", "inet6",   "log",  "for",   "until", NULL};
 
+static bool fits(const struct parser *parser, int kind)
+{
+    return grammar_fits(parser->engine, kind);
+}
+
 /* What may stand in the list, or alone, behind the latest word that takes one. */
 static const char *list_words(const struct parser *parser)
 {
@@ -33,39 +38,41 @@ static const char *list_words(const struct parser *parser)
         return "a protocol (tcp, udp, icmp, icmp6 or a number)";
     case TOKEN_TO:
     case TOKEN_FROM:
-        return "an address, prefix, range, $set, a list of them in { } or any";
+        return parser->depth != 0 ? "an address, prefix, range, $set"
+                                  : "an address, prefix, range, $set, { list } or any";
     case TOKEN_PORT:
-        return "a port, range of ports, service, $set, a list of them in { } or any";
+        return parser->depth != 0 ? "a port, range, service, $set" : "a port, range, service, $set, { list } or any";
     case TOKEN_ICMP_TYPE:
         return "an ICMP type";
     default:
-        return "an address, prefix, range, port, service or $set";
+        return "an address, prefix, range, port, service, $set";
     }
 }
 
-static const char *expected_words(const struct parser *parser, bool (*fits)(void *engine, int kind), void *engine,
-                                  struct quote *made)
+static const char *expected_words(const struct parser *parser, struct quote *made)
 {
-    if (fits(engine, TOKEN_PERMIT))
+    if (fits(parser, TOKEN_PERMIT))
         return "permit, block, ask, set or include";
-    if (fits(engine, TOKEN_ALL))
-        return fits(engine, TOKEN_END) ? "another matcher (program, to, port, proto ...) or the end of the line"
-                                       : "what the rule matches: all, program, to, port, proto ...";
-    if (parser->depth != 0 && fits(engine, TOKEN_RBRACE)) {
+    if (fits(parser, TOKEN_ALL))
+        return fits(parser, TOKEN_END) ? "another matcher (program, to, port, proto ...) or the end of the line"
+                                       : "what the rule matches (all, program, to, port, proto ...)";
+    if (parser->depth != 0 && fits(parser, TOKEN_RBRACE)) {
         snprintf(made->text, sizeof(made->text), "%.60s or }", list_words(parser));
         return made->text;
     }
-    if (fits(engine, TOKEN_NUMBER) && fits(engine, TOKEN_STRING))
+    if (parser->last.kind == TOKEN_BANG)
+        return "an address, prefix, range, $set or { list } behind the '!'";
+    if (fits(parser, TOKEN_NUMBER) && fits(parser, TOKEN_STRING))
         return list_words(parser);
-    if (fits(engine, TOKEN_EQUALS))
+    if (fits(parser, TOKEN_EQUALS))
         return "= and what is in the set";
-    if (fits(engine, TOKEN_LBRACE))
+    if (fits(parser, TOKEN_LBRACE))
         return "{ and what is in the set, or file and a path in quotes";
-    if (fits(engine, TOKEN_STRING))
+    if (fits(parser, TOKEN_STRING))
         return "the path of a file in quotes";
-    if (fits(engine, TOKEN_NUMBER))
+    if (fits(parser, TOKEN_NUMBER))
         return "a number of seconds, minutes, hours or days";
-    if (fits(engine, TOKEN_WORD))
+    if (fits(parser, TOKEN_WORD))
         return parser->context.kind == TOKEN_SET     ? "the name of the set"
                : parser->context.kind == TOKEN_UNTIL ? "exit or reboot"
                : parser->context.kind == TOKEN_FOR   ? "seconds, minutes, hours or days"
@@ -73,16 +80,23 @@ static const char *expected_words(const struct parser *parser, bool (*fits)(void
     return "the end of the line";
 }
 
+static bool is_among(const char *word, const char *const *words)
+{
+    while (word != NULL && *words != NULL && strcmp(*words, word) != 0)
+        words++;
+    return word != NULL && *words != NULL;
+}
+
 /* The word of the list that it was meant as. */
 static const char *meant(const struct token *token, const char *const *words)
 {
-    const char *other = names_meant(token->at, token->length);
+    const char *word = names_meant(token->at, token->length, false);
 
-    for (size_t i = 0; other != NULL && words[i] != NULL; i++) {
-        if (strcmp(words[i], other) == 0)
-            return other;
-    }
-    return names_near(token->at, token->length, words);
+    if (!is_among(word, words))
+        word = names_near(token->at, token->length, words);
+    if (word == NULL)
+        word = names_meant(token->at, token->length, true);
+    return is_among(word, words) ? word : NULL;
 }
 
 static void suggest_matcher(const struct parser *parser, const struct token *token, struct bytes *into)
@@ -125,18 +139,17 @@ static void suggest_value(const struct parser *parser, const struct token *token
     else if (parser->context.kind == TOKEN_TO || parser->context.kind == TOKEN_FROM) {
         if (token->kind == TOKEN_PORT)
             bytes_print(into, "'%.*s any port ...'", (int)parser->context.length, parser->context.at);
-        else if (token->kind == TOKEN_ANY && parser->negated)
-            bytes_print(into, "what it is not");
+        else if (token->kind == TOKEN_ANY && parser->last.kind == TOKEN_BANG)
+            bytes_print(into, "the addresses that it is not for");
     }
 }
 
-static void suggest(const struct parser *parser, const struct token *token, bool (*fits)(void *engine, int kind),
-                    void *engine, struct bytes *into)
+static void suggest(const struct parser *parser, const struct token *token, struct bytes *into)
 {
     const char *word;
     int length = token->length > 40 ? 40 : (int)token->length;
 
-    if (fits(engine, TOKEN_PERMIT)) {
+    if (fits(parser, TOKEN_PERMIT)) {
         word = token->kind == TOKEN_WORD ? meant(token, actions) : NULL;
         if (word != NULL)
             bytes_print(into, "'%s'", word);
@@ -144,18 +157,21 @@ static void suggest(const struct parser *parser, const struct token *token, bool
             bytes_print(into, "'permit', 'block' or 'ask' first");
         else if (token->kind == TOKEN_WORD && meant(token, matchers) != NULL)
             bytes_print(into, "'permit', 'block' or 'ask' first, then '%s'", meant(token, matchers));
-    } else if (fits(engine, TOKEN_ALL)) {
+    } else if (fits(parser, TOKEN_ALL)) {
         suggest_matcher(parser, token, into);
-    } else if (fits(engine, TOKEN_VARIABLE)) {
+    } else if (fits(parser, TOKEN_VARIABLE)) {
         suggest_value(parser, token, into);
-    } else if (fits(engine, TOKEN_EQUALS)) {
+    } else if (fits(parser, TOKEN_EQUALS)) {
         bytes_print(into, "'='");
-    } else if (fits(engine, TOKEN_LBRACE)) {
+    } else if (fits(parser, TOKEN_LBRACE)) {
         if (token->kind == TOKEN_STRING)
             bytes_print(into, "'file %.*s'", length, token->at);
         else if (token->kind != TOKEN_NEWLINE && token->kind != TOKEN_END)
             bytes_print(into, "'{ %.*s }'", length, token->at);
-    } else if (fits(engine, TOKEN_STRING)) {
+    } else if (fits(parser, TOKEN_WORD) && parser->context.kind == TOKEN_SET) {
+        if (token->kind != TOKEN_WORD && token->length > 1 && *token->at >= 'a' && *token->at <= 'z')
+            bytes_print(into, "another name, '%.*s' is a word of the language", length, token->at);
+    } else if (fits(parser, TOKEN_STRING)) {
         if (token->kind == TOKEN_PATH || token->kind == TOKEN_WORD)
             bytes_print(into, "\"%.*s\"", length, token->at);
     }
@@ -178,6 +194,8 @@ static bool strange_fail(struct parser *parser, const struct token *token)
         parser_fail(parser, token, "found a byte 0x%02x; expected text; take it out", c);
     else if (c == '\'')
         parser_fail(parser, token, "found '; expected \"; write strings in double quotes");
+    else if (token->length >= 3 && memcmp(token->at, "\xe2\x80", 2) == 0)
+        parser_fail(parser, token, "found %s; expected \"; write strings in double quotes", quote_token(token, &quote));
     else if (c == ';')
         parser_fail(parser, token, "found ';'; expected the end of the line; write one rule a line");
     else if (c == '(' || c == '[')
@@ -196,8 +214,7 @@ static bool strange_fail(struct parser *parser, const struct token *token)
     return true;
 }
 
-void syntax_fail(struct parser *parser, const struct token *token, bool (*accepts)(void *engine, int kind),
-                 void *engine)
+void syntax_fail(struct parser *parser, const struct token *token)
 {
     struct quote quote, made;
     struct bytes instead = {0};
@@ -205,8 +222,8 @@ void syntax_fail(struct parser *parser, const struct token *token, bool (*accept
 
     if (strange_fail(parser, token))
         return;
-    expected = expected_words(parser, accepts, engine, &made);
-    suggest(parser, token, accepts, engine, &instead);
+    expected = expected_words(parser, &made);
+    suggest(parser, token, &instead);
     if (instead.size == 0)
         parser_fail(parser, token, "found %s; expected %s", quote_token(token, &quote), expected);
     else

@@ -154,9 +154,12 @@ static struct named_set *named(struct parser *parser, const struct token *token,
     if (set != NULL && !(ports ? set->ports : set->addresses)) {
         struct quote quote;
 
-        parser_fail(parser, token, "found %s, a set of %s; expected a set of %s; write 'port %.*s' where ports belong",
-                    quote_token(token, &quote), ports ? "addresses" : "ports", ports ? "ports" : "addresses",
-                    ports ? 4 : (int)token->length, ports ? "$..." : token->at);
+        if (ports)
+            parser_fail(parser, token, "found %s, a set of addresses; expected a set of ports",
+                        quote_token(token, &quote));
+        else
+            parser_fail(parser, token, "found %s, a set of ports; expected a set of addresses; write 'any port %.*s'",
+                        quote_token(token, &quote), (int)token->length, token->at);
         return NULL;
     }
     return set;
