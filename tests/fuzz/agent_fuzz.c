@@ -13,7 +13,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #define WORDS_MAX      24u
-#define EXCEPTIONS_MAX 12u
+#define FEW_EXCEPTIONS 12u
 #define PATH_MAX_HERE  40u
 
 static void check_path(const struct request *request, const uint8_t *data, size_t size)
@@ -85,12 +85,12 @@ static void try_command_line(const uint8_t *data, size_t size)
 static void try_exceptions(const uint8_t *data, size_t size)
 {
     struct fuzz_bytes in = {data, size};
-    char paths[EXCEPTIONS_MAX][PATH_MAX_HERE];
+    char paths[FEW_EXCEPTIONS][PATH_MAX_HERE];
     struct request request = {.fixed = {.ip_version = 4}};
     uint8_t utf16[PATH_TEXT_UTF16_SIZE(PATH_MAX_HERE)];
     struct problem problem;
     struct exceptions exceptions;
-    unsigned count = 0, wanted = fuzz_below(&in, EXCEPTIONS_MAX);
+    unsigned count = 0, wanted = fuzz_below(&in, FEW_EXCEPTIONS);
 
     exceptions_init(&exceptions, GATEHOUSE_VERDICT_BLOCK);
     while (count < wanted) {
