@@ -22,7 +22,7 @@ uint64_t fixture_now(void)
     return nt_now();
 }
 
-NTSTATUS fixture_try_load(const struct nt_registry_dword *values, size_t count)
+NTSTATUS fixture_try_load(const struct nt_registry_value *values, size_t count)
 {
     real_time = false;
     clock_now = 36000000000ull;
@@ -30,12 +30,12 @@ NTSTATUS fixture_try_load(const struct nt_registry_dword *values, size_t count)
     return driver_load(values, count);
 }
 
-void fixture_load(const struct nt_registry_dword *values, size_t count)
+void fixture_load(const struct nt_registry_value *values, size_t count)
 {
     assert_int_equal(fixture_try_load(values, count), STATUS_SUCCESS);
 }
 
-void fixture_load_real_time(const struct nt_registry_dword *values, size_t count)
+void fixture_load_real_time(const struct nt_registry_value *values, size_t count)
 {
     if (nt_scheduled()) {
         fixture_load(values, count);

@@ -6,9 +6,9 @@
 
 static void settings_are_read(void **state)
 {
-    const struct nt_registry_dword good[] = {
+    const struct nt_registry_value good[] = {
         {"DeadlineMs", 5000}, {"Undecided", 1}, {"NoDecider", 2}, {"Capacity", 99}};
-    const struct nt_registry_dword bad[] = {{"DeadlineMs", 5}, {"Undecided", 7}, {"NoDecider", 3}, {"Capacity", 0}};
+    const struct nt_registry_value bad[] = {{"DeadlineMs", 5}, {"Undecided", 7}, {"NoDecider", 3}, {"Capacity", 0}};
     struct gatehouse_status status;
 
     (void)state;
