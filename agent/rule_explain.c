@@ -87,8 +87,7 @@ static void explain_one(struct telling *telling, const struct rule_question *que
     rule_question_show(text, question, connection);
     text_add(text, "\n");
     if (rule_question_is_loopback(connection)) {
-        text_add(text, "permitted before any rule is looked at: loopback passes (gatehoused --hold-loopback asks the "
-                       "rules)\n");
+        text_add(text, "permitted before any rule is looked at: loopback passes, unless it is set to be held\n");
         return;
     }
     if (rule == NULL)
