@@ -25,6 +25,7 @@
 #include <uthash.h>
 
 #include "host/exe_hash.h"
+#include "host/feed_inbound.h"
 #include "host/identity.h"
 #include "host/keep.h"
 #include "host/log.h"
@@ -80,6 +81,7 @@ struct feed {
     struct exe_hash *hashes;
     FWP_BYTE_BLOB package; /* of the packet in hand; size 0: not known or not wanted */
     struct keep keep;
+    struct feed_inbound *inbound;
     uint64_t kernel_endpoint; /* packets without a socket get handles of their own */
     uint32_t packets_held;
     uint64_t packets_seen, packets_damaged, packets_unknown, datagrams_overflow;
@@ -421,7 +423,15 @@ static void feed_socket_closed(void *context, uint64_t cookie)
         if (last)
             break;
     }
+    feed_inbound_socket_closed(feed->inbound, cookie);
     wfp_ale_endpoint_closed(cookie);
+}
+
+static void feed_stream_ended(void *context, const struct gate_stream_end *end)
+{
+    struct feed *feed = context;
+
+    feed_inbound_stream_ended(feed->inbound, end);
 }
 
 /*
@@ -446,6 +456,10 @@ static void feed_packet(void *context, const struct gate_packet *packet)
     struct feed *feed = context;
     struct gate_flow key;
 
+    if (packet->inbound) {
+        feed_inbound_packet(feed->inbound, packet);
+        return;
+    }
     feed->packets_seen++;
     memset(&key, 0, sizeof(key));
     key.cookie = packet->cookie;
@@ -493,7 +507,7 @@ static void feed_damaged(void *context, uint32_t id)
 
 /* --- Turns --------------------------------------------------------------------------------- */
 
-static const struct gate_handlers feed_handlers = {feed_packet, feed_damaged, feed_socket_closed};
+static const struct gate_handlers feed_handlers = {feed_packet, feed_damaged, feed_socket_closed, feed_stream_ended};
 
 int feed_read(struct feed *feed, bool ends)
 {
@@ -551,7 +565,7 @@ bool feed_tidy(struct feed *feed)
         if (flow->key.protocol == IPPROTO_TCP) /* the next datagram of a UDP flow comes by itself */
             flow_reauthorize(flow);
     }
-    return feed->reauth_next || feed->policy_dirty;
+    return feed_inbound_tidy(feed->inbound) || feed->reauth_next || feed->policy_dirty;
 }
 
 static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
@@ -563,6 +577,8 @@ static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
         gate_new_generation(feed->gate); /* from now on nothing passes by the old policy */
         __atomic_store_n(&feed->policy_dirty, true, __ATOMIC_RELEASE);
     }
+    if (layer == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4 || layer == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6)
+        feed_inbound_policy_changed(feed->inbound);
     if (!pthread_equal(pthread_self(), feed->owner))
         feed->wake(feed->wake_context);
 }
@@ -586,6 +602,11 @@ struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake
     feed->wake = wake;
     feed->wake_context = wake_context;
     TAILQ_INIT(&feed->live);
+    feed->inbound = feed_inbound_new(gate, &feed->counts, wake, wake_context);
+    if (!feed->inbound) {
+        free(feed);
+        return NULL;
+    }
     wfp_set_policy_changed(feed_policy_changed, feed);
     return feed;
 }
@@ -607,6 +628,7 @@ void feed_free(struct feed *feed)
         flow_forget(flow);
     }
     keep_close(&feed->keep);
+    feed_inbound_free(feed->inbound);
     exe_hash_free(feed->hashes);
     cgroup_names_free(feed->identity.cgroups);
     free(feed);
@@ -640,4 +662,5 @@ void feed_status(struct feed *feed, struct gatehouse_platform_status *status)
     status->queue_user_dropped = counts.queue_user_dropped;
     status->flows = feed->live_count;
     status->events_lost = counts.events_lost;
+    feed_inbound_status(feed->inbound, status);
 }
