@@ -5,7 +5,11 @@
  *   gate.c         opens, closes, decides: puts the others together
  *   gate_alive.c   whose pins they are: a running gate's, a living namespace's
  *   gate_bpf.c     programs, maps, links and their pins
+ *   gate_cache.c   fills the verdict cache
+ *   gate_hits.c    counters by filter key
  *   gate_images.c  the path of an executable
+ *   gate_inbound.c packets that come in
+ *   gate_local.c   addresses of this machine
  *   gate_mounts.c  cgroup2 and bpffs, wherever they are
  *   gate_queue.c   NFQUEUE
  *   gate_rules.c   iptables and ip6tables
@@ -87,9 +91,12 @@ bool gate_pins_are_dead(const char *directory);
 /* ---- gate_bpf.c ---- */
 
 struct gate_maps {
-    int flows, owners, waiting, images, counters;
-    struct gate_state *state; /* shared with the kernel, as slots */
+    int flows, owners, waiting, images, counters, local, spilled;
+    struct gate_state *state; /* shared with the kernel, as what follows */
     struct gate_slot *slots;
+    struct gate_hit *hits;
+    struct gate_cache_entry *cache;
+    struct gate_decided *decided;
 };
 
 struct gate_programs {
@@ -112,9 +119,61 @@ void gate_programs_close(struct gate_programs *programs);
 int gate_programs_ring(const struct gate_programs *programs);
 int gate_programs_count(const struct gate_programs *programs, uint64_t counts[GATE_COUNTERS]);
 
+/* ---- gate_cache.c ---- */
+
+int gate_cache_add(const struct gate_maps *maps, const struct gate_packet *packet, const struct gate_looked *looked,
+                   const struct gate_kept *kept);
+
+/* ---- gate_hits.c: see gate.h ---- */
+
+struct gate_hits;
+
+struct gate_hits *gate_hits_new(struct gate_hit *places, struct gate_state *state);
+void gate_hits_free(struct gate_hits *hits);
+uint32_t gate_hits_place(struct gate_hits *hits, const uint8_t key[16], gate_key_is_gone *is_gone, void *context);
+void gate_hits_count(struct gate_hits *hits, uint32_t place);
+unsigned gate_hits_read(const struct gate_hits *hits, uint64_t first, struct gate_hits_entry *entries, unsigned room,
+                        uint64_t *next);
+
+/* ---- gate_local.c ---- */
+
+/* Looks for the first time; a descriptor that is readable when something changed, or -errno: then nobody will tell. */
+int gate_local_open(const struct gate_maps *maps);
+void gate_local_look(const struct gate_maps *maps);
+/* Takes in what changed: true when it is worth a look. */
+bool gate_local_read(int fd);
+
+/* Programs of another object: pinned, attached to the root of cgroup2, or to their trace point (which may be missing). */
+struct bpf_program;
+int gate_program_pin(const struct bpf_program *program, const char *directory, struct gate_error *error);
+int gate_program_attach(const struct bpf_program *program, int type, const struct gate_load *load,
+                        struct gate_error *error);
+int gate_program_trace(const struct bpf_program *program, const char *directory, struct gate_error *error);
+
+/* ---- gate_inbound.c ---- */
+
+struct gate_inbound;
+struct gate_queued;
+
+/* adopted: the pinned maps are laid out as ours. NULL: the kernel cannot. */
+struct gate_inbound *gate_inbound_open(const struct gate_load *load, struct gate_state *state, bool adopted);
+void gate_inbound_close(struct gate_inbound *inbound);
+int gate_inbound_ring(const struct gate_inbound *inbound);
+/* Fills tuple and, but for what is in both, packet; caller: who bound the socket. False: damaged. */
+bool gate_inbound_packet(struct gate_inbound *inbound, const struct gate_queued *queued, struct gate_tuple *tuple,
+                         struct gate_packet *packet, struct gate_caller *caller);
+int gate_inbound_decide(struct gate_inbound *inbound, const struct gate_peer *peer, enum gate_answer answer);
+int gate_inbound_forget(struct gate_inbound *inbound, const struct gate_peer *peer);
+bool gate_inbound_is_established(struct gate_inbound *inbound, const struct gate_peer *peer);
+int gate_inbound_tell_end(struct gate_inbound *inbound, uint64_t cookie);
+int gate_inbound_watch(struct gate_inbound *inbound, bool on, struct gate_error *error);
+
 /* ---- gate_rules.c ---- */
 
-int gate_rules_install(const char *directory, uint16_t queue, bool undecided_permit, struct gate_error *error);
+int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error);
+/* The rules of filter INPUT: there or not. */
+int gate_rules_inbound(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error);
+
 int gate_rules_remove(struct gate_error *error);
 
 /* ---- gate_queue.c ---- */
@@ -129,7 +188,8 @@ struct gate_queue {
 /* One message of the kernel, taken apart; data points into the receive buffer. */
 struct gate_queued {
     uint32_t id;
-    uint32_t interface_index;
+    uint32_t interface_index; /* it leaves by, or came in by */
+    bool inbound;
     const uint8_t *data;
     size_t size;
 };

@@ -29,7 +29,7 @@ struct host {
     struct device_server *server;
     struct gate *gate;
     struct feed *feed;
-    struct loop_source queue, events, signals, timer, wake;
+    struct loop_source queue, events, changes, signals, timer, wake;
     uint64_t timer_due; /* what the timer is set to, 100 ns boot time; NT_NEVER: not set */
     bool pump_wanted, stop;
     int failed; /* -errno */
@@ -62,6 +62,14 @@ static void ends_ready(void *context, uint32_t events)
 {
     (void)events;
     gate_read(context, true);
+}
+
+static void changes_ready(void *context, uint32_t events)
+{
+    struct host *host = context;
+
+    (void)events;
+    gate_look(host->gate);
 }
 
 static void signals_ready(void *context, uint32_t events)
@@ -176,6 +184,14 @@ static void host_status(void *context, struct gatehouse_platform_status *status)
         feed_status(host->feed, status);
 }
 
+static void host_hits(void *context, uint64_t first, unsigned room, struct gatehouse_hits *head,
+                      struct gatehouse_hit *entries)
+{
+    struct host *host = context;
+
+    feed_hits(host->feed, first, room, head, entries);
+}
+
 static int host_start_server(struct host *host)
 {
     char error[512] = "";
@@ -183,6 +199,7 @@ static int host_start_server(struct host *host)
         .path = host->settings.socket_path,
         .device = host->settings.device,
         .status = host_status,
+        .hits = host_hits,
         .wake = host_wake,
         .context = host,
     };
@@ -198,7 +215,7 @@ static int host_start_gate(struct host *host)
     char error[512] = "";
     struct gate_options options = {
         .queue = host->settings.queue,
-        .undecided_permit = host->settings.undecided_permit,
+        .dead_open = host->settings.dead_open,
         .deadline_ms = host->settings.deadline_ms,
         .queue_length = 65536, /* as much as the kernel takes: the driver's bound, which is counted, comes first */
     };
@@ -214,6 +231,8 @@ static int host_start_gate(struct host *host)
         result = host_watch(host, &host->queue, gate_queue_fd(host->gate), queue_ready);
     if (!result)
         result = host_watch(host, &host->events, gate_events_fd(host->gate), ends_ready);
+    if (!result)
+        result = host_watch(host, &host->changes, gate_changes_fd(host->gate), changes_ready);
     if (result)
         log_say("cannot watch the packet queue: %s.", strerror(-result));
     return result;

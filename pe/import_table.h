@@ -209,7 +209,25 @@
     ROUTINE(NTSTATUS, FwpsFlowAbort0, (UINT64 a), (a)) \
     ROUTINE(NTSTATUS, FwpsFlowAssociateContext0, (UINT64 a, UINT16 b, UINT32 c, UINT64 d), (a, b, c, d)) \
     ROUTINE(NTSTATUS, FwpsFlowRemoveContext0, (UINT64 a, UINT16 b, UINT32 c), (a, b, c)) \
-    ROUTINE(NTSTATUS, FwpsPendOperation0, (HANDLE a, HANDLE *b), (a, b))
+    ROUTINE(NTSTATUS, FwpsPendOperation0, (HANDLE a, HANDLE *b), (a, b)) \
+    ROUTINE(NTSTATUS, FwpsAllocateCloneNetBufferList0, (NET_BUFFER_LIST *a, NDIS_HANDLE b, NDIS_HANDLE c, ULONG d, \
+        NET_BUFFER_LIST **e), (a, b, c, d, e)) \
+    VOID_ROUTINE(FwpsDereferenceNetBufferList0, (NET_BUFFER_LIST *a, BOOLEAN b), (a, b)) \
+    VOID_ROUTINE(FwpsFreeCloneNetBufferList0, (NET_BUFFER_LIST *a, ULONG b), (a, b)) \
+    ROUTINE(NTSTATUS, FwpsInjectionHandleCreate0, (ADDRESS_FAMILY a, UINT32 b, HANDLE *c), (a, b, c)) \
+    ROUTINE(NTSTATUS, FwpsInjectionHandleDestroy0, (HANDLE a), (a)) \
+    ROUTINE(NTSTATUS, FwpsInjectTransportReceiveAsync0, (HANDLE a, HANDLE b, PVOID c, UINT32 d, ADDRESS_FAMILY e, \
+        COMPARTMENT_ID f, IF_INDEX g, IF_INDEX h, NET_BUFFER_LIST *i, FWPS_INJECT_COMPLETE0 j, HANDLE k), \
+        (a, b, c, d, e, f, g, h, i, j, k)) \
+    ROUTINE(FWPS_PACKET_INJECTION_STATE, FwpsQueryPacketInjectionState0, (HANDLE a, const NET_BUFFER_LIST *b, \
+        HANDLE *c), (a, b, c)) \
+    VOID_ROUTINE(FwpsReferenceNetBufferList0, (NET_BUFFER_LIST *a, BOOLEAN b), (a, b))
+
+#define PE_NDIS(ROUTINE, VOID_ROUTINE) \
+    ROUTINE(NDIS_STATUS, NdisRetreatNetBufferDataStart, (PNET_BUFFER a, ULONG b, ULONG c, \
+        NET_BUFFER_ALLOCATE_MDL_HANDLER d), (a, b, c, d)) \
+    VOID_ROUTINE(NdisAdvanceNetBufferDataStart, (PNET_BUFFER a, ULONG b, BOOLEAN c, NET_BUFFER_FREE_MDL_HANDLER d), \
+        (a, b, c, d))
 
 #define PE_FLTMGR(ROUTINE, VOID_ROUTINE) \
     ROUTINE(NTSTATUS, FltRegisterFilter, (PDRIVER_OBJECT a, const FLT_REGISTRATION *b, PFLT_FILTER *c), (a, b, c)) \
