@@ -12,7 +12,7 @@
 
 #include <stdatomic.h>
 
-#define WFP_RUN_LINEAR 16u /* filters up to which a run is walked one by one */
+#define WFP_RUN_LINEAR 4u /* filters up to which a run is walked one by one */
 
 struct wfp_run {
     UINT64 sublayer_id;
