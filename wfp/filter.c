@@ -9,6 +9,7 @@
 #include "nt/verify/verify.h"
 #include "wfp/ale.h"
 #include "wfp/condition_set.h"
+#include "wfp/filter_block.h"
 #include "wfp/filter_copy.h"
 #include "wfp/looked.h"
 #include "wfp/notification.h"
@@ -24,6 +25,7 @@
      FWPM_FILTER_FLAG_IPSEC_NO_ACQUIRE_INITIATE)
 
 static struct wfp_table filters_by_id;
+static _Atomic(UINT32) filter_count; /* in it */
 
 void wfp_filter_init(void)
 {
@@ -39,16 +41,20 @@ void wfp_filter_reset(void)
 void wfp_filter_forget(void)
 {
     wfp_table_forget(&filters_by_id);
+    wfp_filter_blocks_forget();
+    atomic_store(&filter_count, 0);
 }
 
 void wfp_filter_link(struct wfp_filter *filter)
 {
     wfp_table_insert(&filters_by_id, &filter->by_id);
+    atomic_fetch_add_explicit(&filter_count, 1, memory_order_relaxed);
 }
 
 void wfp_filter_unlink(struct wfp_filter *filter)
 {
     wfp_table_remove(&filters_by_id, &filter->by_id);
+    atomic_fetch_sub_explicit(&filter_count, 1, memory_order_relaxed);
 }
 
 void wfp_filter_free(struct wfp_filter *filter)
@@ -58,8 +64,7 @@ void wfp_filter_free(struct wfp_filter *filter)
     nt_end(NT_BEGAN_OBJECT, (uintptr_t)&filter->object);
     wfp_object_uncharge(&filter->object);
     wfp_condition_sets_free(filter->sets);
-    wfp_free(filter->template);
-    wfp_free(filter);
+    wfp_filter_block_put(filter);
 }
 
 static NTSTATUS check_flags(const FWPM_FILTER0 *source)
@@ -87,14 +92,16 @@ static NTSTATUS check_flags(const FWPM_FILTER0 *source)
 
 static NTSTATUS check_conditions(const FWPM_FILTER0 *source, const struct wfp_layer *layer)
 {
+    int field = -1;
+
     if (source->numFilterConditions != 0 && source->filterCondition == NULL)
         return STATUS_FWP_NULL_POINTER;
     if (source->numFilterConditions > WFP_MAX_CONDITIONS)
         return STATUS_FWP_OUT_OF_BOUNDS;
     for (UINT32 i = 0; i < source->numFilterConditions; i++) {
-        int field = wfp_layer_field(layer, &source->filterCondition[i].fieldKey);
         NTSTATUS status;
 
+        field = wfp_layer_field_near(layer, &source->filterCondition[i].fieldKey, field);
         if (field < 0)
             return STATUS_FWP_CONDITION_NOT_FOUND;
         status = wfp_condition_check(layer->fields[field].type, &source->filterCondition[i]);
@@ -160,7 +167,8 @@ static void forget(struct wfp_filter *filter)
     wfp_filter_free(filter);
 }
 
-static NTSTATUS finish(struct wfp_filter *filter, const struct wfp_session *session, const FWPM_FILTER0 *source)
+static NTSTATUS finish(struct wfp_filter *filter, const struct wfp_session *session, const FWPM_FILTER0 *source,
+                       size_t size)
 {
     NTSTATUS status;
 
@@ -171,15 +179,9 @@ static NTSTATUS finish(struct wfp_filter *filter, const struct wfp_session *sess
         filter->run.flags |= FWPS_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED;
     filter->run.action.type = source->action.type;
     filter->run.action.calloutId = filter->slot == NULL ? 0 : filter->slot->id;
-    filter->run.context = source->rawContext;
-    status =
-        wfp_object_charge(&filter->object, session,
-                          sizeof(*filter) + wfp_filter_copy_size(source, &wfp_layers[filter->layer], &filter->run));
+    status = wfp_object_charge(&filter->object, session, size);
     if (!NT_SUCCESS(status))
         return status;
-    filter->template = wfp_filter_copy(source, &wfp_layers[filter->layer], &filter->run);
-    if (filter->template == NULL)
-        return STATUS_INSUFFICIENT_RESOURCES;
     if (!wfp_condition_sets_make(&filter->run, &wfp_layers[filter->layer], &filter->sets))
         return STATUS_INSUFFICIENT_RESOURCES;
     status = wfp_weight(&source->weight, filter->run.filterCondition, filter->run.numFilterConditions, &filter->weight);
@@ -187,9 +189,6 @@ static NTSTATUS finish(struct wfp_filter *filter, const struct wfp_session *sess
         return status;
     filter->run.weight.type = FWP_UINT64;
     filter->run.weight.uint64 = &filter->weight;
-    filter->template->filterKey = filter->object.key;
-    filter->template->filterId = filter->run.filterId;
-    filter->template->effectiveWeight = filter->run.weight;
     if (!NT_SUCCESS(wfp_notify(filter, FWPS_CALLOUT_NOTIFY_ADD_FILTER)))
         return STATUS_FWP_CALLOUT_NOTIFICATION_FAILED;
     return STATUS_SUCCESS;
@@ -205,6 +204,7 @@ static NTSTATUS add_filter(struct wfp_session *session, void *context)
     struct add *add = context;
     unsigned layer = wfp_layer_by_key(&add->source->layerKey);
     struct wfp_filter *filter;
+    size_t size;
     NTSTATUS status = check_flags(add->source);
 
     if (!NT_SUCCESS(status))
@@ -214,15 +214,14 @@ static NTSTATUS add_filter(struct wfp_session *session, void *context)
     status = check_conditions(add->source, &wfp_layers[layer]);
     if (!NT_SUCCESS(status))
         return status;
-    if (wfp_table_count(&filters_by_id) >= WFP_MAX_FILTERS)
+    if (atomic_load_explicit(&filter_count, memory_order_relaxed) >= WFP_MAX_FILTERS)
         return STATUS_INSUFFICIENT_RESOURCES;
-    filter = wfp_alloc(sizeof(*filter));
+    filter = wfp_filter_pack(add->source, layer, &size);
     if (filter == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
-    filter->layer = layer;
     status = refer(filter, session, add->source);
     if (NT_SUCCESS(status))
-        status = finish(filter, session, add->source);
+        status = finish(filter, session, add->source, size);
     if (!NT_SUCCESS(status)) {
         forget(filter);
         return status;
@@ -324,7 +323,7 @@ static NTSTATUS get_filter(struct wfp_session *session, void *context)
     (void)session;
     if (object == NULL)
         return STATUS_FWP_FILTER_NOT_FOUND;
-    get->copy = wfp_filter_copy(CONTAINING_RECORD(object, struct wfp_filter, object)->template, NULL, NULL);
+    get->copy = wfp_filter_copy(CONTAINING_RECORD(object, struct wfp_filter, object));
     return get->copy == NULL ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
 }
 

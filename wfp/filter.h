@@ -16,9 +16,18 @@
 
 struct wfp_condition_set;
 
-#define WFP_MAX_CONDITIONS 1024    /* of one filter */
+#define WFP_MAX_CONDITIONS 1000000 /* of one filter */
 #define WFP_MAX_FILTERS    4000000 /* in all */
 
+/* What few filters have. */
+struct wfp_filter_more {
+    const wchar_t *description;
+    FWP_BYTE_BLOB data; /* providerData */
+    const UINT32
+        *added; /* the places in run of the conditions, in the order in which they were added; NULL: as they are */
+};
+
+/* With what it points to in one block (filter_copy.c). */
 struct wfp_filter {
     struct wfp_object object;
     struct wfp_node by_id;
@@ -29,12 +38,17 @@ struct wfp_filter {
     struct wfp_callout_slot *slot; /* of the callout; NULL: none */
     UINT64 sublayer_id;            /* stays readable when the sublayer is gone */
     UINT64 weight;
-    FWPS_FILTER3 run;               /* what callouts get; conditions sorted by fieldId */
-    FWPM_FILTER0 *template;         /* deep copy as added, with filterId and effectiveWeight */
+    FWPS_FILTER3 run;   /* what callouts get; conditions sorted by fieldId */
+    UINT64 raw_context; /* as added */
+    const wchar_t *name;
+    struct wfp_filter_more *more;   /* or NULL */
     struct wfp_condition_set *sets; /* NULL: no field has many conditions */
     struct wfp_filter *retired_next;
     _Atomic(UINT64) hits; /* classifies that met its conditions; counted while the verifier is on */
-    atomic_bool missed;   /* filter-without-callout was reported */
+    UINT32 flags;         /* FWPM_FILTER_FLAG_* */
+    UINT8 asked_weight;   /* as added: FWP_EMPTY, FWP_UINT8 (asked_class) or FWP_UINT64 */
+    UINT8 asked_class;
+    atomic_bool missed; /* filter-without-callout was reported */
 };
 
 /* Called by transactions with the gate held. */
