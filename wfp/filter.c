@@ -11,6 +11,7 @@
 #include "wfp/condition_set.h"
 #include "wfp/filter_block.h"
 #include "wfp/filter_copy.h"
+#include "wfp/filter_name.h"
 #include "wfp/looked.h"
 #include "wfp/notification.h"
 #include "wfp/sublayer.h"
@@ -36,12 +37,14 @@ void wfp_filter_init(void)
 void wfp_filter_reset(void)
 {
     wfp_table_trim(&filters_by_id);
+    wfp_filter_name_reset();
 }
 
 void wfp_filter_forget(void)
 {
     wfp_table_forget(&filters_by_id);
     wfp_filter_blocks_forget();
+    wfp_filter_name_forget();
     atomic_store(&filter_count, 0);
 }
 
@@ -63,7 +66,8 @@ void wfp_filter_free(struct wfp_filter *filter)
         wfp_slot_put(filter->slot);
     nt_end(NT_BEGAN_OBJECT, (uintptr_t)&filter->object);
     wfp_object_uncharge(&filter->object);
-    wfp_condition_sets_free(filter->sets);
+    wfp_condition_sets_free(wfp_filter_sets(filter));
+    wfp_filter_name_put(filter->name);
     wfp_filter_block_put(filter);
 }
 
@@ -152,7 +156,6 @@ static NTSTATUS refer(struct wfp_filter *filter, struct wfp_session *session, co
     if (!NT_SUCCESS(status))
         return status;
     filter->sublayer = &sublayer->object;
-    filter->sublayer_id = sublayer->id;
     filter->run.subLayerWeight = sublayer->weight;
     return (source->action.type & FWP_ACTION_FLAG_CALLOUT) != 0 ? refer_callout(filter, source) : STATUS_SUCCESS;
 }
@@ -182,7 +185,7 @@ static NTSTATUS finish(struct wfp_filter *filter, const struct wfp_session *sess
     status = wfp_object_charge(&filter->object, session, size);
     if (!NT_SUCCESS(status))
         return status;
-    if (!wfp_condition_sets_make(&filter->run, &wfp_layers[filter->layer], &filter->sets))
+    if (filter->more != NULL && !wfp_condition_sets_make(&filter->run, &wfp_layers[filter->layer], &filter->more->sets))
         return STATUS_INSUFFICIENT_RESOURCES;
     status = wfp_weight(&source->weight, filter->run.filterCondition, filter->run.numFilterConditions, &filter->weight);
     if (!NT_SUCCESS(status))
@@ -216,6 +219,8 @@ static NTSTATUS add_filter(struct wfp_session *session, void *context)
         return status;
     if (atomic_load_explicit(&filter_count, memory_order_relaxed) >= WFP_MAX_FILTERS)
         return STATUS_INSUFFICIENT_RESOURCES;
+    if (add->source->displayData.name == NULL)
+        return STATUS_FWP_NULL_DISPLAY_NAME;
     filter = wfp_filter_pack(add->source, layer, &size);
     if (filter == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;

@@ -15,7 +15,7 @@
 
 #define STEP      32u /* sizes are multiples of it */
 #define MOST      1024u
-#define SLAB_SIZE 16000u
+#define SLAB_SIZE 61440u /* with the pool's own page, sixteen pages */
 
 struct slab {
     LIST_ENTRY link; /* in its size's list while it has room */

@@ -5,8 +5,9 @@
  * Conditions are kept once, sorted by field; a list says in which order they were added if that was another.
  */
 #include "wfp/filter_copy.h"
-#include "wfp/condition.h"
+#include "wfp/condition_set.h"
 #include "wfp/filter_block.h"
+#include "wfp/filter_name.h"
 
 #include <string.h>
 
@@ -64,6 +65,7 @@ static BOOLEAN needs_more(const FWPM_FILTER0 *source, unsigned layer)
     UINT32 next[WFP_MAX_FIELDS];
 
     return source->displayData.description != NULL || source->providerData.size != 0 ||
+           (source->action.type & FWP_ACTION_FLAG_CALLOUT) != 0 || source->numFilterConditions > WFP_SET_LEAST ||
            places_of(source, &wfp_layers[layer], next);
 }
 
@@ -76,17 +78,17 @@ static void pack(struct wfp_arena *arena, const FWPM_FILTER0 *source, unsigned l
     filter->flags = source->flags;
     filter->asked_weight = (UINT8)source->weight.type;
     filter->asked_class = source->weight.type == FWP_UINT8 ? source->weight.uint8 : 0;
-    filter->raw_context = filter->run.context = source->rawContext;
+    filter->run.context = source->rawContext;
     if (needs_more(source, layer)) {
         filter->more = wfp_arena_take(arena, sizeof(*filter->more));
         struct wfp_filter_more *more = filter->more == NULL ? &measured : filter->more;
 
+        more->raw_context = source->rawContext;
         more->description = wfp_arena_string(arena, source->displayData.description);
         more->data.size = source->providerData.size;
         more->data.data = wfp_arena_copy(arena, source->providerData.data, source->providerData.size);
     }
     pack_conditions(arena, source, filter);
-    filter->name = wfp_arena_string(arena, source->displayData.name);
 }
 
 struct wfp_filter *wfp_filter_pack(const FWPM_FILTER0 *source, unsigned layer, size_t *size)
@@ -106,6 +108,11 @@ struct wfp_filter *wfp_filter_pack(const FWPM_FILTER0 *source, unsigned layer, s
     arena = (struct wfp_arena){(UINT8 *)filter, 0};
     wfp_arena_take(&arena, sizeof(*filter));
     pack(&arena, source, layer, filter);
+    filter->name = wfp_filter_name_get(source->displayData.name);
+    if (filter->name == NULL) {
+        wfp_filter_block_put(filter);
+        return NULL;
+    }
     return filter;
 }
 
@@ -143,7 +150,7 @@ FWPM_FILTER0 *wfp_filter_copy_into(struct wfp_arena *arena, const struct wfp_fil
 
     memset(copy, 0, sizeof(*copy));
     copy->filterKey = filter->object.key;
-    copy->displayData.name = wfp_arena_string(arena, filter->name);
+    copy->displayData.name = wfp_arena_string(arena, filter->name->text);
     if (filter->more != NULL) {
         copy->displayData.description = wfp_arena_string(arena, filter->more->description);
         copy->providerData.size = filter->more->data.size;
@@ -162,7 +169,7 @@ FWPM_FILTER0 *wfp_filter_copy_into(struct wfp_arena *arena, const struct wfp_fil
     copy->action.type = filter->run.action.type;
     if (filter->callout != NULL)
         copy->action.calloutKey = filter->callout->key;
-    copy->rawContext = filter->raw_context;
+    copy->rawContext = filter->more != NULL ? filter->more->raw_context : filter->run.context;
     copy->filterId = filter->run.filterId;
     copy_weight(arena, filter->weight, &copy->effectiveWeight);
     copy_conditions(arena, filter, copy);

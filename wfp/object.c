@@ -7,6 +7,7 @@
  */
 #include "wfp/object.h"
 #include "wfp/filter.h"
+#include "wfp/filter_name.h"
 #include "wfp/memory.h"
 #include "wfp/session.h"
 #include "wfp/sublayer.h"
@@ -85,7 +86,7 @@ static const wchar_t *display_name(const struct wfp_object *object)
 {
     switch (object->kind) {
     case WFP_FILTER:
-        return CONTAINING_RECORD(object, const struct wfp_filter, object)->name;
+        return CONTAINING_RECORD(object, const struct wfp_filter, object)->name->text;
     case WFP_CALLOUT:
         return CONTAINING_RECORD(object, const struct wfp_callout, object)->template->displayData.name;
     case WFP_SUBLAYER:
