@@ -24,6 +24,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "host/adopt.h"
 #include "host/identity.h"
 #include "host/keep.h"
 #include "host/log.h"
@@ -77,6 +78,7 @@ struct feed {
     bool policy_dirty;
     struct identity identity;
     struct keep keep;
+    struct adopt adopt;
     uint64_t kernel_endpoint; /* packets without a socket get handles of their own */
     uint32_t packets_held;
     uint64_t packets_seen, packets_damaged, packets_unknown, datagrams_overflow;
@@ -337,8 +339,8 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
         return;
     feed->counts.held--;
     flow->state = FLOW_NEW;
+    keep_decision(&feed->keep, packet, &decision, generation); /* first: the next such connect() may be quick */
     flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
-    keep_decision(&feed->keep, packet, &decision, generation);
 }
 
 /* A live flow's packet is here again: its policy changed, or it was queued before its verdict was stored. */
@@ -490,6 +492,7 @@ bool feed_tidy(struct feed *feed)
     if (__atomic_exchange_n(&feed->policy_dirty, false, __ATOMIC_ACQUIRE)) {
         gate_new_generation(feed->gate); /* once more: a verdict of the old policy may have been stored meanwhile */
         feed->reauth_next = TAILQ_FIRST(&feed->live);
+        adopt_start(&feed->adopt);
     }
     for (unsigned i = 0; i < REAUTH_STEP && feed->reauth_next; i++) {
         struct feed_flow *flow = feed->reauth_next;
@@ -497,7 +500,8 @@ bool feed_tidy(struct feed *feed)
         if (flow->key.protocol == IPPROTO_TCP) /* the next datagram of a UDP flow comes by itself */
             flow_reauthorize(flow);
     }
-    return feed->reauth_next || feed->policy_dirty;
+    bool more = !feed->reauth_next && adopt_step(&feed->adopt);
+    return more || feed->reauth_next || feed->policy_dirty;
 }
 
 static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
@@ -513,6 +517,11 @@ static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
         feed->wake(feed->wake_context);
 }
 
+static bool feed_knows(void *context, const struct gate_flow *key)
+{
+    return flow_find(context, key) != NULL;
+}
+
 struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake_context)
 {
     struct feed *feed = calloc(1, sizeof(*feed));
@@ -521,6 +530,8 @@ struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake
         return NULL;
     feed->gate = gate;
     feed->keep.gate = gate;
+    feed->adopt = (struct adopt){.gate = gate, .identity = &feed->identity, .is_known = feed_knows, .context = feed};
+    feed->policy_dirty = true; /* what a gatehoused before this one decided was under its policy */
     feed->owner = pthread_self();
     feed->wake = wake;
     feed->wake_context = wake_context;

@@ -42,6 +42,7 @@ struct gate {
     struct gate_images *images;
     struct gate_hits *hits;
     struct ring_buffer *ring;
+    struct gate_adoption adoption;
     int changes; /* an epoll of what is below */
     int local;   /* routes and rules of this namespace */
     int lock;
@@ -200,7 +201,7 @@ int gate_open(const struct gate_options *options, struct gate **gate, char *erro
         error[0] = 0;
     if (!fresh)
         return gate_fail(&sentence, -ENOMEM, "out of memory");
-    fresh->lock = fresh->changes = fresh->local = -1;
+    fresh->lock = fresh->adoption.fd = fresh->changes = fresh->local = -1;
     fresh->control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     code = check_options(options, &sentence);
     if (!code)
@@ -235,6 +236,7 @@ void gate_close(struct gate *gate)
         close(gate->changes);
     if (gate->local >= 0)
         close(gate->local);
+    gate_adoption_stop(&gate->adoption);
     gate_hits_free(gate->hits);
     gate_programs_close(&gate->programs);
     gate_images_free(gate->images);
@@ -525,6 +527,32 @@ unsigned gate_read_hits(const struct gate *gate, uint64_t first, struct gate_hit
                         uint64_t *next)
 {
     return gate_hits_read(gate->hits, first, entries, room, next);
+}
+
+struct taking {
+    struct gate *gate;
+    void (*take)(void *context, const struct gate_live *live);
+    void *context;
+};
+
+static void take_live(void *context, struct gate_live *live, const struct gate_caller *caller)
+{
+    struct taking *taking = context;
+
+    fill_owner(taking->gate, caller, &live->owner);
+    taking->take(taking->context, live);
+}
+
+int gate_adopt_start(struct gate *gate)
+{
+    return gate_adoption_start(&gate->adoption);
+}
+
+int gate_adopt_step(struct gate *gate, void (*take)(void *context, const struct gate_live *live), void *context)
+{
+    struct taking taking = {gate, take, context};
+
+    return gate_adoption_step(&gate->adoption, &gate->programs.maps, take_live, &taking);
 }
 
 int gate_changes_fd(const struct gate *gate)

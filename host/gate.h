@@ -187,6 +187,21 @@ unsigned gate_read_hits(const struct gate *gate, uint64_t first, struct gate_hit
 int gate_changes_fd(const struct gate *gate);
 void gate_look(struct gate *gate);
 
+/*
+ * TCP connections that live and began with a connect() under this gate or one before it. gate_adopt_start begins to
+ * list them (0 or -errno), each gate_adopt_step gives some to take: 1: there may be more; 0: that was all; or -errno.
+ */
+struct gate_live {
+    struct gate_flow flow;
+    uint8_t local_address[16];
+    uint16_t local_port;
+    bool loopback; /* as far as its addresses tell */
+    bool cached;   /* the verdict cache permitted it; else gate_settle or gate_decide did */
+    struct gate_owner owner;
+};
+int gate_adopt_start(struct gate *gate);
+int gate_adopt_step(struct gate *gate, void (*take)(void *context, const struct gate_live *live), void *context);
+
 struct gate_counts {
     uint64_t datagrams_blocked; /* from the kernel */
     uint64_t queue_dropped, queue_user_dropped;

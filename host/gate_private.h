@@ -3,6 +3,7 @@
  * gate_private.h - what the files of the gate share. gate.h is the contract for everybody else.
  *
  *   gate.c         opens, closes, decides: puts the others together
+ *   gate_adopt.c   live connections and who began them
  *   gate_alive.c   whose pins they are: a running gate's, a living namespace's
  *   gate_bpf.c     programs, maps, links and their pins
  *   gate_cache.c   fills the verdict cache
@@ -118,6 +119,21 @@ void gate_programs_close(struct gate_programs *programs);
 int gate_programs_ring(const struct gate_programs *programs);
 int gate_programs_count(const struct gate_programs *programs, uint64_t counts[GATE_COUNTERS]);
 
+/* ---- gate_adopt.c: see gate_adopt_start ---- */
+
+struct gate_adoption {
+    int fd; /* -1: none is under way */
+    int family;
+};
+typedef void gate_adoption_take(void *context, struct gate_live *live, const struct gate_caller *caller);
+
+int gate_adoption_start(struct gate_adoption *adoption);
+void gate_adoption_stop(struct gate_adoption *adoption);
+int gate_adoption_step(struct gate_adoption *adoption, const struct gate_maps *maps, gate_adoption_take *take,
+                       void *context);
+/* Who called the connect() of a TCP socket. *cached: the verdict cache knew the answer. */
+bool gate_caller_find(const struct gate_maps *maps, uint64_t cookie, struct gate_caller *caller, bool *cached);
+
 /* ---- gate_cache.c ---- */
 
 int gate_cache_add(const struct gate_maps *maps, const struct gate_packet *packet, const struct gate_looked *looked,
@@ -183,6 +199,9 @@ void gate_images_free(struct gate_images *images);
 void gate_images_find(struct gate_images *images, int map, const struct gate_caller *caller, struct gate_owner *owner);
 
 /* ---- gate_sockets.c ---- */
+
+/* For sock_diag; receiving on it has a time limit. A descriptor or -errno. */
+int gate_sockets_open(void);
 
 /* Permits every connected UDP socket there is now under generation. */
 int gate_sockets_adopt(int flows, uint32_t generation, struct gate_error *error);
