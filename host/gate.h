@@ -183,9 +183,16 @@ struct gate_hits_entry {
 unsigned gate_read_hits(const struct gate *gate, uint64_t first, struct gate_hits_entry *entries, unsigned room,
                         uint64_t *next);
 
-/* Readable when something that the gate itself depends on has changed: then gate_look mends it. */
+/*
+ * Readable when something that the gate itself depends on may have changed: then gate_look mends it. 0; 1: somebody had
+ * taken the packet rules out or put others before them, and they are back; -errno with a sentence: they are not, it
+ * will be tried again.
+ */
 int gate_changes_fd(const struct gate *gate);
-void gate_look(struct gate *gate);
+int gate_look(struct gate *gate, char *error, size_t error_size);
+
+/* False: this kernel cannot hold the gate shut while somebody has taken the packet rules out. */
+bool gate_is_guarded(const struct gate *gate);
 
 /*
  * TCP connections that live and began with a connect() under this gate or one before it. gate_adopt_start begins to

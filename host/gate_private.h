@@ -7,6 +7,7 @@
  *   gate_alive.c   whose pins they are: a running gate's, a living namespace's
  *   gate_bpf.c     programs, maps, links and their pins
  *   gate_cache.c   fills the verdict cache
+ *   gate_guard.c   notices when somebody touches the rules
  *   gate_hits.c    counters by filter key
  *   gate_images.c  the path of an executable
  *   gate_local.c   addresses of this machine
@@ -112,9 +113,12 @@ struct gate_load {
     int cgroup;            /* root of cgroup2 */
 };
 
-/* Loads the programs on new or adopted maps, pins all, and attaches or replaces the links. */
+/* Loads the programs on new or adopted maps, pins all, and attaches or replaces the links, but for a new guard. */
 int gate_programs_open(struct gate_programs *programs, const struct gate_load *load, bool *adopted,
                        struct gate_error *error);
+/* The guard comes after the rules, and goes before them. True: it stands. */
+void gate_guard_remove(const char *directory);
+bool gate_programs_guard(struct gate_programs *programs, const struct gate_load *load);
 void gate_programs_close(struct gate_programs *programs);
 int gate_programs_ring(const struct gate_programs *programs);
 int gate_programs_count(const struct gate_programs *programs, uint64_t counts[GATE_COUNTERS]);
@@ -162,6 +166,8 @@ bool gate_local_read(int fd);
 
 int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error);
 int gate_rules_remove(struct gate_error *error);
+/* They are all there, and before all others. */
+bool gate_rules_stand(void);
 
 /* ---- gate_queue.c ---- */
 
@@ -188,6 +194,23 @@ int gate_queue_read(struct gate_queue *queue, unsigned limit, void (*take)(void 
                     void *context);
 /* The kernel's counters of this queue. */
 int gate_queue_count(uint16_t number, uint64_t *dropped, uint64_t *user_dropped);
+
+/* ---- gate_guard.c ---- */
+
+struct gate_watch {
+    int netlink, timer; /* readable: gate_watch_read */
+    bool due;           /* the timer is set */
+    unsigned rest_ms;   /* after a look */
+    uint64_t looked_ms;
+};
+
+int gate_watch_open(struct gate_watch *watch);
+void gate_watch_close(struct gate_watch *watch);
+/* Something passed the rules by: look soon. */
+void gate_watch_doubt(struct gate_watch *watch);
+/* True: look now, then say what was found. */
+bool gate_watch_read(struct gate_watch *watch);
+void gate_watch_looked(struct gate_watch *watch, bool stood);
 
 /* ---- gate_images.c ---- */
 

@@ -315,5 +315,72 @@ def taken_over(lab):
     tell(f"4,000 connects over a restart, the slowest {max(us for _, us, *_ in results) / 1000:.1f} ms")
 
 
+# --- Somebody touches the rules ----------------------------------------------------------------------
+
+def flushed(lab, flush, repaired=True):
+    """Flushes the rules as flush says while one program connects over and over: nothing undecided may pass."""
+    server, datagram_server = TcpServer(lab.server), UdpServer(lab.server)
+    daemon = lab.gatehoused("--no-decider", "block")
+    good = lab.copy_program("connect_timer", "good")
+    filters(lab, "add", "permit", "--program", good)
+    ear = Ear(lab.server)
+    for address in (net.SERVER_V4, net.SERVER_V6):
+        assert connect(lab, address, server.port, path=good) == 0
+    rules = sorted(rule for rule in lab.client.rules() if rule.startswith("-A"))
+    accepted = len(server.accepted)
+    if not repaired:
+        daemon.kill()
+    began = time.monotonic()
+    for command in flush:
+        done = lab.client.run(command)
+        assert done.returncode == 0, done.stderr
+    talkers = [lab.connect_timer(address, server.port) for address in (net.SERVER_V4, net.SERVER_V6)]
+    senders = [lab.talker("udp_sender", "connected", address, datagram_server.port) for address in (net.SERVER_V4, net.SERVER_V6)]
+    for sender in senders:
+        sender.ask("0 hello")
+    for address in (net.SERVER_V4, net.SERVER_V6):
+        assert connect(lab, address, server.port, path=good) == 0, "a decided one never notices"
+    if repaired:
+        wait_until(lambda: sorted(rule for rule in lab.client.rules() if rule.startswith("-A")) == rules, 5, "the rules")
+        tell(f"back after {time.monotonic() - began:.2f} s")
+        assert [talker.result()[0] for talker in talkers] == [errno.ECONNREFUSED] * 2, "undecided: refused once the rules are back"
+        daemon.wait_for("they are back")
+    else:
+        time.sleep(1.5)
+    time.sleep(0.2)
+    assert len(server.accepted) == accepted + 2 and not datagram_server.received, "something undecided passed"
+    assert not ear.heard(protocol=17)
+
+
+GUARD = "A guard holds when somebody flushes the packet rules"
+FLUSHES = {
+    "iptables -F OUTPUT": [["iptables", "-F", "OUTPUT"], ["ip6tables", "-F", "OUTPUT"]],
+    "iptables -F, -X": [["iptables", "-F"], ["iptables", "-X"], ["ip6tables", "-F"], ["ip6tables", "-X"]],
+    "an ACCEPT before ours": [["iptables", "-I", "OUTPUT", "-j", "ACCEPT"], ["ip6tables", "-I", "OUTPUT", "-j", "ACCEPT"]],
+}
+for _name, _commands in FLUSHES.items():
+    if "ACCEPT" not in _name:
+        case(f"{GUARD}: {_name}")(lambda lab, commands=_commands: flushed(lab, commands))
+    case(f"{GUARD}, while gatehoused is dead: {_name}")(lambda lab, commands=_commands: flushed(lab, commands, False))
+
+
+@case(f"{GUARD}: an ACCEPT before ours: ours are put before it")
+def overtaken(lab):
+    server = TcpServer(lab.server)
+    daemon = lab.gatehoused("--no-decider", "block")
+    for command in FLUSHES["an ACCEPT before ours"]:
+        assert lab.client.run(command).returncode == 0
+    for address in (net.SERVER_V4, net.SERVER_V6):
+        assert connect(lab, address, server.port) == errno.ECONNREFUSED
+    daemon.wait_for("they are back")
+    assert not server.accepted
+
+
+@case(f"{GUARD}: the tables themselves are deleted (nft flush ruleset)")
+def tables_deleted(lab):
+    nft = names.find_tool("nft")
+    flushed(lab, [[nft, "flush", "ruleset"]])
+
+
 if __name__ == "__main__":
     run()
