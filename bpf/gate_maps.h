@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define GATE_LAYOUT 4
+#define GATE_LAYOUT 5
 
 #define GATE_FLOWS_MAX   131072
 #define GATE_OWNERS_MAX  65536
@@ -300,6 +300,8 @@ struct gate_state {
     __u64 changed;     /* CLOCK_MONOTONIC ns: before generation was, last */
     __u64 local[GATE_LOCAL_BITS / 64]; /* bits of gate_local_hash of what is in gate_local; may have more */
     struct gate_masks masks[2];        /* IPv4, IPv6 */
+    __u32 inbound;                     /* packets that come in are looked at (gate_inbound.h) */
+    __u32 zero2;
 };
 
 static inline __attribute__((always_inline)) __u32 gate_local_hash(const __u8 address[16])

@@ -26,8 +26,9 @@ static void adopt_one(void *context, const struct gate_live *live)
     struct adopt *adopt = context;
     struct wfp_decision decision = {.outcome = WFP_PERMIT};
     BOOLEAN reauthorized = FALSE;
+    const FWP_BYTE_BLOB *package;
 
-    if (adopt->is_known(adopt->context, &live->flow))
+    if (adopt->is_known(adopt->context, &live->flow) || !adopt->package(adopt->context, live, &package))
         return;
     identity_fill(adopt->identity, &live->owner);
     struct wfp_ale_connect connect = {
@@ -41,6 +42,7 @@ static void adopt_one(void *context, const struct gate_live *live)
         .process_start = adopt->identity->process_start,
         .app_id = adopt->identity->app_id.size ? &adopt->identity->app_id : NULL,
         .user = adopt->identity->user.size ? &adopt->identity->user : NULL,
+        .package = package,
         .condition_flags = live->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0,
     };
     memcpy(connect.local_address, live->local_address, 16);

@@ -15,6 +15,8 @@ struct adopt {
     struct gate *gate;
     struct identity *identity;
     bool (*is_known)(void *context, const struct gate_flow *flow); /* the feed has it */
+    /* ALE_PACKAGE_ID. False: not known yet; adopt_start comes when it is. */
+    bool (*package)(void *context, const struct gate_live *live, const FWP_BYTE_BLOB **package);
     void *context;
     bool under_way;
 };

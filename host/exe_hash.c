@@ -55,9 +55,11 @@ struct job {
     bool has_hash; /* once done */
     uint8_t digest[SHA256_SIZE];
     uint64_t turn;
+    unsigned waiting; /* packets; the caller's thread's */
 };
 
 struct waiting {
+    uint64_t cookie;
     uint32_t packet;
     struct job *job;
 };
@@ -350,8 +352,8 @@ static struct job *job_for(struct exe_hash *hashes, const struct identity_key *k
     return job;
 }
 
-enum exe_hash_result exe_hash_find(struct exe_hash *hashes, const struct gate_owner *owner, uint32_t packet,
-                                   const struct exe_sid **sid)
+enum exe_hash_result exe_hash_find(struct exe_hash *hashes, const struct gate_owner *owner, uint64_t cookie,
+                                   uint32_t packet, const struct exe_sid **sid)
 {
     int file = owner->flags & GATE_OWNER_KNOWN ? open_executable(hashes, owner) : -1;
     struct identity_key key;
@@ -375,9 +377,10 @@ enum exe_hash_result exe_hash_find(struct exe_hash *hashes, const struct gate_ow
         return EXE_HASH_FULL;
     }
     struct job *job = job_for(hashes, &key, file);
-    if (!job)
+    if (!job || job->waiting == EXE_HASH_FILE_MAX)
         return EXE_HASH_FULL;
-    hashes->waiting[hashes->waiting_count++] = (struct waiting){packet, job};
+    job->waiting++;
+    hashes->waiting[hashes->waiting_count++] = (struct waiting){cookie, packet, job};
     return EXE_HASH_WAITS;
 }
 
@@ -390,33 +393,57 @@ static void keep(struct exe_hash *hashes, const struct job *job)
         make_sid(&entry->sid, job->digest);
 }
 
+/* Jobs that are done and nobody waits for. */
+static void free_jobs(struct exe_hash *hashes)
+{
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        struct job *job = &hashes->jobs[i];
+
+        if (job->state != JOB_DONE || job->waiting)
+            continue;
+        keep(hashes, job);
+        close(job->file);
+        job->state = JOB_FREE;
+    }
+}
+
 size_t exe_hash_ready(struct exe_hash *hashes, uint32_t *packets, size_t limit)
 {
     size_t count = 0, kept = 0;
 
+    if (!hashes->worker_runs)
+        return 0;
     pthread_mutex_lock(&hashes->lock);
     for (size_t i = 0; i < hashes->waiting_count; i++) {
-        struct waiting *waiting = &hashes->waiting[i];
+        struct waiting waiting = hashes->waiting[i];
 
-        if (count < limit && waiting->job->state == JOB_DONE) {
-            keep(hashes, waiting->job); /* again for each: another file may have taken the place meanwhile */
-            packets[count++] = waiting->packet;
-        } else {
-            hashes->waiting[kept++] = *waiting;
+        if (count == limit || waiting.job->state != JOB_DONE) {
+            hashes->waiting[kept++] = waiting;
+            continue;
         }
+        waiting.job->waiting--;
+        packets[count++] = waiting.packet;
     }
     hashes->waiting_count = kept;
-    for (size_t i = 0; i < JOBS_MAX; i++) {
-        struct job *job = &hashes->jobs[i];
-        bool wanted = job->state != JOB_DONE;
-
-        for (size_t j = 0; j < kept && !wanted; j++)
-            wanted = hashes->waiting[j].job == job;
-        if (wanted)
-            continue;
-        close(job->file);
-        job->state = JOB_FREE;
-    }
+    free_jobs(hashes);
     pthread_mutex_unlock(&hashes->lock);
+    return count;
+}
+
+size_t exe_hash_forget(struct exe_hash *hashes, uint64_t cookie, uint32_t *packets, size_t limit)
+{
+    size_t count = 0, kept = 0;
+
+    for (size_t i = 0; i < hashes->waiting_count; i++) {
+        struct waiting waiting = hashes->waiting[i];
+
+        if (count == limit || waiting.cookie != cookie) {
+            hashes->waiting[kept++] = waiting;
+            continue;
+        }
+        waiting.job->waiting--;
+        packets[count++] = waiting.packet;
+    }
+    hashes->waiting_count = kept;
     return count;
 }

@@ -29,6 +29,7 @@ struct exe_sid {
 };
 
 #define EXE_HASH_WAITING_MAX 1024u /* packets that wait for a hash, of all programs */
+#define EXE_HASH_FILE_MAX    128u  /* of them for one file */
 
 struct exe_hash;
 
@@ -41,13 +42,16 @@ void exe_hash_free(struct exe_hash *hashes);
 enum exe_hash_result {
     EXE_HASH_KNOWN, /* *sid is it, until the next call */
     EXE_HASH_NONE,  /* there is none */
-    EXE_HASH_WAITS, /* packet is kept and comes out of exe_hash_ready */
+    EXE_HASH_WAITS, /* packet is kept for cookie, until one of the two below gives it back */
     EXE_HASH_FULL   /* too many wait already */
 };
-enum exe_hash_result exe_hash_find(struct exe_hash *hashes, const struct gate_owner *owner, uint32_t packet,
-                                   const struct exe_sid **sid);
+enum exe_hash_result exe_hash_find(struct exe_hash *hashes, const struct gate_owner *owner, uint64_t cookie,
+                                   uint32_t packet, const struct exe_sid **sid);
 
 /* Takes out up to limit packets that need not wait any more. How many. */
 size_t exe_hash_ready(struct exe_hash *hashes, uint32_t *packets, size_t limit);
+
+/* Takes out up to limit packets of a socket, ready or not. How many. */
+size_t exe_hash_forget(struct exe_hash *hashes, uint64_t cookie, uint32_t *packets, size_t limit);
 
 #endif

@@ -25,6 +25,8 @@
 #include <uthash.h>
 
 #include "host/adopt.h"
+#include "host/exe_hash.h"
+#include "host/feed_inbound.h"
 #include "host/identity.h"
 #include "host/keep.h"
 #include "host/log.h"
@@ -77,8 +79,11 @@ struct feed {
     struct feed_flow *reauth_next; /* next live flow to reauthorize; NULL: none under way */
     bool policy_dirty;
     struct identity identity;
+    struct exe_hash *hashes;
+    FWP_BYTE_BLOB package; /* of the packet in hand; size 0: not known or not wanted */
     struct keep keep;
     struct adopt adopt;
+    struct feed_inbound *inbound;
     uint64_t kernel_endpoint; /* packets without a socket get handles of their own */
     uint32_t packets_held;
     uint64_t packets_seen, packets_damaged, packets_unknown, datagrams_overflow;
@@ -302,6 +307,72 @@ static void feed_decided(struct feed *feed)
 
 /* --- From packet to authorization ---------------------------------------------------------- */
 
+#define NO_PACKET UINT32_MAX /* instead of one that waits for a hash: a live connection that is to be adopted */
+
+/* SHA-256 of the program, if some filter wants it, into feed->package. */
+static enum exe_hash_result feed_find_hash(struct feed *feed, const struct gate_owner *owner, uint64_t cookie,
+                                           uint32_t packet)
+{
+    const struct exe_sid *sid = NULL;
+    enum exe_hash_result result = EXE_HASH_NONE;
+
+    feed->package = (FWP_BYTE_BLOB){0};
+    if (wfp_package_wanted())
+        result = exe_hash_find(feed->hashes, owner, cookie, packet, &sid);
+    if (result == EXE_HASH_KNOWN) {
+        feed->package.size = sizeof(*sid);
+        feed->package.data = (UINT8 *)(uintptr_t)sid;
+    }
+    return result;
+}
+
+/* True: the hash is wanted and not known yet, and the packet waits or is gone. */
+static bool feed_waits_for_hash(struct feed *feed, const struct gate_packet *packet)
+{
+    enum exe_hash_result result = feed_find_hash(feed, &packet->owner, packet->cookie, packet->id);
+
+    if (result == EXE_HASH_FULL) {
+        gate_drop(feed->gate, packet->id); /* a TCP program's system sends it again */
+        feed->datagrams_overflow += packet->protocol == IPPROTO_UDP;
+    }
+    return result == EXE_HASH_WAITS || result == EXE_HASH_FULL;
+}
+
+/* False: a hash is wanted first; then all begins anew. */
+static bool feed_package(void *context, const struct gate_live *live, const FWP_BYTE_BLOB **package)
+{
+    struct feed *feed = context;
+    enum exe_hash_result result = feed_find_hash(feed, &live->owner, live->flow.cookie, NO_PACKET);
+
+    *package = feed->package.size ? &feed->package : NULL;
+    return result != EXE_HASH_WAITS && result != EXE_HASH_FULL;
+}
+
+/* Round again: its program's hash is known by then. */
+static void feed_hashed(struct feed *feed)
+{
+    uint32_t packets[64];
+    size_t count;
+
+    while ((count = exe_hash_ready(feed->hashes, packets, sizeof(packets) / sizeof(packets[0]))) != 0)
+        for (size_t i = 0; i < count; i++)
+            if (packets[i] == NO_PACKET)
+                adopt_start(&feed->adopt);
+            else
+                gate_repeat(feed->gate, packets[i]);
+}
+
+static void feed_forget_unhashed(struct feed *feed, uint64_t cookie)
+{
+    uint32_t packets[64];
+    size_t count;
+
+    while ((count = exe_hash_forget(feed->hashes, cookie, packets, sizeof(packets) / sizeof(packets[0]))) != 0)
+        for (size_t i = 0; i < count; i++)
+            if (packets[i] != NO_PACKET)
+                gate_drop(feed->gate, packets[i]);
+}
+
 static void flow_authorize(struct feed_flow *flow, const struct gate_packet *packet)
 {
     struct feed *feed = flow->feed;
@@ -324,6 +395,7 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
         .user = identity->user.size ? &identity->user : NULL,
         .condition_flags = packet->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0,
         .interface_index = packet->interface_index,
+        .package = feed->package.size ? &feed->package : NULL,
         .layer_data = NULL,
     };
     memcpy(connect.local_address, packet->local_address, 16);
@@ -362,6 +434,7 @@ static void feed_socket_closed(void *context, uint64_t cookie)
     struct feed *feed = context;
     struct feed_socket *sock;
 
+    feed_forget_unhashed(feed, cookie);
     HASH_FIND(hh, feed->sockets, &cookie, sizeof(cookie), sock);
     while (sock) {
         struct feed_flow *flow = TAILQ_FIRST(&sock->flows);
@@ -372,7 +445,15 @@ static void feed_socket_closed(void *context, uint64_t cookie)
         if (last)
             break;
     }
+    feed_inbound_socket_closed(feed->inbound, cookie);
     wfp_ale_endpoint_closed(cookie);
+}
+
+static void feed_stream_ended(void *context, const struct gate_stream_end *end)
+{
+    struct feed *feed = context;
+
+    feed_inbound_stream_ended(feed->inbound, end);
 }
 
 /*
@@ -397,6 +478,10 @@ static void feed_packet(void *context, const struct gate_packet *packet)
     struct feed *feed = context;
     struct gate_flow key;
 
+    if (packet->inbound) {
+        feed_inbound_packet(feed->inbound, packet);
+        return;
+    }
     feed->packets_seen++;
     memset(&key, 0, sizeof(key));
     key.cookie = packet->cookie;
@@ -419,6 +504,8 @@ static void feed_packet(void *context, const struct gate_packet *packet)
         wfp_ale_flow_end(flow->wfp_flow);
         flow_forget(flow);
     }
+    if (feed_waits_for_hash(feed, packet))
+        return;
     flow = flow_new(feed, &key);
     if (!flow) {
         gate_drop(feed->gate, packet->id);
@@ -442,7 +529,7 @@ static void feed_damaged(void *context, uint32_t id)
 
 /* --- Turns --------------------------------------------------------------------------------- */
 
-static const struct gate_handlers feed_handlers = {feed_packet, feed_damaged, feed_socket_closed};
+static const struct gate_handlers feed_handlers = {feed_packet, feed_damaged, feed_socket_closed, feed_stream_ended};
 
 int feed_read(struct feed *feed, bool ends)
 {
@@ -488,6 +575,7 @@ bool feed_tidy(struct feed *feed)
 {
     if (__atomic_load_n(&feed->late, __ATOMIC_RELAXED))
         feed_decided(feed);
+    feed_hashed(feed);
     feed_establish(feed);
     if (__atomic_exchange_n(&feed->policy_dirty, false, __ATOMIC_ACQUIRE)) {
         gate_new_generation(feed->gate); /* once more: a verdict of the old policy may have been stored meanwhile */
@@ -501,6 +589,7 @@ bool feed_tidy(struct feed *feed)
             flow_reauthorize(flow);
     }
     bool more = !feed->reauth_next && adopt_step(&feed->adopt);
+    more = feed_inbound_tidy(feed->inbound) || more;
     return more || feed->reauth_next || feed->policy_dirty;
 }
 
@@ -513,6 +602,8 @@ static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
         gate_new_generation(feed->gate); /* from now on nothing passes by the old policy */
         __atomic_store_n(&feed->policy_dirty, true, __ATOMIC_RELEASE);
     }
+    if (layer == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4 || layer == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6)
+        feed_inbound_policy_changed(feed->inbound);
     if (!pthread_equal(pthread_self(), feed->owner))
         feed->wake(feed->wake_context);
 }
@@ -525,17 +616,30 @@ static bool feed_knows(void *context, const struct gate_flow *key)
 struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake_context)
 {
     struct feed *feed = calloc(1, sizeof(*feed));
+    struct exe_hash *hashes = feed ? exe_hash_new(wake, wake_context) : NULL;
 
-    if (!feed)
+    if (!hashes) {
+        free(feed);
         return NULL;
+    }
+    feed->hashes = hashes;
+    feed->identity.cgroups = cgroup_names_new();
+    if (!feed->identity.cgroups)
+        log_say("control groups cannot be told apart: rules for units and cgroups match nothing.");
     feed->gate = gate;
     feed->keep.gate = gate;
-    feed->adopt = (struct adopt){.gate = gate, .identity = &feed->identity, .is_known = feed_knows, .context = feed};
+    feed->adopt = (struct adopt){
+        .gate = gate, .identity = &feed->identity, .is_known = feed_knows, .package = feed_package, .context = feed};
     feed->policy_dirty = true; /* what a gatehoused before this one decided was under its policy */
     feed->owner = pthread_self();
     feed->wake = wake;
     feed->wake_context = wake_context;
     TAILQ_INIT(&feed->live);
+    feed->inbound = feed_inbound_new(gate, &feed->counts, wake, wake_context);
+    if (!feed->inbound) {
+        free(feed);
+        return NULL;
+    }
     wfp_set_policy_changed(feed_policy_changed, feed);
     return feed;
 }
@@ -557,6 +661,9 @@ void feed_free(struct feed *feed)
         flow_forget(flow);
     }
     keep_close(&feed->keep);
+    feed_inbound_free(feed->inbound);
+    exe_hash_free(feed->hashes);
+    cgroup_names_free(feed->identity.cgroups);
     free(feed);
 }
 
@@ -588,4 +695,5 @@ void feed_status(struct feed *feed, struct gatehouse_platform_status *status)
     status->queue_user_dropped = counts.queue_user_dropped;
     status->flows = feed->live_count;
     status->events_lost = counts.events_lost;
+    feed_inbound_status(feed->inbound, status);
 }

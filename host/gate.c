@@ -29,6 +29,7 @@
 #include <bpf/libbpf.h>
 #include <libmnl/libmnl.h>
 
+#include "bpf/gate_inbound.h"
 #include "host/packet.h"
 
 /* So many in a row mean that the record does not come back: then the packet is shown without an owner. */
@@ -43,6 +44,7 @@ struct gate {
     struct gate_hits *hits;
     struct ring_buffer *ring;
     struct gate_adoption adoption;
+    struct gate_inbound *inbound; /* NULL: the kernel cannot */
     int changes; /* an epoll of what is below */
     int local;   /* routes and rules of this namespace */
     struct gate_watch watch;
@@ -114,6 +116,34 @@ static int take_event(void *context, void *data, size_t size)
     return 0;
 }
 
+static int take_end(void *context, void *data, size_t size)
+{
+    struct gate *gate = context;
+    const struct gate_end *end = data;
+    struct gate_stream_end told = {0};
+
+    if (size < sizeof(*end))
+        return 0;
+    if (end->is == GATE_END_BOUND) {
+        if (gate->handlers->socket_closed)
+            gate->handlers->socket_closed(gate->context, end->cookie);
+        return 0;
+    }
+    told.cookie = end->cookie;
+    told.inbound = end->inbound;
+    told.bytes_out = end->bytes_out;
+    told.bytes_in = end->bytes_in;
+    told.peer.ip_version = end->tuple.ip_version;
+    told.peer.protocol = end->tuple.protocol;
+    told.peer.local_port = ntohs(end->tuple.local_port);
+    told.peer.remote_port = ntohs(end->tuple.remote_port);
+    memcpy(told.peer.local_address, end->tuple.local_address, sizeof(told.peer.local_address));
+    memcpy(told.peer.remote_address, end->tuple.remote_address, sizeof(told.peer.remote_address));
+    if (gate->handlers->stream_ended)
+        gate->handlers->stream_ended(gate->context, &told);
+    return 0;
+}
+
 static uint64_t events_lost(const struct gate *gate)
 {
     return __atomic_load_n(&gate->programs.maps.state->events_lost, __ATOMIC_RELAXED);
@@ -125,6 +155,8 @@ static int open_ring(struct gate *gate, struct gate_error *error)
     if (!gate->ring)
         return gate_fail(error, -errno, "cannot read the events of the eBPF programs: %s", strerror(errno));
     gate->events_lost = events_lost(gate);
+    if (gate->inbound && ring_buffer__add(gate->ring, gate_inbound_ring(gate->inbound), take_end, gate))
+        return gate_fail(error, -errno, "cannot read the events of the eBPF programs: %s", strerror(errno));
     return 0;
 }
 
@@ -171,6 +203,8 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
     }
     if (!code && !adopted)
         code = gate_sockets_adopt(gate->programs.maps.flows, gate->programs.maps.state->generation, error);
+    if (!code)
+        gate->inbound = gate_inbound_open(&load, gate->programs.maps.state, adopted);
     if (!code)
         gate_pins_mark(directory);
     if (!code)
@@ -250,6 +284,7 @@ void gate_close(struct gate *gate)
         return;
     gate_queue_close(&gate->queue);
     ring_buffer__free(gate->ring);
+    gate_inbound_close(gate->inbound);
     if (gate->changes >= 0)
         close(gate->changes);
     if (gate->local >= 0)
@@ -380,6 +415,24 @@ static enum waiting fill_waiting(struct gate *gate, const struct gate_tuple *tup
     return WAITING_FOUND;
 }
 
+static void drop_damaged(struct gate *gate, uint32_t id)
+{
+    gate_drop(gate, id);
+    if (gate->handlers->damaged)
+        gate->handlers->damaged(gate->context, id);
+}
+
+static void show_packet(struct gate *gate, const struct gate_tuple *tuple, struct gate_packet *packet)
+{
+    packet->ip_version = tuple->ip_version;
+    packet->protocol = tuple->protocol;
+    packet->local_port = ntohs(tuple->local_port);
+    packet->remote_port = ntohs(tuple->remote_port);
+    memcpy(packet->local_address, tuple->local_address, sizeof(packet->local_address));
+    memcpy(packet->remote_address, tuple->remote_address, sizeof(packet->remote_address));
+    gate->handlers->packet(gate->context, packet);
+}
+
 static void take_packet(void *context, const struct gate_queued *queued)
 {
     struct gate *gate = context;
@@ -389,12 +442,20 @@ static void take_packet(void *context, const struct gate_queued *queued)
                                  .data = queued->data,
                                  .data_size = queued->size};
     struct gate_tuple tuple;
+    struct gate_caller caller;
     enum waiting waiting;
 
+    if (queued->inbound) {
+        if (!gate_inbound_packet(gate->inbound, queued, &tuple, &packet, &caller)) {
+            drop_damaged(gate, queued->id);
+            return;
+        }
+        fill_owner(gate, &caller, &packet.owner);
+        show_packet(gate, &tuple, &packet);
+        return;
+    }
     if (!packet_parse(queued->data, queued->size, &tuple) || !packet_is_whole(queued->data, queued->size)) {
-        gate_drop(gate, queued->id);
-        if (gate->handlers->damaged)
-            gate->handlers->damaged(gate->context, queued->id);
+        drop_damaged(gate, queued->id);
         return;
     }
     waiting = fill_waiting(gate, &tuple, &packet);
@@ -404,13 +465,7 @@ static void take_packet(void *context, const struct gate_queued *queued)
         gate_repeat(gate, queued->id);
     if (waiting != WAITING_FOUND)
         return;
-    packet.ip_version = tuple.ip_version;
-    packet.protocol = tuple.protocol;
-    packet.local_port = ntohs(tuple.local_port);
-    packet.remote_port = ntohs(tuple.remote_port);
-    memcpy(packet.local_address, tuple.local_address, sizeof(packet.local_address));
-    memcpy(packet.remote_address, tuple.remote_address, sizeof(packet.remote_address));
-    gate->handlers->packet(gate->context, &packet);
+    show_packet(gate, &tuple, &packet);
 }
 
 int gate_read_queue(struct gate *gate, unsigned limit, const struct gate_handlers *handlers, void *context)
@@ -643,4 +698,45 @@ int gate_count(struct gate *gate, struct gate_counts *counts)
     found.events_lost = events_lost(gate);
     *counts = found;
     return 0;
+}
+
+/* ---- inbound ---- */
+
+int gate_watch_inbound(struct gate *gate, bool on, char *error, size_t error_size)
+{
+    struct gate_error sentence = {.text = error, .size = error_size};
+
+    if (error_size)
+        error[0] = 0;
+    return gate_inbound_watch(gate->inbound, on, &sentence);
+}
+
+int gate_settle_inbound(struct gate *gate, const struct gate_peer *peer, enum gate_answer answer,
+                        const uint32_t *packets, unsigned count, int *failed)
+{
+    int code = gate_inbound_decide(gate->inbound, peer, answer);
+
+    *failed = 0;
+    for (unsigned i = 0; i < count; i++) {
+        int sent = gate_repeat(gate, packets[i]);
+
+        if (sent && sent != -ENOENT && !*failed)
+            *failed = sent;
+    }
+    return code;
+}
+
+int gate_forget_inbound(struct gate *gate, const struct gate_peer *peer)
+{
+    return gate_inbound_forget(gate->inbound, peer);
+}
+
+bool gate_is_established(struct gate *gate, const struct gate_peer *peer)
+{
+    return gate_inbound_is_established(gate->inbound, peer);
+}
+
+int gate_tell_end(struct gate *gate, uint64_t cookie)
+{
+    return gate_inbound_tell_end(gate->inbound, cookie);
 }

@@ -59,10 +59,29 @@ struct gate_packet {
     uint64_t cookie;                               /* the socket's; 0: none (kernel) */
     uint32_t interface_index;
     bool loopback;
+    bool inbound;             /* it comes in: local is the end that listens, owner who bound the socket */
+    bool nobody;              /* inbound: no socket would get it */
+    uint32_t sequence;        /* inbound TCP: of the SYN, as in the packet */
+    uint32_t ip_header_size, transport_header_size; /* inbound */
     bool known_stale;        /* decided under an older generation: reauthorize, do not ask anew */
     struct gate_owner owner; /* flags 0: not known */
     const uint8_t *data;     /* the packet from its IP header, maybe cut */
     size_t data_size;
+};
+
+/* Both ends of what comes in: what the kernel keys its verdict by. */
+struct gate_peer {
+    uint8_t ip_version, protocol;
+    uint16_t local_port, remote_port;
+    uint8_t local_address[16], remote_address[16];
+    uint32_t sequence; /* of gate_packet */
+};
+
+struct gate_stream_end {
+    uint64_t cookie;    /* 0: not known */
+    bool inbound;       /* it came in, and peer is its key */
+    struct gate_peer peer; /* sequence 0 */
+    uint64_t bytes_out, bytes_in;
 };
 
 struct gate_handlers {
@@ -70,6 +89,8 @@ struct gate_handlers {
     void (*damaged)(void *context, uint32_t id); /* not parseable: the gate dropped it */
     /* A socket that had an undecided or permitted flow is gone. Told again when events were lost. */
     void (*socket_closed)(void *context, uint64_t cookie);
+    /* A TCP connection is over; when it began and was closed in between may have been told before. May be NULL. */
+    void (*stream_ended)(void *context, const struct gate_stream_end *end);
 };
 
 /* A descriptor of the root of cgroup2, mounted or not, for the caller to close; -errno. */
@@ -208,6 +229,25 @@ struct gate_live {
 };
 int gate_adopt_start(struct gate *gate);
 int gate_adopt_step(struct gate *gate, void (*take)(void *context, const struct gate_live *live), void *context);
+
+/*
+ * Packets that come in: brought only while they are watched. Watching puts rules into filter INPUT, an initial SYN or a
+ * datagram of a peer that was not decided then waits in the queue. 0, or -errno with one clear sentence in error.
+ */
+int gate_watch_inbound(struct gate *gate, bool on, char *error, size_t error_size);
+
+enum gate_answer { GATE_ANSWER_BLOCK, GATE_ANSWER_PERMIT, GATE_ANSWER_ONCE /* permitted, for this packet alone */ };
+
+/* As gate_settle: stores the verdict, and sends the packets through the rules again; a blocked one is dropped there. */
+int gate_settle_inbound(struct gate *gate, const struct gate_peer *peer, enum gate_answer answer,
+                        const uint32_t *packets, unsigned count, int *failed);
+int gate_forget_inbound(struct gate *gate, const struct gate_peer *peer);
+
+/* Has the handshake of this permitted TCP connection ended? True also when it cannot be told. */
+bool gate_is_established(struct gate *gate, const struct gate_peer *peer);
+
+/* The end of this socket, to which something came in, is to be told. */
+int gate_tell_end(struct gate *gate, uint64_t cookie);
 
 struct gate_counts {
     uint64_t datagrams_blocked; /* from the kernel */

@@ -55,7 +55,7 @@ static int pin_maps(struct gate_bpf *skeleton, const char *directory)
         skeleton->maps.gate_images,   skeleton->maps.gate_slots,   skeleton->maps.gate_state,
         skeleton->maps.gate_counters, skeleton->maps.gate_events,  skeleton->maps.gate_cache,
         skeleton->maps.gate_decided,  skeleton->maps.gate_spilled, skeleton->maps.gate_hits,
-        skeleton->maps.gate_local};
+        skeleton->maps.gate_local,    skeleton->maps.gate_accepts};
     char path[PIN_SIZE];
 
     for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
@@ -99,7 +99,7 @@ static void unlink_maps(const char *directory)
 {
     static const char *const names[] = {"gate_flows",   "gate_owners",   "gate_waiting", "gate_images",  "gate_slots",
                                         "gate_state",   "gate_counters", "gate_events",  "gate_cache",   "gate_decided",
-                                        "gate_spilled", "gate_hits",     "gate_local",   "gate_programs"};
+                                        "gate_spilled", "gate_hits",     "gate_local",   "gate_programs", "gate_accepts"};
     char path[PIN_SIZE];
 
     gate_guard_remove(directory); /* it would go on by the old maps */
@@ -208,13 +208,14 @@ static int attach(const struct bpf_program *program, enum bpf_attach_type type, 
 }
 
 /* A trace point's link cannot be given a new program: the new one comes first, then the old one goes. */
-static int attach_exec(const struct bpf_program *program, const char *directory, struct gate_error *error)
+static int attach_trace(const struct bpf_program *program, const char *directory, struct gate_error *error)
 {
-    char path[PIN_SIZE];
+    char path[PIN_SIZE], name[40];
     struct bpf_link *link;
     int code = 0;
 
-    pin_path(path, directory, "link_gate_exec");
+    snprintf(name, sizeof(name), "link_%s", bpf_program__name(program));
+    pin_path(path, directory, name);
     if (bpf_program__fd(program) < 0) {
         unlink(path);
         return 0;
@@ -257,8 +258,24 @@ static int attach_all(struct gate_bpf *skeleton, const char *directory, int cgro
     for (size_t i = 0; !code && i < sizeof(hooks) / sizeof(hooks[0]); i++)
         code = attach(hooks[i].program, hooks[i].type, directory, cgroup, error);
     if (!code)
-        code = attach_exec(skeleton->progs.gate_exec, directory, error);
+        code = attach_trace(skeleton->progs.gate_exec, directory, error);
     return code;
+}
+
+int gate_program_pin(const struct bpf_program *program, const char *directory, struct gate_error *error)
+{
+    return pin_program(program, directory, error);
+}
+
+int gate_program_attach(const struct bpf_program *program, int type, const struct gate_load *load,
+                        struct gate_error *error)
+{
+    return attach(program, (enum bpf_attach_type)type, load->directory, load->cgroup, error);
+}
+
+int gate_program_trace(const struct bpf_program *program, const char *directory, struct gate_error *error)
+{
+    return attach_trace(program, directory, error);
 }
 
 static size_t whole_pages(size_t size)

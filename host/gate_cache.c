@@ -80,7 +80,7 @@ static struct gate_cache_entry *choose_entry(const struct gate_maps *maps, const
                                              uint32_t generation)
 {
     static unsigned turn;
-    uint64_t words[GATE_KEY_WORDS];
+    __u64 words[GATE_KEY_WORDS];
     uint32_t place;
 
     memcpy(words, key, sizeof(words));
@@ -121,7 +121,7 @@ int gate_cache_add(const struct gate_maps *maps, const struct gate_packet *packe
                                  .remote_port = htons(packet->remote_port),
                                  .protocol = packet->protocol,
                                  .loopback = packet->loopback};
-    uint64_t words[GATE_KEY_WORDS];
+    __u64 words[GATE_KEY_WORDS];
     struct gate_mask mask;
 
     if (!(owner->flags & GATE_OWNER_KNOWN) || kept->generation != maps->state->generation)

@@ -10,6 +10,7 @@
  *   gate_guard.c   notices when somebody touches the rules
  *   gate_hits.c    counters by filter key
  *   gate_images.c  the path of an executable
+ *   gate_inbound.c packets that come in
  *   gate_local.c   addresses of this machine
  *   gate_mounts.c  cgroup2 and bpffs, wherever they are
  *   gate_queue.c   NFQUEUE
@@ -162,9 +163,37 @@ void gate_local_look(const struct gate_maps *maps);
 /* Takes in what changed: true when it is worth a look. */
 bool gate_local_read(int fd);
 
+/* Programs of another object: pinned, attached to the root of cgroup2, or to their trace point (which may be missing). */
+struct bpf_program;
+int gate_program_pin(const struct bpf_program *program, const char *directory, struct gate_error *error);
+int gate_program_attach(const struct bpf_program *program, int type, const struct gate_load *load,
+                        struct gate_error *error);
+int gate_program_trace(const struct bpf_program *program, const char *directory, struct gate_error *error);
+
+/* ---- gate_inbound.c ---- */
+
+struct gate_inbound;
+struct gate_queued;
+
+/* adopted: the pinned maps are laid out as ours. NULL: the kernel cannot. */
+struct gate_inbound *gate_inbound_open(const struct gate_load *load, struct gate_state *state, bool adopted);
+void gate_inbound_close(struct gate_inbound *inbound);
+int gate_inbound_ring(const struct gate_inbound *inbound);
+/* Fills tuple and, but for what is in both, packet; caller: who bound the socket. False: damaged. */
+bool gate_inbound_packet(struct gate_inbound *inbound, const struct gate_queued *queued, struct gate_tuple *tuple,
+                         struct gate_packet *packet, struct gate_caller *caller);
+int gate_inbound_decide(struct gate_inbound *inbound, const struct gate_peer *peer, enum gate_answer answer);
+int gate_inbound_forget(struct gate_inbound *inbound, const struct gate_peer *peer);
+bool gate_inbound_is_established(struct gate_inbound *inbound, const struct gate_peer *peer);
+int gate_inbound_tell_end(struct gate_inbound *inbound, uint64_t cookie);
+int gate_inbound_watch(struct gate_inbound *inbound, bool on, struct gate_error *error);
+
 /* ---- gate_rules.c ---- */
 
 int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error);
+/* The rules of filter INPUT: there or not. */
+int gate_rules_inbound(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error);
+
 int gate_rules_remove(struct gate_error *error);
 /* They are all there, and before all others. */
 bool gate_rules_stand(void);
@@ -181,7 +210,8 @@ struct gate_queue {
 /* One message of the kernel, taken apart; data points into the receive buffer. */
 struct gate_queued {
     uint32_t id;
-    uint32_t interface_index;
+    uint32_t interface_index; /* it leaves by, or came in by */
+    bool inbound;
     const uint8_t *data;
     size_t size;
 };

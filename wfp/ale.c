@@ -268,7 +268,7 @@ static void tell_pended(const struct wfp_authorization *authorization, struct wf
 static void accept_packet(struct wfp_authorization *authorization, struct wfp_decision *decision)
 {
     struct wfp_net_buffer *packet = authorization->packet;
-    struct wfp_verdict verdict = {.block = TRUE};
+    struct wfp_verdict verdict = {.block = TRUE, .looked.all = TRUE};
 
     if (packet == NULL) {
         settle(authorization, &verdict, decision);
@@ -438,6 +438,21 @@ void wfp_ale_reauthorize_all(UINT32 reason, wfp_reauthorized *each, void *contex
 void wfp_ale_flow_end(UINT64 id)
 {
     wfp_flow_end(id);
+}
+
+size_t wfp_layer_filters(UINT16 layer)
+{
+    unsigned index = wfp_layer_by_id(layer);
+    struct wfp_policy *policy;
+    size_t count = 0;
+
+    if (index == WFP_LAYER_COUNT)
+        return 0;
+    policy = wfp_policy_acquire(&wfp_live_layers[index]);
+    for (unsigned i = 0; policy != NULL && i < policy->level_count; i++)
+        count += policy->levels[i].live;
+    wfp_policy_release(&wfp_live_layers[index], policy);
+    return count;
 }
 
 void wfp_count(struct wfp_counts *counts)

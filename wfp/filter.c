@@ -8,6 +8,7 @@
 #include "wfp/filter.h"
 #include "nt/verify/verify.h"
 #include "wfp/ale.h"
+#include "wfp/condition.h"
 #include "wfp/condition_set.h"
 #include "wfp/filter_copy.h"
 #include "wfp/looked.h"
@@ -25,6 +26,9 @@
 
 static struct wfp_table filters_by_id;
 
+/* Filters with a condition on ALE_PACKAGE_ID. */
+static _Atomic(UINT64) on_package;
+
 void wfp_filter_init(void)
 {
     wfp_table_init(&filters_by_id);
@@ -39,15 +43,33 @@ void wfp_filter_reset(void)
 void wfp_filter_forget(void)
 {
     wfp_table_forget(&filters_by_id);
+    atomic_store(&on_package, 0);
+}
+
+static BOOLEAN is_on_package(const struct wfp_filter *filter)
+{
+    for (UINT32 i = 0; i < filter->template->numFilterConditions; i++)
+        if (memcmp(&filter->template->filterCondition[i].fieldKey, &FWPM_CONDITION_ALE_PACKAGE_ID, sizeof(GUID)) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+BOOLEAN wfp_package_wanted(void)
+{
+    return atomic_load_explicit(&on_package, memory_order_relaxed) != 0;
 }
 
 void wfp_filter_link(struct wfp_filter *filter)
 {
+    if (is_on_package(filter))
+        atomic_fetch_add(&on_package, 1);
     wfp_table_insert(&filters_by_id, &filter->by_id);
 }
 
 void wfp_filter_unlink(struct wfp_filter *filter)
 {
+    if (is_on_package(filter))
+        atomic_fetch_sub(&on_package, 1);
     wfp_table_remove(&filters_by_id, &filter->by_id);
 }
 

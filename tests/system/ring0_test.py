@@ -5,6 +5,7 @@ import errno
 import os
 import pathlib
 import socket
+import struct
 import sys
 import time
 
@@ -332,6 +333,9 @@ def flushed(lab, flush, repaired=True):
         daemon.kill()
     began = time.monotonic()
     for command in flush:
+        if callable(command):
+            command()
+            continue
         done = lab.client.run(command)
         assert done.returncode == 0, done.stderr
     talkers = [lab.connect_timer(address, server.port) for address in (net.SERVER_V4, net.SERVER_V6)]
@@ -376,10 +380,33 @@ def overtaken(lab):
     assert not server.accepted
 
 
+def delete_tables(namespace):
+    """What `nft flush ruleset` does: one transaction that deletes the tables of both families."""
+    netlink_netfilter, batch_begin, batch_end, delete = 12, 16, 17, 10 << 8 | 2
+
+    def message(kind, flags, family, data=b"", subsystem=0):
+        body = struct.pack("=BBH", family, 0, socket.htons(subsystem)) + data
+        return struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body
+
+    name = struct.pack("=HH", 4 + 7, 1) + b"filter\0\0"
+    batch = message(batch_begin, 1, 0, subsystem=10) + message(delete, 1, 2, name) + message(delete, 5, 10, name)
+    with namespace.entered():
+        link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, netlink_netfilter)
+    with link:
+        link.settimeout(5)
+        link.send(batch + message(batch_end, 1, 0, subsystem=10))
+        (error,) = struct.unpack_from("=i", link.recv(4096), 16)
+        assert error == 0, os.strerror(-error)
+
+
 @case(f"{GUARD}: the tables themselves are deleted (nft flush ruleset)")
 def tables_deleted(lab):
-    nft = names.find_tool("nft")
-    flushed(lab, [[nft, "flush", "ruleset"]])
+    flushed(lab, [lambda: delete_tables(lab.client)])
+
+
+@case(f"{GUARD}, while gatehoused is dead: the tables themselves are deleted")
+def tables_deleted_dead(lab):
+    flushed(lab, [lambda: delete_tables(lab.client)], False)
 
 
 if __name__ == "__main__":
