@@ -44,8 +44,8 @@ struct gate {
     struct gate_hits *hits;
     struct ring_buffer *ring;
     struct gate_inbound *inbound; /* NULL: the kernel cannot */
-    int changes; /* an epoll of what is below */
-    int local;   /* routes and rules of this namespace */
+    int changes;                  /* an epoll of what is below */
+    int local;                    /* routes and rules of this namespace */
     int lock;
     int control;          /* a socket to ask for the state of lo with */
     uint64_t events_lost; /* of those swept for */

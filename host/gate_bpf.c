@@ -93,7 +93,7 @@ static void unlink_maps(const char *directory)
 {
     static const char *const names[] = {"gate_flows",   "gate_owners",   "gate_waiting", "gate_images", "gate_slots",
                                         "gate_state",   "gate_counters", "gate_events",  "gate_cache",  "gate_decided",
-                                        "gate_sockets", "gate_hits",     "gate_local", "gate_accepts"};
+                                        "gate_sockets", "gate_hits",     "gate_local",   "gate_accepts"};
     char path[PIN_SIZE];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

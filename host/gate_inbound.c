@@ -50,7 +50,7 @@ struct gate_inbound {
 
 /* --- Programs -------------------------------------------------------------------------------------- */
 
-static const char *const own_maps[] = {"gate_accepts", "gate_bound", "gate_ends"};
+static const char *const own_maps[] = {"gate_bound", "gate_ends"};
 
 static void pin_path(char *path, size_t size, const char *directory, const char *name)
 {
@@ -367,9 +367,10 @@ int gate_inbound_watch(struct gate_inbound *inbound, bool on, struct gate_error 
     int code;
 
     if (!inbound && on)
-        return gate_fail(error, -EOPNOTSUPP,
-                         "the kernel refuses the eBPF programs for connections that come in (Linux 6.1 or newer has all "
-                         "they need): rules for what comes in are not applied");
+        return gate_fail(
+            error, -EOPNOTSUPP,
+            "the kernel refuses the eBPF programs for connections that come in (Linux 6.1 or newer has all "
+            "they need): rules for what comes in are not applied");
     if (!inbound)
         return 0;
     if (on)

@@ -2,10 +2,11 @@
 /*
  * gate_rules.c - the netfilter rules, through iptables and ip6tables.
  *
- * One chain of our own in the filter table (and one more for INPUT while packets that come in are watched), reached from the top of OUTPUT by an initial SYN or any datagram; nothing
- * else pays for it. Each family is changed by one iptables-restore, which the kernel commits as a whole: there is no
- * moment without rules when they are replaced. A blocked SYN is answered with a reset, not with an ICMP error: the
- * kernel limits how many ICMP errors it sends a second, and a limited one would leave the program waiting.
+ * One chain of our own in the filter table (and one more for INPUT while packets that come in are watched), reached
+ * from the top of OUTPUT by an initial SYN or any datagram; nothing else pays for it. Each family is changed by one
+ * iptables-restore, which the kernel commits as a whole: there is no moment without rules when they are replaced. A
+ * blocked SYN is answered with a reset, not with an ICMP error: the kernel limits how many ICMP errors it sends a
+ * second, and a limited one would leave the program waiting.
  *
  * Every child has a time limit. When you change the rules, gate_rules_remove needs no change: it takes out the chain
  * and every jump to it.
