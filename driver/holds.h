@@ -64,7 +64,7 @@ void holds_endpoint_closed(uint64_t endpoint);
 /* No lock held. Completes and frees every entry of a claimed list. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 _Requires_no_locks_held_
-_Requires_lock_not_held_(driver_answers_gate)
+_Requires_lock_not_held_(driver_rules_gate)
 void holds_complete(struct list_link *claimed);
 
 /* The decider is gone or the policy is new: gives everything queued that the present decider is not offered the

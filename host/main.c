@@ -41,7 +41,7 @@ static void driver_print(void *context, ULONG component, ULONG level, const char
     log_trace("driver: %.*s", (int)size, text);
 }
 
-static int start_driver_file(struct gatehoused *self, const struct nt_registry_dword *values, size_t value_count)
+static int start_driver_file(struct gatehoused *self, const struct nt_registry_value *values, size_t value_count)
 {
     struct pe_error error = {""};
 
@@ -60,7 +60,7 @@ static int start_driver_file(struct gatehoused *self, const struct nt_registry_d
 static int start_driver(void *context)
 {
     struct gatehoused *self = context;
-    struct nt_registry_dword values[] = {
+    struct nt_registry_value values[] = {
         {"DeadlineMs", self->options.deadline_ms},     {"Undecided", self->options.undecided},
         {"NoDecider", self->options.no_decider},       {"Capacity", self->options.capacity},
         {"HoldLoopback", self->options.hold_loopback},

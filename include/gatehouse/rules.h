@@ -174,7 +174,8 @@ struct gatehouse_rules_piece {
 /*
  * In the filter engine each rule is one filter at each layer it applies to, with this key: so that whoever counts hits
  * by filter key counts them for the rule, over reloads and restarts. Data1 0x6b1f5d0e, Data2 0x3c1a, Data3 0x8000 |
- * enum gatehouse_rule_layer, Data4 the rule's id, highest byte first.
+ * enum gatehouse_rule_layer, Data4 the rule's id, highest byte first. A rule that names programs by path and by SHA-256
+ * has a second filter for the latter, with GATEHOUSE_RULE_KEY_SECOND in Data3: its hits count for the rule too.
  */
 enum gatehouse_rule_layer {
     GATEHOUSE_RULE_CONNECT_V4 = 0,
@@ -182,9 +183,10 @@ enum gatehouse_rule_layer {
     GATEHOUSE_RULE_ACCEPT_V4 = 2,
     GATEHOUSE_RULE_ACCEPT_V6 = 3
 };
-#define GATEHOUSE_RULE_KEY_DATA1 0x6b1f5d0eu
-#define GATEHOUSE_RULE_KEY_DATA2 0x3c1au
-#define GATEHOUSE_RULE_KEY_DATA3 0x8000u
+#define GATEHOUSE_RULE_KEY_DATA1  0x6b1f5d0eu
+#define GATEHOUSE_RULE_KEY_DATA2  0x3c1au
+#define GATEHOUSE_RULE_KEY_DATA3  0x8000u
+#define GATEHOUSE_RULE_KEY_SECOND 0x0010u
 
 _Static_assert(sizeof(struct gatehouse_rules_image) == 40, "image layout");
 _Static_assert(sizeof(struct gatehouse_set) == 16, "set layout");

@@ -232,6 +232,12 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
     ROW("left-thread", ERROR, "An unloaded driver leaves no running system thread.", "Device-Dedicated Threads",       \
         "Tell the thread to end, and wait for the thread object itself (ObReferenceObjectByHandle, then "              \
         "KeWaitForSingleObject) in DriverUnload.")                                                                     \
+    ROW("left-file", ERROR, "An unloaded driver leaves no open file.", "Using Files in a Driver",                      \
+        "Call ZwClose for each handle of ZwCreateFile on every path, best in the routine that opened it.")             \
+    ROW("left-process-notify", ERROR, "An unloaded driver leaves no process-notify routine.",                          \
+        "PsSetCreateProcessNotifyRoutine (ntddk.h)",                                                                   \
+        "Call PsSetCreateProcessNotifyRoutine with Remove TRUE in DriverUnload, and on the failing paths of "          \
+        "DriverEntry, before what the routine uses is gone: it waits until the routine runs nowhere any more.")        \
     ROW("left-timer", ERROR, "An unloaded driver leaves no armed timer.", "Using Timer Objects",                       \
         "Call KeCancelTimer in DriverUnload, and KeFlushQueuedDpcs behind it, because its DPC may already be on "      \
         "the way.")                                                                                                    \

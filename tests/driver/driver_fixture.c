@@ -22,7 +22,7 @@ uint64_t fixture_now(void)
     return nt_now();
 }
 
-NTSTATUS fixture_try_load(const struct nt_registry_dword *values, size_t count)
+NTSTATUS fixture_try_load(const struct nt_registry_value *values, size_t count)
 {
     real_time = false;
     clock_now = 36000000000ull;
@@ -30,12 +30,12 @@ NTSTATUS fixture_try_load(const struct nt_registry_dword *values, size_t count)
     return driver_load(values, count);
 }
 
-void fixture_load(const struct nt_registry_dword *values, size_t count)
+void fixture_load(const struct nt_registry_value *values, size_t count)
 {
     assert_int_equal(fixture_try_load(values, count), STATUS_SUCCESS);
 }
 
-void fixture_load_real_time(const struct nt_registry_dword *values, size_t count)
+void fixture_load_real_time(const struct nt_registry_value *values, size_t count)
 {
     if (nt_scheduled()) {
         fixture_load(values, count);
@@ -177,6 +177,8 @@ NTSTATUS fixture_control(struct nt_file *file, uint32_t code, const void *input,
     thread_settle();
     nt_device_control(file, code, input, input_size, output_size, control_done, &answer, &call);
     thread_settle();
+    for (int i = 0; i < 10000 && answer.done == 0; i++) /* changes of the rules run on threads of their own */
+        thread_sleep(500);
     assert_int_equal(answer.done, 1);
     nt_call_put(call);
     if (information != NULL)

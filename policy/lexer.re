@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lexer.re - tokens of the rule language, for re2c. A NUL stands behind the text.
+ *
+ * A string that begins as a Windows path does ("C:\, "\) has no escapes, because such paths are full of backslashes;
+ * in any other one a backslash and a character are one (value.c says which).
+ */
+#include <string.h>
+
+#include "policy/grammar_tokens.h"
+
+/* Up to the quote that ends it; NULL: the line ends before. at: behind the first quote. */
+static const char *string_end(const char *at, bool escapes)
+{
+    for (; *at != '\0' && *at != '\n'; at++) {
+        if (*at == '"')
+            return at + 1;
+        if (*at == '\\' && escapes && at[1] != '\0' && at[1] != '\n')
+            at++;
+    }
+    return NULL;
+}
+
+static bool is_drive(const char *at)
+{
+    return ((at[0] >= 'A' && at[0] <= 'Z') || (at[0] >= 'a' && at[0] <= 'z')) && at[1] == ':' && at[2] == '\\';
+}
+
+static int lex_string(const unsigned char **cursor)
+{
+    const char *first = (const char *)*cursor;
+    const char *end = string_end(first, !(first[0] == '\\' || is_drive(first)));
+
+    if (end != NULL) {
+        *cursor = (const unsigned char *)end;
+        return TOKEN_STRING;
+    }
+    *cursor += strcspn(first, "\r\n");
+    return TOKEN_OPEN;
+}
+
+static int lex(const unsigned char **at, const unsigned char *end, const unsigned char **first)
+{
+    const unsigned char *cursor = *at, *marker = NULL;
+    int kind;
+
+    for (;;) {
+        *first = cursor;
+        /*!re2c
+            re2c:define:YYCTYPE = "unsigned char";
+            re2c:define:YYCURSOR = cursor;
+            re2c:define:YYMARKER = marker;
+            re2c:yyfill:enable = 0;
+
+            digit = [0-9];
+            hex = [0-9A-Fa-f];
+            name = [A-Za-z_] [A-Za-z0-9_.@-]*;
+            rest = [/] [0-9A-Za-z.]*;
+
+            [ \t]+ { continue; }
+            "\\" [ \t]* "\r"? "\n" { continue; }
+            "#" [^\x00\n]* { continue; }
+            "\r"? "\n" { kind = TOKEN_NEWLINE; break; }
+            "\x00" {
+                kind = *first >= end ? TOKEN_END : TOKEN_STRANGE;
+                if (kind == TOKEN_END)
+                    cursor = *first;
+                break;
+            }
+            ["] { kind = lex_string(&cursor); break; }
+
+            "permit" { kind = TOKEN_PERMIT; break; }
+            "block" { kind = TOKEN_BLOCK; break; }
+            "ask" { kind = TOKEN_ASK; break; }
+            "set" { kind = TOKEN_SET; break; }
+            "include" { kind = TOKEN_INCLUDE; break; }
+            "all" { kind = TOKEN_ALL; break; }
+            "any" { kind = TOKEN_ANY; break; }
+            "program" { kind = TOKEN_PROGRAM; break; }
+            "sha256" { kind = TOKEN_SHA256; break; }
+            "user" { kind = TOKEN_USER; break; }
+            "group" { kind = TOKEN_GROUP; break; }
+            "unit" { kind = TOKEN_UNIT; break; }
+            "cgroup" { kind = TOKEN_CGROUP; break; }
+            "in" { kind = TOKEN_IN; break; }
+            "out" { kind = TOKEN_OUT; break; }
+            "proto" { kind = TOKEN_PROTO; break; }
+            "to" { kind = TOKEN_TO; break; }
+            "from" { kind = TOKEN_FROM; break; }
+            "port" { kind = TOKEN_PORT; break; }
+            "icmp-type" { kind = TOKEN_ICMP_TYPE; break; }
+            "raw" { kind = TOKEN_RAW; break; }
+            "inet" { kind = TOKEN_INET; break; }
+            "inet6" { kind = TOKEN_INET6; break; }
+            "log" { kind = TOKEN_LOG; break; }
+            "for" { kind = TOKEN_FOR; break; }
+            "until" { kind = TOKEN_UNTIL; break; }
+
+            digit+ { kind = TOKEN_NUMBER; break; }
+            digit+ rest { kind = TOKEN_ADDRESS; break; }
+            digit+ [.] [0-9A-Za-z.]* rest? { kind = TOKEN_ADDRESS; break; }
+            hex* [:] [0-9A-Za-z.:]* rest? { kind = TOKEN_ADDRESS; break; }
+            name { kind = TOKEN_WORD; break; }
+            digit [A-Za-z0-9_]* { kind = TOKEN_WORD; break; }
+            "$" [A-Za-z0-9_-]+ { kind = TOKEN_VARIABLE; break; }
+
+            "=" { kind = TOKEN_EQUALS; break; }
+            "{" { kind = TOKEN_LBRACE; break; }
+            "}" { kind = TOKEN_RBRACE; break; }
+            "," { kind = TOKEN_COMMA; break; }
+            "!" { kind = TOKEN_BANG; break; }
+            "-" { kind = TOKEN_DASH; break; }
+            [/] [^\x00-\x20"#{},]* { kind = TOKEN_PATH; break; }
+            [A-Za-z] ":" "\\" [^\x00-\x20"#{},]* { kind = TOKEN_PATH; break; }
+            [\x80-\xff]+ { kind = TOKEN_STRANGE; break; }
+            * { kind = TOKEN_STRANGE; break; }
+        */
+    }
+    *at = cursor;
+    return kind;
+}
+
+/* SHA-256 in hexadecimal, which may look like a number or a word. */
+static bool is_hash(const struct token *token)
+{
+    return token->length == 64 && strspn(token->at, "0123456789abcdefABCDEF") >= 64;
+}
+
+void lexer_next(struct parser *parser, struct token *token)
+{
+    const unsigned char *at = (const unsigned char *)parser->at, *first;
+
+    token->kind = lex(&at, (const unsigned char *)parser->source->end, &first);
+    token->at = (const char *)first;
+    token->length = (uint32_t)(at - first);
+    if ((token->kind == TOKEN_WORD || token->kind == TOKEN_NUMBER) && is_hash(token))
+        token->kind = TOKEN_HEX;
+    parser->at = (const char *)at;
+}
