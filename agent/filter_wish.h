@@ -43,4 +43,7 @@ enum agent_result filter_wish_read(const struct filter_words *words, bool block,
 /* Decimal digits only, at most max; false for anything else. */
 bool filter_wish_number(const char *text, uint64_t max, uint64_t *value);
 
+/* An address without prefix or zone, in network byte order: 4 or 6, a mapped one is 4; 0: it is none. */
+unsigned filter_wish_address(const char *text, uint8_t address[16]);
+
 #endif

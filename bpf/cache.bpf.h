@@ -35,29 +35,44 @@ static __always_inline bool has_address(const struct gate_flow_key *flow)
 }
 
 /* The cache's answer in one word. */
-#define ANSWER(value)         ((value)->hits << 8 | (value)->fields << 4 | (value)->verdict)
+#define ANSWER(entry)         ((entry)->hits << 8 | (entry)->fields << 4 | (entry)->verdict)
 #define ANSWER_VERDICT(found) ((found)&15)
 #define ANSWER_FIELDS(found)  ((found) >> 4 & 15)
 #define ANSWER_HITS(found)    ((found) >> 8)
 
+static __always_inline __u32 ask_place(__u32 place, const __u64 key[GATE_KEY_WORDS], __u32 generation)
+{
+    const struct gate_cache_entry *entry = bpf_map_lookup_elem(&gate_cache, &place);
+    const __u64 *here;
+    __u32 sequence, answer;
+
+    if (!entry)
+        return 0;
+    sequence = *(volatile __u32 *)&entry->sequence;
+    barrier();
+    here = (const void *)&entry->key;
+    if (entry->generation != generation || here[7] != key[7] || here[5] != key[5] || here[0] != key[0] ||
+        here[1] != key[1] || here[2] != key[2] || here[3] != key[3] || here[4] != key[4] || here[6] != key[6])
+        return 0;
+    answer = ANSWER(entry);
+    barrier();
+    return *(volatile __u32 *)&entry->sequence == sequence && !(sequence & 1) ? answer : 0;
+}
+
 /* 0: none. full: the key with all that is known. Not static: the verifier looks at it once, not for each hook. */
 __noinline __u32 ask_cache(const struct gate_cache_key *full, __u32 family, __u32 generation)
 {
-    struct gate_cache_value *value;
-    struct gate_cache_key key;
     struct gate_masks *masks;
     struct gate_state *state;
     const __u64 *all;
-    __u64 *some = (void *)&key;
-    __u32 i, count, zero = 0;
+    __u64 key[GATE_KEY_WORDS];
+    __u32 i, count, place, answer, zero = 0;
 
     state = bpf_map_lookup_elem(&gate_state, &zero);
     if (!state || !full)
         return 0;
     all = (const void *)full;
     masks = &state->masks[family & 1];
-    if (*(volatile __u32 *)&masks->generation != generation)
-        return 0;
     count = *(volatile __u32 *)&masks->count;
     for (i = 0; i < GATE_MASKS; i++) {
         struct gate_mask *mask = &masks->masks[i];
@@ -66,24 +81,27 @@ __noinline __u32 ask_cache(const struct gate_cache_key *full, __u32 family, __u3
         if (i >= count)
             break;
         number = *(volatile __u32 *)&mask->number;
-        if (mask->fields & GATE_LOOKED_PROGRAM && !full->program[0])
+        if (mask->fields & GATE_LOOKED_PROGRAM && !all[0])
             continue;
         if (mask->fields & GATE_LOOKED_USER && full->groups == GATE_GROUPS_UNKNOWN)
             continue;
-        some[0] = all[0] & mask->bits[0];
-        some[1] = all[1] & mask->bits[1];
-        some[2] = all[2] & mask->bits[2];
-        some[3] = all[3] & mask->bits[3];
-        some[4] = all[4] & mask->bits[4];
-        some[5] = all[5] & mask->bits[5];
-        some[6] = all[6] & mask->bits[6];
-        some[7] = all[7] & mask->bits[7];
-        key.mask = number;
+        key[0] = all[0] & mask->bits[0];
+        key[1] = all[1] & mask->bits[1];
+        key[2] = all[2] & mask->bits[2];
+        key[3] = all[3] & mask->bits[3];
+        key[4] = all[4] & mask->bits[4];
+        key[5] = all[5] & mask->bits[5];
+        key[6] = all[6] & mask->bits[6];
+        key[7] = all[7] & mask->bits[7];
+        ((struct gate_cache_key *)key)->mask = number;
         if (!number || *(volatile __u32 *)&mask->number != number)
             continue;
-        value = bpf_map_lookup_elem(&gate_cache, &key);
-        if (value && value->generation == generation)
-            return ANSWER(value);
+        place = gate_cache_place(key, state->secret[0]);
+        answer = ask_place(place, key, generation);
+        if (!answer)
+            answer = ask_place(place ^ 1, key, generation);
+        if (answer)
+            return answer;
     }
     return 0;
 }

@@ -18,26 +18,15 @@ struct question {
     bool local;
 };
 
-static __always_inline void keep_socket(struct bpf_sock_addr *ctx, const struct gate_owner_state *owner, bool known)
-{
-    struct gate_socket *kept = bpf_sk_storage_get(&gate_sockets, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-
-    if (!kept)
-        return;
-    kept->cookie = owner->cookie;
-    kept->known = known;
-    kept->caller = owner->caller;
-}
-
 static __always_inline bool can_refuse(void)
 {
     return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_set_retval);
 }
 
 /* Takes the cache's answer. False: the flow is as undecided as before. *allow: what the hook returns. */
-static __always_inline bool take_answer(struct bpf_sock_addr *ctx, struct gate_state *state,
-                                        const struct gate_flow_key *flow, struct gate_owner_state *owner,
-                                        const struct question *question, __u32 found, int *allow)
+static __always_inline bool take_answer(struct gate_state *state, const struct gate_flow_key *flow,
+                                        struct gate_owner_state *owner, const struct question *question, __u32 found,
+                                        int *allow)
 {
     __u32 verdict = ANSWER_VERDICT(found), side = GATE_SIDE_ANY;
     struct gate_decided *decided;
@@ -56,9 +45,7 @@ static __always_inline bool take_answer(struct bpf_sock_addr *ctx, struct gate_s
         !put_decided(decided, flow, question->generation, GATE_ANSWER(flow->ip_version, verdict, side), &owner->caller))
         return false;
     count_hit(ANSWER_HITS(found));
-    if (flow->protocol == IPPROTO_TCP)
-        keep_socket(ctx, owner, false);
-    else
+    if (flow->protocol == IPPROTO_UDP)
         own_datagrams(flow, owner);
     return true;
 }
@@ -75,29 +62,41 @@ static __always_inline bool is_decided(const struct gate_flow_key *flow, __u32 g
     return state && state->verdict != GATE_UNDECIDED && state->generation == generation;
 }
 
+/* The members of gate_cache_key as they lie in memory, first member first. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define ADDRESS_WORD(address)                ((__u64)(address))
+#define KEY_WORD_USER(uid, gid)              ((__u64)(uid) | (__u64)(gid) << 32)
+#define KEY_WORD_REST(port, protocol, local) ((__u64)(port) | (__u64)(protocol) << 16 | (__u64)(local) << 24)
+#else
+#define ADDRESS_WORD(address)                ((__u64)(address) << 32)
+#define KEY_WORD_USER(uid, gid)              ((__u64)(uid) << 32 | (__u64)(gid))
+#define KEY_WORD_REST(port, protocol, local) ((__u64)(port) << 48 | (__u64)(protocol) << 40 | (__u64)(local) << 32)
+#endif
+
 /* 0: the cache does not know. */
 static __always_inline __u32 ask(struct gate_state *state, const struct gate_flow_key *flow, struct gate_caller *caller,
                                  const struct question *question)
 {
+    const __u64 *address = (const void *)flow->remote_address;
     __u32 family = flow->ip_version == 6;
-    struct gate_cache_key key = {.program = {caller->program[0], caller->program[1]},
-                                 .cgroup = caller->cgroup,
-                                 .uid = caller->uid,
-                                 .gid = caller->gid,
-                                 .remote_port = flow->remote_port,
-                                 .protocol = flow->protocol,
-                                 .loopback = question->local};
+    __u64 words[GATE_KEY_WORDS]; /* a gate_cache_key, written in whole words: it is read in whole words at once */
 
     if (!has_address(flow) || state->masks[family].generation != question->generation)
         return 0;
     if (state->masks[family].fields & GATE_LOOKED_USER)
         note_groups(caller);
-    key.groups = caller->groups;
-    __builtin_memcpy(key.remote_address, flow->remote_address, sizeof(key.remote_address));
-    return ask_cache(&key, family, question->generation);
+    words[0] = caller->program[0];
+    words[1] = caller->program[1];
+    words[2] = caller->cgroup;
+    words[3] = caller->groups;
+    words[4] = KEY_WORD_USER(caller->uid, caller->gid);
+    words[5] = address[0];
+    words[6] = address[1];
+    words[7] = KEY_WORD_REST(flow->remote_port, flow->protocol, question->local);
+    return ask_cache((const void *)words, family, question->generation);
 }
 
-static __always_inline int decide(struct bpf_sock_addr *ctx, struct gate_flow_key *flow, bool sends)
+static __always_inline int decide(struct gate_flow_key *flow, bool sends)
 {
     struct gate_owner_state owner = {.cookie = flow->cookie};
     struct question question = {};
@@ -115,7 +114,7 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, struct gate_flow_ke
         return 1;
     question.local = is_local(state, flow);
     found = ask(state, flow, &owner.caller, &question);
-    if (found && take_answer(ctx, state, flow, &owner, &question, found, &allow))
+    if (found && take_answer(state, flow, &owner, &question, found, &allow))
         return allow;
     if (!owner.caller.groups)
         note_groups(&owner.caller);
@@ -126,23 +125,20 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, struct gate_flow_ke
         return 1;
     }
     own_stream(flow, &owner);
-    keep_socket(ctx, &owner, true);
     return 1;
 }
 
 static __always_inline int decide4(struct bpf_sock_addr *ctx, bool sends)
 {
     struct gate_flow_key flow = {.ip_version = 4};
-    __u32 address;
 
     if (bpf_get_netns_cookie(ctx) != netns_cookie)
         return 1;
-    address = ctx->user_ip4;
-    __builtin_memcpy(flow.remote_address, &address, sizeof(address));
+    *(__u64 *)flow.remote_address = ADDRESS_WORD(ctx->user_ip4);
     flow.cookie = bpf_get_socket_cookie(ctx);
     flow.remote_port = ctx->user_port;
     flow.protocol = ctx->protocol;
-    return decide(ctx, &flow, sends);
+    return decide(&flow, sends);
 }
 
 static __always_inline int decide6(struct bpf_sock_addr *ctx, bool sends)
@@ -158,14 +154,14 @@ static __always_inline int decide6(struct bpf_sock_addr *ctx, bool sends)
     words[3] = ctx->user_ip6[3];
     if (words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff)) {
         flow.ip_version = 4;
-        __builtin_memcpy(flow.remote_address, &words[3], sizeof(words[3]));
+        *(__u64 *)flow.remote_address = ADDRESS_WORD(words[3]);
     } else {
         __builtin_memcpy(flow.remote_address, words, sizeof(words));
     }
     flow.cookie = bpf_get_socket_cookie(ctx);
     flow.remote_port = ctx->user_port;
     flow.protocol = ctx->protocol;
-    return decide(ctx, &flow, sends);
+    return decide(&flow, sends);
 }
 
 SEC("cgroup/connect4")

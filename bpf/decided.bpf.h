@@ -57,8 +57,12 @@ static __always_inline __u32 answer_of(const struct gate_decided *decided, const
 static __always_inline bool put_decided(struct gate_decided *decided, const struct gate_flow_key *flow,
                                         __u32 generation, __u8 answer, const struct gate_caller *caller)
 {
-    if (__sync_lock_test_and_set(&decided->cookie, GATE_COOKIE_BUSY) == GATE_COOKIE_BUSY)
+    __u64 before = __sync_lock_test_and_set(&decided->cookie, GATE_COOKIE_BUSY);
+
+    if (before == GATE_COOKIE_BUSY)
         return false;
+    if (before && before != flow->cookie && decided->protocol == IPPROTO_TCP)
+        bpf_map_update_elem(&gate_spilled, &before, &decided->caller, BPF_ANY);
     __builtin_memcpy(decided->remote_address, flow->remote_address, sizeof(decided->remote_address));
     decided->remote_port = flow->remote_port;
     decided->protocol = flow->protocol;
@@ -76,6 +80,18 @@ static __always_inline void drop_decided(const struct gate_flow_key *flow)
 
     if (decided && decided->cookie == flow->cookie)
         __sync_val_compare_and_swap(&decided->cookie, flow->cookie, 0);
+}
+
+/* The socket is closed. */
+static __always_inline void end_decided(__u64 cookie)
+{
+    struct gate_flow_key flow = {.cookie = cookie, .protocol = IPPROTO_TCP};
+    struct gate_decided *decided = find_decided(&flow);
+
+    if (decided && decided->cookie == cookie)
+        __sync_val_compare_and_swap(&decided->cookie, cookie, 0);
+    else if (bpf_map_lookup_elem(&gate_spilled, &cookie))
+        bpf_map_delete_elem(&gate_spilled, &cookie);
 }
 
 #endif

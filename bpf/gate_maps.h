@@ -23,9 +23,11 @@
 #define GATE_IMAGES_MAX  4096
 #define GATE_EVENTS_SIZE (256 * 1024)
 #define GATE_PATH_MAX    4096
-#define GATE_DECIDED     65536 /* a power of two */
-#define GATE_CACHE_MAX   65536
+#define GATE_DECIDED     4096 /* a power of two */
+#define GATE_CACHE       65536 /* a power of two */
 #define GATE_MASKS       32
+#define GATE_PROGRAMS    1024 /* a power of two */
+#define GATE_SPILLED_MAX 65536
 #define GATE_HITS_MAX    262144
 #define GATE_LOCAL_MAX   4096
 #define GATE_LOCAL_BITS  1024 /* a power of two */
@@ -216,16 +218,37 @@ struct gate_masks {
     struct gate_mask masks[GATE_MASKS];
 };
 
-struct gate_cache_value {
+/*
+ * One place of the cache. A key has two: gate_cache_place, and its neighbour. sequence is odd while the host writes;
+ * whoever reads it before and after has a whole entry.
+ */
+struct gate_cache_entry {
+    __u32 sequence;
     __u32 generation;
     __u32 verdict;
-    __u32 hits; /* 1 + the place in gate_hits; 0: not counted */
     __u32 fields;
+    __u32 hits; /* 1 + the place in gate_hits; 0: not counted */
+    __u32 zero[11];
+    struct gate_cache_key key;
 };
 
+/* secret: so that nobody outside can choose keys that meet. */
+static inline __attribute__((always_inline)) __u32 gate_cache_place(const __u64 words[GATE_KEY_WORDS], __u64 secret)
+{
+    __u64 mixed = (words[0] ^ secret) * 0x9e3779b97f4a7c15ull;
+
+    mixed ^= (words[2] ^ words[3]) * 0xff51afd7ed558ccdull;
+    mixed = (mixed ^ mixed >> 29 ^ words[4]) * 0xc4ceb9fe1a85ec53ull;
+    mixed = (mixed ^ mixed >> 32 ^ words[5]) * 0x9e3779b97f4a7c15ull;
+    mixed = (mixed ^ mixed >> 29 ^ words[6]) * 0xff51afd7ed558ccdull;
+    mixed = (mixed ^ mixed >> 32 ^ words[7]) * 0xc4ceb9fe1a85ec53ull;
+    return (__u32)(mixed >> 40) & (GATE_CACHE - 1);
+}
+
 /*
- * What the cache said of a flow, by its socket's cookie: one place for each hash, the latest has it. cookie is taken
- * (GATE_COOKIE_BUSY) before and written after all else. answer: IP version, verdict and on which side of lo it counts.
+ * What the cache said of a flow, by its socket's cookie: one place for each hash, the latest has it; who called a TCP
+ * socket's connect() then goes to gate_spilled, by cookie, while the socket lives. cookie is taken (GATE_COOKIE_BUSY)
+ * before and written after all else. answer: IP version, verdict and on which side of lo it counts.
  */
 struct gate_decided {
     __u64 cookie;
@@ -244,13 +267,18 @@ enum gate_side { GATE_SIDE_ANY = 0, GATE_SIDE_LO = 1, GATE_SIDE_OTHER = 2 };
 #define GATE_ANSWER_VERDICT(answer)         ((answer) >> 4 & 3)
 #define GATE_ANSWER_SIDE(answer)            ((answer) >> 6)
 
-/* A TCP socket whose connect() the cache permitted; or, known is set, one whose connection the host was asked about. */
-struct gate_socket {
-    __u64 cookie;
-    __u32 known;
-    __u32 zero;
-    struct gate_caller caller;
+/* What the path of a running program's image comes to, where it costs next to nothing: one place for each hash. */
+struct gate_program {
+    __u64 start_boottime_ns; /* as cookie of gate_decided: taken before, written last */
+    __u64 exe_inode;
+    __u32 exe_device;
+    __u32 pid;
+    __u32 flags;
+    __u32 mount_namespace;
+    __u64 program[2];
+    __u64 zero;
 };
+#define GATE_START_BUSY (~0ull)
 
 /* How often the filter of this key decided. key is set before hits are counted, and all is zero before. */
 struct gate_hit {

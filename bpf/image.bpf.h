@@ -151,10 +151,15 @@ static __noinline int walk_path(struct scratch *scratch, struct file *file)
 }
 
 /* A file that was unlinked since its path was taken is another program to rules. */
+static __always_inline __u64 deleted_mark(const struct gate_caller *caller)
+{
+    return caller->flags & GATE_CALLER_DELETED ? 0x9e3779b97f4a7c15ull : 0;
+}
+
 static __always_inline void note_program(struct gate_caller *caller, const struct gate_image *image)
 {
     caller->program[0] = image->program[0];
-    caller->program[1] = image->program[1] ^ (caller->flags & GATE_CALLER_DELETED ? 0x9e3779b97f4a7c15ull : 0);
+    caller->program[1] = image->program[1] ^ deleted_mark(caller);
 }
 
 /*
@@ -193,6 +198,44 @@ __noinline int take_image(struct gate_caller *caller)
     return 0;
 }
 
+static __always_inline struct gate_program *find_program(const struct gate_caller *caller)
+{
+    __u32 place = ((caller->start_boottime_ns ^ caller->pid) * 0x9e3779b97f4a7c15ull >> 32) & (GATE_PROGRAMS - 1);
+
+    return bpf_map_lookup_elem(&gate_programs, &place);
+}
+
+/* False: not there. */
+static __always_inline bool recall_program(const struct gate_program *place, struct gate_caller *caller)
+{
+    __u32 flags;
+
+    if (*(volatile __u64 *)&place->start_boottime_ns != caller->start_boottime_ns || place->pid != caller->pid ||
+        place->exe_inode != caller->exe_inode || place->exe_device != caller->exe_device)
+        return false;
+    flags = place->flags;
+    caller->mount_namespace = place->mount_namespace;
+    caller->program[0] = place->program[0];
+    caller->program[1] = place->program[1] ^ deleted_mark(caller);
+    caller->flags |= flags;
+    return *(volatile __u64 *)&place->start_boottime_ns == caller->start_boottime_ns;
+}
+
+static __always_inline void remember_program(struct gate_program *place, const struct gate_caller *caller,
+                                             const struct gate_image *image)
+{
+    if (__sync_lock_test_and_set(&place->start_boottime_ns, GATE_START_BUSY) == GATE_START_BUSY)
+        return;
+    place->exe_inode = caller->exe_inode;
+    place->exe_device = caller->exe_device;
+    place->pid = caller->pid;
+    place->flags = image->flags;
+    place->mount_namespace = image->mount_namespace;
+    place->program[0] = image->program[0];
+    place->program[1] = image->program[1];
+    __sync_lock_test_and_set(&place->start_boottime_ns, caller->start_boottime_ns);
+}
+
 /* Adds what is known of the image to the caller. */
 static __always_inline void note_image(struct gate_caller *caller)
 {
@@ -200,8 +243,12 @@ static __always_inline void note_image(struct gate_caller *caller)
                                  .exe_inode = caller->exe_inode,
                                  .exe_device = caller->exe_device,
                                  .pid = caller->pid};
-    struct gate_image *image = bpf_map_lookup_elem(&gate_images, &key);
+    struct gate_program *place = find_program(caller);
+    struct gate_image *image;
 
+    if (place && recall_program(place, caller))
+        return;
+    image = bpf_map_lookup_elem(&gate_images, &key);
     if (!image) {
         caller->flags |= GATE_CALLER_OTHER_MOUNTS;
         take_image(caller);
@@ -210,6 +257,8 @@ static __always_inline void note_image(struct gate_caller *caller)
     caller->flags |= image->flags;
     caller->mount_namespace = image->mount_namespace;
     note_program(caller, image);
+    if (place)
+        remember_program(place, caller, image);
 }
 
 #endif

@@ -259,7 +259,7 @@ int xt_in_permit(struct __sk_buff *skb)
     }
     if (verdict == GATE_UNDECIDED && is_answer(skb, &flow))
         return 1;
-    return verdict == GATE_UNDECIDED && undecided_permit && accept_out_of_time(accept, &tuple, sequence, now);
+    return verdict == GATE_UNDECIDED && dead_open && accept_out_of_time(accept, &tuple, sequence, now);
 }
 
 SEC("socket")
@@ -280,7 +280,7 @@ int xt_in_pend(struct __sk_buff *skb)
             count(GATE_COUNTER_DATAGRAMS_BLOCKED);
         return 0;
     }
-    if (!undecided_permit && accept_out_of_time(accept, &tuple, sequence, now))
+    if (!dead_open && accept_out_of_time(accept, &tuple, sequence, now))
         return 0;
     if (!accept || accept->sequence != sequence) {
         fresh.since = now;

@@ -24,7 +24,7 @@
 const volatile __u64 netns_cookie = 0;
 const volatile __u64 undecided_limit_ns = 0;
 const volatile __u32 host_mount_namespace = 0;
-const volatile __u32 undecided_permit = 0;
+const volatile __u32 dead_open = 0;
 
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -85,25 +85,34 @@ struct {
 /* ---- the verdict cache ---- */
 
 struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, GATE_CACHE_MAX);
-    __type(key, struct gate_cache_key);
-    __type(value, struct gate_cache_value);
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, GATE_CACHE);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct gate_cache_entry);
 } gate_cache SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, GATE_DECIDED);
+    __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, __u32);
     __type(value, struct gate_decided);
 } gate_decided SEC(".maps");
 
 struct {
-    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, int);
-    __type(value, struct gate_socket);
-} gate_sockets SEC(".maps");
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, GATE_SPILLED_MAX);
+    __type(key, __u64);
+    __type(value, struct gate_caller);
+} gate_spilled SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, GATE_PROGRAMS);
+    __type(key, __u32);
+    __type(value, struct gate_program);
+} gate_programs SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);

@@ -72,7 +72,7 @@ static __always_inline int permit(struct __sk_buff *skb, __u32 side)
         verdict = take_from_hand(&flow);
     if (verdict == GATE_PERMIT && flow.protocol == IPPROTO_UDP)
         note_reply(&tuple);
-    if (verdict == GATE_UNDECIDED && undecided_permit && out_of_time(&flow, state))
+    if (verdict == GATE_UNDECIDED && dead_open && out_of_time(&flow, state))
         return 1;
     return verdict == GATE_PERMIT;
 }
@@ -198,7 +198,7 @@ static __always_inline int pend(struct __sk_buff *skb, __u32 side)
             count(GATE_COUNTER_DATAGRAMS_BLOCKED);
         return 0;
     }
-    if (!undecided_permit && out_of_time(&flow, state))
+    if (!dead_open && out_of_time(&flow, state))
         return 0;
     now = bpf_ktime_get_ns();
     first = !state;

@@ -24,6 +24,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "host/exe_hash.h"
 #include "host/feed_inbound.h"
 #include "host/identity.h"
 #include "host/keep.h"
@@ -78,6 +79,8 @@ struct feed {
     bool policy_dirty;
     bool ends_wanted; /* somebody asks what lives: see what has ended */
     struct identity identity;
+    struct exe_hash *hashes;
+    FWP_BYTE_BLOB package; /* of the packet in hand; size 0: not known or not wanted */
     struct keep keep;
     struct feed_inbound *inbound;
     uint64_t kernel_endpoint; /* packets without a socket get handles of their own */
@@ -303,6 +306,52 @@ static void feed_decided(struct feed *feed)
 
 /* --- From packet to authorization ---------------------------------------------------------- */
 
+/* SHA-256 of the program, if some filter wants it: true, it is not known yet, and the packet waits or is gone. */
+static bool feed_waits_for_hash(struct feed *feed, const struct gate_packet *packet)
+{
+    const struct exe_sid *sid = NULL;
+
+    feed->package = (FWP_BYTE_BLOB){0};
+    if (!wfp_package_wanted())
+        return false;
+    switch (exe_hash_find(feed->hashes, &packet->owner, packet->cookie, packet->id, &sid)) {
+    case EXE_HASH_KNOWN:
+        feed->package.size = sizeof(*sid);
+        feed->package.data = (UINT8 *)(uintptr_t)sid;
+        return false;
+    case EXE_HASH_NONE:
+        return false;
+    case EXE_HASH_WAITS:
+        return true;
+    case EXE_HASH_FULL:
+        gate_drop(feed->gate, packet->id); /* a TCP program's system sends it again */
+        feed->datagrams_overflow += packet->protocol == IPPROTO_UDP;
+        return true;
+    }
+    return false;
+}
+
+/* Round again: its program's hash is known by then. */
+static void feed_hashed(struct feed *feed)
+{
+    uint32_t packets[64];
+    size_t count;
+
+    while ((count = exe_hash_ready(feed->hashes, packets, sizeof(packets) / sizeof(packets[0]))) != 0)
+        for (size_t i = 0; i < count; i++)
+            gate_repeat(feed->gate, packets[i]);
+}
+
+static void feed_forget_unhashed(struct feed *feed, uint64_t cookie)
+{
+    uint32_t packets[64];
+    size_t count;
+
+    while ((count = exe_hash_forget(feed->hashes, cookie, packets, sizeof(packets) / sizeof(packets[0]))) != 0)
+        for (size_t i = 0; i < count; i++)
+            gate_drop(feed->gate, packets[i]);
+}
+
 static void flow_authorize(struct feed_flow *flow, const struct gate_packet *packet)
 {
     struct feed *feed = flow->feed;
@@ -325,6 +374,7 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
         .user = identity->user.size ? &identity->user : NULL,
         .condition_flags = packet->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0,
         .interface_index = packet->interface_index,
+        .package = feed->package.size ? &feed->package : NULL,
         .layer_data = NULL,
     };
     memcpy(connect.local_address, packet->local_address, 16);
@@ -363,6 +413,7 @@ static void feed_socket_closed(void *context, uint64_t cookie)
     struct feed *feed = context;
     struct feed_socket *sock;
 
+    feed_forget_unhashed(feed, cookie);
     HASH_FIND(hh, feed->sockets, &cookie, sizeof(cookie), sock);
     while (sock) {
         struct feed_flow *flow = TAILQ_FIRST(&sock->flows);
@@ -432,6 +483,8 @@ static void feed_packet(void *context, const struct gate_packet *packet)
         wfp_ale_flow_end(flow->wfp_flow);
         flow_forget(flow);
     }
+    if (feed_waits_for_hash(feed, packet))
+        return;
     flow = flow_new(feed, &key);
     if (!flow) {
         gate_drop(feed->gate, packet->id);
@@ -501,6 +554,7 @@ bool feed_tidy(struct feed *feed)
 {
     if (__atomic_load_n(&feed->late, __ATOMIC_RELAXED))
         feed_decided(feed);
+    feed_hashed(feed);
     feed_establish(feed);
     if (feed->ends_wanted) {
         feed->ends_wanted = false;
@@ -537,9 +591,16 @@ static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
 struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake_context)
 {
     struct feed *feed = calloc(1, sizeof(*feed));
+    struct exe_hash *hashes = feed ? exe_hash_new(wake, wake_context) : NULL;
 
-    if (!feed)
+    if (!hashes) {
+        free(feed);
         return NULL;
+    }
+    feed->hashes = hashes;
+    feed->identity.cgroups = cgroup_names_new();
+    if (!feed->identity.cgroups)
+        log_say("control groups cannot be told apart: rules for units and cgroups match nothing.");
     feed->gate = gate;
     feed->keep.gate = gate;
     feed->owner = pthread_self();
@@ -573,6 +634,8 @@ void feed_free(struct feed *feed)
     }
     keep_close(&feed->keep);
     feed_inbound_free(feed->inbound);
+    exe_hash_free(feed->hashes);
+    cgroup_names_free(feed->identity.cgroups);
     free(feed);
 }
 

@@ -202,7 +202,7 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
     if (!code)
         code = open_changes(gate, error);
     if (!code)
-        code = gate_rules_install(directory, options->queue, options->undecided_permit, error);
+        code = gate_rules_install(directory, options->queue, options->dead_open, error);
     if (load.cgroup >= 0)
         close(load.cgroup);
     if (code && made && gate->lock >= 0) {

@@ -24,8 +24,7 @@ struct gate;
 
 struct gate_options {
     uint16_t queue;        /* NFQUEUE number; default GATE_QUEUE_DEFAULT */
-    bool undecided_permit; /* what undecided flows get while nobody serves the queue: false = refused or retried, true =
-                              pass */
+    bool dead_open;        /* undecided flows while nobody serves the queue: false: refused or retried; true: pass */
     uint32_t deadline_ms;  /* after this and a grace, the kernel alone gives an unserved SYN its default */
     uint32_t queue_length; /* most packets held in the queue */
 };
@@ -93,6 +92,13 @@ struct gate_handlers {
     /* A TCP connection is over; when it began and was closed in between may have been told before. May be NULL. */
     void (*stream_ended)(void *context, const struct gate_stream_end *end);
 };
+
+/* A descriptor of the root of cgroup2, mounted or not, for the caller to close; -errno. */
+int gate_cgroup_root(void);
+
+/* True while there are pins of this network namespace: a gate was closed or killed, and not removed, since the machine
+ * started. */
+bool gate_stands(void);
 
 /* 0, or -errno with one clear sentence in error. */
 int gate_open(const struct gate_options *options, struct gate **gate, char *error, size_t error_size);

@@ -30,9 +30,7 @@
 
 #define GRACE_MS 2000u
 
-#define STATE_SIZE sizeof(struct gate_state)
-#define SLOTS_SIZE (GATE_SLOTS * sizeof(struct gate_slot))
-#define HITS_SIZE  (GATE_HITS_MAX * sizeof(struct gate_hit))
+#define SHARED 5 /* maps whose memory this process has, too */
 
 #define PIN_SIZE (GATE_PIN_DIR_SIZE + 40)
 
@@ -56,7 +54,7 @@ static int pin_maps(struct gate_bpf *skeleton, const char *directory)
         skeleton->maps.gate_flows,    skeleton->maps.gate_owners,  skeleton->maps.gate_waiting,
         skeleton->maps.gate_images,   skeleton->maps.gate_slots,   skeleton->maps.gate_state,
         skeleton->maps.gate_counters, skeleton->maps.gate_events,  skeleton->maps.gate_cache,
-        skeleton->maps.gate_decided,  skeleton->maps.gate_sockets, skeleton->maps.gate_hits,
+        skeleton->maps.gate_decided,  skeleton->maps.gate_spilled, skeleton->maps.gate_hits,
         skeleton->maps.gate_local,    skeleton->maps.gate_accepts};
     char path[PIN_SIZE];
 
@@ -91,9 +89,9 @@ static bool layout_matches(const char *directory)
 
 static void unlink_maps(const char *directory)
 {
-    static const char *const names[] = {"gate_flows",   "gate_owners",   "gate_waiting", "gate_images", "gate_slots",
-                                        "gate_state",   "gate_counters", "gate_events",  "gate_cache",  "gate_decided",
-                                        "gate_sockets", "gate_hits",     "gate_local",   "gate_accepts"};
+    static const char *const names[] = {"gate_flows",   "gate_owners",   "gate_waiting", "gate_images",  "gate_slots",
+                                        "gate_state",   "gate_counters", "gate_events",  "gate_cache",   "gate_decided",
+                                        "gate_spilled", "gate_hits",     "gate_local",   "gate_programs", "gate_accepts"};
     char path[PIN_SIZE];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -132,7 +130,7 @@ static int try_load(struct gate_programs *programs, const struct gate_load *load
     skeleton->rodata->netns_cookie = load->netns_cookie;
     skeleton->rodata->undecided_limit_ns = ((uint64_t)load->options->deadline_ms + GRACE_MS) * 1000000;
     skeleton->rodata->host_mount_namespace = load->host_mount_namespace;
-    skeleton->rodata->undecided_permit = load->options->undecided_permit;
+    skeleton->rodata->dead_open = load->options->dead_open;
     code = pin_maps(skeleton, load->directory);
     if (!code)
         code = gate_bpf__load(skeleton);
@@ -274,15 +272,42 @@ static void *share(const struct bpf_map *map, size_t size)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-static int map_state(struct gate_programs *programs, struct gate_error *error)
-{
-    struct gate_state *state = share(programs->skeleton->maps.gate_state, STATE_SIZE);
+struct shared {
+    const struct bpf_map *map;
+    size_t size;
+    void **memory;
+};
 
-    programs->maps.state = state;
-    programs->maps.slots = state ? share(programs->skeleton->maps.gate_slots, SLOTS_SIZE) : NULL;
-    programs->maps.hits = programs->maps.slots ? share(programs->skeleton->maps.gate_hits, HITS_SIZE) : NULL;
-    if (!programs->maps.hits)
-        return gate_fail(error, -errno, "cannot share memory with the eBPF programs: %s", strerror(errno));
+static unsigned list_shared(struct gate_programs *programs, struct shared list[SHARED])
+{
+    const struct gate_bpf *skeleton = programs->skeleton;
+    struct gate_maps *maps = &programs->maps;
+    const struct shared all[SHARED] = {
+        {skeleton ? skeleton->maps.gate_state : NULL, sizeof(struct gate_state), (void **)&maps->state},
+        {skeleton ? skeleton->maps.gate_slots : NULL, GATE_SLOTS * sizeof(struct gate_slot), (void **)&maps->slots},
+        {skeleton ? skeleton->maps.gate_hits : NULL, GATE_HITS_MAX * sizeof(struct gate_hit), (void **)&maps->hits},
+        {skeleton ? skeleton->maps.gate_cache : NULL, GATE_CACHE * sizeof(struct gate_cache_entry),
+         (void **)&maps->cache},
+        {skeleton ? skeleton->maps.gate_decided : NULL, GATE_DECIDED * sizeof(struct gate_decided),
+         (void **)&maps->decided},
+    };
+
+    memcpy(list, all, sizeof(all));
+    return SHARED;
+}
+
+static int map_memory(struct gate_programs *programs, struct gate_error *error)
+{
+    struct shared list[SHARED];
+    unsigned count = list_shared(programs, list);
+    struct gate_state *state;
+
+    for (unsigned i = 0; i < count; i++) {
+        *list[i].memory = share(list[i].map, list[i].size);
+        if (!*list[i].memory)
+            return gate_fail(error, -errno, "cannot share memory with the eBPF programs: %s", strerror(errno));
+    }
+    state = programs->maps.state;
     if (state->layout != GATE_LAYOUT) {
         if (getrandom(state->secret, sizeof(state->secret), 0) != sizeof(state->secret))
             return gate_fail(error, -EIO, "the kernel gives no random numbers");
@@ -305,7 +330,7 @@ int gate_programs_open(struct gate_programs *programs, const struct gate_load *l
         unlink_maps(load->directory);
     code = load_programs(programs, load, error);
     if (!code)
-        code = map_state(programs, error);
+        code = map_memory(programs, error);
     if (!code)
         code = attach_all(programs->skeleton, load->directory, load->cgroup, error);
     if (code)
@@ -316,21 +341,20 @@ int gate_programs_open(struct gate_programs *programs, const struct gate_load *l
     programs->maps.waiting = bpf_map__fd(skeleton->maps.gate_waiting);
     programs->maps.images = bpf_map__fd(skeleton->maps.gate_images);
     programs->maps.counters = bpf_map__fd(skeleton->maps.gate_counters);
-    programs->maps.cache = bpf_map__fd(skeleton->maps.gate_cache);
     programs->maps.local = bpf_map__fd(skeleton->maps.gate_local);
-    programs->maps.sockets = bpf_map__fd(skeleton->maps.gate_sockets);
+    programs->maps.spilled = bpf_map__fd(skeleton->maps.gate_spilled);
     *adopted = keep;
     return 0;
 }
 
 void gate_programs_close(struct gate_programs *programs)
 {
-    if (programs->maps.state)
-        munmap(programs->maps.state, whole_pages(STATE_SIZE));
-    if (programs->maps.slots)
-        munmap(programs->maps.slots, whole_pages(SLOTS_SIZE));
-    if (programs->maps.hits)
-        munmap(programs->maps.hits, whole_pages(HITS_SIZE));
+    struct shared list[SHARED];
+    unsigned count = list_shared(programs, list);
+
+    for (unsigned i = 0; i < count; i++)
+        if (*list[i].memory)
+            munmap(*list[i].memory, whole_pages(list[i].size));
     if (programs->skeleton)
         gate_bpf__destroy(programs->skeleton);
     memset(programs, 0, sizeof(*programs));

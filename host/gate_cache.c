@@ -11,8 +11,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
-
 _Static_assert(sizeof(struct gate_cache_key) == GATE_KEY_WORDS * sizeof(uint64_t), "a key is made of whole words");
 _Static_assert(GATE_LOOKS_PROGRAM == GATE_LOOKED_PROGRAM && GATE_LOOKS_USER == GATE_LOOKED_USER &&
                    GATE_LOOKS_PROTOCOL == GATE_LOOKED_PROTOCOL && GATE_LOOKS_LOOPBACK == GATE_LOOKED_LOOPBACK,
@@ -77,6 +75,39 @@ static uint32_t find_mask(struct gate_state *state, struct gate_masks *masks, co
     return mask->number;
 }
 
+/* Of the key's two places: its own, or one that counts no more, or the other one than last time. */
+static struct gate_cache_entry *choose_entry(const struct gate_maps *maps, const struct gate_cache_key *key,
+                                             uint32_t generation)
+{
+    static unsigned turn;
+    __u64 words[GATE_KEY_WORDS];
+    uint32_t place;
+
+    memcpy(words, key, sizeof(words));
+    place = gate_cache_place(words, maps->state->secret[0]);
+    for (unsigned i = 0; i < 2; i++)
+        if (!memcmp(&maps->cache[place ^ i].key, key, sizeof(*key)))
+            return &maps->cache[place ^ i];
+    for (unsigned i = 0; i < 2; i++)
+        if (maps->cache[place ^ i].generation != generation)
+            return &maps->cache[place ^ i];
+    return &maps->cache[place ^ (turn++ & 1)];
+}
+
+static void write_entry(struct gate_cache_entry *entry, const struct gate_cache_key *key, uint32_t fields,
+                        const struct gate_kept *kept)
+{
+    uint32_t sequence = entry->sequence | 1; /* odd already: a gate was killed while it wrote */
+
+    __atomic_store_n(&entry->sequence, sequence, __ATOMIC_SEQ_CST);
+    entry->generation = kept->generation;
+    entry->verdict = kept->permit ? GATE_PERMIT : GATE_BLOCK;
+    entry->fields = fields;
+    entry->hits = kept->hits;
+    entry->key = *key;
+    __atomic_store_n(&entry->sequence, sequence + 1, __ATOMIC_SEQ_CST);
+}
+
 int gate_cache_add(const struct gate_maps *maps, const struct gate_packet *packet, const struct gate_looked *looked,
                    const struct gate_kept *kept)
 {
@@ -90,11 +121,7 @@ int gate_cache_add(const struct gate_maps *maps, const struct gate_packet *packe
                                  .remote_port = htons(packet->remote_port),
                                  .protocol = packet->protocol,
                                  .loopback = packet->loopback};
-    struct gate_cache_value value = {.generation = kept->generation,
-                                     .verdict = kept->permit ? GATE_PERMIT : GATE_BLOCK,
-                                     .hits = kept->hits,
-                                     .fields = looked->fields};
-    uint64_t words[GATE_KEY_WORDS];
+    __u64 words[GATE_KEY_WORDS];
     struct gate_mask mask;
 
     if (!(owner->flags & GATE_OWNER_KNOWN) || kept->generation != maps->state->generation)
@@ -113,5 +140,6 @@ int gate_cache_add(const struct gate_maps *maps, const struct gate_packet *packe
     key.mask = find_mask(maps->state, masks, &mask);
     if (!key.mask)
         return -ENOSPC;
-    return bpf_map_update_elem(maps->cache, &key, &value, BPF_ANY) ? -errno : 0;
+    write_entry(choose_entry(maps, &key, kept->generation), &key, looked->fields, kept);
+    return 0;
 }

@@ -89,7 +89,7 @@ static int try_load(struct gate_inbound *inbound, const struct gate_load *load, 
     skeleton->rodata->netns_cookie = load->netns_cookie;
     skeleton->rodata->undecided_limit_ns = ((uint64_t)load->options->deadline_ms + GRACE_MS) * 1000000;
     skeleton->rodata->host_mount_namespace = load->host_mount_namespace;
-    skeleton->rodata->undecided_permit = load->options->undecided_permit;
+    skeleton->rodata->dead_open = load->options->dead_open;
     code = pin_maps(skeleton, load->directory);
     if (!code)
         code = inbound_bpf__load(skeleton);
@@ -168,7 +168,7 @@ struct gate_inbound *gate_inbound_open(const struct gate_load *load, struct gate
         return NULL;
     inbound->state = state;
     inbound->queue = load->options->queue;
-    inbound->bypass = load->options->undecided_permit;
+    inbound->bypass = load->options->dead_open;
     snprintf(inbound->directory, sizeof(inbound->directory), "%s", load->directory);
     inbound->diag = open_diag();
     for (size_t i = 0; !adopted && i < sizeof(own_maps) / sizeof(own_maps[0]); i++) {

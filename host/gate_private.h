@@ -91,10 +91,12 @@ bool gate_pins_are_dead(const char *directory);
 /* ---- gate_bpf.c ---- */
 
 struct gate_maps {
-    int flows, owners, waiting, images, counters, cache, local, sockets;
-    struct gate_state *state; /* shared with the kernel, as slots and hits */
+    int flows, owners, waiting, images, counters, local, spilled;
+    struct gate_state *state; /* shared with the kernel, as what follows */
     struct gate_slot *slots;
     struct gate_hit *hits;
+    struct gate_cache_entry *cache;
+    struct gate_decided *decided;
 };
 
 struct gate_programs {
@@ -169,10 +171,10 @@ int gate_inbound_watch(struct gate_inbound *inbound, bool on, struct gate_error 
 
 /* ---- gate_rules.c ---- */
 
+int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error);
 /* The rules of filter INPUT: there or not. */
-int gate_rules_inbound(const char *directory, uint16_t queue, bool undecided_permit, bool on, struct gate_error *error);
+int gate_rules_inbound(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error);
 
-int gate_rules_install(const char *directory, uint16_t queue, bool undecided_permit, struct gate_error *error);
 int gate_rules_remove(struct gate_error *error);
 
 /* ---- gate_queue.c ---- */

@@ -249,13 +249,13 @@ static int install_family(const struct family *family, const char *directory, ui
     return restore(family, rules, error);
 }
 
-int gate_rules_install(const char *directory, uint16_t queue, bool undecided_permit, struct gate_error *error)
+int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error)
 {
     int code = 0;
 
     for (size_t i = 0; !code && i < FAMILIES; i++)
         if (!access(families[i].probe, F_OK))
-            code = install_family(&families[i], directory, queue, undecided_permit, error);
+            code = install_family(&families[i], directory, queue, dead_open, error);
     return code;
 }
 
@@ -311,14 +311,14 @@ static int install_inbound(const struct family *family, const char *directory, u
     return restore(family, rules, error);
 }
 
-int gate_rules_inbound(const char *directory, uint16_t queue, bool undecided_permit, bool on, struct gate_error *error)
+int gate_rules_inbound(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error)
 {
     int code = 0;
 
     for (size_t i = 0; !code && i < FAMILIES; i++) {
         if (access(families[i].probe, F_OK))
             continue;
-        code = on ? install_inbound(&families[i], directory, queue, undecided_permit, error)
+        code = on ? install_inbound(&families[i], directory, queue, dead_open, error)
                   : remove_family(&families[i], &place_in, error);
     }
     return code;

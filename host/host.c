@@ -215,7 +215,7 @@ static int host_start_gate(struct host *host)
     char error[512] = "";
     struct gate_options options = {
         .queue = host->settings.queue,
-        .undecided_permit = host->settings.undecided_permit,
+        .dead_open = host->settings.dead_open,
         .deadline_ms = host->settings.deadline_ms,
         .queue_length = 65536, /* as much as the kernel takes: the driver's bound, which is counted, comes first */
     };

@@ -14,10 +14,12 @@
 #include <ntddk.h>
 
 #include "gatehouse/protocol.h"
+#include "host/check.h"
 #include "host/gate.h"
 #include "host/host.h"
 #include "host/log.h"
 #include "host/options.h"
+#include "host/state.h"
 #include "nt/nt.h"
 #include "pe/loader.h"
 
@@ -27,6 +29,7 @@ enum exit_code { EXIT_ENDED = 0, EXIT_USAGE = 1, EXIT_NO_START = 2, EXIT_FAILED 
 
 struct gatehoused {
     struct host_options options;
+    struct state state;
     struct nt_driver *driver;
     struct pe_driver *driver_file; /* instead of driver, with --driver */
 };
@@ -45,30 +48,39 @@ static int start_driver_file(struct gatehoused *self, const struct nt_registry_v
 {
     struct pe_error error = {""};
 
-    if (self->options.special_pool && !nt_special_pool_start(PE_SPECIAL_POOL_PAGES, FALSE)) {
+    if (self->options.settings.special_pool && !nt_special_pool_start(PE_SPECIAL_POOL_PAGES, FALSE)) {
         log_say("there is no address space for the special pool; start it without --special-pool.");
         return -ENOMEM;
     }
-    if (!pe_driver_load(self->options.driver, "Gatehouse", values, value_count, &self->driver_file, &error)) {
+    if (!pe_driver_load(self->options.settings.driver, "Gatehouse", values, value_count, &self->driver_file, &error)) {
         log_say("%s", error.text);
         return -EIO;
     }
-    log_tell("runs the driver file %s%s", self->options.driver, self->options.special_pool ? " on special pool" : "");
+    log_tell("runs the driver file %s%s", self->options.settings.driver,
+             self->options.settings.special_pool ? " on special pool" : "");
     return 0;
 }
 
 static int start_driver(void *context)
 {
     struct gatehoused *self = context;
+    struct settings *settings = &self->options.settings;
+    char kept[sizeof(self->state.kept) + 16], until_reboot[sizeof(self->state.until_reboot) + 16];
     struct nt_registry_value values[] = {
-        {"DeadlineMs", self->options.deadline_ms},     {"Undecided", self->options.undecided},
-        {"NoDecider", self->options.no_decider},       {"Capacity", self->options.capacity},
-        {"HoldLoopback", self->options.hold_loopback},
+        {"DeadlineMs", settings->deadline_ms, NULL},     {"Undecided", settings->undecided, NULL},
+        {"NoDecider", settings->no_decider, NULL},       {"Capacity", settings->capacity, NULL},
+        {"HoldLoopback", settings->hold_loopback, NULL}, {"RulesFolder", 0, kept},
+        {"RulesVolatileFolder", 0, until_reboot},
     };
 
-    if (self->options.verbose)
+    if (!state_nt_path(self->state.kept, kept, sizeof(kept)) ||
+        !state_nt_path(self->state.until_reboot, until_reboot, sizeof(until_reboot))) {
+        log_say("the folder %s has a backslash in its name: name another with --state.", self->state.kept);
+        return -EINVAL;
+    }
+    if (settings->verbose)
         nt_set_debug_sink(driver_print, NULL);
-    if (self->options.driver != NULL)
+    if (settings->driver[0])
         return start_driver_file(self, values, sizeof(values) / sizeof(values[0]));
     NTSTATUS status =
         nt_driver_load("Gatehouse", DriverEntry, values, sizeof(values) / sizeof(values[0]), &self->driver);
@@ -110,22 +122,27 @@ static void open_standard_streams(void)
 static int run(struct gatehoused *self)
 {
     struct host_settings settings = {
-        .socket_path = self->options.socket_path,
+        .socket_path = self->options.settings.socket,
         .device = "\\\\.\\Gatehouse",
-        .queue = self->options.queue,
-        .undecided_permit = self->options.undecided == GATEHOUSE_VERDICT_PERMIT,
-        .deadline_ms = self->options.deadline_ms,
+        .queue = self->options.settings.queue,
+        .dead_open = self->options.settings.dead_open,
+        .deadline_ms = self->options.settings.deadline_ms,
         .start_driver = start_driver,
         .stop_driver = stop_driver,
         .context = self,
     };
     struct host *host;
 
-    if (host_start(&settings, &host))
+    if (state_open(&self->options.settings, &self->state))
         return EXIT_NO_START;
-    log_tell("ready; deciders connect at %s", self->options.socket_path);
+    if (host_start(&settings, &host)) {
+        state_close(&self->state);
+        return EXIT_NO_START;
+    }
+    log_tell("ready; deciders connect at %s", self->options.settings.socket);
     int result = host_run(host);
     host_stop(host);
+    state_close(&self->state);
     return result ? EXIT_FAILED : EXIT_ENDED;
 }
 
@@ -143,7 +160,9 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
-    log_set_verbose(self.options.verbose);
+    if (self.options.check)
+        return check_run(&self.options) ? EXIT_ENDED : EXIT_USAGE;
+    log_set_verbose(self.options.settings.verbose);
     if (geteuid() != 0) {
         log_say("it must run as root (it loads eBPF programs and packet rules): start it with sudo.");
         return EXIT_NO_START;

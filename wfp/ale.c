@@ -81,6 +81,7 @@ static void settle(struct wfp_authorization *authorization, const struct wfp_ver
     if (atomic_load(&authorization->dead)) {
         wfp_flow_end(id);
         decision->outcome = WFP_BLOCK;
+        decision->looked.all = TRUE;
         decision->flow = 0;
     }
     wfp_authorization_put(authorization);
@@ -221,7 +222,7 @@ void wfp_authorization_resume(struct wfp_authorization *authorization)
         .reason = FWP_CONDITION_REAUTHORIZE_REASON_CLASSIFY_COMPLETION,
         .direction = FWP_DIRECTION_OUTBOUND,
     };
-    struct wfp_verdict verdict = {.block = TRUE, .by_callout = TRUE};
+    struct wfp_verdict verdict = {.block = TRUE, .by_callout = TRUE, .looked.all = TRUE};
     wfp_ale_done *done = authorization->done;
     void *context = authorization->done_context;
     UINT64 operation = authorization->flow.key;
@@ -257,7 +258,7 @@ static void note_connect(const struct wfp_authorization *authorization)
 static void tell_pended(const struct wfp_authorization *authorization, struct wfp_verdict *verdict,
                         struct wfp_decision *decision)
 {
-    verdict->block = TRUE;
+    verdict->block = verdict->looked.all = TRUE;
     tell(decision, verdict);
     decision->outcome = WFP_PENDED;
     decision->operation = authorization->flow.key;
@@ -267,7 +268,7 @@ static void tell_pended(const struct wfp_authorization *authorization, struct wf
 static void accept_packet(struct wfp_authorization *authorization, struct wfp_decision *decision)
 {
     struct wfp_net_buffer *packet = authorization->packet;
-    struct wfp_verdict verdict = {.block = TRUE};
+    struct wfp_verdict verdict = {.block = TRUE, .looked.all = TRUE};
 
     if (packet == NULL) {
         settle(authorization, &verdict, decision);
@@ -297,7 +298,7 @@ void wfp_ale_connect(const struct wfp_ale_connect *connect, wfp_ale_done *done, 
                      struct wfp_decision *decision)
 {
     struct wfp_authorization *authorization = wfp_authorization_make(connect);
-    struct wfp_verdict verdict = {.block = TRUE};
+    struct wfp_verdict verdict = {.block = TRUE, .looked.all = TRUE};
 
     tell(decision, &verdict);
     if (authorization == NULL)
@@ -376,7 +377,7 @@ void wfp_ale_flow_packet(UINT64 id, BOOLEAN inbound, void *layer_data, struct wf
                          BOOLEAN *reauthorized)
 {
     struct wfp_authorization *flow = wfp_flow_find(id);
-    struct wfp_verdict verdict = {.block = flow == NULL};
+    struct wfp_verdict verdict = {.block = flow == NULL, .looked.all = TRUE};
 
     *reauthorized = FALSE;
     tell(decision, &verdict);
@@ -443,12 +444,13 @@ size_t wfp_layer_filters(UINT16 layer)
 {
     unsigned index = wfp_layer_by_id(layer);
     struct wfp_policy *policy;
-    size_t count;
+    size_t count = 0;
 
     if (index == WFP_LAYER_COUNT)
         return 0;
     policy = wfp_policy_acquire(&wfp_live_layers[index]);
-    count = policy == NULL ? 0 : policy->count;
+    for (unsigned i = 0; policy != NULL && i < policy->level_count; i++)
+        count += policy->levels[i].live;
     wfp_policy_release(&wfp_live_layers[index], policy);
     return count;
 }

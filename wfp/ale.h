@@ -91,6 +91,9 @@ void wfp_ale_connect(const struct wfp_ale_connect *connect, wfp_ale_done *done, 
  * wfp_ale_flow_packet reauthorizes it at once. 0: no memory. */
 UINT64 wfp_ale_adopt(const struct wfp_ale_connect *connect);
 
+/* TRUE while a filter has a condition on ALE_PACKAGE_ID: only then is it worth a host's while to find out. Any IRQL. */
+BOOLEAN wfp_package_wanted(void);
+
 /* The flow's first packet is on its way: classifies ALE_FLOW_ESTABLISHED_V4/_V6 once, with the flow handle. */
 void wfp_ale_flow_established(UINT64 flow);
 

@@ -13,12 +13,14 @@ struct wfp_authorization *wfp_authorization_make(const struct wfp_ale_connect *c
 {
     size_t app_size = connect->app_id == NULL ? 0 : connect->app_id->size;
     size_t user_size = wfp_token_size(connect->user);
+    size_t package_size = connect->package == NULL ? 0 : connect->package->size;
     struct wfp_arena arena = {0};
     struct wfp_authorization *authorization;
 
     wfp_arena_take(&arena, sizeof(*authorization));
     wfp_arena_take(&arena, app_size);
     wfp_arena_take(&arena, user_size);
+    wfp_arena_take(&arena, package_size);
     arena.base = wfp_alloc(arena.used);
     if (arena.base == NULL)
         return NULL;
@@ -34,6 +36,7 @@ struct wfp_authorization *wfp_authorization_make(const struct wfp_ale_connect *c
     authorization->facts.layer_data = NULL;
     authorization->facts.app_id = NULL;
     authorization->facts.user = NULL;
+    authorization->facts.package = NULL;
     if (app_size != 0) {
         authorization->app_id.size = (UINT32)app_size;
         authorization->app_id.data = wfp_arena_copy(&arena, connect->app_id->data, app_size);
@@ -44,6 +47,11 @@ struct wfp_authorization *wfp_authorization_make(const struct wfp_ale_connect *c
         authorization->user.data = wfp_arena_take(&arena, user_size);
         wfp_token_copy(connect->user, authorization->user.data);
         authorization->facts.user = &authorization->user;
+    }
+    if (package_size != 0) {
+        authorization->package.size = (UINT32)package_size;
+        authorization->package.data = wfp_arena_copy(&arena, connect->package->data, package_size);
+        authorization->facts.package = &authorization->package;
     }
     return authorization;
 }

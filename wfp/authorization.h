@@ -45,6 +45,7 @@ struct wfp_authorization {
     struct wfp_ale_connect facts;
     FWP_BYTE_BLOB app_id; /* facts point here */
     FWP_BYTE_BLOB user;
+    FWP_BYTE_BLOB package;
     wfp_ale_done *done;
     void *done_context;
     struct wfp_pend pend;              /* of the first callout that pends; others allocate */

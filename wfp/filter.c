@@ -7,8 +7,11 @@
  */
 #include "wfp/filter.h"
 #include "nt/verify/verify.h"
+#include "wfp/ale.h"
 #include "wfp/condition.h"
+#include "wfp/condition_set.h"
 #include "wfp/filter_copy.h"
+#include "wfp/looked.h"
 #include "wfp/notification.h"
 #include "wfp/sublayer.h"
 #include "wfp/transaction.h"
@@ -23,9 +26,13 @@
 
 static struct wfp_table filters_by_id;
 
+/* Filters with a condition on ALE_PACKAGE_ID. */
+static _Atomic(UINT64) on_package;
+
 void wfp_filter_init(void)
 {
     wfp_table_init(&filters_by_id);
+    wfp_looked_init();
 }
 
 void wfp_filter_reset(void)
@@ -36,15 +43,33 @@ void wfp_filter_reset(void)
 void wfp_filter_forget(void)
 {
     wfp_table_forget(&filters_by_id);
+    atomic_store(&on_package, 0);
+}
+
+static BOOLEAN is_on_package(const struct wfp_filter *filter)
+{
+    for (UINT32 i = 0; i < filter->template->numFilterConditions; i++)
+        if (memcmp(&filter->template->filterCondition[i].fieldKey, &FWPM_CONDITION_ALE_PACKAGE_ID, sizeof(GUID)) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+BOOLEAN wfp_package_wanted(void)
+{
+    return atomic_load_explicit(&on_package, memory_order_relaxed) != 0;
 }
 
 void wfp_filter_link(struct wfp_filter *filter)
 {
+    if (is_on_package(filter))
+        atomic_fetch_add(&on_package, 1);
     wfp_table_insert(&filters_by_id, &filter->by_id);
 }
 
 void wfp_filter_unlink(struct wfp_filter *filter)
 {
+    if (is_on_package(filter))
+        atomic_fetch_sub(&on_package, 1);
     wfp_table_remove(&filters_by_id, &filter->by_id);
 }
 
@@ -54,6 +79,7 @@ void wfp_filter_free(struct wfp_filter *filter)
         wfp_slot_put(filter->slot);
     nt_end(NT_BEGAN_OBJECT, (uintptr_t)&filter->object);
     wfp_object_uncharge(&filter->object);
+    wfp_condition_sets_free(filter->sets);
     wfp_free(filter->template);
     wfp_free(filter);
 }
@@ -176,6 +202,8 @@ static NTSTATUS finish(struct wfp_filter *filter, const struct wfp_session *sess
     filter->template = wfp_filter_copy(source, &wfp_layers[filter->layer], &filter->run);
     if (filter->template == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
+    if (!wfp_condition_sets_make(&filter->run, &wfp_layers[filter->layer], &filter->sets))
+        return STATUS_INSUFFICIENT_RESOURCES;
     status = wfp_weight(&source->weight, filter->run.filterCondition, filter->run.numFilterConditions, &filter->weight);
     if (!NT_SUCCESS(status))
         return status;
@@ -247,6 +275,17 @@ struct wfp_filter *wfp_filter_find(UINT64 id)
 
     wfp_table_unlock(shard);
     return node == NULL ? NULL : CONTAINING_RECORD(node, struct wfp_filter, by_id);
+}
+
+BOOLEAN wfp_filter_key(UINT64 id, GUID *key)
+{
+    struct wfp_shard *shard = wfp_table_lock(&filters_by_id, id);
+    struct wfp_node *node = wfp_shard_find(shard, id);
+
+    if (node != NULL)
+        *key = CONTAINING_RECORD(node, struct wfp_filter, by_id)->object.key;
+    wfp_table_unlock(shard);
+    return node != NULL;
 }
 
 static struct wfp_object *find_by_id(UINT64 id)

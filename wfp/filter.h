@@ -14,6 +14,8 @@
 
 #include <stdbool.h>
 
+struct wfp_condition_set;
+
 #define WFP_MAX_CONDITIONS 1024    /* of one filter */
 #define WFP_MAX_FILTERS    4000000 /* in all */
 
@@ -21,13 +23,15 @@ struct wfp_filter {
     struct wfp_object object;
     struct wfp_node by_id;
     unsigned layer; /* enum wfp_layer_index */
+    UINT32 place;   /* in the segment (policy.c) that it stands in */
     struct wfp_object *sublayer;
     struct wfp_object *callout;    /* management object; NULL: none */
     struct wfp_callout_slot *slot; /* of the callout; NULL: none */
     UINT64 sublayer_id;            /* stays readable when the sublayer is gone */
     UINT64 weight;
-    FWPS_FILTER3 run;       /* what callouts get; conditions sorted by fieldId */
-    FWPM_FILTER0 *template; /* deep copy as added, with filterId and effectiveWeight */
+    FWPS_FILTER3 run;               /* what callouts get; conditions sorted by fieldId */
+    FWPM_FILTER0 *template;         /* deep copy as added, with filterId and effectiveWeight */
+    struct wfp_condition_set *sets; /* NULL: no field has many conditions */
     struct wfp_filter *retired_next;
     _Atomic(UINT64) hits; /* classifies that met its conditions; counted while the verifier is on */
     atomic_bool missed;   /* filter-without-callout was reported */

@@ -103,18 +103,41 @@ static size_t user_bytes(const struct wfp_ale_connect *facts)
     return facts->user == NULL ? 0 : (facts->user->size + 15) & ~(size_t)15;
 }
 
-size_t wfp_indication_bytes(const struct wfp_ale_connect *facts)
+static size_t package_bytes(const struct wfp_ale_connect *facts)
 {
-    return user_bytes(facts) + (facts->app_id == NULL ? 0 : facts->app_id->size);
+    return facts->package == NULL ? 0 : (facts->package->size + 15) & ~(size_t)15;
 }
 
-/* App id, process path and token: copies whose bytes go with this classify. */
-static BOOLEAN set_blobs(struct wfp_indication *to, const struct wfp_ale_connect *facts, UINT8 *room)
+static unsigned package_field(unsigned layer)
 {
-    size_t user_size = user_bytes(facts);
+    switch (layer) {
+    case WFP_AUTH_RECV_ACCEPT_V4:
+    case WFP_AUTH_RECV_ACCEPT_V6:
+        return FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_ALE_PACKAGE_ID;
+    case WFP_AUTH_CONNECT_V4:
+    case WFP_AUTH_CONNECT_V6:
+        return FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_PACKAGE_ID;
+    case WFP_FLOW_ESTABLISHED_V4:
+    case WFP_FLOW_ESTABLISHED_V6:
+        return FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_ALE_PACKAGE_ID;
+    default:
+        return FWPS_FIELD_ALE_ENDPOINT_CLOSURE_V4_ALE_PACKAGE_ID;
+    }
+}
+
+size_t wfp_indication_bytes(const struct wfp_ale_connect *facts)
+{
+    return user_bytes(facts) + package_bytes(facts) + (facts->app_id == NULL ? 0 : facts->app_id->size);
+}
+
+/* App id, process path, token and package: copies whose bytes go with this classify. */
+static BOOLEAN set_blobs(struct wfp_indication *to, const struct wfp_request *request, UINT8 *room)
+{
+    const struct wfp_ale_connect *facts = &request->authorization->facts;
+    size_t user_size = user_bytes(facts), package_size = package_bytes(facts);
     size_t app_size = facts->app_id == NULL ? 0 : facts->app_id->size;
 
-    to->byte_count = user_size + app_size;
+    to->byte_count = user_size + package_size + app_size;
     to->bytes = to->inline_bytes;
     if (to->byte_count > WFP_INLINE_BYTES) {
         to->bytes = room != NULL ? room : wfp_alloc(to->byte_count);
@@ -128,10 +151,17 @@ static BOOLEAN set_blobs(struct wfp_indication *to, const struct wfp_ale_connect
         to->values[USER_ID].value.type = FWP_TOKEN_ACCESS_INFORMATION_TYPE;
         to->values[USER_ID].value.tokenAccessInformation = &to->user;
     }
+    if (package_size != 0) {
+        FWPS_INCOMING_VALUE0 *package = &to->values[package_field(request->layer)];
+
+        memcpy(to->bytes + user_size, facts->package->data, facts->package->size);
+        package->value.type = FWP_SID;
+        package->value.sid = (SID *)(void *)(to->bytes + user_size);
+    }
     if (app_size != 0) {
-        memcpy(to->bytes + user_size, facts->app_id->data, app_size);
+        memcpy(to->bytes + user_size + package_size, facts->app_id->data, app_size);
         to->app_id.size = (UINT32)app_size;
-        to->app_id.data = to->bytes + user_size;
+        to->app_id.data = to->bytes + user_size + package_size;
         to->path = to->app_id;
         to->values[APP_ID].value.type = FWP_BYTE_BLOB_TYPE;
         to->values[APP_ID].value.byteBlob = &to->app_id;
@@ -249,7 +279,7 @@ BOOLEAN wfp_indication_build(struct wfp_indication *to, const struct wfp_request
 
     memset(to, 0, offsetof(struct wfp_indication, bytes));
     to->trapped = FALSE;
-    if (!set_blobs(to, facts, bytes))
+    if (!set_blobs(to, request, bytes))
         return FALSE;
     if (NT_VERIFYING)
         trap_metadata(&to->metadata);

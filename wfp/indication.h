@@ -4,8 +4,8 @@
  *
  * Which metadata is present: Metadata Fields at Each Filtering Layer (windows-driver-docs). FLOW_HANDLE
  * is given only when the flow exists, header sizes only with a packet. IPv4 addresses and ports are in host byte order.
- * The user appears as FWP_TOKEN_ACCESS_INFORMATION_TYPE. No interface LUIDs, profiles or packages here:
- * those fields are FWP_EMPTY. COMPARTMENT_ID is 1.
+ * The user appears as FWP_TOKEN_ACCESS_INFORMATION_TYPE. No interface LUIDs or profiles here: those fields are
+ * FWP_EMPTY. COMPARTMENT_ID is 1.
  *
  * Callers keep it on their stack. Any IRQL; allocates only for long app ids and tokens.
  */
@@ -14,7 +14,7 @@
 
 #include "wfp/authorization.h"
 
-#define WFP_INLINE_BYTES 512
+#define WFP_INLINE_BYTES 1536 /* a token with the groups of a service, and a path */
 
 /* What is indicated. */
 struct wfp_request {

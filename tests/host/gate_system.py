@@ -645,7 +645,7 @@ def alone_nobody_serves():
     answer = program.hear()
     assert answer["code"] == 111 and 2 < answer["seconds"] < 6, answer
     program.end()
-    gate = Probe("undecided=permit")
+    gate = Probe("dead=open")
     program = Program(connecting(V4))
     program.go()
     gate.wait("packet")
