@@ -9,7 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from gatetest import names, net  # noqa: E402
+from gatetest import decide, names, net, protocol  # noqa: E402
 from gatetest.servers import TcpServer, UdpServer, wait_until  # noqa: E402
 from gatetest.tap import case, run, tell  # noqa: E402
 
@@ -183,6 +183,71 @@ def revoked(lab):
             filters(lab, "remove", *map(str, ids))
             assert datagram(lab, address, sock=peer)
     server.close()
+
+
+def rules(lab, *words):
+    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "rules", *words)
+    assert done.returncode == 0, (words, done.stdout, done.stderr)
+    return done.stdout
+
+
+@case("Inbound: asked about: the decider sees who listens and who comes; the packet goes on, or nobody hears of it", 60)
+def asked(lab):
+    lab.gatehoused()
+    good = lab.copy_program("listener", "good")
+    server = listener(lab, PORT, good)
+    rules(lab, "add", f'ask in program "{good}"')
+    seen = []
+
+    def judge(request):
+        seen.append(request)
+        return verdict
+
+    with decide.Deciding(lab, judge, delay=0.05):
+        for verdict, way in ((protocol.PERMIT, 0), (protocol.BLOCK, errno.ETIMEDOUT)):
+            for address in BOTH:
+                assert stream(lab, address) == way
+                request = seen.pop(0)
+                assert (request.path, request.process_id, request.local_port) == (good, server.pid, PORT), request
+                assert request.layer in (44, 46) and request.local == address, request
+                assert datagram(lab, address) == (way == 0)
+                request = seen.pop(0)
+                assert (request.path, request.protocol) == (good, socket.IPPROTO_UDP), request
+                assert not seen, f"asked twice: {seen}"
+    with lab.observer() as watcher:
+        status = watcher.status()
+    assert (status.held, status.permitted_by_decider, status.blocked_by_decider) == (0, 4, 4), status
+    heard = [server.read_line().split()[0] for _ in range(4)]
+    assert heard == ["accepted", "got"] * 2, heard
+
+
+@case("Inbound: a SYN that is sent again while it is held is asked about once; the listener's end is the end", 60)
+def held(lab):
+    lab.gatehoused()
+    server = listener(lab)
+    rules(lab, "add", "ask in")
+    decider = lab.decider()
+    socks = []
+    for _ in range(2):
+        sock = lab.server.socket()
+        sock.setblocking(False)
+        sock.connect_ex((net.CLIENT_V4, PORT))
+        socks.append(sock)
+    requests = decider.collect(2, timeout=5)
+    time.sleep(3.2)  # SYNs are sent again after 1 and 3 seconds
+    assert decider.status().pended == 2, decider.status()
+    assert not any(decider.submit([(requests[0].id, protocol.PERMIT)]))
+    by_port = {sock.getsockname()[1]: sock for sock in socks}
+    sock = by_port[requests[0].remote_port]
+    sock.setblocking(True)
+    sock.settimeout(3)
+    sock.sendall(b"hello")
+    assert sock.recv(16) == b"hello"
+    server.close()
+    wait_until(lambda: decider.status().held == 0, 5, "the end of what was held")
+    assert decider.status().cancelled == 1, decider.status()
+    for sock in socks:
+        sock.close()
 
 
 @case("Inbound: gatehoused killed: what lives goes on, nothing new comes in; and it does when gatehoused is back", 60)
