@@ -78,6 +78,7 @@ struct feed {
     size_t fresh_count;
     struct feed_flow *reauth_next; /* next live flow to reauthorize; NULL: none under way */
     bool policy_dirty;
+    bool ends_wanted; /* somebody asks what lives: see what has ended */
     struct identity identity;
     struct exe_hash *hashes;
     FWP_BYTE_BLOB package; /* of the packet in hand; size 0: not known or not wanted */
@@ -577,6 +578,10 @@ bool feed_tidy(struct feed *feed)
         feed_decided(feed);
     feed_hashed(feed);
     feed_establish(feed);
+    if (feed->ends_wanted) {
+        feed->ends_wanted = false;
+        gate_read_events(feed->gate, &feed_handlers, feed);
+    }
     if (__atomic_exchange_n(&feed->policy_dirty, false, __ATOMIC_ACQUIRE)) {
         gate_new_generation(feed->gate); /* once more: a verdict of the old policy may have been stored meanwhile */
         feed->reauth_next = TAILQ_FIRST(&feed->live);
@@ -696,4 +701,5 @@ void feed_status(struct feed *feed, struct gatehouse_platform_status *status)
     status->flows = feed->live_count;
     status->events_lost = counts.events_lost;
     feed_inbound_status(feed->inbound, status);
+    feed->ends_wanted = true;
 }
