@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "policy/grammar_tokens.h"
+#include "policy/windows_path.h"
 
 /* Up to the quote that ends it; NULL: the line ends before. at: behind the first quote. */
 static const char *string_end(const char *at, bool escapes)
@@ -21,15 +22,10 @@ static const char *string_end(const char *at, bool escapes)
     return NULL;
 }
 
-static bool is_drive(const char *at)
-{
-    return ((at[0] >= 'A' && at[0] <= 'Z') || (at[0] >= 'a' && at[0] <= 'z')) && at[1] == ':' && at[2] == '\\';
-}
-
 static int lex_string(const unsigned char **cursor)
 {
     const char *first = (const char *)*cursor;
-    const char *end = string_end(first, !(first[0] == '\\' || is_drive(first)));
+    const char *end = string_end(first, !is_windows_path(first, strnlen(first, 3)));
 
     if (end != NULL) {
         *cursor = (const unsigned char *)end;

@@ -6,18 +6,14 @@
 #include <string.h>
 
 #include "policy/grammar_tokens.h"
+#include "policy/windows_path.h"
 
 /* --- Files ---------------------------------------------------------------------------------- */
-
-static bool is_windows_path(const char *path)
-{
-    return path[0] == '\\' || (path[0] != '\0' && path[1] == ':');
-}
 
 const char *parser_path(struct parser *parser, const struct token *path)
 {
     const char *name = parser->source->name, *written;
-    bool windows = is_windows_path(name), wild;
+    bool windows = is_windows_path(name, strlen(name)), wild;
     size_t folder = 0;
     char *whole;
 
@@ -38,7 +34,7 @@ const char *parser_path(struct parser *parser, const struct token *path)
         if (name[i] == '/' || (windows && name[i] == '\\'))
             folder = i + 1;
     }
-    if (written[0] == '/' || is_windows_path(written))
+    if (written[0] == '/' || is_windows_path(written, strlen(written)))
         folder = 0;
     whole = arena_take(&parser->policy->arena, folder + parser->plain.size);
     if (whole == NULL) {
@@ -309,6 +305,7 @@ static void free_parser(struct parser *parser)
     if (parser->engine != NULL)
         grammar_free(parser->engine);
     free(parser->items);
+    free(parser->known);
     ranges_cleanup(&draft->to.ranges);
     ranges_cleanup(&draft->from.ranges);
     ranges_cleanup(&draft->to_port.ranges);

@@ -15,6 +15,7 @@
 #include "policy/print_kind.h"
 #include "policy/ranges.h"
 #include "policy/sids.h"
+#include "policy/windows_path.h"
 
 #define ICMP6 58u
 
@@ -95,7 +96,7 @@ static void print_string(struct bytes *text, const struct gatehouse_rule_part *p
     if (bytes == NULL || !path_text_to_bytes(rule_part_data(part), part->data_size, bytes, capacity, &size))
         size = 0;
     bytes_print(text, "\"");
-    if (size != 0 && bytes[0] == '\\') {
+    if (is_windows_path((const char *)bytes, size)) {
         bytes_add(text, bytes, size);
     } else {
         for (size_t i = 0; i < size; i++) {
@@ -294,7 +295,7 @@ static void gather(const struct printer *p, uint16_t type, struct ranges *into)
 /* What is not in them, of the families that the rule is for; is it the shorter way to say it? */
 static bool turn_round(const struct printer *p, const struct ranges *ranges, struct ranges *others)
 {
-    size_t count = ranges_count_v4(ranges) + ranges_count_v6(ranges);
+    size_t count = ranges_count_v4(ranges) + ranges_count_v6(ranges), turned;
 
     if (count < 2)
         return false;
@@ -304,7 +305,8 @@ static bool turn_round(const struct printer *p, const struct ranges *ranges, str
         others->v4.size = 0;
     if (p->rule->family == 4)
         others->v6.size = 0;
-    return ranges_count_v4(others) + ranges_count_v6(others) < count;
+    turned = ranges_count_v4(others) + ranges_count_v6(others);
+    return turned != 0 && turned < count;
 }
 
 static void print_end(struct printer *p, const char *word, uint16_t type, uint16_t port_type)

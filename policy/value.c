@@ -8,6 +8,7 @@
 #include "policy/address.h"
 #include "policy/grammar_tokens.h"
 #include "policy/names.h"
+#include "policy/windows_path.h"
 
 void value_add_item(struct parser *parser, const struct token *first, const struct token *last, bool sha256)
 {
@@ -341,7 +342,7 @@ static void add_literal(struct parser *parser, char c)
 bool value_string(struct parser *parser, const struct token *token, bool *wild)
 {
     const char *c = token->at + 1, *end = token->at + token->length - 1;
-    bool windows = *c == '\\' || (end - c > 2 && c[1] == ':' && c[2] == '\\');
+    bool windows = is_windows_path(c, (size_t)(end - c));
 
     parser->plain.size = 0;
     parser->pattern.size = 0;
