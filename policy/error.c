@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/grammar_tokens.h"
+#include "grammar.h"
+#include "policy/parser.h"
 
 #define SENTENCE_MAX 700u
 #define SHOWN_MAX    100u /* of the line */
@@ -174,7 +175,8 @@ size_t policy_error_write(const struct policy_error *error, char *text, size_t c
     struct bytes whole = {0};
     size_t size;
 
-    bytes_add(&whole, error->file, strlen(error->file) > 512 ? 512 : strlen(error->file));
+    for (const char *c = error->file; *c != '\0' && c - error->file < 512; c++)
+        bytes_print(&whole, "%c", (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c);
     if (error->line != 0)
         bytes_print(&whole, ":%u:%u", error->line, error->column);
     bytes_print(&whole, ": %s", error->warning ? "warning: " : "");

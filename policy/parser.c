@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/grammar_tokens.h"
+#include "grammar.h"
+#include "policy/parser.h"
 #include "policy/windows_path.h"
 
 /* --- Files ---------------------------------------------------------------------------------- */
@@ -131,6 +132,29 @@ static bool is_unclosed(struct parser *parser, const struct token *token, bool f
     return true;
 }
 
+static bool says_what_follows(int kind)
+{
+    switch (kind) {
+    case TOKEN_SET:
+    case TOKEN_INCLUDE:
+    case TOKEN_PROGRAM:
+    case TOKEN_USER:
+    case TOKEN_GROUP:
+    case TOKEN_UNIT:
+    case TOKEN_CGROUP:
+    case TOKEN_PROTO:
+    case TOKEN_TO:
+    case TOKEN_FROM:
+    case TOKEN_PORT:
+    case TOKEN_ICMP_TYPE:
+    case TOKEN_FOR:
+    case TOKEN_UNTIL:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void take_token(struct parser *parser, const struct token *token)
 {
     if (token->kind == TOKEN_LBRACE && parser->depth++ == 0)
@@ -144,12 +168,7 @@ static void take_token(struct parser *parser, const struct token *token)
         return;
     }
     grammar_take(parser->engine, parser, token);
-    /* The words that say what follows them. The grammar has no number between them that is another's. */
-    if (token->kind == TOKEN_SET || token->kind == TOKEN_INCLUDE || token->kind == TOKEN_PROGRAM ||
-        token->kind == TOKEN_USER || token->kind == TOKEN_GROUP || token->kind == TOKEN_UNIT ||
-        token->kind == TOKEN_CGROUP || token->kind == TOKEN_PROTO || token->kind == TOKEN_TO ||
-        token->kind == TOKEN_FROM || token->kind == TOKEN_PORT || token->kind == TOKEN_ICMP_TYPE ||
-        token->kind == TOKEN_FOR || token->kind == TOKEN_UNTIL)
+    if (says_what_follows(token->kind))
         parser->context = *token;
     else if (token->kind == TOKEN_WORD && parser->first.kind == TOKEN_SET && parser->second.at == NULL)
         parser->second = *token;

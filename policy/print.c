@@ -97,7 +97,9 @@ static void print_string(struct bytes *text, const struct gatehouse_rule_part *p
         size = 0;
     bytes_print(text, "\"");
     if (is_windows_path((const char *)bytes, size)) {
-        bytes_add(text, bytes, size);
+        /* A path of Windows has none of these, and could not say them. */
+        for (size_t i = 0; i < size; i++)
+            bytes_print(text, "%c", bytes[i] < ' ' || bytes[i] == 0x7f || bytes[i] == '"' ? '?' : bytes[i]);
     } else {
         for (size_t i = 0; i < size; i++) {
             bool escaped = pattern && bytes[i] == '\\' && i + 1 < size;

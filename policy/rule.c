@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "core/path_text.h"
-#include "policy/grammar_tokens.h"
+#include "grammar.h"
+#include "policy/parser.h"
 #include "policy/names.h"
 #include "policy/sids.h"
 #include "policy/windows_path.h"

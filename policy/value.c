@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "policy/address.h"
-#include "policy/grammar_tokens.h"
+#include "grammar.h"
+#include "policy/parser.h"
 #include "policy/names.h"
 #include "policy/windows_path.h"
 
