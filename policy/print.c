@@ -135,9 +135,9 @@ static void print_programs(struct printer *p)
     if (count == 0)
         return;
     bytes_print(&p->text, " program");
-    for (uint16_t type = GATEHOUSE_PART_PROGRAM; type <= GATEHOUSE_PART_SHA256; type++) {
-        for (const struct gatehouse_rule_part *part = next_of(p, NULL, type); part != NULL;
-             part = next_of(p, part, type)) {
+    for (unsigned type = GATEHOUSE_PART_PROGRAM; type <= GATEHOUSE_PART_SHA256; type++) {
+        for (const struct gatehouse_rule_part *part = next_of(p, NULL, (uint16_t)type); part != NULL;
+             part = next_of(p, part, (uint16_t)type)) {
             bytes_print(&p->text, "%s", before);
             print_program(&p->text, part);
             before = ", ";

@@ -29,7 +29,10 @@ void value_add_item(struct parser *parser, const struct token *first, const stru
                     GATEHOUSE_SET_RANGES_MAX);
         return;
     }
-    parser->items[parser->item_count++] = (struct item){*first, last == NULL ? (struct token){0} : *last, sha256};
+    parser->items[parser->item_count] = (struct item){.first = *first, .sha256 = sha256};
+    if (last != NULL)
+        parser->items[parser->item_count].last = *last;
+    parser->item_count++;
 }
 
 bool value_number(const struct token *token, uint64_t limit, uint64_t *number)
