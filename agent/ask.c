@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <gatehouse/rules.h>
 #include <gatehouse/status.h>
 
 #include "agent/ask_state.h"
@@ -60,20 +61,39 @@ void ask_free(struct ask *ask)
     free(ask);
 }
 
-static enum agent_result submit(struct ask *ask, enum person_answer answer, struct problem *problem)
+/* The answer outlives its connection. */
+static bool is_remembered(enum person_answer answer, const struct person_choice *choice)
+{
+    return answer == PERSON_ALWAYS || answer == PERSON_NEVER || choice->until != GATEHOUSE_UNTIL_REMOVED;
+}
+
+static struct gatehouse_decision make_decision(uint64_t id, enum person_answer answer,
+                                               const struct person_choice *choice)
 {
     bool permit = answer == PERSON_YES || answer == PERSON_ALWAYS;
-    bool remember = answer == PERSON_ALWAYS || answer == PERSON_NEVER;
+    struct gatehouse_decision decision = {
+        .id = id,
+        .verdict = permit ? GATEHOUSE_VERDICT_PERMIT : GATEHOUSE_VERDICT_BLOCK,
+        .lifetime_ms = GATEHOUSE_LIFETIME_FOREVER,
+    };
+
+    if (!is_remembered(answer, choice))
+        return decision;
+    decision.scope = choice->program ? GATEHOUSE_SCOPE_PROGRAM : GATEHOUSE_SCOPE_PROGRAM_DESTINATION;
+    if (choice->until == GATEHOUSE_UNTIL_TIME)
+        decision.lifetime_ms = choice->minutes * 60000u;
+    else
+        decision.until = choice->until;
+    return decision;
+}
+
+static enum agent_result submit(struct ask *ask, enum person_answer answer, struct problem *problem)
+{
     struct {
         struct gatehouse_decisions head;
         struct gatehouse_decision decision;
-    } input = {
-        .head = {GATEHOUSE_PROTOCOL_VERSION, 1},
-        .decision = {.id = ask->shown->request.fixed.id,
-                     .verdict = permit ? GATEHOUSE_VERDICT_PERMIT : GATEHOUSE_VERDICT_BLOCK,
-                     .scope = remember ? GATEHOUSE_SCOPE_PROGRAM_DESTINATION : GATEHOUSE_SCOPE_CONNECTION,
-                     .lifetime_ms = GATEHOUSE_LIFETIME_FOREVER},
-    };
+    } input = {{GATEHOUSE_PROTOCOL_VERSION, 1},
+               make_decision(ask->shown->request.fixed.id, answer, &ask->person.choice)};
     struct transport_call call = {.code = GATEHOUSE_IOCTL_SUBMIT_DECISIONS,
                                   .input = &input,
                                   .input_size = sizeof(input),
@@ -83,6 +103,7 @@ static enum agent_result submit(struct ask *ask, enum person_answer answer, stru
     ask->submitted = ask->shown;
     ask->submitted_at = clock_boot();
     ask->given = answer;
+    ask->choice = ask->person.choice;
     ask->shown = NULL;
     return result;
 }
@@ -92,24 +113,23 @@ static enum agent_result on_answer(struct ask *ask, enum person_answer answer, s
     bool known = ask->shown->request.fixed.path_size > 0 &&
                  (ask->shown->request.fixed.flags & GATEHOUSE_REQUEST_NO_PROGRAM) == 0;
 
-    ask_screen_echo(ask, answer);
-    switch (answer) {
-    case PERSON_ALWAYS:
-    case PERSON_NEVER:
-        if (!known) {
-            ask_screen_say(ask, "There is no program's name to remember: answer y or n.");
-            ask_screen_prompt(ask, clock_boot());
-            return AGENT_OK;
-        }
-        return submit(ask, answer, problem);
-    case PERSON_YES:
-    case PERSON_NO:
-        return submit(ask, answer, problem);
-    default:
-        ask_screen_help(ask, answer == PERSON_HELP);
+    if (answer == PERSON_CHOICE) {
         ask_screen_prompt(ask, clock_boot());
         return AGENT_OK;
     }
+    ask_screen_echo(ask, answer);
+    if (answer >= PERSON_YES && answer <= PERSON_NEVER) {
+        if (known || !is_remembered(answer, &ask->person.choice))
+            return submit(ask, answer, problem);
+        ask_screen_say(ask, "There is no program's name to remember: answer y or n.");
+    } else if (answer == PERSON_HOW_LONG) {
+        ask_screen_say(ask, "For the whole program, but how long? Say minutes, e, r, or a or d for always.");
+    } else {
+        ask_screen_help(ask, answer == PERSON_HELP);
+    }
+    person_begin(&ask->person);
+    ask_screen_prompt(ask, clock_boot());
+    return AGENT_OK;
 }
 
 static void withdraw(struct ask *ask, struct question *question, unsigned by, unsigned verdict)
@@ -155,12 +175,12 @@ static enum agent_result on_submitted(struct ask *ask, const struct client_answe
         return problem_set(problem, AGENT_LOST, WORDS_PEER " answers a decision with a wrong size.");
     memcpy(&status, answer->output, sizeof(status));
     ask->submitted = NULL;
-    ask_screen_result(ask, ask->given, status);
+    ask_screen_result(ask, status);
     /* Still held: the person is asked again, and may answer for this connection only. */
-    if (status == GATEHOUSE_E_ANSWERS_FULL)
+    if (status == GATEHOUSE_E_ANSWERS_FULL || status == GATEHOUSE_E_RULES_FULL || status == GATEHOUSE_E_RULES_STORE)
         return AGENT_OK;
-    if (status == STATUS_TEXT_SUCCESS && (ask->given == PERSON_ALWAYS || ask->given == PERSON_NEVER))
-        questions_postpone_covered(&ask->questions, &question->request, clock_boot() + LAG);
+    if (status == STATUS_TEXT_SUCCESS && is_remembered(ask->given, &ask->choice))
+        questions_postpone_covered(&ask->questions, &question->request, ask->choice.program, clock_boot() + LAG);
     questions_remove(&ask->questions, question);
     return AGENT_OK;
 }
@@ -254,6 +274,7 @@ static void show_next(struct ask *ask, uint64_t now)
             return;
         ask->shown_at = now;
         ask->armed = !ask->person.keys;
+        person_begin(&ask->person);
         ask_screen_question(ask, now);
     }
     if (ask->shown != NULL && !ask->armed && now - ask->shown_at >= ARMING) {

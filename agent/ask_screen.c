@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include <gatehouse/rules.h>
 #include <gatehouse/status.h>
 
 #include "agent/ask_state.h"
@@ -45,6 +46,29 @@ static uint64_t time_left(const struct ask *ask, uint64_t now)
     return deadline > now ? deadline - now : 0;
 }
 
+/* " for 10 minutes, to anywhere"; whole: also what is not said. */
+static void add_reach(struct text *text, const struct person_choice *choice, bool whole)
+{
+    switch (choice->until) {
+    case GATEHOUSE_UNTIL_TIME:
+        text_add_format(text, " for %u minute%s", (unsigned)choice->minutes, choice->minutes == 1 ? "" : "s");
+        break;
+    case GATEHOUSE_UNTIL_EXIT:
+        text_add(text, " until the program exits");
+        break;
+    case GATEHOUSE_UNTIL_REBOOT:
+        text_add(text, " until reboot");
+        break;
+    default:
+        text_add(text, whole ? " always" : "");
+        break;
+    }
+    if (whole)
+        text_add(text, choice->program ? " for this program" : " for this program and destination");
+    else
+        text_add(text, choice->program ? " to anywhere" : "");
+}
+
 void ask_screen_prompt(struct ask *ask, uint64_t now)
 {
     uint64_t left = time_left(ask, now);
@@ -53,7 +77,9 @@ void ask_screen_prompt(struct ask *ask, uint64_t now)
     if (!ask->screen)
         return;
     text_clear(&ask->line);
-    text_add(&ask->line, "  permit? y/n/a/d/? (");
+    text_add(&ask->line, "  permit");
+    add_reach(&ask->line, &ask->person.choice, false);
+    text_add(&ask->line, "? y/n/a/d/? (");
     show_duration(&ask->line, left);
     text_add(&ask->line, " left) ");
     ask->prompt_width = ask->line.used;
@@ -99,35 +125,44 @@ void ask_screen_echo(struct ask *ask, enum person_answer answer)
 
 void ask_screen_help(struct ask *ask, bool whole)
 {
+    static const char *const lines[] = {
+        "y  yes: permit this connection",
+        "n  no: block this connection",
+        "a  always: permit all of this program to this destination; 'gatehouse rules list' shows it",
+        "d  never: block all of this program to this destination",
+        "before y or n, how long: minutes such as 10, e until the program exits, r until reboot",
+        "before any of them, how far: p all of the program, to anywhere",
+        "in words: 'y 10 minutes', 'no until exit', 'yes until reboot program', 'always program'",
+        "?  this help; Ctrl-C ends asking, and held connections go back undecided",
+    };
+
     if (!whole) {
         ask_screen_say(ask, "That is no answer: y permits, n blocks, a always permits, d never does, ? explains.");
         return;
     }
-    ask_screen_say(ask, "y  yes: permit this connection");
-    ask_screen_say(ask, "n  no: block this connection");
-    ask_screen_say(ask, "a  always: permit it, and all of this program to this destination until " WORDS_PEER " ends");
-    ask_screen_say(ask, "d  never: block it, and all of this program to this destination until " WORDS_PEER " ends");
-    ask_screen_say(ask, "?  this help; Ctrl-C ends asking, and held connections go back undecided");
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        ask_screen_say(ask, lines[i]);
 }
 
-void ask_screen_result(struct ask *ask, enum person_answer answer, uint32_t status)
+void ask_screen_result(struct ask *ask, uint32_t status)
 {
-    static const char *const done[] = {
-        [PERSON_YES] = "permitted",
-        [PERSON_NO] = "blocked",
-        [PERSON_ALWAYS] = "permitted, and from now on always for this program and destination",
-        [PERSON_NEVER] = "blocked, and from now on always for this program and destination",
-    };
+    bool permit = ask->given == PERSON_YES || ask->given == PERSON_ALWAYS;
+    bool once = (ask->given == PERSON_YES || ask->given == PERSON_NO) && ask->choice.until == GATEHOUSE_UNTIL_REMOVED;
     const char *text = status_text(status);
 
     ask_screen_wipe(ask);
     text_clear(&ask->line);
-    if (status == STATUS_TEXT_SUCCESS)
-        text_add_format(&ask->line, "  %s", done[answer]);
-    else if (text != NULL)
+    if (status == STATUS_TEXT_SUCCESS) {
+        text_add(&ask->line, permit ? "  permitted" : "  blocked");
+        if (!once) {
+            text_add(&ask->line, ", and from now on");
+            add_reach(&ask->line, &ask->choice, true);
+        }
+    } else if (text != NULL) {
         text_add_format(&ask->line, "  withdrawn, the answer did not count: %s", text);
-    else
+    } else {
         text_add_format(&ask->line, "  withdrawn, the answer did not count: status 0x%08X", (unsigned)status);
+    }
     put_line(ask);
 }
 

@@ -19,10 +19,11 @@ struct ask {
     bool reading; /* a GET_REQUESTS is under way */
     struct questions questions;
     struct person person;
-    struct question *shown;     /* before the person now; in questions too; NULL: none */
-    struct question *submitted; /* answered, and the driver has not said yet; in questions too; NULL: none */
-    enum person_answer given;   /* for submitted */
-    uint64_t shown_at;          /* boot times */
+    struct question *shown;      /* before the person now; in questions too; NULL: none */
+    struct question *submitted;  /* answered, and the driver has not said yet; in questions too; NULL: none */
+    enum person_answer given;    /* for submitted */
+    struct person_choice choice; /* for submitted */
+    uint64_t shown_at;           /* boot times */
     uint64_t submitted_at;
     uint64_t next_tick;  /* when the shown time left changes; with a screen only */
     bool armed;          /* what the person says now counts */
@@ -41,8 +42,8 @@ void ask_screen_tick(struct ask *ask, uint64_t now);
 /* Shows which key was understood. */
 void ask_screen_echo(struct ask *ask, enum person_answer answer);
 void ask_screen_help(struct ask *ask, bool whole);
-/* What became of an answer. */
-void ask_screen_result(struct ask *ask, enum person_answer answer, uint32_t status);
+/* What became of the answer that was submitted. */
+void ask_screen_result(struct ask *ask, uint32_t status);
 void ask_screen_withdraw(struct ask *ask, const struct request *request, unsigned by, unsigned verdict);
 void ask_screen_say(struct ask *ask, const char *sentence);
 /* Ends an open prompt line. */

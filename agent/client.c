@@ -72,24 +72,33 @@ enum agent_result client_receive(struct client *client, void *buffer, size_t cap
     return AGENT_OK;
 }
 
+enum agent_result client_exchange(struct client *client, const struct transport_call *call, void *buffer,
+                                  size_t capacity, int timeout_ms, struct client_answer *answer,
+                                  struct problem *problem)
+{
+    struct transport_call sent = *call;
+    enum agent_result result = client_send(client, &sent, 1, problem);
+
+    /* A peer that refuses us may be gone before the call; its reason waits in the socket. */
+    if (result != AGENT_OK && result != AGENT_LOST)
+        return result;
+    result = client_receive(client, buffer, capacity, timeout_ms, answer, problem);
+    if (result == AGENT_TIMEOUT)
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " gives no answer for %d seconds: " WORDS_LOOK ".",
+                           timeout_ms / 1000);
+    return result;
+}
+
 enum agent_result client_call(struct client *client, const struct transport_call *call, void *output, size_t *size,
                               uint32_t *status, struct problem *problem)
 {
     _Alignas(8) uint8_t buffer[TRANSPORT_BUFFER_SIZE(CLIENT_CALL_OUTPUT_MAX)];
-    struct transport_call sent = *call;
     struct client_answer answer = {0};
     enum agent_result result;
 
-    if (sent.output_size > CLIENT_CALL_OUTPUT_MAX)
+    if (call->output_size > CLIENT_CALL_OUTPUT_MAX)
         return problem_set(problem, AGENT_FAILED, "the call asks for too much output.");
-    result = client_send(client, &sent, 1, problem);
-    /* A peer that refuses us may be gone before the call; its reason waits in the socket. */
-    if (result != AGENT_OK && result != AGENT_LOST)
-        return result;
-    result = client_receive(client, buffer, sizeof(buffer), TRANSPORT_DEADLINE_MS, &answer, problem);
-    if (result == AGENT_TIMEOUT)
-        return problem_set(problem, AGENT_LOST, WORDS_PEER " gives no answer for %d seconds: " WORDS_LOOK ".",
-                           TRANSPORT_DEADLINE_MS / 1000);
+    result = client_exchange(client, call, buffer, sizeof(buffer), TRANSPORT_DEADLINE_MS, &answer, problem);
     if (result != AGENT_OK)
         return result;
     if (status != NULL)

@@ -61,6 +61,14 @@ enum agent_result client_receive(struct client *client, void *buffer, size_t cap
 enum agent_result client_call(struct client *client, const struct transport_call *call, void *output, size_t *size,
                               uint32_t *status, struct problem *problem);
 
+/*
+ * The same for more output, or more time: *answer's output is inside buffer (TRANSPORT_BUFFER_SIZE of what the call
+ * asks for). Here a status that is no success is AGENT_OK, and answer->status tells it.
+ */
+enum agent_result client_exchange(struct client *client, const struct transport_call *call, void *buffer,
+                                  size_t capacity, int timeout_ms, struct client_answer *answer,
+                                  struct problem *problem);
+
 /* AGENT_REFUSED with status's sentence; AGENT_LOST when the status says that gatehoused is going away. */
 enum agent_result client_explain(uint32_t status, struct problem *problem);
 

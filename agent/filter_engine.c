@@ -159,14 +159,16 @@ static void add_address(struct condition_space *space, const struct filter_wish 
 
 static void add_ports(struct condition_space *space, const struct filter_wish *wish)
 {
+    const GUID *field = wish->in ? &FWPM_CONDITION_IP_LOCAL_PORT : &FWPM_CONDITION_IP_REMOTE_PORT;
+
     if (wish->port_first == wish->port_last) {
-        condition(space, &FWPM_CONDITION_IP_REMOTE_PORT, FWP_MATCH_EQUAL, FWP_UINT16)->uint16 = wish->port_first;
+        condition(space, field, FWP_MATCH_EQUAL, FWP_UINT16)->uint16 = wish->port_first;
         return;
     }
     space->ports.valueLow.type = space->ports.valueHigh.type = FWP_UINT16;
     space->ports.valueLow.uint16 = wish->port_first;
     space->ports.valueHigh.uint16 = wish->port_last;
-    condition(space, &FWPM_CONDITION_IP_REMOTE_PORT, FWP_MATCH_RANGE, FWP_RANGE_TYPE)->rangeValue = &space->ports;
+    condition(space, field, FWP_MATCH_RANGE, FWP_RANGE_TYPE)->rangeValue = &space->ports;
 }
 
 /* Alternatives on one field, where ports alone are wished for: other protocols have other things in that field. */
@@ -259,9 +261,11 @@ static DWORD add_work(HANDLE engine, void *context, const char **what, struct pr
         return error;
     *what = "the filter";
     if (addition->wish->v4)
-        error = add_at(engine, addition, &FWPM_LAYER_ALE_AUTH_CONNECT_V4);
+        error = add_at(engine, addition,
+                       addition->wish->in ? &FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V4 : &FWPM_LAYER_ALE_AUTH_CONNECT_V4);
     if (error == ERROR_SUCCESS && addition->wish->v6)
-        error = add_at(engine, addition, &FWPM_LAYER_ALE_AUTH_CONNECT_V6);
+        error = add_at(engine, addition,
+                       addition->wish->in ? &FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V6 : &FWPM_LAYER_ALE_AUTH_CONNECT_V6);
     return error;
 }
 

@@ -135,6 +135,20 @@ static bool unmap(uint8_t address[16], unsigned *prefix)
     return true;
 }
 
+unsigned filter_wish_address(const char *text, uint8_t address[16])
+{
+    uint8_t read[16] = {0};
+    unsigned version = 0, prefix = 128;
+
+    if (read_ipv4(text, read))
+        version = 4;
+    else if (read_ipv6(text, read))
+        version = unmap(read, &prefix) ? 4 : 6;
+    if (version != 0)
+        memcpy(address, read, sizeof(read));
+    return version;
+}
+
 static enum agent_result read_address(const char *text, struct filter_wish *wish, struct problem *problem)
 {
     const char *slash = strchr(text, '/');
@@ -220,7 +234,8 @@ static enum agent_result read_rest(const struct filter_words *words, struct filt
 enum agent_result filter_wish_read(const struct filter_words *words, bool block, struct filter_wish *wish,
                                    struct problem *problem)
 {
-    struct filter_wish read = {.block = block, .v4 = words->v4, .v6 = words->v6, .program = words->program};
+    struct filter_wish read = {
+        .block = block, .v4 = words->v4, .v6 = words->v6, .in = words->in, .program = words->program};
     enum agent_result result = AGENT_OK;
 
     if (words->to != NULL)

@@ -18,12 +18,13 @@
 /* As written; NULL: not given. */
 struct filter_words {
     const char *program, *to, *port, *protocol, *weight, *name;
-    bool v4, v6;
+    bool v4, v6, in;
 };
 
 struct filter_wish {
     bool block;
     bool v4, v6;         /* the layers to filter at; one of them at least */
+    bool in;             /* what comes in: address is where from, port that of the program that listens */
     const char *program; /* as written, or NULL */
     bool has_address;
     uint8_t address[16]; /* network byte order; IPv4 in the first 4 bytes; v4 or v6 says which */
@@ -41,5 +42,8 @@ enum agent_result filter_wish_read(const struct filter_words *words, bool block,
 
 /* Decimal digits only, at most max; false for anything else. */
 bool filter_wish_number(const char *text, uint64_t max, uint64_t *value);
+
+/* An address without prefix or zone, in network byte order: 4 or 6, a mapped one is 4; 0: it is none. */
+unsigned filter_wish_address(const char *text, uint8_t address[16]);
 
 #endif

@@ -9,6 +9,8 @@
 
 #include "core/path_text.h"
 
+#define PIECE 1024u
+
 static void put_name(struct json *json, const char *name)
 {
     if (json->follows)
@@ -28,6 +30,19 @@ void json_open(struct json *json, const char *name)
 void json_close(struct json *json)
 {
     text_add(json->text, "}");
+    json->follows = true;
+}
+
+void json_open_list(struct json *json, const char *name)
+{
+    put_name(json, name);
+    text_add(json->text, "[");
+    json->follows = false;
+}
+
+void json_close_list(struct json *json)
+{
+    text_add(json->text, "]");
     json->follows = true;
 }
 
@@ -64,36 +79,49 @@ static void put_character(struct text *text, uint32_t character)
 
 static void put_utf16(struct text *text, const uint8_t *utf16, size_t size)
 {
-    text_add(text, "\"");
     for (size_t at = 0; at + 2 <= size;) {
         uint32_t character;
 
         at += path_text_next(utf16 + at, size - at, &character);
         put_character(text, character);
     }
-    text_add(text, "\"");
 }
 
 void json_path(struct json *json, const char *name, const uint8_t *utf16, size_t size)
 {
     put_name(json, name);
+    text_add(json->text, "\"");
     put_utf16(json->text, utf16, size);
+    text_add(json->text, "\"");
+}
+
+void json_bytes(struct json *json, const char *name, const char *bytes, size_t count)
+{
+    uint8_t utf16[PATH_TEXT_UTF16_SIZE(PIECE)];
+
+    put_name(json, name);
+    text_add(json->text, "\"");
+    while (count > 0) {
+        size_t piece = count < PIECE ? count : PIECE;
+        size_t size = 0;
+
+        /* Not through the middle of a character. */
+        for (unsigned back = 0; back < 3 && piece < count && ((unsigned char)bytes[piece] & 0xC0) == 0x80; back++)
+            piece--;
+        (void)path_text_from_bytes((const uint8_t *)bytes, piece, utf16, sizeof(utf16), &size);
+        put_utf16(json->text, utf16, size);
+        bytes += piece;
+        count -= piece;
+    }
+    text_add(json->text, "\"");
 }
 
 void json_string(struct json *json, const char *name, const char *value)
 {
-    uint8_t utf16[PATH_TEXT_UTF16_SIZE(1024)];
-    size_t size = 0;
-    size_t count;
-
-    put_name(json, name);
-    if (value == NULL) {
-        text_add(json->text, "null");
+    if (value != NULL) {
+        json_bytes(json, name, value, strlen(value));
         return;
     }
-    count = strlen(value);
-    if (count > 1024)
-        count = 1024;
-    (void)path_text_from_bytes((const uint8_t *)value, count, utf16, sizeof(utf16), &size);
-    put_utf16(json->text, utf16, size);
+    put_name(json, name);
+    text_add(json->text, "null");
 }

@@ -2,7 +2,7 @@
 /*
  * json.h - writes one JSON object at a time into a text.
  *
- * Members only, no arrays: that is all the programs print. Output is pure ASCII but for valid UTF-8 in
+ * Objects of members, and lists of objects: that is all the programs print. Output is pure ASCII but for valid UTF-8 in
  * strings; control characters are escaped (RFC 8259, section 7). A program's path keeps bytes that are no
  * UTF-8 as \udc80 to \udcff, so that a reader such as Python's json gets the exact path back. Numbers are
  * unsigned; identifiers, which use all 64 bits, go out as strings, since many readers hold 53 bits.
@@ -24,11 +24,15 @@ struct json {
 /* name is NULL for the outermost object. Names are plain ASCII. */
 void json_open(struct json *json, const char *name);
 void json_close(struct json *json);
+/* Objects follow, each opened without a name. */
+void json_open_list(struct json *json, const char *name);
+void json_close_list(struct json *json);
 void json_number(struct json *json, const char *name, uint64_t value);
 void json_identifier(struct json *json, const char *name, uint64_t value);
 void json_bool(struct json *json, const char *name, bool value);
 /* Bytes that are no UTF-8 become \udc80 to \udcff here too. NULL writes null. */
 void json_string(struct json *json, const char *name, const char *value);
+void json_bytes(struct json *json, const char *name, const char *bytes, size_t count);
 void json_path(struct json *json, const char *name, const uint8_t *utf16, size_t size);
 
 #endif

@@ -95,18 +95,24 @@ void questions_note_gone(struct questions *questions, uint64_t id, unsigned by)
         questions->gone_count = QUESTIONS_GONE_MAX;
 }
 
-static bool is_covered(const struct request *one, const struct request *other)
+static bool is_same_program(const struct request *one, const struct request *other)
 {
-    return one->fixed.ip_version == other->fixed.ip_version && one->fixed.protocol == other->fixed.protocol &&
-           one->fixed.remote_port == other->fixed.remote_port && one->fixed.path_size == other->fixed.path_size &&
-           memcmp(one->fixed.remote_address, other->fixed.remote_address, sizeof(one->fixed.remote_address)) == 0 &&
-           memcmp(one->path, other->path, one->fixed.path_size) == 0;
+    return one->fixed.path_size == other->fixed.path_size && memcmp(one->path, other->path, one->fixed.path_size) == 0;
 }
 
-void questions_postpone_covered(struct questions *questions, const struct request *like, uint64_t from)
+static bool is_same_destination(const struct gatehouse_request *one, const struct gatehouse_request *other)
+{
+    return one->ip_version == other->ip_version && one->protocol == other->protocol &&
+           one->remote_port == other->remote_port &&
+           memcmp(one->remote_address, other->remote_address, sizeof(one->remote_address)) == 0;
+}
+
+void questions_postpone_covered(struct questions *questions, const struct request *like, bool program, uint64_t from)
 {
     for (unsigned i = 0; i < questions->count; i++) {
-        if (is_covered(&questions->list[i]->request, like))
+        const struct request *request = &questions->list[i]->request;
+
+        if (is_same_program(request, like) && (program || is_same_destination(&request->fixed, &like->fixed)))
             questions->list[i]->asked_from = from;
     }
 }

@@ -50,7 +50,8 @@ void questions_remove(struct questions *questions, struct question *question);
 /* An id that is decided and not here (yet). */
 void questions_note_gone(struct questions *questions, uint64_t id, unsigned by);
 
-/* Those that an answer for like's program and destination covers are not asked before from. */
-void questions_postpone_covered(struct questions *questions, const struct request *like, uint64_t from);
+/* Those that an answer for like's program and destination covers, or for the program alone, are not asked before from.
+ */
+void questions_postpone_covered(struct questions *questions, const struct request *like, bool program, uint64_t from);
 
 #endif

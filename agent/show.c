@@ -10,7 +10,10 @@
 #include "agent/clock.h"
 #include "core/path_text.h"
 #include "agent/users.h"
+#include "policy/names.h"
 
+/* FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4 and _V6, as every Windows since 8 and the driver's own headers number them. */
+enum { LAYER_ACCEPT_V4 = 44, LAYER_ACCEPT_V6 = 46 };
 /* IANA protocol numbers. */
 enum { ICMP = 1, TCP = 6, UDP = 17, DCCP = 33, ICMPV6 = 58, SCTP = 132, UDPLITE = 136 };
 
@@ -105,18 +108,54 @@ void show_address(struct text *text, unsigned ip_version, const uint8_t address[
         text_add_format(text, "%%%u", (unsigned)scope);
 }
 
+void show_end(struct text *text, unsigned ip_version, unsigned protocol, const uint8_t address[16], uint16_t port,
+              uint32_t scope)
+{
+    bool ports = has_ports(protocol);
+    bool brackets = ports && ip_version == 6;
+
+    text_add(text, brackets ? "[" : "");
+    show_address(text, ip_version, address, scope);
+    text_add(text, brackets ? "]" : "");
+    if (ports)
+        text_add_format(text, ":%u", port);
+}
+
+bool show_is_inbound(const struct gatehouse_request *request)
+{
+    return request->layer == LAYER_ACCEPT_V4 || request->layer == LAYER_ACCEPT_V6;
+}
+
+/* WFP has the type of an ICMP message where others have their local port. A request to send without a type has 0. */
+static void show_icmp_type(struct text *text, const struct gatehouse_request *request)
+{
+    const char *name = NULL;
+
+    if ((request->protocol != ICMP && request->protocol != ICMPV6) ||
+        (request->local_port == 0 && !show_is_inbound(request)))
+        return;
+    name = names_of(request->protocol == ICMP ? NAMES_ICMP : NAMES_ICMP6, request->local_port);
+    if (name != NULL)
+        text_add_format(text, " %s", name);
+    else
+        text_add_format(text, " type %u", request->local_port);
+}
+
 void show_destination(struct text *text, const struct gatehouse_request *request)
 {
-    bool ports = has_ports(request->protocol);
-    bool brackets = ports && request->ip_version == 6;
+    bool in = show_is_inbound(request);
 
+    text_add(text, in ? "in " : "");
     show_protocol(text, request->protocol);
-    text_add(text, brackets ? " [" : " ");
-    show_address(text, request->ip_version, request->remote_address, request->interface_index);
-    if (brackets)
-        text_add(text, "]");
-    if (ports)
-        text_add_format(text, ":%u", request->remote_port);
+    show_icmp_type(text, request);
+    text_add(text, " ");
+    if (in) {
+        show_end(text, request->ip_version, request->protocol, request->local_address, request->local_port,
+                 request->interface_index);
+        text_add(text, " from ");
+    }
+    show_end(text, request->ip_version, request->protocol, request->remote_address, request->remote_port,
+             request->interface_index);
 }
 
 /* Controls, characters that are invisible or turn the direction of text around, and those without a meaning. */
@@ -155,14 +194,19 @@ static void show_escaped(struct text *text, const uint8_t *utf16, size_t size, b
     }
 }
 
-void show_program(struct text *text, const struct request *request)
+void show_program_path(struct text *text, const uint8_t *path, size_t path_size)
 {
-    size_t size = request->fixed.path_size;
-
-    if (size < 2 || (request->fixed.flags & GATEHOUSE_REQUEST_NO_PROGRAM) != 0)
+    if (path_size < 2)
         text_add(text, "(unknown program)");
     else /* A Linux path starts with a slash and may hold a backslash; a Windows path is made of them. */
-        show_escaped(text, request->path, size, request->path[0] == '/' && request->path[1] == 0);
+        show_escaped(text, path, path_size, path[0] == '/' && path[1] == 0);
+}
+
+void show_program(struct text *text, const struct request *request)
+{
+    bool known = (request->fixed.flags & GATEHOUSE_REQUEST_NO_PROGRAM) == 0;
+
+    show_program_path(text, request->path, known ? request->fixed.path_size : 0);
 }
 
 void show_written_path(struct text *text, const char *path)
@@ -175,6 +219,33 @@ void show_written_path(struct text *text, const char *path)
         count = SHOW_WRITTEN_MAX;
     (void)path_text_from_bytes((const uint8_t *)path, count, utf16, sizeof(utf16), &size);
     show_escaped(text, utf16, size, path[0] == '/');
+}
+
+void show_written(struct text *text, const char *bytes, size_t size)
+{
+    uint8_t utf16[PATH_TEXT_UTF16_SIZE(256)];
+
+    while (size > 0) {
+        size_t count = size < 256 ? size : 256;
+        size_t used = 0, wide = 0;
+
+        if (*bytes == '\n' || *bytes == '\r' || *bytes == '\t') {
+            text_add(text, " ");
+            bytes++;
+            size--;
+            continue;
+        }
+        while (used < count && bytes[used] != '\n' && bytes[used] != '\r' && bytes[used] != '\t')
+            used++;
+        /* Not through the middle of a character. */
+        for (unsigned back = 0; back < 3 && used < size && used > 1 && ((unsigned char)bytes[used] & 0xC0) == 0x80;
+             back++)
+            used--;
+        (void)path_text_from_bytes((const uint8_t *)bytes, used, utf16, sizeof(utf16), &wide);
+        show_escaped(text, utf16, wide, false);
+        bytes += used;
+        size -= used;
+    }
 }
 
 static uint32_t sid_number(const uint8_t *bytes)
@@ -242,6 +313,36 @@ void show_duration(struct text *text, uint64_t time)
     if (seconds >= 60)
         text_add_format(text, "%" PRIu64 " min ", seconds / 60 % 60);
     text_add_format(text, "%" PRIu64 " s", seconds % 60);
+}
+
+void show_bytes(struct text *text, uint64_t count)
+{
+    static const char *const units[] = {"", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB"};
+    unsigned unit = 0;
+    uint64_t tenths = 0;
+
+    for (; count >= 1024; unit++) {
+        tenths = count % 1024 * 10 / 1024;
+        count /= 1024;
+    }
+    if (unit > 0 && count < 10)
+        text_add_format(text, "%" PRIu64 ".%" PRIu64 "%s", count, tenths, units[unit]);
+    else
+        text_add_format(text, "%" PRIu64 "%s", count, units[unit]);
+}
+
+void show_about(struct text *text, uint64_t time)
+{
+    uint64_t seconds = time / CLOCK_SECOND;
+
+    if (seconds >= 2 * 86400)
+        text_add_format(text, "%" PRIu64 " d", seconds / 86400);
+    else if (seconds >= 2 * 3600)
+        text_add_format(text, "%" PRIu64 " h", seconds / 3600);
+    else if (seconds >= 60)
+        text_add_format(text, "%" PRIu64 " min", seconds / 60);
+    else
+        text_add_format(text, "%" PRIu64 " s", seconds);
 }
 
 void show_time_of_day(struct text *text, uint64_t time)

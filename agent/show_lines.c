@@ -5,6 +5,7 @@
 #include "agent/show.h"
 
 #include "agent/json.h"
+#include "agent/rule_index.h"
 #include "agent/status_text.h"
 #include "agent/users.h"
 
@@ -22,8 +23,8 @@ static const char *verdict_name(unsigned verdict)
 
 static const char *by_name(unsigned by)
 {
-    static const char *const names[] = {"none", "decider", "answer", "deadline",   "no-decider",
-                                        "full", "cancel",  "unload", "cannot-pend"};
+    static const char *const names[] = {"none", "decider", "answer", "deadline",    "no-decider",
+                                        "full", "cancel",  "unload", "cannot-pend", "rule"};
 
     return by < sizeof(names) / sizeof(names[0]) ? names[by] : "unknown";
 }
@@ -31,9 +32,11 @@ static const char *by_name(unsigned by)
 const char *show_decided_by(unsigned by)
 {
     static const char *const texts[] = {
-        "for no known reason",         "by the program that decides", "by a remembered answer",
-        "because its deadline passed", "because nobody decides",      "because too many connections are held",
-        "because its program gave up", "because the driver stops",    "because it could not be held",
+        "for no known reason",          "by the program that decides",
+        "by a remembered answer",       "because its deadline passed",
+        "because nobody decides",       "because too many connections are held",
+        "because its program gave up",  "because the driver stops",
+        "because it could not be held", "by a rule",
     };
 
     return by < sizeof(texts) / sizeof(texts[0]) ? texts[by] : texts[0];
@@ -112,6 +115,7 @@ static void json_request(struct json *json, const struct request *request)
     json_number(json, "remote_port", fixed->remote_port);
     json_number(json, "interface", fixed->interface_index);
     json_number(json, "layer", fixed->layer);
+    json_string(json, "way", show_is_inbound(fixed) ? "in" : "out");
     json_identifier(json, "endpoint", fixed->endpoint);
     json_number(json, "held_at", fixed->held_at);
     json_number(json, "deadline", fixed->deadline);
@@ -155,6 +159,10 @@ void show_event(struct text *text, uint64_t time, const struct event *event)
         text_add(text, " held");
     else
         text_add_format(text, " %s %s", verdict_name(event->fixed.verdict), show_decided_by(event->fixed.by));
+    if (event->fixed.by == GATEHOUSE_BY_RULE && event->fixed.count != 0) {
+        text_add(text, " ");
+        rule_index_show_id(text, event->fixed.count, 0);
+    }
 }
 
 void show_event_json(struct text *text, uint64_t time, const struct event *event)
@@ -170,6 +178,13 @@ void show_event_json(struct text *text, uint64_t time, const struct event *event
     } else {
         json_string(&json, "verdict", verdict_name(event->fixed.verdict));
         json_string(&json, "by", by_name(event->fixed.by));
+        if (event->fixed.by == GATEHOUSE_BY_RULE) {
+            struct text id = {0};
+
+            rule_index_show_id(&id, event->fixed.count, 0);
+            json_string(&json, "rule", text_string(&id));
+            text_free(&id);
+        }
         json_request(&json, &event->request);
     }
     json_close(&json);

@@ -93,9 +93,11 @@ void show_policy(struct text *text, const struct gatehouse_policy *policy)
     text_add_format(text, "  %-34s %12s\n", "while nobody decides", no_decider_name(policy->no_decider));
 }
 
-void show_status(struct text *text, const struct gatehouse_status *status,
-                 const struct gatehouse_platform_status *platform)
+void show_status(struct text *text, const struct show_state *state)
 {
+    const struct gatehouse_status *status = &state->driver;
+    const struct gatehouse_platform_status *platform = state->has_platform ? &state->platform : NULL;
+
     text_add(text, "policy\n");
     show_policy(text, &status->policy);
     text_add(text, "now\n");
@@ -111,6 +113,11 @@ void show_status(struct text *text, const struct gatehouse_status *status,
     row(text, "  of these waiting for a decider", status->queued);
     row(text, "  of these in a decider's hands", status->offered);
     row(text, "most that can be held", status->capacity);
+    if (state->has_rules) {
+        row(text, "rules of the file", state->file_rules);
+        row(text, "rules added, and answers", state->added_rules);
+        row(text, "generation of the rules", state->generation);
+    }
     row(text, "answers remembered", status->answers);
     row(text, "verdicts kept for flows", status->verdicts);
     if (platform != NULL)
@@ -142,9 +149,10 @@ void show_policy_json(struct text *text, const struct gatehouse_policy *policy)
     json_policy(&json, NULL, policy);
 }
 
-void show_status_json(struct text *text, const struct gatehouse_status *status,
-                      const struct gatehouse_platform_status *platform)
+void show_status_json(struct text *text, const struct show_state *state)
 {
+    const struct gatehouse_status *status = &state->driver;
+    const struct gatehouse_platform_status *platform = state->has_platform ? &state->platform : NULL;
     struct json json = {.text = text};
 
     json_open(&json, NULL);
@@ -162,6 +170,13 @@ void show_status_json(struct text *text, const struct gatehouse_status *status,
     json_number(&json, "verdicts", status->verdicts);
     for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
         json_number(&json, counters[i].name, counter_value(status, &counters[i]));
+    if (state->has_rules) {
+        json_open(&json, "rules");
+        json_number(&json, "file", state->file_rules);
+        json_number(&json, "added", state->added_rules);
+        json_number(&json, "generation", state->generation);
+        json_close(&json);
+    }
     if (platform != NULL) {
         json_open(&json, "platform");
         json_number(&json, "packets_held", platform->packets_held);

@@ -9,6 +9,7 @@
 #include <gatehouse/status.h>
 
 #include "agent/clock.h"
+#include "agent/rule_calls.h"
 #include "agent/show.h"
 #include "agent/status_text.h"
 #include "agent/stop.h"
@@ -118,17 +119,34 @@ static enum agent_result get_platform(struct client *client, struct gatehouse_pl
     return AGENT_OK;
 }
 
-enum agent_result watch_status(const char *path, struct gatehouse_status *status,
-                               struct gatehouse_platform_status *platform, bool *has_platform, struct problem *problem)
+/* The rules' counts; a driver from before there were rules does not know the call, and that is no fault. */
+static enum agent_result get_rules(struct client *client, struct show_state *state, struct problem *problem)
+{
+    struct rule_policy policy;
+    enum agent_result result = rule_calls_count(client, &policy, problem);
+
+    state->has_rules = result == AGENT_OK;
+    if (result != AGENT_OK)
+        return result == AGENT_REFUSED ? AGENT_OK : result;
+    state->generation = policy.generation;
+    state->file_rules = policy.file_rules;
+    state->added_rules = policy.added_rules;
+    return AGENT_OK;
+}
+
+enum agent_result watch_status(const char *path, struct show_state *state, struct problem *problem)
 {
     struct client client;
     enum agent_result result = client_open(&client, path, GATEHOUSE_ROLE_OBSERVER, problem);
 
+    *state = (struct show_state){0};
     if (result != AGENT_OK)
         return result;
-    result = get_status(&client, status, problem);
+    result = get_status(&client, &state->driver, problem);
     if (result == AGENT_OK)
-        result = get_platform(&client, platform, has_platform, problem);
+        result = get_platform(&client, &state->platform, &state->has_platform, problem);
+    if (result == AGENT_OK)
+        result = get_rules(&client, state, problem);
     client_close(&client);
     return result;
 }

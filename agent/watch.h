@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "agent/client.h"
+#include "agent/show.h"
 #include "agent/text.h"
 
 /*
@@ -17,9 +18,8 @@
 enum agent_result watch_run(const char *path, bool json, bool (*take)(const char *line, size_t size),
                             struct problem *problem);
 
-/* On success *has_platform tells whether this platform has counters of its own. */
-enum agent_result watch_status(const char *path, struct gatehouse_status *status,
-                               struct gatehouse_platform_status *platform, bool *has_platform, struct problem *problem);
+/* All that tells the state once. */
+enum agent_result watch_status(const char *path, struct show_state *state, struct problem *problem);
 
 /* A change of the policy: only what is set is changed. */
 struct watch_change {

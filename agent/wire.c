@@ -109,6 +109,44 @@ enum wire_step wire_next_event(struct wire_cursor *cursor, struct event *event, 
     return WIRE_RECORD;
 }
 
+static const char *read_flow(const uint8_t *bytes, size_t left, struct flow *flow)
+{
+    struct flow found = {0};
+    size_t end;
+
+    if (left < sizeof(found.fixed))
+        return "a flow is cut short";
+    memcpy(&found.fixed, bytes, sizeof(found.fixed));
+    end = sizeof(found.fixed) + found.fixed.path_size;
+    if (found.fixed.path_size % 2 != 0)
+        return "a program's path has an odd size";
+    if (found.fixed.size != round_up_8(end))
+        return "a flow's size does not fit its path";
+    if (found.fixed.size > left)
+        return "a flow is longer than its answer";
+    if (found.fixed.ip_version != 4 && found.fixed.ip_version != 6)
+        return "a flow is neither IPv4 nor IPv6";
+    found.path = bytes + sizeof(found.fixed);
+    *flow = found;
+    return NULL;
+}
+
+enum wire_step wire_next_flow(struct wire_cursor *cursor, struct flow *flow, const char **why)
+{
+    const char *wrong;
+
+    if (cursor->left == 0)
+        return WIRE_END;
+    wrong = read_flow(cursor->next, cursor->left, flow);
+    if (wrong != NULL) {
+        *why = wrong;
+        return WIRE_BAD;
+    }
+    cursor->next += flow->fixed.size;
+    cursor->left -= flow->fixed.size;
+    return WIRE_RECORD;
+}
+
 const char *wire_read_status(const uint8_t *bytes, size_t size, struct gatehouse_status *status)
 {
     struct gatehouse_status found;

@@ -28,6 +28,11 @@ struct event {
     struct request request; /* all zero for LOST */
 };
 
+struct flow {
+    struct gatehouse_flow_entry fixed;
+    const uint8_t *path; /* as a request's */
+};
+
 struct wire_cursor {
     const uint8_t *next;
     size_t left;
@@ -38,6 +43,8 @@ enum wire_step { WIRE_RECORD, WIRE_END, WIRE_BAD };
 /* WIRE_RECORD fills *request and moves on. WIRE_BAD sets *why to what is wrong, a static phrase. */
 enum wire_step wire_next_request(struct wire_cursor *cursor, struct request *request, const char **why);
 enum wire_step wire_next_event(struct wire_cursor *cursor, struct event *event, const char **why);
+
+enum wire_step wire_next_flow(struct wire_cursor *cursor, struct flow *flow, const char **why);
 
 /* NULL when the bytes are a good status (newer, longer ones are cut to what is known), else what is wrong. */
 const char *wire_read_status(const uint8_t *bytes, size_t size, struct gatehouse_status *status);

@@ -7,6 +7,7 @@
 #ifndef BPF_CALLER_BPF_H
 #define BPF_CALLER_BPF_H
 
+#include "cache.bpf.h"
 #include "image.bpf.h"
 
 /* False for a kernel thread, which has no program. */
@@ -35,11 +36,36 @@ static __always_inline bool identify_caller(struct gate_caller *caller)
     caller->exe_generation = inode->i_generation;
     caller->exe_device = inode->i_sb->s_dev;
     caller->cgroup = bpf_get_current_cgroup_id();
-    bpf_get_current_comm(caller->comm, sizeof(caller->comm));
     if (inode->i_nlink == 0 || (!dentry->d_hash.pprev && dentry->d_parent != dentry))
         caller->flags |= GATE_CALLER_DELETED;
-    note_image(caller, file);
+    note_image(caller);
     return true;
+}
+
+/* Further groups, as a number that differs when they do; costs more than the rest. */
+__noinline int note_groups(struct gate_caller *caller)
+{
+    struct task_struct *task = (void *)bpf_get_current_task_btf();
+    __u32 groups[GATE_GROUPS_MAX] = {}, i, count, zero = 0;
+    struct gate_state *state = bpf_map_lookup_elem(&gate_state, &zero);
+    struct group_info *info = task->cred->group_info;
+    __u64 mixed;
+
+    if (!caller || !state)
+        return 0;
+    caller->groups = GATE_GROUPS_UNKNOWN;
+    if (!info)
+        return 0;
+    count = info->ngroups;
+    if (count > GATE_GROUPS_MAX)
+        return 0;
+    if (bpf_probe_read_kernel(groups, sizeof(groups[0]) * count, info->gid))
+        return 0;
+    mixed = (state->secret[0] ^ count) | 1;
+    for (i = 0; i < GATE_GROUPS_MAX; i++)
+        mixed = (turn_left(mixed, 27) ^ groups[i] ^ state->secret[1]) * 0x9e3779b97f4a7c15ull;
+    caller->groups = mixed >> 1 | 1;
+    return 0;
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -101,21 +127,6 @@ static __always_inline void own_datagrams(const struct gate_flow_key *flow, stru
         owner->caller.flags |= GATE_CALLER_SEVERAL;
     }
     bpf_map_update_elem(&gate_owners, &own, owner, BPF_ANY);
-}
-
-static __always_inline int note_owner(struct gate_flow_key *flow)
-{
-    struct gate_owner_state owner = {.cookie = flow->cookie};
-
-    if (flow->protocol != IPPROTO_TCP && flow->protocol != IPPROTO_UDP)
-        return 1;
-    if (!identify_caller(&owner.caller))
-        return 1;
-    if (flow->protocol == IPPROTO_TCP)
-        own_stream(flow, &owner);
-    else
-        own_datagrams(flow, &owner);
-    return 1;
 }
 
 #endif

@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define GATE_LAYOUT 3
+#define GATE_LAYOUT 5
 
 #define GATE_FLOWS_MAX   131072
 #define GATE_OWNERS_MAX  65536
@@ -23,6 +23,15 @@
 #define GATE_IMAGES_MAX  4096
 #define GATE_EVENTS_SIZE (256 * 1024)
 #define GATE_PATH_MAX    4096
+#define GATE_DECIDED     4096  /* a power of two */
+#define GATE_CACHE       65536 /* a power of two */
+#define GATE_MASKS       32
+#define GATE_PROGRAMS    1024 /* a power of two */
+#define GATE_SPILLED_MAX 65536
+#define GATE_HITS_MAX    262144
+#define GATE_LOCAL_MAX   4096
+#define GATE_LOCAL_BITS  1024 /* a power of two */
+#define GATE_GROUPS_MAX  32
 
 /* A transport header that starts later than this is taken for damage, here and in host/packet.c. */
 #define GATE_HEADERS_MAX 240
@@ -84,7 +93,10 @@ struct gate_caller {
     __u32 mount_namespace; /* that the executable's mount belongs to; 0: none (memfd, detached) */
     __u32 zero;
     char comm[16];
+    __u64 program[2]; /* what of the image a decision can depend on, hashed with the secret; 0: not known */
+    __u64 groups;     /* further groups, hashed the same way; GATE_GROUPS_UNKNOWN: too many */
 };
+#define GATE_GROUPS_UNKNOWN (~0ull)
 
 /*
  * Keyed by gate_flow_key. A socket's own entry has only the cookie set in its key; an UDP socket has
@@ -152,6 +164,7 @@ struct gate_image {
     __u32 mount_namespace;
     __u32 start;
     __u32 ready;
+    __u64 program[2]; /* of gate_caller, but for GATE_CALLER_DELETED */
     char text[GATE_PATH_MAX + 256];
 };
 
@@ -166,12 +179,137 @@ struct gate_hand {
     struct gate_flow_state decision;
 };
 
+/*
+ * The verdict cache. A decision that looked at some fields alone holds for every connection that has the same values
+ * there: a mask says which fields, the key has their values and zeros elsewhere. Masks are few; each costs a lookup.
+ * A mask and an entry count only under the generation they were made for. Numbers of masks are never used again, so
+ * that an entry made under one mask is never found through another one.
+ */
+#define GATE_LOOKED_PROGRAM  0x1u
+#define GATE_LOOKED_USER     0x2u /* all that a user's token is made of: uid, gid, groups, cgroup */
+#define GATE_LOOKED_PROTOCOL 0x4u
+#define GATE_LOOKED_LOOPBACK 0x8u
+
+struct gate_cache_key {
+    __u64 program[2];
+    __u64 cgroup;
+    __u64 groups;
+    __u32 uid, gid;
+    __u8 remote_address[16];
+    __u16 remote_port;
+    __u8 protocol;
+    __u8 loopback;
+    __u32 mask; /* its number */
+};
+#define GATE_KEY_WORDS 8
+
+struct gate_mask {
+    __u64 bits[GATE_KEY_WORDS]; /* of the key that count */
+    __u32 number;               /* 0: being written */
+    __u32 fields;
+    __u64 zero;
+};
+
+struct gate_masks {
+    __u32 generation;
+    __u32 count;
+    __u32 fields; /* of all of them */
+    __u32 zero[13];
+    struct gate_mask masks[GATE_MASKS];
+};
+
+/*
+ * One place of the cache. A key has two: gate_cache_place, and its neighbour. sequence is odd while the host writes;
+ * whoever reads it before and after has a whole entry.
+ */
+struct gate_cache_entry {
+    __u32 sequence;
+    __u32 generation;
+    __u32 verdict;
+    __u32 fields;
+    __u32 hits; /* 1 + the place in gate_hits; 0: not counted */
+    __u32 zero[11];
+    struct gate_cache_key key;
+};
+
+/* secret: so that nobody outside can choose keys that meet. */
+static inline __attribute__((always_inline)) __u32 gate_cache_place(const __u64 words[GATE_KEY_WORDS], __u64 secret)
+{
+    __u64 mixed = (words[0] ^ secret) * 0x9e3779b97f4a7c15ull;
+
+    mixed ^= (words[2] ^ words[3]) * 0xff51afd7ed558ccdull;
+    mixed = (mixed ^ mixed >> 29 ^ words[4]) * 0xc4ceb9fe1a85ec53ull;
+    mixed = (mixed ^ mixed >> 32 ^ words[5]) * 0x9e3779b97f4a7c15ull;
+    mixed = (mixed ^ mixed >> 29 ^ words[6]) * 0xff51afd7ed558ccdull;
+    mixed = (mixed ^ mixed >> 32 ^ words[7]) * 0xc4ceb9fe1a85ec53ull;
+    return (__u32)(mixed >> 40) & (GATE_CACHE - 1);
+}
+
+/*
+ * What the cache said of a flow, by its socket's cookie: one place for each hash, the latest has it; who called a TCP
+ * socket's connect() then goes to gate_spilled, by cookie, while the socket lives. cookie is taken (GATE_COOKIE_BUSY)
+ * before and written after all else. answer: IP version, verdict and on which side of lo it counts.
+ */
+struct gate_decided {
+    __u64 cookie;
+    __u8 remote_address[16];
+    __u16 remote_port;
+    __u8 protocol;
+    __u8 answer;
+    __u32 generation;
+    struct gate_caller caller;
+};
+#define GATE_COOKIE_BUSY (~0ull)
+
+enum gate_side { GATE_SIDE_ANY = 0, GATE_SIDE_LO = 1, GATE_SIDE_OTHER = 2 };
+#define GATE_ANSWER(version, verdict, side) ((version) | (verdict) << 4 | (side) << 6)
+#define GATE_ANSWER_VERSION(answer)         ((answer)&15)
+#define GATE_ANSWER_VERDICT(answer)         ((answer) >> 4 & 3)
+#define GATE_ANSWER_SIDE(answer)            ((answer) >> 6)
+
+/* What the path of a running program's image comes to, where it costs next to nothing: one place for each hash. */
+struct gate_program {
+    __u64 start_boottime_ns; /* as cookie of gate_decided: taken before, written last */
+    __u64 exe_inode;
+    __u32 exe_device;
+    __u32 pid;
+    __u32 flags;
+    __u32 mount_namespace;
+    __u64 program[2];
+    __u64 zero;
+};
+#define GATE_START_BUSY (~0ull)
+
+/* How often the filter of this key decided. key is set before hits are counted, and all is zero before. */
+struct gate_hit {
+    __u8 key[16];
+    __u64 hits;
+    __u64 last; /* CLOCK_BOOTTIME ns */
+};
+
 struct gate_state {
     __u32 layout;
     __u32 generation;
     __u64 events_lost; /* here and not among the counters: the host looks in every turn, without a system call */
     struct gate_hand hand;
+    __u64 secret[2];
+    __u32 refuse;      /* blocked connections are refused in the hook: addresses of this machine are known for sure */
+    __u32 mask_number; /* the latest */
+    __u32 hits_used;   /* places of gate_hits that have a key: the first */
+    __u32 guard_told;  /* the guard dropped something, and the host has not looked since */
+    __u64 changed;     /* CLOCK_MONOTONIC ns: before generation was, last */
+    __u64 local[GATE_LOCAL_BITS / 64]; /* bits of gate_local_hash of what is in gate_local; may have more */
+    struct gate_masks masks[2];        /* IPv4, IPv6 */
+    __u32 inbound;                     /* packets that come in are looked at (gate_inbound.h) */
+    __u32 zero2;
 };
+
+static inline __attribute__((always_inline)) __u32 gate_local_hash(const __u8 address[16])
+{
+    const __u64 *words = (const __u64 *)(const void *)address;
+
+    return (__u32)((words[0] * 0x9e3779b97f4a7c15ull ^ words[1] * 0xff51afd7ed558ccdull) >> 54) & (GATE_LOCAL_BITS - 1);
+}
 
 enum gate_counter {
     GATE_COUNTER_DATAGRAMS_BLOCKED,
@@ -179,7 +317,8 @@ enum gate_counter {
 };
 
 struct gate_event {
-    __u64 cookie;
+    __u64 cookie; /* of a socket that was released, or: */
 };
+#define GATE_COOKIE_OF_GUARD (~0ull) /* the guard dropped a packet */
 
 #endif

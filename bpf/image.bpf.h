@@ -55,6 +55,77 @@ static __always_inline bool walk_step(struct walk *walk, struct gate_image *imag
 /* Deeper paths are cut, and a cut path matches nothing. */
 #define WALK_STEPS 320
 
+static __always_inline __u64 turn_left(__u64 word, int bits)
+{
+    return word << bits | word >> (64 - bits);
+}
+
+/* SipHash's round. */
+static __always_inline void mix(__u64 v[4])
+{
+    v[0] += v[1];
+    v[1] = turn_left(v[1], 13) ^ v[0];
+    v[0] = turn_left(v[0], 32);
+    v[2] += v[3];
+    v[3] = turn_left(v[3], 16) ^ v[2];
+    v[0] += v[3];
+    v[3] = turn_left(v[3], 21) ^ v[0];
+    v[2] += v[1];
+    v[1] = turn_left(v[1], 17) ^ v[2];
+    v[2] = turn_left(v[2], 32);
+}
+
+static __always_inline void mix_in(__u64 v[4], __u64 word)
+{
+    v[3] ^= word;
+    mix(v);
+    v[0] ^= word;
+}
+
+/*
+ * SipHash-1-3 with 128 bits of output over the path and the rest that a decision can depend on: a user who chooses
+ * paths cannot make two alike without the secret. Which file it is counts only for another mount namespace's
+ * (gate_images.c).
+ */
+static __noinline int hash_image(struct scratch *scratch, const struct gate_image_key *key)
+{
+    struct gate_image *image = &scratch->image;
+    __u32 zero = 0, start = image->start;
+    struct gate_state *state = bpf_map_lookup_elem(&gate_state, &zero);
+    __u64 v[4];
+    int i;
+
+    if (!state)
+        return 0;
+    v[0] = state->secret[0] ^ 0x736f6d6570736575ull;
+    v[1] = state->secret[1] ^ 0x646f72616e646f6dull ^ 0xee;
+    v[2] = state->secret[0] ^ 0x6c7967656e657261ull;
+    v[3] = state->secret[1] ^ 0x7465646279746573ull;
+    mix_in(v, (__u64)start << 32 | image->flags);
+    if (image->flags & GATE_CALLER_OTHER_MOUNTS) {
+        mix_in(v, image->mount_namespace);
+        mix_in(v, key->exe_inode);
+        mix_in(v, key->exe_device);
+    }
+    for (i = 0; i < GATE_PATH_MAX / 8; i++) {
+        if (start >= GATE_PATH_MAX)
+            break;
+        mix_in(v, *(__u64 *)&image->text[start & (GATE_PATH_MAX - 1)]); /* the last reads into the slack, zeros */
+        start += 8;
+    }
+    v[2] ^= 0xee;
+    mix(v);
+    mix(v);
+    mix(v);
+    image->program[0] = v[0] ^ v[1] ^ v[2] ^ v[3];
+    v[1] ^= 0xdd;
+    mix(v);
+    mix(v);
+    mix(v);
+    image->program[1] = v[0] ^ v[1] ^ v[2] ^ v[3];
+    return 0;
+}
+
 static __noinline int walk_path(struct scratch *scratch, struct file *file)
 {
     struct gate_image *image = &scratch->image;
@@ -79,34 +150,115 @@ static __noinline int walk_path(struct scratch *scratch, struct file *file)
     return 0;
 }
 
+/* A file that was unlinked since its path was taken is another program to rules. */
+static __always_inline __u64 deleted_mark(const struct gate_caller *caller)
+{
+    return caller->flags & GATE_CALLER_DELETED ? 0x9e3779b97f4a7c15ull : 0;
+}
+
+static __always_inline void note_program(struct gate_caller *caller, const struct gate_image *image)
+{
+    caller->program[0] = image->program[0];
+    caller->program[1] = image->program[1] ^ deleted_mark(caller);
+}
+
 /*
- * Adds what is known of the image to the caller; finds the path out when it is the first time. When the scratch space
- * of this CPU is taken by a preempted caller, the path is left for the next time: the host can ask elsewhere.
+ * Finds out the path of the program that runs, and notes it with the caller. When the scratch space of this CPU is
+ * taken by a preempted caller, the path is left for the next time: the host can ask elsewhere. Not static: see
+ * ask_cache.
  */
-static __always_inline void note_image(struct gate_caller *caller, struct file *file)
+__noinline int take_image(struct gate_caller *caller)
+{
+    struct task_struct *task = (void *)bpf_get_current_task_btf();
+    struct mm_struct *mm = task->mm;
+    struct gate_image_key key = {};
+    struct scratch *scratch;
+    struct file *file;
+    __u32 zero = 0;
+
+    if (!caller || !mm)
+        return 0;
+    file = mm->exe_file;
+    if (!file)
+        return 0;
+    key.start_boottime_ns = caller->start_boottime_ns;
+    key.exe_inode = caller->exe_inode;
+    key.exe_device = caller->exe_device;
+    key.pid = caller->pid;
+    scratch = bpf_map_lookup_elem(&gate_scratch, &zero);
+    if (!scratch || __sync_lock_test_and_set(&scratch->busy, 1))
+        return 0;
+    walk_path(scratch, file);
+    hash_image(scratch, &key);
+    bpf_map_update_elem(&gate_images, &key, &scratch->image, BPF_ANY);
+    caller->flags = (caller->flags & ~GATE_CALLER_OTHER_MOUNTS) | scratch->image.flags;
+    caller->mount_namespace = scratch->image.mount_namespace;
+    note_program(caller, &scratch->image);
+    scratch->busy = 0;
+    return 0;
+}
+
+static __always_inline struct gate_program *find_program(const struct gate_caller *caller)
+{
+    __u32 place = ((caller->start_boottime_ns ^ caller->pid) * 0x9e3779b97f4a7c15ull >> 32) & (GATE_PROGRAMS - 1);
+
+    return bpf_map_lookup_elem(&gate_programs, &place);
+}
+
+/* False: not there. */
+static __always_inline bool recall_program(const struct gate_program *place, struct gate_caller *caller)
+{
+    __u32 flags;
+
+    if (*(volatile __u64 *)&place->start_boottime_ns != caller->start_boottime_ns || place->pid != caller->pid ||
+        place->exe_inode != caller->exe_inode || place->exe_device != caller->exe_device)
+        return false;
+    flags = place->flags;
+    caller->mount_namespace = place->mount_namespace;
+    caller->program[0] = place->program[0];
+    caller->program[1] = place->program[1] ^ deleted_mark(caller);
+    caller->flags |= flags;
+    return *(volatile __u64 *)&place->start_boottime_ns == caller->start_boottime_ns;
+}
+
+static __always_inline void remember_program(struct gate_program *place, const struct gate_caller *caller,
+                                             const struct gate_image *image)
+{
+    if (__sync_lock_test_and_set(&place->start_boottime_ns, GATE_START_BUSY) == GATE_START_BUSY)
+        return;
+    place->exe_inode = caller->exe_inode;
+    place->exe_device = caller->exe_device;
+    place->pid = caller->pid;
+    place->flags = image->flags;
+    place->mount_namespace = image->mount_namespace;
+    place->program[0] = image->program[0];
+    place->program[1] = image->program[1];
+    __sync_lock_test_and_set(&place->start_boottime_ns, caller->start_boottime_ns);
+}
+
+/* Adds what is known of the image to the caller. */
+static __always_inline void note_image(struct gate_caller *caller)
 {
     struct gate_image_key key = {.start_boottime_ns = caller->start_boottime_ns,
                                  .exe_inode = caller->exe_inode,
                                  .exe_device = caller->exe_device,
                                  .pid = caller->pid};
-    struct gate_image *image = bpf_map_lookup_elem(&gate_images, &key);
-    struct scratch *scratch;
-    __u32 zero = 0;
+    struct gate_program *place = find_program(caller);
+    struct gate_image *image;
 
-    if (image) {
-        caller->flags |= image->flags;
-        caller->mount_namespace = image->mount_namespace;
+    if (place && recall_program(place, caller))
+        return;
+    image = bpf_map_lookup_elem(&gate_images, &key);
+    if (!image) {
+        caller->flags |= GATE_CALLER_OTHER_MOUNTS;
+        take_image(caller);
         return;
     }
-    caller->flags |= GATE_CALLER_OTHER_MOUNTS;
-    scratch = bpf_map_lookup_elem(&gate_scratch, &zero);
-    if (!scratch || __sync_lock_test_and_set(&scratch->busy, 1))
-        return;
-    walk_path(scratch, file);
-    bpf_map_update_elem(&gate_images, &key, &scratch->image, BPF_ANY);
-    caller->flags = (caller->flags & ~GATE_CALLER_OTHER_MOUNTS) | scratch->image.flags;
-    caller->mount_namespace = scratch->image.mount_namespace;
-    scratch->busy = 0;
+    caller->flags |= image->flags;
+    caller->mount_namespace = image->mount_namespace;
+    note_program(caller, image);
+    if (place)
+        remember_program(place, caller, image);
 }
 
 #endif

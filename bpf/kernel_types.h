@@ -83,11 +83,46 @@ struct nsproxy {
     struct net *net_ns;
 };
 
+typedef struct {
+    __u32 val;
+} kgid_t;
+
+struct group_info {
+    int ngroups;
+    kgid_t gid[];
+};
+
+typedef struct {
+    __u32 val;
+} kuid_t;
+
+struct cred {
+    kuid_t uid;
+    kgid_t gid;
+    struct group_info *group_info;
+};
+
+struct kernfs_node {
+    __u64 id;
+};
+
+struct cgroup {
+    struct kernfs_node *kn;
+};
+
+struct css_set {
+    struct cgroup *dfl_cgrp;
+};
+
 struct task_struct {
     struct mm_struct *mm;
+    const struct cred *cred;
     struct nsproxy *nsproxy;
     struct task_struct *group_leader;
     __u64 start_boottime;
+    int tgid;
+    struct css_set *cgroups;
+    char comm[16];
 };
 
 #pragma clang attribute pop

@@ -20,11 +20,13 @@
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 
+#define LOOPBACK_INDEX 1 /* lo is the first device of every namespace */
+
 /* Set by the host before loading. */
 const volatile __u64 netns_cookie = 0;
 const volatile __u64 undecided_limit_ns = 0;
 const volatile __u32 host_mount_namespace = 0;
-const volatile __u32 undecided_permit = 0;
+const volatile __u32 dead_open = 0;
 
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -81,6 +83,55 @@ struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, GATE_EVENTS_SIZE);
 } gate_events SEC(".maps");
+
+/* ---- the verdict cache ---- */
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, GATE_CACHE);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct gate_cache_entry);
+} gate_cache SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, GATE_DECIDED);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct gate_decided);
+} gate_decided SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, GATE_SPILLED_MAX);
+    __type(key, __u64);
+    __type(value, struct gate_caller);
+} gate_spilled SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, GATE_PROGRAMS);
+    __type(key, __u32);
+    __type(value, struct gate_program);
+} gate_programs SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, GATE_HITS_MAX);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct gate_hit);
+} gate_hits SEC(".maps");
+
+/* Addresses of this machine: what is sent to them goes through lo. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, GATE_LOCAL_MAX);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, __u8[16]);
+    __type(value, __u32);
+} gate_local SEC(".maps");
 
 struct scratch {
     __u64 busy;

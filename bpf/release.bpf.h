@@ -84,6 +84,8 @@ int gate_release(struct bpf_sock *ctx)
     if (bpf_get_netns_cookie(ctx) != netns_cookie)
         return 1;
     own.cookie = bpf_get_socket_cookie(ctx);
+    if (ctx->protocol == IPPROTO_TCP)
+        end_decided(own.cookie);
     owner = bpf_map_lookup_elem(&gate_owners, &own);
     if (!owner)
         return 1;

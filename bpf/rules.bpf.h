@@ -5,6 +5,8 @@
 #ifndef BPF_RULES_BPF_H
 #define BPF_RULES_BPF_H
 
+#include "accepts.bpf.h"
+#include "decided.bpf.h"
 #include "packet.bpf.h"
 
 /* What counts now; an older generation's verdict does not. */
@@ -52,8 +54,8 @@ static __always_inline bool out_of_time(const struct gate_flow_key *flow, const 
            bpf_ktime_get_ns() - state->since > undecided_limit_ns;
 }
 
-SEC("socket")
-int xt_permit(struct __sk_buff *skb)
+/* side: of lo, where the packet leaves. */
+static __always_inline int permit(struct __sk_buff *skb, __u32 side)
 {
     struct gate_tuple tuple = {};
     struct gate_flow_key flow = {};
@@ -62,13 +64,59 @@ int xt_permit(struct __sk_buff *skb)
 
     if (!parse(skb, &tuple, &flow))
         return 0;
-    state = bpf_map_lookup_elem(&gate_flows, &flow);
-    verdict = verdict_of(state);
+    verdict = answer_of(find_decided(&flow), &flow, current_generation(), side);
+    state = verdict == GATE_UNDECIDED ? bpf_map_lookup_elem(&gate_flows, &flow) : NULL;
+    if (verdict == GATE_UNDECIDED)
+        verdict = verdict_of(state);
     if (verdict == GATE_UNDECIDED)
         verdict = take_from_hand(&flow);
-    if (verdict == GATE_UNDECIDED && undecided_permit && out_of_time(&flow, state))
+    if (verdict == GATE_PERMIT && flow.protocol == IPPROTO_UDP)
+        note_reply(&tuple);
+    if (verdict == GATE_UNDECIDED && dead_open && out_of_time(&flow, state))
         return 1;
     return verdict == GATE_PERMIT;
+}
+
+SEC("socket")
+int xt_permit(struct __sk_buff *skb)
+{
+    return permit(skb, GATE_SIDE_OTHER);
+}
+
+SEC("socket")
+int xt_permit_lo(struct __sk_buff *skb)
+{
+    return permit(skb, GATE_SIDE_LO);
+}
+
+/*
+ * A socket that the cache knew and that waits all the same: a new policy, or another destination than its program
+ * named. Its owner is written down late, so that its release is told.
+ */
+static __noinline bool own_late(const struct gate_flow_key *flow, const struct gate_tuple *tuple,
+                                struct gate_pended *pended)
+{
+    struct gate_decided *decided = find_decided(flow);
+    struct gate_owner_state owner = {.cookie = flow->cookie, .pended = 1};
+    struct gate_flow_key own = {.cookie = flow->cookie};
+
+    struct gate_caller *spilled;
+
+    if (decided && *(volatile __u64 *)&decided->cookie == flow->cookie) {
+        owner.caller = decided->caller;
+        pended->stale = is_of_flow(decided, flow);
+        if (*(volatile __u64 *)&decided->cookie != flow->cookie)
+            return false;
+    } else {
+        spilled = bpf_map_lookup_elem(&gate_spilled, &flow->cookie);
+        if (!spilled)
+            return false;
+        owner.caller = *spilled;
+    }
+    owner.last = *tuple;
+    pended->caller = owner.caller;
+    bpf_map_update_elem(&gate_owners, &own, &owner, BPF_ANY);
+    return true;
 }
 
 /* Notes on the socket's own entry that it waits, so that its release is told. Leaves its owner, if known, in pended. */
@@ -88,6 +136,8 @@ static __always_inline void find_owner(const struct gate_flow_key *flow, const s
         if (!owner && own && !(own->caller.flags & GATE_CALLER_SEVERAL))
             owner = own;
     }
+    if (!owner && flow->protocol == IPPROTO_TCP && own_late(flow, tuple, pended))
+        return;
     if (!owner)
         return;
     pended->caller = owner->caller;
@@ -137,8 +187,7 @@ static __always_inline bool fill_slot(const struct gate_tuple *tuple, const stru
     return true;
 }
 
-SEC("socket")
-int xt_pend(struct __sk_buff *skb)
+static __always_inline int pend(struct __sk_buff *skb, __u32 side)
 {
     struct gate_tuple tuple = {};
     struct gate_flow_key flow = {};
@@ -150,12 +199,13 @@ int xt_pend(struct __sk_buff *skb)
     if (!parse(skb, &tuple, &flow))
         return 1;
     state = bpf_map_lookup_elem(&gate_flows, &flow);
-    if (verdict_of(state) == GATE_BLOCK) {
+    if (verdict_of(state) == GATE_BLOCK ||
+        answer_of(find_decided(&flow), &flow, current_generation(), side) == GATE_BLOCK) {
         if (flow.protocol == IPPROTO_UDP)
             count(GATE_COUNTER_DATAGRAMS_BLOCKED);
         return 0;
     }
-    if (!undecided_permit && out_of_time(&flow, state))
+    if (!dead_open && out_of_time(&flow, state))
         return 0;
     now = bpf_ktime_get_ns();
     first = !state;
@@ -173,6 +223,18 @@ int xt_pend(struct __sk_buff *skb)
     if (flow.protocol != IPPROTO_TCP || !fill_slot(&tuple, &pended, now))
         bpf_map_update_elem(&gate_waiting, &tuple, &pended, BPF_ANY);
     return 1;
+}
+
+SEC("socket")
+int xt_pend(struct __sk_buff *skb)
+{
+    return pend(skb, GATE_SIDE_OTHER);
+}
+
+SEC("socket")
+int xt_pend_lo(struct __sk_buff *skb)
+{
+    return pend(skb, GATE_SIDE_LO);
 }
 
 #endif

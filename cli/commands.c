@@ -9,6 +9,7 @@
 
 #include "agent/ask.h"
 #include "agent/decide.h"
+#include "agent/flow_watch.h"
 #include "agent/install.h"
 #include "agent/program_path.h"
 #include "agent/resolvers.h"
@@ -17,6 +18,7 @@
 #include "agent/show.h"
 #include "agent/transport.h"
 #include "cli/filter_command.h"
+#include "cli/rules_command.h"
 #include "cli/say.h"
 
 static const char *socket_path(const struct options *options)
@@ -102,35 +104,21 @@ static enum agent_result ask(const struct options *options, struct problem *prob
     return result;
 }
 
-static enum agent_result print(struct text *text, struct problem *problem)
-{
-    enum agent_result result = AGENT_OK;
-
-    if (text->failed)
-        result = problem_set(problem, AGENT_FAILED, "out of memory.");
-    else if (fwrite(text_string(text), 1, text->used, stdout) != text->used || fflush(stdout) != 0)
-        result = problem_set(problem, AGENT_FAILED, "cannot write the output: is there room, and does anybody read?");
-    text_free(text);
-    return result;
-}
-
 static enum agent_result status(const struct options *options, struct problem *problem)
 {
-    struct gatehouse_platform_status platform;
-    struct gatehouse_status driver;
+    struct show_state state;
     struct text text = {0};
-    bool has_platform = false;
-    enum agent_result result = watch_status(socket_path(options), &driver, &platform, &has_platform, problem);
+    enum agent_result result = watch_status(socket_path(options), &state, problem);
 
     if (result != AGENT_OK)
         return result;
     if (options->json) {
-        show_status_json(&text, &driver, has_platform ? &platform : NULL);
+        show_status_json(&text, &state);
         text_add(&text, "\n");
     } else {
-        show_status(&text, &driver, has_platform ? &platform : NULL);
+        show_status(&text, &state);
     }
-    return print(&text, problem);
+    return say_output(&text, problem);
 }
 
 /* False, and so the end of watching, once nobody reads any more. */
@@ -153,7 +141,7 @@ static enum agent_result policy(const struct options *options, struct problem *p
     } else {
         show_policy(&text, &now);
     }
-    return print(&text, problem);
+    return say_output(&text, problem);
 }
 
 /* The report is shown also when the command failed; then it says what was reached. */
@@ -173,7 +161,7 @@ static enum agent_result install(const struct options *options, struct problem *
         report_show_json(&report, &text);
     else
         report_show(&report, &text);
-    shown = print(&text, result == AGENT_OK ? problem : NULL);
+    shown = say_output(&text, result == AGENT_OK ? problem : NULL);
     return result == AGENT_OK ? shown : result;
 }
 
@@ -194,6 +182,10 @@ enum agent_result command_run(const struct options *options, struct problem *pro
         return policy(options, problem);
     case OPTIONS_FILTER:
         return filter_command_run(options, socket_path(options), problem);
+    case OPTIONS_RULES:
+        return rules_command_run(options, socket_path(options), problem);
+    case OPTIONS_FLOWS:
+        return flow_watch_run(socket_path(options), options->json, options->follow, print_event, problem);
     case OPTIONS_INSTALL:
     case OPTIONS_UNINSTALL:
         return install(options, problem);

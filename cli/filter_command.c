@@ -20,7 +20,7 @@ static bool has_wish(const struct options *options)
     const struct filter_words *filter = &options->filter;
 
     return filter->program != NULL || filter->to != NULL || filter->port != NULL || filter->protocol != NULL ||
-           filter->weight != NULL || filter->name != NULL || filter->v4 || filter->v6;
+           filter->weight != NULL || filter->name != NULL || filter->v4 || filter->v6 || filter->in;
 }
 
 /* The filter is for where the path leads to; a program that is not there yet may come. */
@@ -73,10 +73,8 @@ static enum agent_result list(const struct options *options, const char *path, s
     if (options->word_count != 1 || has_wish(options))
         return problem_set(problem, AGENT_USAGE, "'gatehouse filter list' takes --all, --json and nothing else: " HELP);
     result = filter_list(path, options->all, options->json, &text, &count, problem);
-    if (result == AGENT_OK && text.failed)
-        result = problem_set(problem, AGENT_FAILED, "out of memory.");
-    if (result == AGENT_OK && (fwrite(text_string(&text), 1, text.used, stdout) != text.used || fflush(stdout) != 0))
-        result = problem_set(problem, AGENT_FAILED, "cannot write the output: is there room, and does anybody read?");
+    if (result == AGENT_OK)
+        result = say_output(&text, problem);
     if (result == AGENT_OK && count == 0 && !options->json)
         say("no filter was added; 'gatehouse filter list --all' shows those of others.");
     text_free(&text);

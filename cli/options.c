@@ -25,8 +25,8 @@ struct option {
     enum agent_result (*read)(struct reader *reader, const char *value);
 };
 
-static const char *const command_names[] = {"",      "permit", "block",  "ask",     "status",
-                                            "watch", "policy", "filter", "install", "uninstall"};
+static const char *const command_names[] = {"",       "permit", "block", "ask",   "status",  "watch",
+                                            "policy", "filter", "rules", "flows", "install", "uninstall"};
 
 const char *options_command_name(enum options_command command)
 {
@@ -88,27 +88,43 @@ static enum agent_result read_all(struct reader *reader, const char *value)
     return AGENT_OK;
 }
 
-#define FILTER_WORD(name)                                                                                              \
-    static enum agent_result read_filter_##name(struct reader *reader, const char *value)                              \
+static enum agent_result read_follow(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->follow = true;
+    return AGENT_OK;
+}
+
+#define WORD(group, name)                                                                                              \
+    static enum agent_result read_##group##_##name(struct reader *reader, const char *value)                           \
     {                                                                                                                  \
-        reader->options->filter.name = value;                                                                          \
+        reader->options->group.name = value;                                                                           \
         return AGENT_OK;                                                                                               \
     }
-#define FILTER_FLAG(name)                                                                                              \
-    static enum agent_result read_filter_##name(struct reader *reader, const char *value)                              \
+#define FLAG(group, name)                                                                                              \
+    static enum agent_result read_##group##_##name(struct reader *reader, const char *value)                           \
     {                                                                                                                  \
         (void)value;                                                                                                   \
-        reader->options->filter.name = true;                                                                           \
+        reader->options->group.name = true;                                                                            \
         return AGENT_OK;                                                                                               \
     }
-FILTER_WORD(program)
-FILTER_WORD(to)
-FILTER_WORD(port)
-FILTER_WORD(protocol)
-FILTER_WORD(weight)
-FILTER_WORD(name)
-FILTER_FLAG(v4)
-FILTER_FLAG(v6)
+WORD(filter, program)
+WORD(filter, to)
+WORD(filter, port)
+WORD(filter, protocol)
+WORD(filter, weight)
+WORD(filter, name)
+FLAG(filter, v4)
+FLAG(filter, v6)
+FLAG(filter, in)
+WORD(rules, file)
+WORD(rules, port)
+WORD(rules, protocol)
+WORD(rules, user)
+WORD(rules, from)
+WORD(rules, unit)
+FLAG(rules, in)
+FLAG(rules, all_sets)
 
 static void add_exception(struct reader *reader, const char *path)
 {
@@ -248,12 +264,14 @@ static const struct option table[] = {
     {"--quiet", DECIDERS, false, read_quiet},
     {"--no-lookups", FOR(BLOCK), false, read_no_lookups},
     {"--once", DECIDERS | FOR(ASK), false, read_once},
-    {"--json", DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY) | FOR(FILTER) | FOR(INSTALL) | FOR(UNINSTALL), false,
-     read_json},
+    {"--json",
+     DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY) | FOR(FILTER) | FOR(RULES) | FOR(FLOWS) | FOR(INSTALL) |
+         FOR(UNINSTALL),
+     false, read_json},
     {"--deadline", FOR(POLICY) | FOR(INSTALL), true, read_deadline},
     {"--undecided", FOR(POLICY) | FOR(INSTALL), true, read_undecided},
     {"--no-decider", FOR(POLICY) | FOR(INSTALL), true, read_no_decider},
-    {"--all", FOR(FILTER), false, read_all},
+    {"--all", FOR(FILTER) | FOR(RULES), false, read_all},
     {"--program", FOR(FILTER), true, read_filter_program},
     {"--to", FOR(FILTER), true, read_filter_to},
     {"--port", FOR(FILTER), true, read_filter_port},
@@ -262,6 +280,17 @@ static const struct option table[] = {
     {"--name", FOR(FILTER), true, read_filter_name},
     {"--v4", FOR(FILTER), false, read_filter_v4},
     {"--v6", FOR(FILTER), false, read_filter_v6},
+    {"--in", FOR(FILTER), false, read_filter_in},
+    {"--file", FOR(RULES), true, read_rules_file},
+    {"--port", FOR(RULES), true, read_rules_port},
+    {"--proto", FOR(RULES), true, read_rules_protocol},
+    {"--user", FOR(RULES), true, read_rules_user},
+    {"--from", FOR(RULES), true, read_rules_from},
+    {"--unit", FOR(RULES), true, read_rules_unit},
+    {"--in", FOR(RULES), false, read_rules_in},
+    {"--all-sets", FOR(RULES), false, read_rules_all_sets},
+    {"--follow", FOR(FLOWS), false, read_follow},
+    {"-f", FOR(FLOWS), false, read_follow},
     {"--closed", FOR(INSTALL), false, read_closed},
     {"--open", FOR(INSTALL), false, read_open},
     {"--start", FOR(INSTALL), false, read_start},
@@ -269,18 +298,21 @@ static const struct option table[] = {
     {"--dry-run", FOR(INSTALL) | FOR(UNINSTALL), false, read_dry_run},
 };
 
+/* That of this command, if there are several of the name. */
 static const struct option *find_option(struct reader *reader, const char *argument)
 {
     const char *equals = strchr(argument, '=');
     size_t length = equals == NULL ? strlen(argument) : (size_t)(equals - argument);
+    const struct option *found = NULL;
 
     for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (strlen(table[i].name) != length || strncmp(table[i].name, argument, length) != 0)
             continue;
-        reader->inlined = equals == NULL ? NULL : equals + 1;
-        return &table[i];
+        if (found == NULL || (table[i].commands & 1u << reader->options->command) != 0)
+            found = &table[i];
     }
-    return NULL;
+    reader->inlined = found == NULL || equals == NULL ? NULL : equals + 1;
+    return found;
 }
 
 static enum agent_result read_option(struct reader *reader, const char *argument)
@@ -312,7 +344,7 @@ static enum agent_result read_option(struct reader *reader, const char *argument
 
 static enum agent_result read_command(struct reader *reader, const char *argument)
 {
-    if (reader->options->command == OPTIONS_FILTER) {
+    if (reader->options->command == OPTIONS_FILTER || reader->options->command == OPTIONS_RULES) {
         reader->options->words[reader->options->word_count++] = argument;
         return AGENT_OK;
     }

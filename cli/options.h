@@ -23,6 +23,8 @@ enum options_command {
     OPTIONS_WATCH,
     OPTIONS_POLICY,
     OPTIONS_FILTER,
+    OPTIONS_RULES,
+    OPTIONS_FLOWS,
     OPTIONS_INSTALL,
     OPTIONS_UNINSTALL
 };
@@ -38,8 +40,15 @@ struct options {
     struct watch_change policy;      /* policy, install */
     struct install_settings install; /* but for its policy */
     struct filter_words filter;
-    bool all;           /* filter */
-    const char **words; /* filter: what follows it; into argv; owned array */
+    struct rule_words {
+        const char *file;
+        const char *port, *protocol, *user, *from, *unit; /* explain */
+        bool in;                                          /* explain */
+        bool all_sets;                                    /* list */
+    } rules;
+    bool follow;        /* flows */
+    bool all;           /* filter, rules */
+    const char **words; /* filter, rules: what follows it; into argv; owned array */
     unsigned word_count;
 };
 

@@ -14,6 +14,24 @@ void say(const char *sentence)
     fflush(stderr);
 }
 
+void say_lines(const char *lines)
+{
+    fputs(lines, stderr);
+    fflush(stderr);
+}
+
+enum agent_result say_output(struct text *text, struct problem *problem)
+{
+    enum agent_result result = AGENT_OK;
+
+    if (text->failed)
+        result = problem_set(problem, AGENT_FAILED, "out of memory.");
+    else if (fwrite(text_string(text), 1, text->used, stdout) != text->used || fflush(stdout) != 0)
+        result = problem_set(problem, AGENT_FAILED, "cannot write the output: is there room, and does anybody read?");
+    text_free(text);
+    return result;
+}
+
 void say_program_path(const char *written, const char *resolved, enum program_path_kind kind, const char *led,
                       const char *absent)
 {

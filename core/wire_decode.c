@@ -5,6 +5,8 @@
  */
 #include "core/wire_decode.h"
 
+#include "gatehouse/rules.h"
+
 static uint32_t take(const void *input, size_t size, void *to, size_t wanted)
 {
     if (size < wanted)
@@ -86,10 +88,11 @@ uint32_t wire_decode_decision(const void *input, uint32_t index, struct gatehous
         return GATEHOUSE_E_BAD_VERDICT;
     if (in.scope > GATEHOUSE_SCOPE_PROGRAM)
         return GATEHOUSE_E_BAD_SCOPE;
-    if (in.scope == GATEHOUSE_SCOPE_CONNECTION && in.lifetime_ms != 0)
+    if (in.scope == GATEHOUSE_SCOPE_CONNECTION && (in.lifetime_ms != 0 || in.until != 0))
         return GATEHOUSE_E_BAD_LIFETIME;
-    if (in.until != 0)
-        return GATEHOUSE_E_RESERVED;
+    if (in.until > GATEHOUSE_UNTIL_REBOOT ||
+        (in.until != 0 && (in.until == GATEHOUSE_UNTIL_TIME) != (in.lifetime_ms != 0)))
+        return GATEHOUSE_E_BAD_LIFETIME;
     *decision = in;
     return 0;
 }

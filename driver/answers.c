@@ -1,43 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * answers.c - see answers.h. Everything about the table and the filters happens with the gate taken,
- * at PASSIVE_LEVEL; program references are counted under pend_lock.
+ * answers.c - see answers.h. Program references are counted under pend_lock.
  */
 #include "driver/answers.h"
 
+#include "core/rule_writer.h"
 #include "driver/decisions.h"
 #include "driver/holds.h"
-#include "driver/registration.h"
+#include "driver/rule_edits.h"
 
-#define TICKS_PER_MS 10000u
-#define RETRY_TICKS  10000000u /* a filter that could not be deleted: again in a second */
-#define EXPIRE_BATCH 64u
+/* What an answer is about, and the request that it answers. */
+struct subject {
+    struct client *client;
+    const struct gatehouse_decision *decision;
+    struct program *program; /* one reference */
+    struct destination to;
+    BOOLEAN anywhere;
+    struct list_link claimed; /* gets the request if it was won */
+};
 
-_IRQL_requires_(PASSIVE_LEVEL)
-_Acquires_lock_(driver_answers_gate)
-static void gate_take(void)
+static const struct destination *subject_destination(const struct subject *subject)
 {
-    KeWaitForSingleObject(&driver_answers_gate, Executive, KernelMode, FALSE, NULL);
-    _Analysis_assume_lock_acquired_(driver_answers_gate);
-}
-
-_Releases_lock_(driver_answers_gate)
-static void gate_leave(void)
-{
-    KeSetEvent(&driver_answers_gate, IO_NO_INCREMENT, FALSE);
-    _Analysis_assume_lock_released_(driver_answers_gate);
-}
-
-_Use_decl_annotations_
-uint32_t answers_count(void)
-{
-    return (uint32_t)InterlockedCompareExchange(&driver_state.answers.count, 0, 0);
-}
-
-_Requires_lock_held_(driver_answers_gate)
-static void count_changed(void)
-{
-    InterlockedExchange(&driver_state.answers.count, (LONG)answer_table_count(driver_answers()));
+    return subject->anywhere ? NULL : &subject->to;
 }
 
 static void program_put(struct program *program)
@@ -49,157 +33,6 @@ static void program_put(struct program *program)
     KeReleaseSpinLock(&driver_pend_lock, irql);
 }
 
-/* Gate taken. Arms the timer for the answer that ends first, not before earliest. */
-_Requires_lock_held_(driver_answers_gate)
-static void arm(uint64_t earliest)
-{
-    struct answer *next = answer_table_next(driver_answers());
-    uint64_t when;
-
-    if (next == NULL) {
-        (void)KeCancelTimer(&driver_state.answers.timer);
-        return;
-    }
-    when = next->ends > earliest ? next->ends : earliest;
-    (void)KeSetTimer(&driver_state.answers.timer, driver_due_time(when), &driver_state.answers.dpc);
-}
-
-/* Gate taken, a transaction open. A filter that is gone already is no failure. */
-_IRQL_requires_(PASSIVE_LEVEL)
-_Requires_lock_held_(driver_answers_gate)
-static NTSTATUS delete_filters_in_transaction(const struct answer *answer)
-{
-    NTSTATUS status = STATUS_SUCCESS;
-
-    for (uint32_t i = 0; i < ANSWER_FILTERS && NT_SUCCESS(status); i++) {
-        if (answer->filters[i] != 0)
-            status = FwpmFilterDeleteById0(driver_state.engine, answer->filters[i]);
-        if (status == STATUS_FWP_FILTER_NOT_FOUND)
-            status = STATUS_SUCCESS;
-    }
-    return status;
-}
-
-/* Gate taken, no transaction open. */
-_IRQL_requires_(PASSIVE_LEVEL)
-_Requires_lock_held_(driver_answers_gate)
-static NTSTATUS delete_filters(const struct answer *answer)
-{
-    NTSTATUS status = FwpmTransactionBegin0(driver_state.engine, 0);
-
-    if (!NT_SUCCESS(status))
-        return status;
-    status = delete_filters_in_transaction(answer);
-    if (NT_SUCCESS(status))
-        status = FwpmTransactionCommit0(driver_state.engine);
-    if (!NT_SUCCESS(status))
-        (void)FwpmTransactionAbort0(driver_state.engine);
-    return status;
-}
-
-/* Gate taken. */
-_Requires_lock_held_(driver_answers_gate)
-static void forget(struct answer *answer)
-{
-    struct program *program = answer->program;
-
-    answer_table_remove(driver_answers(), answer);
-    count_changed();
-    program_put(program);
-}
-
-/* Gate taken. Deletes what has ended; returns when to look again at the earliest. */
-_IRQL_requires_(PASSIVE_LEVEL)
-_Requires_lock_held_(driver_answers_gate)
-static uint64_t expire(void)
-{
-    uint64_t now = driver_now();
-
-    for (uint32_t i = 0; i < EXPIRE_BATCH; i++) {
-        struct answer *answer = answer_table_next(driver_answers());
-        if (answer == NULL || answer->ends > now)
-            return 0;
-        if (!NT_SUCCESS(delete_filters(answer)))
-            return now + RETRY_TICKS;
-        DRIVER_TRACE("answer ended: filter=%llu\n", (unsigned long long)answer->filters[0]);
-        forget(answer);
-    }
-    return 0;
-}
-
-_Function_class_(IO_WORKITEM_ROUTINE)
-static VOID answers_work(PDEVICE_OBJECT device, PVOID context)
-{
-    UNREFERENCED_PARAMETER(device);
-    UNREFERENCED_PARAMETER(context);
-    InterlockedExchange(&driver_state.answers.work_queued, 0);
-    gate_take();
-    arm(expire());
-    gate_leave();
-    rundown_leave(&driver_state.rundown);
-}
-
-/* The work item keeps the rundown entered, so unload waits for it. */
-static VOID answers_dpc(struct _KDPC *dpc, PVOID context, PVOID argument1, PVOID argument2)
-{
-    UNREFERENCED_PARAMETER(dpc);
-    UNREFERENCED_PARAMETER(context);
-    UNREFERENCED_PARAMETER(argument1);
-    UNREFERENCED_PARAMETER(argument2);
-    if (!rundown_enter(&driver_state.rundown))
-        return;
-    if (InterlockedExchange(&driver_state.answers.work_queued, 1) == 0)
-        IoQueueWorkItem(driver_state.answers.work, answers_work, DelayedWorkQueue, NULL);
-    else
-        rundown_leave(&driver_state.rundown);
-}
-
-_Use_decl_annotations_
-NTSTATUS answers_init(void)
-{
-    struct driver_answers *answers = &driver_state.answers;
-
-    KeInitializeEvent(&driver_answers_gate, SynchronizationEvent, TRUE);
-    KeInitializeTimer(&answers->timer);
-    KeInitializeDpc(&answers->dpc, answers_dpc, NULL);
-    if (!answer_table_init(&answers->table, &driver_state.memory, DRIVER_ANSWERS_MAX))
-        return STATUS_INSUFFICIENT_RESOURCES;
-    answers->work = IoAllocateWorkItem(driver_state.device);
-    return answers->work == NULL ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
-}
-
-_Use_decl_annotations_
-void answers_cleanup(void)
-{
-    struct driver_answers *answers = &driver_state.answers;
-
-    if (answers->table.slots.chunks == NULL)
-        return;
-    (void)KeCancelTimer(&answers->timer);
-    KeFlushQueuedDpcs();
-    _Analysis_assume_lock_acquired_(driver_answers_gate); /* nobody else is left */
-    for (struct answer *answer = answer_table_any(driver_answers()); answer != NULL;
-         answer = answer_table_any(driver_answers()))
-        forget(answer);
-    _Analysis_assume_lock_released_(driver_answers_gate);
-    answer_table_cleanup(&answers->table);
-    if (answers->work != NULL)
-        IoFreeWorkItem(answers->work);
-    answers->work = NULL;
-}
-
-/* What an answer is about. */
-struct subject {
-    struct program *program; /* one reference */
-    struct destination to;
-    BOOLEAN anywhere;
-};
-
-static const struct destination *subject_destination(const struct subject *subject)
-{
-    return subject->anywhere ? NULL : &subject->to;
-}
-
 /* 0: *subject is set. */
 static uint32_t subject_of(struct client *client, const struct gatehouse_decision *decision, struct subject *subject)
 {
@@ -207,6 +40,9 @@ static uint32_t subject_of(struct client *client, const struct gatehouse_decisio
     uint32_t refusal;
     KIRQL irql;
 
+    subject->client = client;
+    subject->decision = decision;
+    list_init(&subject->claimed);
     KeAcquireSpinLock(&driver_pend_lock, &irql);
     refusal = decisions_refusal(pend_table_find(driver_pends(), decision->id, &client->hand, &entry));
     if (refusal == 0 && entry->program == NULL)
@@ -221,77 +57,43 @@ static uint32_t subject_of(struct client *client, const struct gatehouse_decisio
     return refusal;
 }
 
-/* Gate taken, transaction open. Adds the filters for the subject; ids into filters. */
-_IRQL_requires_(PASSIVE_LEVEL)
-_Requires_lock_held_(driver_answers_gate)
-static NTSTATUS add_filters(const struct subject *subject, enum gatehouse_verdict verdict, uint64_t *filters)
+/* In the engine's transaction. */
+static uint32_t claim(void *context)
 {
-    NTSTATUS status = STATUS_SUCCESS;
-
-    for (uint32_t i = 0; i < ANSWER_FILTERS && NT_SUCCESS(status); i++) {
-        filters[i] = 0;
-        if (subject->anywhere || (subject->to.ip_version == 6) == (i == 1))
-            status = registration_add_answer(i == 1 ? 6 : 4, subject->program, subject_destination(subject),
-                                             verdict == GATEHOUSE_VERDICT_PERMIT, &filters[i]);
-    }
-    return status;
-}
-
-/* Gate taken. The answer's place in the table: the old one for the same subject, or a fresh one with a reference. */
-_Requires_lock_held_(driver_answers_gate)
-static struct answer *place_for(const struct subject *subject, BOOLEAN *fresh)
-{
-    struct answer *answer = answer_table_find(driver_answers(), subject->program, subject_destination(subject));
+    struct subject *subject = context;
+    uint32_t refusal;
     KIRQL irql;
 
-    *fresh = answer == NULL;
-    if (answer != NULL)
-        return answer;
-    answer = answer_table_add(driver_answers(), subject->program, subject_destination(subject));
-    if (answer != NULL) {
-        KeAcquireSpinLock(&driver_pend_lock, &irql);
-        program_reference(subject->program);
-        KeReleaseSpinLock(&driver_pend_lock, irql);
-    }
-    return answer;
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
+    refusal = decisions_claim_locked(subject->client, subject->decision->id,
+                                     (enum gatehouse_verdict)subject->decision->verdict, &subject->claimed);
+    KeReleaseSpinLock(&driver_pend_lock, irql);
+    return refusal;
 }
 
-/* Gate taken. Filters and claim in one transaction; claimed gets the request if it was won. */
 _IRQL_requires_(PASSIVE_LEVEL)
-_Requires_lock_held_(driver_answers_gate)
-static uint32_t remember(struct client *client, const struct gatehouse_decision *decision,
-                         const struct subject *subject, struct answer *answer, struct list_link *claimed)
+static struct gatehouse_rules_image *image_of(const struct subject *subject)
 {
-    enum gatehouse_verdict verdict = (enum gatehouse_verdict)decision->verdict;
-    uint64_t filters[ANSWER_FILTERS] = {0, 0};
-    uint32_t refusal = GATEHOUSE_E_ANSWERS_FULL;
-    NTSTATUS status = FwpmTransactionBegin0(driver_state.engine, 0);
-    KIRQL irql;
+    const struct gatehouse_decision *decision = subject->decision;
+    struct rule_answer answer = {subject->program->path, subject->program->path_size, subject_destination(subject),
+                                 GATEHOUSE_RULE_PERMIT,  (uint8_t)decision->until,    decision->lifetime_ms};
 
-    if (!NT_SUCCESS(status))
-        return refusal;
-    status = delete_filters_in_transaction(answer);
-    if (NT_SUCCESS(status))
-        status = add_filters(subject, verdict, filters);
-    if (NT_SUCCESS(status)) {
-        KeAcquireSpinLock(&driver_pend_lock, &irql);
-        refusal = decisions_claim_locked(client, decision->id, verdict, claimed);
-        KeReleaseSpinLock(&driver_pend_lock, irql);
-    }
-    if (!NT_SUCCESS(status) || refusal != 0) {
-        (void)FwpmTransactionAbort0(driver_state.engine);
-        return refusal;
-    }
-    if (!NT_SUCCESS(FwpmTransactionCommit0(driver_state.engine))) {
-        (void)FwpmTransactionAbort0(driver_state.engine); /* the request stays decided; nothing is remembered */
-        return GATEHOUSE_E_ANSWERS_FULL;
-    }
-    RtlCopyMemory(answer->filters, filters, sizeof(filters));
-    answer->verdict = (uint8_t)verdict;
-    answer->ends = decision->lifetime_ms == GATEHOUSE_LIFETIME_FOREVER
-                       ? ANSWER_NEVER
-                       : driver_now() + (uint64_t)decision->lifetime_ms * TICKS_PER_MS;
-    return 0;
+    if (decision->verdict == GATEHOUSE_VERDICT_BLOCK)
+        answer.action = GATEHOUSE_RULE_BLOCK;
+    if (decision->until == 0 && decision->lifetime_ms != GATEHOUSE_LIFETIME_FOREVER)
+        answer.until = GATEHOUSE_UNTIL_TIME;
+    return rule_image_of_answer(&driver_state.paged, &answer);
+}
+
+_IRQL_requires_(PASSIVE_LEVEL)
+static uint32_t remember(struct subject *subject)
+{
+    struct rules_addition addition = {TRUE, claim, subject};
+    struct gatehouse_rules_image *image = image_of(subject);
+    uint32_t refusal = image == NULL ? GATEHOUSE_E_RULES_FULL : rules_add(image, image->size, &addition);
+
+    return refusal == GATEHOUSE_E_RULES_FULL || refusal == GATEHOUSE_E_RULES_ENGINE ? GATEHOUSE_E_ANSWERS_FULL
+                                                                                    : refusal;
 }
 
 /* Decides everything else that is held and covered, a batch at a time. */
@@ -321,29 +123,15 @@ static void decide_covered(const struct subject *subject, enum gatehouse_verdict
 _Use_decl_annotations_
 uint32_t answers_decide(struct client *client, const struct gatehouse_decision *decision)
 {
-    struct list_link claimed;
     struct subject subject;
-    struct answer *answer;
-    BOOLEAN fresh;
     uint32_t refusal = subject_of(client, decision, &subject);
 
     if (refusal != 0)
         return refusal;
-    list_init(&claimed);
-    gate_take();
-    answer = place_for(&subject, &fresh);
-    refusal = answer == NULL ? GATEHOUSE_E_ANSWERS_FULL : remember(client, decision, &subject, answer, &claimed);
-    if (refusal == 0) {
-        count_changed();
-        arm(0);
-    } else if (answer != NULL && fresh) {
-        forget(answer);
-    }
-    gate_leave();
-
+    refusal = remember(&subject);
     DRIVER_TRACE("decision submitted: id=%llu verdict=%u scope=%u refusal=%08x\n", (unsigned long long)decision->id,
                  (unsigned)decision->verdict, (unsigned)decision->scope, (unsigned)refusal);
-    holds_complete(&claimed);
+    holds_complete(&subject.claimed);
     if (refusal == 0)
         decide_covered(&subject, (enum gatehouse_verdict)decision->verdict);
     program_put(subject.program);

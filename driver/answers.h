@@ -1,37 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * answers.h - remembered answers: filters with an expiry.
+ * answers.h - remembered answers: a decision with a scope becomes an added rule.
  *
- * A remembered answer is a real filter in Gatehouse's sublayer, heavier than the callout filter:
- * the engine decides by it without us, and it ends on time even when its decider is gone. PROGRAM
- * is two filters (IPv4 and IPv6), PROGRAM_DESTINATION one, and heavier: the narrower answer counts.
+ * The rule (place ASK) is about the program, and for PROGRAM_DESTINATION about protocol, remote address and port; it
+ * takes the place of any answer about the same. The engine decides by it without us, and it ends on time even when its
+ * decider is gone.
  *
- * The filter is added, and the request claimed, inside one engine transaction: a request that
- * somebody else decided meanwhile leaves no filter behind. If the commit then fails (no memory),
- * this one request is decided all the same, and the status says that it was not remembered.
+ * The filter is added, and the request claimed, inside one engine transaction: a request that somebody else decided
+ * meanwhile leaves no rule behind. If the commit then fails (no memory), this one request is decided all the same, and
+ * the status says that it was not remembered.
  *
- * A connection that was classified before the filter was added but is parked after the held ones
- * were looked through is asked about once more; that is harmless.
+ * A connection that was classified before the filter was added but is parked after the held ones were looked through is
+ * asked about once more; that is harmless.
  */
 #ifndef DRIVER_ANSWERS_H
 #define DRIVER_ANSWERS_H
 
 #include "driver/client.h"
 
-_IRQL_requires_(PASSIVE_LEVEL)
-NTSTATUS answers_init(void);
-
-/* For unload, after the last dispatch: stops the timer, waits for the work item, forgets all. Their filters go
- * with the session, as one change: one by one would reauthorize every flow for each. Harmless after a failed or no
- * answers_init. */
-_IRQL_requires_(PASSIVE_LEVEL)
-void answers_cleanup(void);
-
-/* A decision whose scope is wider than the connection. 0 or GATEHOUSE_E_*. */
+/* A decision whose scope is wider than the connection. 0 or GATEHOUSE_E_*. Waits for other changes of the rules. */
 _IRQL_requires_(PASSIVE_LEVEL)
 uint32_t answers_decide(struct client *client, const struct gatehouse_decision *decision);
-
-_IRQL_requires_max_(DISPATCH_LEVEL)
-uint32_t answers_count(void);
 
 #endif

@@ -2,10 +2,8 @@
 /*
  * callout.h - what the filter engine calls.
  *
- * These functions only read: each field after its type, each metadata value after its bit (pages:
- * Data Field Identifiers, Metadata Field Identifiers). What they find goes to holds.h as plain
- * data; what comes back is written to classifyOut in one place. Everything they are handed is valid
- * during the call only, so it is copied.
+ * These functions only read (classify.h). What they find goes to holds.h as plain data; what comes back is written to
+ * classifyOut in one place. Everything they are handed is valid during the call only, so it is copied.
  *
  * classifyFn and flowDeleteFn: IRQL <= DISPATCH_LEVEL, any thread, many at once. notifyFn: PASSIVE_LEVEL.
  */
@@ -21,7 +19,10 @@ enum callout_index {
     CALLOUT_FLOW_V4,
     CALLOUT_FLOW_V6,
     CALLOUT_CLOSURE_V4,
-    CALLOUT_CLOSURE_V6
+    CALLOUT_CLOSURE_V6,
+    CALLOUT_RULE, /* rule_callout.h: in the order of enum gatehouse_rule_layer */
+    CALLOUT_LOG = CALLOUT_RULE + 4,
+    CALLOUT_COUNT = CALLOUT_LOG + 4
 };
 
 /* ALE_AUTH_CONNECT_V4/_V6: holds, decides, or answers a reauthorization. */
@@ -30,7 +31,12 @@ void NTAPI callout_connect(const FWPS_INCOMING_VALUES0 *values, const FWPS_INCOM
                            void *layer_data, const void *classify_context, const FWPS_FILTER3 *filter,
                            UINT64 flow_context, FWPS_CLASSIFY_OUT0 *out);
 
-/* ALE_FLOW_ESTABLISHED_V4/_V6: keeps the flow's verdict as long as the flow lives. */
+/* The same for who was called with a filter of his own there: counts nothing. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+void callout_ask(const FWPS_INCOMING_VALUES0 *values, const FWPS_INCOMING_METADATA_VALUES0 *metadata,
+                 const FWPS_FILTER3 *filter, FWPS_CLASSIFY_OUT0 *out);
+
+/* ALE_FLOW_ESTABLISHED_V4/_V6, in either direction: keeps the flow's verdict as long as the flow lives. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void NTAPI callout_flow_established(const FWPS_INCOMING_VALUES0 *values, const FWPS_INCOMING_METADATA_VALUES0 *metadata,
                                     void *layer_data, const void *classify_context, const FWPS_FILTER3 *filter,

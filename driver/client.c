@@ -4,9 +4,11 @@
  */
 #include "driver/client.h"
 
+#include "driver/changes.h"
 #include "driver/events.h"
 #include "driver/holds.h"
 #include "driver/requests.h"
+#include "driver/rule_requests.h"
 
 _Use_decl_annotations_
 struct client *client_new(uint64_t process_id, NTSTATUS *status)
@@ -25,6 +27,7 @@ struct client *client_new(uint64_t process_id, NTSTATUS *status)
     InitializeListHead(&client->observer);
 
     KeAcquireSpinLock(&driver_pend_lock, &irql);
+    client->references = 1;
     stopping = driver_state.draining;
     if (!stopping)
         InsertTailList(&driver_state.clients, &client->link);
@@ -67,6 +70,8 @@ void client_leave(struct client *client)
     KeReleaseSpinLock(&driver_pend_lock, irql);
 
     irp_queue_drain(&client->request_reads, STATUS_CANCELLED);
+    changes_leave(client);
+    rule_requests_leave(client);
     events_leave(client);
     if (decided) {
         give_back_all(client);
@@ -84,7 +89,30 @@ void client_free(struct client *client)
     KeAcquireSpinLock(&driver_pend_lock, &irql);
     RemoveEntryList(&client->link);
     KeReleaseSpinLock(&driver_pend_lock, irql);
-    ExFreePoolWithTag(client, DRIVER_POOL_TAG);
+    client_put(client);
+}
+
+_Use_decl_annotations_
+void client_get(struct client *client)
+{
+    KIRQL irql;
+
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
+    client->references++;
+    KeReleaseSpinLock(&driver_pend_lock, irql);
+}
+
+_Use_decl_annotations_
+void client_put(struct client *client)
+{
+    BOOLEAN last;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
+    last = --client->references == 0;
+    KeReleaseSpinLock(&driver_pend_lock, irql);
+    if (last)
+        ExFreePoolWithTag(client, DRIVER_POOL_TAG);
 }
 
 _Use_decl_annotations_

@@ -19,6 +19,7 @@ struct client {
     _Guarded_by_(driver_pend_lock) LIST_ENTRY link;
     _Guarded_by_(driver_pend_lock) enum client_role role; /* a role is taken once and kept */
     _Guarded_by_(driver_pend_lock) BOOLEAN gone;
+    _Guarded_by_(driver_pend_lock) uint32_t references; /* of changes, and one until it is freed */
     _Guarded_by_(driver_pend_lock) struct pend_owner hand;
     _Guarded_by_(driver_pend_lock) struct irp_queue request_reads;
 
@@ -33,14 +34,18 @@ _IRQL_requires_(PASSIVE_LEVEL)
 struct client *client_new(uint64_t process_id, NTSTATUS *status);
 
 /* Gives back what it has in hand, completes its reads with STATUS_CANCELLED; a decider's place is free. */
-_IRQL_requires_max_(DISPATCH_LEVEL)
-_Requires_no_locks_held_
+_IRQL_requires_(PASSIVE_LEVEL)
 void client_leave(struct client *client);
 
-/* Leaves if it has not, and frees. */
-_IRQL_requires_max_(DISPATCH_LEVEL)
-_Requires_no_locks_held_
+/* Leaves if it has not, and is freed with the last reference. */
+_IRQL_requires_(PASSIVE_LEVEL)
 void client_free(struct client *client);
+
+/* A change keeps its client's memory. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+void client_get(struct client *client);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+void client_put(struct client *client);
 
 /* HELLO. 0 or GATEHOUSE_E_*, or STATUS_INSUFFICIENT_RESOURCES. */
 _IRQL_requires_(PASSIVE_LEVEL)

@@ -6,6 +6,7 @@
 
 #include "core/wire_decode.h"
 #include "driver/answers.h"
+#include "driver/changes.h"
 #include "driver/holds.h"
 #include "driver/requests.h"
 
@@ -77,16 +78,81 @@ static uint32_t submit(struct client *client, void *buffer, uint32_t count)
     return refused;
 }
 
+/* --- Decisions to remember: on a thread, for they wait for disk and engine --------------------- */
+
+struct submission {
+    uint64_t count;
+    uint8_t buffer[1]; /* the input, then the statuses */
+};
+
+static BOOLEAN any_scope(const void *input, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct gatehouse_decision decision;
+
+        if (wire_decode_decision(input, i, &decision) == 0 && decision.scope != GATEHOUSE_SCOPE_CONNECTION)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+_IRQL_requires_(PASSIVE_LEVEL)
+static void run_submit(struct change *change)
+{
+    struct submission *submission = change->data;
+    uint32_t count = (uint32_t)submission->count;
+
+    (void)submit(change->client, submission->buffer, count);
+    change->output = submission->buffer;
+    change->information = count * sizeof(uint32_t);
+}
+
+/* The requests behind the statuses. */
+_IRQL_requires_(PASSIVE_LEVEL)
+static NTSTATUS get_after(struct change *change, PIRP irp, struct dispatch_io *io)
+{
+    return requests_get_after(change->client, irp, io, (ULONG)change->information);
+}
+
+_IRQL_requires_(PASSIVE_LEVEL)
+static void run_submit_and_get(struct change *change)
+{
+    struct submission *submission = change->data;
+    uint32_t count = (uint32_t)submission->count;
+
+    if (submit(change->client, submission->buffer, count) == 0)
+        change->then = get_after;
+    if (count % 2 != 0)
+        ((uint32_t *)(void *)submission->buffer)[count] = 0;
+    change->output = submission->buffer;
+    change->information = GATEHOUSE_STATUSES_SIZE(count);
+}
+
+_IRQL_requires_(PASSIVE_LEVEL)
+static NTSTATUS submit_on_thread(struct client *client, PIRP irp, struct dispatch_io *io, uint32_t count,
+                                 change_routine *run)
+{
+    SIZE_T size = FIELD_OFFSET(struct submission, buffer) + (SIZE_T)io->input_size;
+    struct submission *submission = ExAllocatePool2(POOL_FLAG_NON_PAGED, size, DRIVER_POOL_TAG);
+
+    if (submission == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    submission->count = count;
+    RtlCopyMemory(submission->buffer, io->buffer, io->input_size);
+    return change_start(client, irp, io, run, submission, NULL);
+}
+
 NTSTATUS decisions_submit(struct client *client, PIRP irp, struct dispatch_io *io)
 {
     uint32_t count;
     uint32_t refusal = wire_decode_decisions(io->buffer, io->input_size, &count);
 
-    UNREFERENCED_PARAMETER(irp);
     if (refusal != 0)
         return (NTSTATUS)refusal;
     if (io->output_size < count * sizeof(uint32_t))
         return (NTSTATUS)GATEHOUSE_E_SHORT_OUTPUT;
+    if (any_scope(io->buffer, count))
+        return submit_on_thread(client, irp, io, count, run_submit);
     (void)submit(client, io->buffer, count);
     io->information = count * sizeof(uint32_t);
     return STATUS_SUCCESS;
@@ -102,6 +168,8 @@ NTSTATUS decisions_submit_and_get(struct client *client, PIRP irp, struct dispat
     size = GATEHOUSE_STATUSES_SIZE(count);
     if (io->output_size < size + sizeof(struct gatehouse_request))
         return (NTSTATUS)GATEHOUSE_E_SHORT_OUTPUT;
+    if (any_scope(io->buffer, count))
+        return submit_on_thread(client, irp, io, count, run_submit_and_get);
     refusal = submit(client, io->buffer, count);
     if (count % 2 != 0)
         ((uint32_t *)io->buffer)[count] = 0;

@@ -9,6 +9,7 @@
 #include "driver/events.h"
 #include "driver/holds.h"
 #include "driver/requests.h"
+#include "driver/rule_requests.h"
 #include "driver/status.h"
 
 #define ANY_SIZE 0xFFFFFFFFu
@@ -86,6 +87,18 @@ static const struct operation operations[] = {
      BY_DECIDER, (NTSTATUS)GATEHOUSE_E_NOT_DECIDER, FALSE},
     {GATEHOUSE_IOCTL_SET_POLICY, set_policy, sizeof(struct gatehouse_policy), sizeof(struct gatehouse_policy), 0,
      BY_DECIDER | BY_OBSERVER, STATUS_SUCCESS, FALSE},
+    {GATEHOUSE_IOCTL_RULES_BEGIN, rule_requests_begin, sizeof(struct gatehouse_rules_begin),
+     sizeof(struct gatehouse_rules_begin), 0, BY_DECIDER | BY_OBSERVER, STATUS_SUCCESS, FALSE},
+    {GATEHOUSE_IOCTL_RULES_PUT, rule_requests_put, 1, GATEHOUSE_RULES_PUT_MAX, 0, BY_DECIDER | BY_OBSERVER,
+     STATUS_SUCCESS, FALSE},
+    {GATEHOUSE_IOCTL_RULES_COMMIT, rule_requests_commit, 0, 0, 0, BY_DECIDER | BY_OBSERVER, STATUS_SUCCESS, FALSE},
+    {GATEHOUSE_IOCTL_RULES_ADD, rule_requests_add, sizeof(struct gatehouse_rules_image), ANY_SIZE, 0,
+     BY_DECIDER | BY_OBSERVER, STATUS_SUCCESS, FALSE},
+    {GATEHOUSE_IOCTL_RULES_REMOVE, rule_requests_remove, sizeof(uint64_t), sizeof(uint64_t), 0,
+     BY_DECIDER | BY_OBSERVER, STATUS_SUCCESS, FALSE},
+    {GATEHOUSE_IOCTL_RULES_GET, rule_requests_get, sizeof(struct gatehouse_rules_get),
+     sizeof(struct gatehouse_rules_get), sizeof(struct gatehouse_rules_piece) + 8u, BY_DECIDER | BY_OBSERVER,
+     STATUS_SUCCESS, FALSE},
     {GATEHOUSE_IOCTL_GET_STATUS, status_get, 0, 0, sizeof(struct gatehouse_status), BY_DECIDER | BY_OBSERVER,
      STATUS_SUCCESS, FALSE},
     {GATEHOUSE_IOCTL_READ_EVENTS, events_read, 0, 0, sizeof(struct gatehouse_event), BY_OBSERVER,
@@ -166,6 +179,7 @@ NTSTATUS dispatch_create(struct _DEVICE_OBJECT *device, struct _IRP *irp)
     return irp_complete(irp, status, 0);
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS dispatch_cleanup(struct _DEVICE_OBJECT *device, struct _IRP *irp)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
@@ -179,6 +193,7 @@ NTSTATUS dispatch_cleanup(struct _DEVICE_OBJECT *device, struct _IRP *irp)
     return irp_complete(irp, STATUS_SUCCESS, 0);
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS dispatch_close(struct _DEVICE_OBJECT *device, struct _IRP *irp)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);

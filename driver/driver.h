@@ -7,10 +7,12 @@
  *
  * Locks, outermost first. A thread that holds one takes only those below it.
  *
- *   driver_answers_gate   event used as a mutex, PASSIVE_LEVEL; around Fwpm transactions and the answers
- *   driver_pend_lock      pends, completing, policy, decider, draining, clients, each client's request reads
+ *   driver_rules_gate     event used as a mutex, PASSIVE_LEVEL; around Fwpm transactions and the rules
+ *   driver_pend_lock      pends, completing, policy, decider, draining, clients, each client's request reads,
+ *                         changes, the load of rules
  *   driver_verdict_lock   verdicts
  *   driver_event_lock     ring, observers, each client's event reads
+ *   driver_rule_lock      the rules that classifyFn looks up, the snapshot of rules
  *
  * Comments say gate, pend_lock and so on. The locks stand outside the state so that annotations can name them; `make
  * lint` checks this order, what each guards, what runs at which IRQL and what no lock is held over (tools/check-locks).
@@ -28,10 +30,11 @@
 #include <fwpsk.h>
 #include <fwpmk.h>
 
-#include "core/answer_table.h"
 #include "core/event_ring.h"
 #include "core/locked.h"
 #include "core/pend_table.h"
+#include "core/rule_list.h"
+#include "core/rule_table.h"
 #include "core/verdict_table.h"
 #include "driver/rundown.h"
 #include "gatehouse/protocol.h"
@@ -39,19 +42,22 @@
 
 #define DRIVER_POOL_TAG 'etaG'
 
-#define DRIVER_ANSWERS_MAX  4096u
-#define DRIVER_VERDICTS_MAX 65536u
-#define DRIVER_EVENT_BYTES  (512u * 1024u)
-#define DRIVER_READS_MAX    16u /* reads of one kind that may wait on one handle */
-#define DRIVER_BATCH        64u /* entries claimed under one hold of pend_lock */
-#define DRIVER_CALLOUTS     6u
+#define DRIVER_LIVE_RULES_MAX (2u * (GATEHOUSE_RULES_MAX + GATEHOUSE_ADDED_RULES_MAX)) /* old and new ones */
+#define DRIVER_VERDICTS_MAX   65536u
+#define DRIVER_EVENT_BYTES    (512u * 1024u)
+#define DRIVER_READS_MAX      16u  /* reads of one kind that may wait on one handle */
+#define DRIVER_BATCH          64u  /* entries claimed under one hold of pend_lock */
+#define DRIVER_FOLDER_MAX     260u /* characters */
+#define DRIVER_CALLOUTS       14u
 
 struct client;
+struct rules_snapshot;
 
-extern KEVENT driver_answers_gate; /* synchronization event: set = free */
+extern KEVENT driver_rules_gate; /* synchronization event: set = free */
 extern KSPIN_LOCK driver_pend_lock;
 extern CORE_LOCK_AFTER(driver_pend_lock) KSPIN_LOCK driver_verdict_lock;
 extern CORE_LOCK_AFTER(driver_verdict_lock) KSPIN_LOCK driver_event_lock;
+extern CORE_LOCK_AFTER(driver_event_lock) KSPIN_LOCK driver_rule_lock;
 
 /* Only grow; changed by DRIVER_COUNT. In struct gatehouse_status's words. */
 struct driver_counters {
@@ -60,23 +66,41 @@ struct driver_counters {
         reauthorized, requeued, rejected_input, events_lost;
 };
 
-/* Remembered answers: answers.h. */
-struct driver_answers {
-    struct answer_table table; /* driver_answers() */
+/* rules.h */
+struct driver_rules {
+    struct rule_list file;  /* driver_file_rules() */
+    struct rule_list added; /* driver_added_rules() */
+    _Guarded_by_(driver_rules_gate) uint64_t generation;
+    volatile LONG answers;   /* for status: how many are in force */
+    struct rule_table table; /* driver_rule_table() */
+    _Guarded_by_(driver_rule_lock) struct rules_snapshot *snapshot;
+    volatile LONG due; /* rule_lifetimes.h */
+    volatile LONG work_queued;
+    BOOLEAN notified; /* of processes */
+    PIO_WORKITEM work;
     KTIMER timer;
     KDPC dpc;
-    PIO_WORKITEM work;
-    volatile LONG work_queued;
-    volatile LONG count; /* for status: what table holds */
+};
+
+/* The load of rules: rule_requests.c. */
+struct driver_load {
+    struct client *client; /* NULL: none, or dropped while busy */
+    void *image;
+    uint32_t size, filled;
+    BOOLEAN boot;
+    BOOLEAN busy;
 };
 
 struct driver_state {
     PDEVICE_OBJECT device;
     struct core_memory memory;
-    struct rundown rundown; /* dispatch, a leaving client, DPC and work item are inside */
+    struct core_memory paged; /* for PASSIVE_LEVEL */
+    struct rundown rundown;   /* dispatch, a leaving client, DPC and work item are inside */
     uint64_t loaded_at;
     uint32_t capacity;
     BOOLEAN hold_loopback;
+    WCHAR folder[DRIVER_FOLDER_MAX + 1]; /* rule_store.h; empty: none */
+    WCHAR volatile_folder[DRIVER_FOLDER_MAX + 1];
     struct driver_counters counters;
 
     struct pend_table pends; /* driver_pends() */
@@ -86,6 +110,8 @@ struct driver_state {
     _Guarded_by_(driver_pend_lock) struct client *decider;
     _Guarded_by_(driver_pend_lock) LIST_ENTRY clients;
     _Guarded_by_(driver_pend_lock) BOOLEAN draining;
+    _Guarded_by_(driver_pend_lock) LIST_ENTRY changes;
+    _Guarded_by_(driver_pend_lock) struct driver_load load;
     KTIMER deadline_timers[2]; /* at most one is set: deadline_turn; see holds_deadline_dpc */
     KDPC deadline_dpcs[2];
     _Guarded_by_(driver_pend_lock) ULONG deadline_turn;
@@ -98,7 +124,10 @@ struct driver_state {
     _Guarded_by_(driver_event_lock) LIST_ENTRY observers;
     volatile LONG observer_count;
 
-    struct driver_answers answers;
+    struct driver_rules rules;
+    UINT64 loopback_in[2];     /* filters of registration_pass_loopback_in; 0: not there */
+    UINT64 loopback_in_new[2]; /* the same in the open transaction */
+    HANDLE injection; /* accept.h */
     HANDLE engine;
     HANDLE shared_engine; /* for provider and sublayer, which are no objects of the other's: registration.c */
     UINT32 callout_ids[DRIVER_CALLOUTS];
@@ -128,11 +157,25 @@ static inline struct event_ring *driver_ring(void)
     return &driver_state.ring;
 }
 
-_Requires_lock_held_(driver_answers_gate)
-CORE_LOCKED_BY(driver_answers_gate)
-static inline struct answer_table *driver_answers(void)
+_Requires_lock_held_(driver_rules_gate)
+CORE_LOCKED_BY(driver_rules_gate)
+static inline struct rule_list *driver_file_rules(void)
 {
-    return &driver_state.answers.table;
+    return &driver_state.rules.file;
+}
+
+_Requires_lock_held_(driver_rules_gate)
+CORE_LOCKED_BY(driver_rules_gate)
+static inline struct rule_list *driver_added_rules(void)
+{
+    return &driver_state.rules.added;
+}
+
+_Requires_lock_held_(driver_rule_lock)
+CORE_LOCKED_BY(driver_rule_lock)
+static inline struct rule_table *driver_rule_table(void)
+{
+    return &driver_state.rules.table;
 }
 
 #define DRIVER_COUNT(counter) ((void)InterlockedIncrement64(&driver_state.counters.counter))

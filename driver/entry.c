@@ -11,21 +11,24 @@
  */
 #include "driver/driver.h"
 
-#include "driver/answers.h"
+#include "driver/accept.h"
+#include "driver/changes.h"
 #include "driver/client.h"
 #include "driver/device.h"
 #include "driver/dispatch.h"
 #include "driver/events.h"
 #include "driver/holds.h"
 #include "driver/registration.h"
+#include "driver/rules.h"
 #include "driver/settings.h"
 
 struct driver_state driver_state;
-KEVENT driver_answers_gate;
+KEVENT driver_rules_gate;
 /* Each in a cache line of its own: many processors want them at once. */
 DECLSPEC_CACHEALIGN KSPIN_LOCK driver_pend_lock;
 DECLSPEC_CACHEALIGN KSPIN_LOCK driver_verdict_lock;
 DECLSPEC_CACHEALIGN KSPIN_LOCK driver_event_lock;
+DECLSPEC_CACHEALIGN KSPIN_LOCK driver_rule_lock;
 
 _Function_class_(DRIVER_INITIALIZE)
 DRIVER_INITIALIZE DriverEntry;
@@ -36,6 +39,12 @@ static void *pool_allocate(void *context, size_t size)
 {
     UNREFERENCED_PARAMETER(context);
     return ExAllocatePool2(POOL_FLAG_NON_PAGED, size, DRIVER_POOL_TAG);
+}
+
+static void *paged_allocate(void *context, size_t size)
+{
+    UNREFERENCED_PARAMETER(context);
+    return ExAllocatePool2(POOL_FLAG_PAGED, size, DRIVER_POOL_TAG);
 }
 
 static void pool_release(void *context, void *p, size_t size)
@@ -59,6 +68,8 @@ static void state_init(void)
     RtlZeroMemory(&driver_state, sizeof(driver_state));
     driver_state.memory.allocate = pool_allocate;
     driver_state.memory.release = pool_release;
+    driver_state.paged.allocate = paged_allocate;
+    driver_state.paged.release = pool_release;
     driver_state.loaded_at = driver_now();
     _Analysis_assume_lock_acquired_(driver_pend_lock); /* nobody else is there yet */
     driver_state.deadline_armed = DEADLINE_NEVER;
@@ -67,8 +78,10 @@ static void state_init(void)
     KeInitializeSpinLock(&driver_pend_lock);
     KeInitializeSpinLock(&driver_verdict_lock);
     KeInitializeSpinLock(&driver_event_lock);
+    KeInitializeSpinLock(&driver_rule_lock);
     InitializeListHead(&driver_state.clients);
     InitializeListHead(&driver_state.observers);
+    InitializeListHead(&driver_state.changes);
     for (ULONG i = 0; i < RTL_NUMBER_OF(driver_state.deadline_timers); i++) {
         KeInitializeTimer(&driver_state.deadline_timers[i]);
         KeInitializeDpc(&driver_state.deadline_dpcs[i], holds_deadline_dpc, NULL);
@@ -83,7 +96,7 @@ static NTSTATUS tables_init(void)
     if (!pend_table_init(&driver_state.pends, &driver_state.memory, driver_state.capacity, seed) ||
         !verdict_table_init(&driver_state.verdicts, &driver_state.memory, DRIVER_VERDICTS_MAX, seed + 16u))
         return STATUS_INSUFFICIENT_RESOURCES;
-    return answers_init();
+    return rules_init();
 }
 
 /* Also undoes a DriverEntry that failed half-way: each step is harmless where its part never started. */
@@ -99,9 +112,11 @@ static void stop_everything(void)
     rundown_close(&driver_state.rundown);
     holds_drain(); /* what a leaving client gave back */
 
-    answers_cleanup();
+    changes_cleanup();
     (void)registration_stop();
+    accept_stop();
     client_leave_all();
+    rules_cleanup();
 
     for (ULONG i = 0; i < RTL_NUMBER_OF(driver_state.deadline_timers); i++)
         (void)KeCancelTimer(&driver_state.deadline_timers[i]);
@@ -136,7 +151,11 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING registry_path)
     if (NT_SUCCESS(status))
         status = tables_init();
     if (NT_SUCCESS(status))
+        status = accept_start();
+    if (NT_SUCCESS(status))
         status = registration_start();
+    if (NT_SUCCESS(status))
+        status = rules_start();
     if (!NT_SUCCESS(status)) {
         DRIVER_TRACE("could not start: %08x\n", (unsigned)status);
         stop_everything();

@@ -9,19 +9,33 @@ static BOOLEAN nobody_observes(void)
     return InterlockedCompareExchange(&driver_state.observer_count, 0, 0) == 0;
 }
 
+static void record(struct wire_event *event)
+{
+    KIRQL irql;
+
+    if (nobody_observes())
+        return;
+    event->time = driver_now();
+    KeAcquireSpinLock(&driver_event_lock, &irql);
+    (void)event_ring_write(driver_ring(), event);
+    KeReleaseSpinLock(&driver_event_lock, irql);
+}
+
 _Use_decl_annotations_
 void events_record(enum gatehouse_event_type type, enum gatehouse_verdict verdict, enum gatehouse_decided_by by,
                    const struct wire_request *request)
 {
     struct wire_event event = {type, verdict, by, 0, 0, request};
-    KIRQL irql;
 
-    if (nobody_observes())
-        return;
-    event.time = driver_now();
-    KeAcquireSpinLock(&driver_event_lock, &irql);
-    (void)event_ring_write(driver_ring(), &event);
-    KeReleaseSpinLock(&driver_event_lock, irql);
+    record(&event);
+}
+
+_Use_decl_annotations_
+void events_record_rule(enum gatehouse_verdict verdict, uint64_t rule, const struct wire_request *request)
+{
+    struct wire_event event = {GATEHOUSE_EVENT_DECIDED, verdict, GATEHOUSE_BY_RULE, 0, rule, request};
+
+    record(&event);
 }
 
 /* event_lock held; there is something for the client. Sets the IRP's status. */

@@ -15,6 +15,10 @@ _IRQL_requires_max_(DISPATCH_LEVEL)
 void events_record(enum gatehouse_event_type type, enum gatehouse_verdict verdict, enum gatehouse_decided_by by,
                    const struct wire_request *request);
 
+/* A rule that logs has decided; its id is the event's count. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+void events_record_rule(enum gatehouse_verdict verdict, uint64_t rule, const struct wire_request *request);
+
 /* No lock held. Completes the reads of every observer that has something to read. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 _Requires_no_locks_held_

@@ -20,12 +20,15 @@
 
 enum hold_result { HOLD_PENDED, HOLD_PERMIT, HOLD_BLOCK };
 
+struct hold_packet;
+
 /* What classify knows of a new connection. */
 struct hold_arrival {
     struct connection connection;
     const uint8_t *path; /* NULL: no program; without the NUL */
     size_t path_size;
     HANDLE completion_handle;
+    struct hold_packet *packet; /* inbound (accept.h); holds_pend takes it over when it pends. NULL: none */
 };
 
 /* A new connection that can be pended: pends and parks it, or decides at once by policy. */
@@ -64,7 +67,7 @@ void holds_endpoint_closed(uint64_t endpoint);
 /* No lock held. Completes and frees every entry of a claimed list. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 _Requires_no_locks_held_
-_Requires_lock_not_held_(driver_answers_gate)
+_Requires_lock_not_held_(driver_rules_gate)
 void holds_complete(struct list_link *claimed);
 
 /* The decider is gone or the policy is new: gives everything queued that the present decider is not offered the

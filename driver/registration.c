@@ -10,6 +10,7 @@
 
 #include "driver/callout.h"
 #include "driver/holds.h"
+#include "driver/rule_callout.h"
 
 static const GUID provider_key = GATEHOUSE_KEY_PROVIDER;
 static const GUID sublayer_key = GATEHOUSE_KEY_SUBLAYER;
@@ -22,9 +23,13 @@ DEFINE_GUID(GATEHOUSE_CALLOUT_FLOW_V6, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0
 DEFINE_GUID(GATEHOUSE_CALLOUT_CLOSURE_V4, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x14);
 DEFINE_GUID(GATEHOUSE_CALLOUT_CLOSURE_V6, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x15);
 
+static const GUID rule_keys[8] = {
+    GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V4, GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V6, GATEHOUSE_KEY_CALLOUT_RULE_ACCEPT_V4,
+    GATEHOUSE_KEY_CALLOUT_RULE_ACCEPT_V6,  GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V4,  GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V6,
+    GATEHOUSE_KEY_CALLOUT_LOG_ACCEPT_V4,   GATEHOUSE_KEY_CALLOUT_LOG_ACCEPT_V6,
+};
+
 static UINT64 weight_callout = GATEHOUSE_WEIGHT_CALLOUT;
-static UINT64 weight_program = GATEHOUSE_WEIGHT_PROGRAM;
-static UINT64 weight_destination = GATEHOUSE_WEIGHT_DESTINATION;
 static UINT64 weight_loopback = GATEHOUSE_WEIGHT_LOOPBACK;
 
 #define UNREGISTER_TRIES      200u
@@ -36,7 +41,7 @@ struct callout_row {
     const GUID *layer;
     FWPS_CALLOUT_CLASSIFY_FN3 classify;
     FWPS_CALLOUT_FLOW_DELETE_NOTIFY_FN0 flow_delete;
-    FWP_ACTION_TYPE action;
+    FWP_ACTION_TYPE action; /* of the filter that leads there always; 0: none */
     const wchar_t *name;
 };
 
@@ -54,7 +59,23 @@ static const struct callout_row rows[DRIVER_CALLOUTS] = {
      FWP_ACTION_CALLOUT_INSPECTION, L"Gatehouse closure IPv4"},
     {&GATEHOUSE_CALLOUT_CLOSURE_V6, &FWPM_LAYER_ALE_ENDPOINT_CLOSURE_V6, callout_endpoint_closed, NULL,
      FWP_ACTION_CALLOUT_INSPECTION, L"Gatehouse closure IPv6"},
+    {&rule_keys[0], &FWPM_LAYER_ALE_AUTH_CONNECT_V4, rule_callout, NULL, 0, L"Gatehouse rules, outgoing IPv4"},
+    {&rule_keys[1], &FWPM_LAYER_ALE_AUTH_CONNECT_V6, rule_callout, NULL, 0, L"Gatehouse rules, outgoing IPv6"},
+    {&rule_keys[2], &FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V4, rule_callout, NULL, 0, L"Gatehouse rules, incoming IPv4"},
+    {&rule_keys[3], &FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V6, rule_callout, NULL, 0, L"Gatehouse rules, incoming IPv6"},
+    {&rule_keys[4], &FWPM_LAYER_ALE_AUTH_CONNECT_V4, rule_callout, NULL, 0, L"Gatehouse logging rules, outgoing IPv4"},
+    {&rule_keys[5], &FWPM_LAYER_ALE_AUTH_CONNECT_V6, rule_callout, NULL, 0, L"Gatehouse logging rules, outgoing IPv6"},
+    {&rule_keys[6], &FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V4, rule_callout, NULL, 0,
+     L"Gatehouse logging rules, incoming IPv4"},
+    {&rule_keys[7], &FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V6, rule_callout, NULL, 0,
+     L"Gatehouse logging rules, incoming IPv6"},
 };
+_Static_assert(CALLOUT_COUNT == DRIVER_CALLOUTS, "one row each");
+
+const GUID *registration_rule_callout(BOOLEAN log, uint32_t layer)
+{
+    return rows[(log ? CALLOUT_LOG : CALLOUT_RULE) + layer].key;
+}
 
 _IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS register_callouts(void)
@@ -183,7 +204,8 @@ static void remove_shared(void)
     driver_state.shared_engine = NULL;
 }
 
-static void filter_init(FWPM_FILTER0 *filter, const GUID *layer, const wchar_t *name, UINT64 *weight)
+_Use_decl_annotations_
+void registration_filter_init(FWPM_FILTER0 *filter, const GUID *layer, const wchar_t *name, UINT64 *weight)
 {
     RtlZeroMemory(filter, sizeof(*filter));
     filter->displayData.name = (wchar_t *)name;
@@ -207,10 +229,10 @@ static NTSTATUS add_callout(const struct callout_row *row)
     callout.providerKey = (GUID *)&provider_key;
     callout.applicableLayer = *row->layer;
     status = FwpmCalloutAdd0(driver_state.engine, &callout, NULL, NULL);
-    if (!NT_SUCCESS(status))
+    if (!NT_SUCCESS(status) || row->action == 0)
         return status;
 
-    filter_init(&filter, row->layer, row->name, &weight_callout);
+    registration_filter_init(&filter, row->layer, row->name, &weight_callout);
     filter.action.type = row->action;
     filter.action.calloutKey = *row->key;
     return FwpmFilterAdd0(driver_state.engine, &filter, NULL, NULL);
@@ -221,7 +243,7 @@ static NTSTATUS add_callout(const struct callout_row *row)
  * of its own, so that whoever looks at the engine sees why loopback passes.
  */
 _IRQL_requires_(PASSIVE_LEVEL)
-static NTSTATUS add_loopback(const GUID *layer)
+static NTSTATUS add_loopback(const GUID *layer, UINT64 *id)
 {
     FWPM_FILTER_CONDITION0 condition;
     FWPM_FILTER0 filter;
@@ -231,11 +253,47 @@ static NTSTATUS add_loopback(const GUID *layer)
     condition.matchType = FWP_MATCH_FLAGS_ALL_SET;
     condition.conditionValue.type = FWP_UINT32;
     condition.conditionValue.uint32 = FWP_CONDITION_FLAG_IS_LOOPBACK;
-    filter_init(&filter, layer, L"Gatehouse permits loopback", &weight_loopback);
+    registration_filter_init(&filter, layer, L"Gatehouse permits loopback", &weight_loopback);
     filter.action.type = FWP_ACTION_PERMIT;
     filter.filterCondition = &condition;
     filter.numFilterConditions = 1;
-    return FwpmFilterAdd0(driver_state.engine, &filter, NULL, NULL);
+    return FwpmFilterAdd0(driver_state.engine, &filter, NULL, id);
+}
+
+/* A filter may be gone with the transaction that added it. */
+_IRQL_requires_(PASSIVE_LEVEL)
+static NTSTATUS delete_filter(UINT64 id)
+{
+    NTSTATUS status = FwpmFilterDeleteById0(driver_state.engine, id);
+
+    return status == STATUS_FWP_FILTER_NOT_FOUND ? STATUS_SUCCESS : status;
+}
+
+_Use_decl_annotations_
+NTSTATUS registration_pass_loopback_in(BOOLEAN pass)
+{
+    UINT64 *ids = driver_state.loopback_in;
+    NTSTATUS status = STATUS_SUCCESS;
+
+    if (driver_state.hold_loopback || pass == (ids[0] != 0))
+        return status;
+    if (pass) {
+        status = add_loopback(&FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V4, &driver_state.loopback_in_new[0]);
+        return NT_SUCCESS(status) ? add_loopback(&FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V6, &driver_state.loopback_in_new[1])
+                                  : status;
+    }
+    RtlZeroMemory(driver_state.loopback_in_new, sizeof(driver_state.loopback_in_new));
+    status = delete_filter(ids[0]);
+    return NT_SUCCESS(status) ? delete_filter(ids[1]) : status;
+}
+
+_Use_decl_annotations_
+void registration_loopback_in_done(BOOLEAN committed)
+{
+    if (committed)
+        RtlCopyMemory(driver_state.loopback_in, driver_state.loopback_in_new, sizeof(driver_state.loopback_in));
+    else
+        RtlCopyMemory(driver_state.loopback_in_new, driver_state.loopback_in, sizeof(driver_state.loopback_in));
 }
 
 _IRQL_requires_(PASSIVE_LEVEL)
@@ -248,9 +306,9 @@ static NTSTATUS add_objects(void)
     for (ULONG i = 0; i < DRIVER_CALLOUTS && NT_SUCCESS(status); i++)
         status = add_callout(&rows[i]);
     if (NT_SUCCESS(status) && !driver_state.hold_loopback)
-        status = add_loopback(&FWPM_LAYER_ALE_AUTH_CONNECT_V4);
+        status = add_loopback(&FWPM_LAYER_ALE_AUTH_CONNECT_V4, NULL);
     if (NT_SUCCESS(status) && !driver_state.hold_loopback)
-        status = add_loopback(&FWPM_LAYER_ALE_AUTH_CONNECT_V6);
+        status = add_loopback(&FWPM_LAYER_ALE_AUTH_CONNECT_V6, NULL);
     if (NT_SUCCESS(status))
         return FwpmTransactionCommit0(driver_state.engine);
     (void)FwpmTransactionAbort0(driver_state.engine);
@@ -317,63 +375,5 @@ NTSTATUS registration_stop(void)
             driver_state.callout_ids[i] = 0;
         }
     }
-    return status;
-}
-
-static void condition_set(FWPM_FILTER_CONDITION0 *condition, const GUID *field, FWP_DATA_TYPE type)
-{
-    condition->fieldKey = *field;
-    condition->matchType = FWP_MATCH_EQUAL;
-    condition->conditionValue.type = type;
-}
-
-/* Three conditions; v6 is where an IPv6 address may lie. */
-static void conditions_of_destination(const struct destination *to, FWPM_FILTER_CONDITION0 *conditions,
-                                      FWP_BYTE_ARRAY16 *v6)
-{
-    condition_set(&conditions[0], &FWPM_CONDITION_IP_PROTOCOL, FWP_UINT8);
-    conditions[0].conditionValue.uint8 = to->protocol;
-    condition_set(&conditions[1], &FWPM_CONDITION_IP_REMOTE_PORT, FWP_UINT16);
-    conditions[1].conditionValue.uint16 = to->port;
-    if (to->ip_version == 6) {
-        condition_set(&conditions[2], &FWPM_CONDITION_IP_REMOTE_ADDRESS, FWP_BYTE_ARRAY16_TYPE);
-        RtlCopyMemory(v6->byteArray16, to->address, sizeof(v6->byteArray16));
-        conditions[2].conditionValue.byteArray16 = v6;
-    } else {
-        condition_set(&conditions[2], &FWPM_CONDITION_IP_REMOTE_ADDRESS, FWP_UINT32);
-        conditions[2].conditionValue.uint32 =
-            (UINT32)to->address[0] << 24 | (UINT32)to->address[1] << 16 | (UINT32)to->address[2] << 8 | to->address[3];
-    }
-}
-
-_Use_decl_annotations_
-NTSTATUS registration_add_answer(uint8_t ip_version, const struct program *program, const struct destination *to,
-                                 BOOLEAN permit, uint64_t *filter_id)
-{
-    const GUID *layer = ip_version == 6 ? &FWPM_LAYER_ALE_AUTH_CONNECT_V6 : &FWPM_LAYER_ALE_AUTH_CONNECT_V4;
-    ULONG path_size = program->path_size + (ULONG)sizeof(WCHAR);
-    FWPM_FILTER_CONDITION0 conditions[4];
-    FWP_BYTE_ARRAY16 v6;
-    FWP_BYTE_BLOB path;
-    FWPM_FILTER0 filter;
-    NTSTATUS status;
-
-    path.size = path_size;
-    path.data = ExAllocatePool2(POOL_FLAG_NON_PAGED, path_size, DRIVER_POOL_TAG);
-    if (path.data == NULL)
-        return STATUS_INSUFFICIENT_RESOURCES;
-    RtlCopyMemory(path.data, program->path, program->path_size); /* the NUL is there: the pool is zeroed */
-
-    RtlZeroMemory(conditions, sizeof(conditions));
-    filter_init(&filter, layer, L"Gatehouse remembered answer", to == NULL ? &weight_program : &weight_destination);
-    filter.action.type = permit ? FWP_ACTION_PERMIT : FWP_ACTION_BLOCK;
-    filter.filterCondition = conditions;
-    filter.numFilterConditions = to == NULL ? 1 : 4;
-    condition_set(&conditions[0], &FWPM_CONDITION_ALE_APP_ID, FWP_BYTE_BLOB_TYPE);
-    conditions[0].conditionValue.byteBlob = &path;
-    if (to != NULL)
-        conditions_of_destination(to, &conditions[1], &v6);
-    status = FwpmFilterAdd0(driver_state.engine, &filter, NULL, filter_id);
-    ExFreePoolWithTag(path.data, DRIVER_POOL_TAG);
     return status;
 }

@@ -8,9 +8,8 @@
  * `gatehouse install` and `gatehouse filter add` and belong to no session; the last user removes them.
  *
  * Sublayer weight: below FWPM_SUBLAYER_UNIVERSAL's 0x8000 (page Types of Callouts: a callout at an
- * ALE or transport layer wants a lighter sublayer than the universal one). Filters in it, heaviest
- * first: answers for a destination, answers for a program, the callout filter; the whole list, with
- * those that `gatehouse install` adds to the same sublayer, is in gatehouse/objects.h.
+ * ALE or transport layer wants a lighter sublayer than the universal one). The filters in it, heaviest first: those of
+ * rules and answers (rule_filters.h) above the callout filter; the whole list is in gatehouse/objects.h.
  */
 #ifndef DRIVER_REGISTRATION_H
 #define DRIVER_REGISTRATION_H
@@ -26,9 +25,19 @@ NTSTATUS registration_start(void);
 _IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS registration_stop(void);
 
-/* Inside the caller's transaction: a filter for one program and, unless to is NULL, one destination. */
+/* A filter of ours without action and conditions. weight stays the caller's until the filter is added. */
+void registration_filter_init(FWPM_FILTER0 *filter, const GUID *layer, const wchar_t *name, UINT64 *weight);
+
+/* The callout for rules at a layer (enum gatehouse_rule_layer). */
+const GUID *registration_rule_callout(BOOLEAN log, uint32_t layer);
+
+/*
+ * Loopback passes inwards too while a rule has filters there; without any, nothing is, for filters cost. In the
+ * caller's transaction, and behind it whether it was committed.
+ */
 _IRQL_requires_(PASSIVE_LEVEL)
-NTSTATUS registration_add_answer(uint8_t ip_version, const struct program *program, const struct destination *to,
-                                 BOOLEAN permit, uint64_t *filter_id);
+NTSTATUS registration_pass_loopback_in(BOOLEAN pass);
+_IRQL_requires_(PASSIVE_LEVEL)
+void registration_loopback_in_done(BOOLEAN committed);
 
 #endif

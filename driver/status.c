@@ -6,7 +6,7 @@
  */
 #include "driver/status.h"
 
-#include "driver/answers.h"
+#include "driver/rules.h"
 
 static uint64_t read_counter(volatile LONG64 *counter)
 {
@@ -51,7 +51,7 @@ static void fill_tables(struct gatehouse_status *out)
     fill_counters(out);
     KeReleaseSpinLock(&driver_pend_lock, irql);
     out->observers = (uint32_t)InterlockedCompareExchange(&driver_state.observer_count, 0, 0);
-    out->answers = answers_count();
+    out->answers = rules_answers();
 }
 
 NTSTATUS status_get(struct client *client, PIRP irp, struct dispatch_io *io)

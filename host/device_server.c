@@ -50,6 +50,7 @@
 #define REST_MAX 256u
 
 #define ANSWER_PIECE 1024u
+#define HITS_AT_ONCE 1024u
 
 struct call {
     struct client *client;
@@ -102,10 +103,11 @@ struct device_server {
     unsigned rest_next;
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     device_server_status *status;
-    void *context; /* of status and wake */
+    device_server_hits *hits;
+    void *context; /* of status, hits and wake */
     struct fwpm_server *management;
     uint8_t message[GATEHOUSE_MESSAGE_MAX];
-    uint8_t management_answer[WIRE_ANSWER_MAX];
+    uint8_t management_answer[WIRE_ANSWER_MAX] __attribute__((aligned(8))); /* of hits, too */
 };
 
 /* --- Answers ------------------------------------------------------------------------------- */
@@ -280,6 +282,32 @@ static void client_platform_status(struct client *client, const struct gatehouse
     client_answer(client, header->tag, STATUS_SUCCESS, &status, sizeof(status));
 }
 
+static void client_hits(struct client *client, const struct gatehouse_call *header, const uint8_t *input,
+                        size_t input_size)
+{
+    struct {
+        struct gatehouse_hits head;
+        struct gatehouse_hit entries[HITS_AT_ONCE];
+    } *answer = (void *)client->server->management_answer;
+    uint64_t first;
+    uint32_t refused = input_size < sizeof(first)   ? GATEHOUSE_E_SHORT_INPUT
+                       : input_size > sizeof(first) ? GATEHOUSE_E_LONG_INPUT
+                       : header->output_size < sizeof(answer->head) + sizeof(answer->entries[0])
+                           ? GATEHOUSE_E_SHORT_OUTPUT
+                           : 0;
+
+    if (refused) {
+        client_answer(client, header->tag, refused, NULL, 0);
+        return;
+    }
+    size_t room = (header->output_size - sizeof(answer->head)) / sizeof(answer->entries[0]);
+    memcpy(&first, input, sizeof(first));
+    client->server->hits(client->server->context, first, (unsigned)(room < HITS_AT_ONCE ? room : HITS_AT_ONCE),
+                         &answer->head, answer->entries);
+    client_answer(client, header->tag, STATUS_SUCCESS, answer,
+                  sizeof(answer->head) + answer->head.count * sizeof(answer->entries[0]));
+}
+
 /* Runs on the spot: the engine's routines end at once, and fwpuclnt/server.h never waits for another client. */
 static void client_manage(struct client *client, const struct gatehouse_call *header, const uint8_t *input,
                           size_t input_size)
@@ -346,6 +374,8 @@ static void client_message(struct client *client, const uint8_t *message, size_t
         client_platform_status(client, &header, input_size);
     else if (header.code == GATEHOUSE_CALL_MANAGE)
         client_manage(client, &header, input, input_size);
+    else if (header.code == GATEHOUSE_CALL_HITS)
+        client_hits(client, &header, input, input_size);
     else
         client_control(client, &header, input, input_size);
 }
@@ -638,6 +668,7 @@ int device_server_start(struct loop *loop, const struct device_server_options *o
     made->device = options->device;
     made->owner = pthread_self();
     made->status = options->status;
+    made->hits = options->hits;
     made->wake = options->wake;
     made->context = options->context;
     snprintf(made->path, sizeof(made->path), "%s", options->path);

@@ -22,12 +22,17 @@ struct device_server;
 /* Fills in what the Linux side counts, for GATEHOUSE_CALL_PLATFORM_STATUS. */
 typedef void device_server_status(void *context, struct gatehouse_platform_status *status);
 
+/* At most room entries from number first on, for GATEHOUSE_CALL_HITS. */
+typedef void device_server_hits(void *context, uint64_t first, unsigned room, struct gatehouse_hits *head,
+                                struct gatehouse_hit *entries);
+
 struct device_server_options {
     const char *path;   /* of the socket; its folder is made if missing, a socket nobody answers at is replaced */
     const char *device; /* "\\\\.\\Gatehouse" */
     device_server_status *status;
+    device_server_hits *hits;
     void (*wake)(void *context); /* on another thread a driver ended a call: device_server_tidy has work */
-    void *context;               /* of both */
+    void *context;               /* of all three */
 };
 
 /* This thread's is the server. 0, or -errno with a sentence in error. */

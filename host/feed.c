@@ -24,7 +24,11 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "host/adopt.h"
+#include "host/exe_hash.h"
+#include "host/feed_inbound.h"
 #include "host/identity.h"
+#include "host/keep.h"
 #include "host/log.h"
 #include "wfp/ale.h"
 
@@ -74,7 +78,13 @@ struct feed {
     size_t fresh_count;
     struct feed_flow *reauth_next; /* next live flow to reauthorize; NULL: none under way */
     bool policy_dirty;
+    bool ends_wanted; /* somebody asks what lives: see what has ended */
     struct identity identity;
+    struct exe_hash *hashes;
+    FWP_BYTE_BLOB package; /* of the packet in hand; size 0: not known or not wanted */
+    struct keep keep;
+    struct adopt adopt;
+    struct feed_inbound *inbound;
     uint64_t kernel_endpoint; /* packets without a socket get handles of their own */
     uint32_t packets_held;
     uint64_t packets_seen, packets_damaged, packets_unknown, datagrams_overflow;
@@ -252,6 +262,7 @@ static void flow_decided(struct feed_flow *flow, const struct wfp_decision *deci
 {
     flow->state = FLOW_NEW;
     flow->feed->counts.held--;
+    keep_hit(&flow->feed->keep, decision);
     if (flow->gone) {
         if (decision->outcome == WFP_PERMIT)
             wfp_ale_flow_end(decision->flow);
@@ -297,12 +308,79 @@ static void feed_decided(struct feed *feed)
 
 /* --- From packet to authorization ---------------------------------------------------------- */
 
+#define NO_PACKET UINT32_MAX /* instead of one that waits for a hash: a live connection that is to be adopted */
+
+/* SHA-256 of the program, if some filter wants it, into feed->package. */
+static enum exe_hash_result feed_find_hash(struct feed *feed, const struct gate_owner *owner, uint64_t cookie,
+                                           uint32_t packet)
+{
+    const struct exe_sid *sid = NULL;
+    enum exe_hash_result result = EXE_HASH_NONE;
+
+    feed->package = (FWP_BYTE_BLOB){0};
+    if (wfp_package_wanted())
+        result = exe_hash_find(feed->hashes, owner, cookie, packet, &sid);
+    if (result == EXE_HASH_KNOWN) {
+        feed->package.size = sizeof(*sid);
+        feed->package.data = (UINT8 *)(uintptr_t)sid;
+    }
+    return result;
+}
+
+/* True: the hash is wanted and not known yet, and the packet waits or is gone. */
+static bool feed_waits_for_hash(struct feed *feed, const struct gate_packet *packet)
+{
+    enum exe_hash_result result = feed_find_hash(feed, &packet->owner, packet->cookie, packet->id);
+
+    if (result == EXE_HASH_FULL) {
+        gate_drop(feed->gate, packet->id); /* a TCP program's system sends it again */
+        feed->datagrams_overflow += packet->protocol == IPPROTO_UDP;
+    }
+    return result == EXE_HASH_WAITS || result == EXE_HASH_FULL;
+}
+
+/* False: a hash is wanted first; then all begins anew. */
+static bool feed_package(void *context, const struct gate_live *live, const FWP_BYTE_BLOB **package)
+{
+    struct feed *feed = context;
+    enum exe_hash_result result = feed_find_hash(feed, &live->owner, live->flow.cookie, NO_PACKET);
+
+    *package = feed->package.size ? &feed->package : NULL;
+    return result != EXE_HASH_WAITS && result != EXE_HASH_FULL;
+}
+
+/* Round again: its program's hash is known by then. */
+static void feed_hashed(struct feed *feed)
+{
+    uint32_t packets[64];
+    size_t count;
+
+    while ((count = exe_hash_ready(feed->hashes, packets, sizeof(packets) / sizeof(packets[0]))) != 0)
+        for (size_t i = 0; i < count; i++)
+            if (packets[i] == NO_PACKET)
+                adopt_start(&feed->adopt);
+            else
+                gate_repeat(feed->gate, packets[i]);
+}
+
+static void feed_forget_unhashed(struct feed *feed, uint64_t cookie)
+{
+    uint32_t packets[64];
+    size_t count;
+
+    while ((count = exe_hash_forget(feed->hashes, cookie, packets, sizeof(packets) / sizeof(packets[0]))) != 0)
+        for (size_t i = 0; i < count; i++)
+            if (packets[i] != NO_PACKET)
+                gate_drop(feed->gate, packets[i]);
+}
+
 static void flow_authorize(struct feed_flow *flow, const struct gate_packet *packet)
 {
     struct feed *feed = flow->feed;
     struct identity *identity = &feed->identity;
     struct wfp_decision decision = {.outcome = WFP_BLOCK};
     bool known = packet->owner.flags & GATE_OWNER_KNOWN;
+    uint32_t generation = gate_generation(feed->gate);
 
     identity_fill(identity, &packet->owner);
     struct wfp_ale_connect connect = {
@@ -318,6 +396,7 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
         .user = identity->user.size ? &identity->user : NULL,
         .condition_flags = packet->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0,
         .interface_index = packet->interface_index,
+        .package = feed->package.size ? &feed->package : NULL,
         .layer_data = NULL,
     };
     memcpy(connect.local_address, packet->local_address, 16);
@@ -333,6 +412,7 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
         return;
     feed->counts.held--;
     flow->state = FLOW_NEW;
+    keep_decision(&feed->keep, packet, &decision, generation); /* first: the next such connect() may be quick */
     flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
 }
 
@@ -355,6 +435,7 @@ static void feed_socket_closed(void *context, uint64_t cookie)
     struct feed *feed = context;
     struct feed_socket *sock;
 
+    feed_forget_unhashed(feed, cookie);
     HASH_FIND(hh, feed->sockets, &cookie, sizeof(cookie), sock);
     while (sock) {
         struct feed_flow *flow = TAILQ_FIRST(&sock->flows);
@@ -365,7 +446,15 @@ static void feed_socket_closed(void *context, uint64_t cookie)
         if (last)
             break;
     }
+    feed_inbound_socket_closed(feed->inbound, cookie);
     wfp_ale_endpoint_closed(cookie);
+}
+
+static void feed_stream_ended(void *context, const struct gate_stream_end *end)
+{
+    struct feed *feed = context;
+
+    feed_inbound_stream_ended(feed->inbound, end);
 }
 
 /*
@@ -390,6 +479,10 @@ static void feed_packet(void *context, const struct gate_packet *packet)
     struct feed *feed = context;
     struct gate_flow key;
 
+    if (packet->inbound) {
+        feed_inbound_packet(feed->inbound, packet);
+        return;
+    }
     feed->packets_seen++;
     memset(&key, 0, sizeof(key));
     key.cookie = packet->cookie;
@@ -412,6 +505,8 @@ static void feed_packet(void *context, const struct gate_packet *packet)
         wfp_ale_flow_end(flow->wfp_flow);
         flow_forget(flow);
     }
+    if (feed_waits_for_hash(feed, packet))
+        return;
     flow = flow_new(feed, &key);
     if (!flow) {
         gate_drop(feed->gate, packet->id);
@@ -435,7 +530,7 @@ static void feed_damaged(void *context, uint32_t id)
 
 /* --- Turns --------------------------------------------------------------------------------- */
 
-static const struct gate_handlers feed_handlers = {feed_packet, feed_damaged, feed_socket_closed};
+static const struct gate_handlers feed_handlers = {feed_packet, feed_damaged, feed_socket_closed, feed_stream_ended};
 
 int feed_read(struct feed *feed, bool ends)
 {
@@ -481,13 +576,16 @@ bool feed_tidy(struct feed *feed)
 {
     if (__atomic_load_n(&feed->late, __ATOMIC_RELAXED))
         feed_decided(feed);
+    feed_hashed(feed);
     feed_establish(feed);
-    if (__atomic_exchange_n(&feed->policy_dirty, false, __ATOMIC_RELAXED)) {
-        int result = gate_new_generation(feed->gate);
-        if (result < 0)
-            log_say("the kernel could not be told of a new policy: %s; UDP flows keep their verdict.",
-                    strerror(-result));
+    if (feed->ends_wanted) {
+        feed->ends_wanted = false;
+        gate_read_events(feed->gate, &feed_handlers, feed);
+    }
+    if (__atomic_exchange_n(&feed->policy_dirty, false, __ATOMIC_ACQUIRE)) {
+        gate_new_generation(feed->gate); /* once more: a verdict of the old policy may have been stored meanwhile */
         feed->reauth_next = TAILQ_FIRST(&feed->live);
+        adopt_start(&feed->adopt);
     }
     for (unsigned i = 0; i < REAUTH_STEP && feed->reauth_next; i++) {
         struct feed_flow *flow = feed->reauth_next;
@@ -495,7 +593,9 @@ bool feed_tidy(struct feed *feed)
         if (flow->key.protocol == IPPROTO_TCP) /* the next datagram of a UDP flow comes by itself */
             flow_reauthorize(flow);
     }
-    return feed->reauth_next || feed->policy_dirty;
+    bool more = !feed->reauth_next && adopt_step(&feed->adopt);
+    more = feed_inbound_tidy(feed->inbound) || more;
+    return more || feed->reauth_next || feed->policy_dirty;
 }
 
 static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
@@ -503,23 +603,48 @@ static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
     struct feed *feed = context;
 
     (void)generation;
-    if (layer == FWPS_LAYER_ALE_AUTH_CONNECT_V4 || layer == FWPS_LAYER_ALE_AUTH_CONNECT_V6)
-        __atomic_store_n(&feed->policy_dirty, true, __ATOMIC_RELAXED);
+    if (layer == FWPS_LAYER_ALE_AUTH_CONNECT_V4 || layer == FWPS_LAYER_ALE_AUTH_CONNECT_V6) {
+        gate_new_generation(feed->gate); /* from now on nothing passes by the old policy */
+        __atomic_store_n(&feed->policy_dirty, true, __ATOMIC_RELEASE);
+    }
+    if (layer == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4 || layer == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6)
+        feed_inbound_policy_changed(feed->inbound);
     if (!pthread_equal(pthread_self(), feed->owner))
         feed->wake(feed->wake_context);
+}
+
+static bool feed_knows(void *context, const struct gate_flow *key)
+{
+    return flow_find(context, key) != NULL;
 }
 
 struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake_context)
 {
     struct feed *feed = calloc(1, sizeof(*feed));
+    struct exe_hash *hashes = feed ? exe_hash_new(wake, wake_context) : NULL;
 
-    if (!feed)
+    if (!hashes) {
+        free(feed);
         return NULL;
+    }
+    feed->hashes = hashes;
+    feed->identity.cgroups = cgroup_names_new();
+    if (!feed->identity.cgroups)
+        log_say("control groups cannot be told apart: rules for units and cgroups match nothing.");
     feed->gate = gate;
+    feed->keep.gate = gate;
+    feed->adopt = (struct adopt){
+        .gate = gate, .identity = &feed->identity, .is_known = feed_knows, .package = feed_package, .context = feed};
+    feed->policy_dirty = true; /* what a gatehoused before this one decided was under its policy */
     feed->owner = pthread_self();
     feed->wake = wake;
     feed->wake_context = wake_context;
     TAILQ_INIT(&feed->live);
+    feed->inbound = feed_inbound_new(gate, &feed->counts, wake, wake_context);
+    if (!feed->inbound) {
+        free(feed);
+        return NULL;
+    }
     wfp_set_policy_changed(feed_policy_changed, feed);
     return feed;
 }
@@ -540,12 +665,24 @@ void feed_free(struct feed *feed)
         flow->state = FLOW_NEW; /* the driver is gone: no done will come */
         flow_forget(flow);
     }
+    keep_close(&feed->keep);
+    feed_inbound_free(feed->inbound);
+    exe_hash_free(feed->hashes);
+    cgroup_names_free(feed->identity.cgroups);
     free(feed);
 }
 
 void feed_count(const struct feed *feed, struct feed_counts *counts)
 {
     *counts = feed ? feed->counts : (struct feed_counts){0};
+}
+
+void feed_hits(struct feed *feed, uint64_t first, unsigned room, struct gatehouse_hits *head,
+               struct gatehouse_hit *entries)
+{
+    *head = (struct gatehouse_hits){0};
+    if (feed)
+        keep_hits(&feed->keep, first, room, head, entries);
 }
 
 void feed_status(struct feed *feed, struct gatehouse_platform_status *status)
@@ -563,4 +700,6 @@ void feed_status(struct feed *feed, struct gatehouse_platform_status *status)
     status->queue_user_dropped = counts.queue_user_dropped;
     status->flows = feed->live_count;
     status->events_lost = counts.events_lost;
+    feed_inbound_status(feed->inbound, status);
+    feed->ends_wanted = true;
 }

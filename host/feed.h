@@ -49,6 +49,10 @@ struct feed_counts {
 /* NULL feed: zeros. */
 void feed_count(const struct feed *feed, struct feed_counts *counts);
 
+/* Counters by filter key (device_server_hits). */
+void feed_hits(struct feed *feed, uint64_t first, unsigned room, struct gatehouse_hits *head,
+               struct gatehouse_hit *entries);
+
 /* Fills the counters (device_server_status). */
 void feed_status(struct feed *feed, struct gatehouse_platform_status *status);
 

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -28,6 +29,7 @@
 #include <bpf/libbpf.h>
 #include <libmnl/libmnl.h>
 
+#include "bpf/gate_inbound.h"
 #include "host/packet.h"
 
 /* So many in a row mean that the record does not come back: then the packet is shown without an owner. */
@@ -39,7 +41,16 @@ struct gate {
     struct gate_queue queue;
     struct gate_programs programs;
     struct gate_images *images;
+    struct gate_hits *hits;
     struct ring_buffer *ring;
+    struct gate_adoption adoption;
+    struct gate_inbound *inbound; /* NULL: the kernel cannot */
+    int changes; /* an epoll of what is below */
+    int local;   /* routes and rules of this namespace */
+    struct gate_watch watch;
+    bool guarded;
+    bool dead_open; /* of the options, as queue's number */
+    char directory[GATE_PIN_DIR_SIZE];
     int lock;
     int control;          /* a socket to ask for the state of lo with */
     uint64_t events_lost; /* of those swept for */
@@ -98,8 +109,38 @@ static int take_event(void *context, void *data, size_t size)
     struct gate *gate = context;
     const struct gate_event *event = data;
 
-    if (size >= sizeof(*event) && gate->handlers->socket_closed)
+    if (size >= sizeof(*event) && event->cookie == GATE_COOKIE_OF_GUARD)
+        gate_watch_doubt(&gate->watch);
+    else if (size >= sizeof(*event) && gate->handlers->socket_closed)
         gate->handlers->socket_closed(gate->context, event->cookie);
+    return 0;
+}
+
+static int take_end(void *context, void *data, size_t size)
+{
+    struct gate *gate = context;
+    const struct gate_end *end = data;
+    struct gate_stream_end told = {0};
+
+    if (size < sizeof(*end))
+        return 0;
+    if (end->is == GATE_END_BOUND) {
+        if (gate->handlers->socket_closed)
+            gate->handlers->socket_closed(gate->context, end->cookie);
+        return 0;
+    }
+    told.cookie = end->cookie;
+    told.inbound = end->inbound;
+    told.bytes_out = end->bytes_out;
+    told.bytes_in = end->bytes_in;
+    told.peer.ip_version = end->tuple.ip_version;
+    told.peer.protocol = end->tuple.protocol;
+    told.peer.local_port = ntohs(end->tuple.local_port);
+    told.peer.remote_port = ntohs(end->tuple.remote_port);
+    memcpy(told.peer.local_address, end->tuple.local_address, sizeof(told.peer.local_address));
+    memcpy(told.peer.remote_address, end->tuple.remote_address, sizeof(told.peer.remote_address));
+    if (gate->handlers->stream_ended)
+        gate->handlers->stream_ended(gate->context, &told);
     return 0;
 }
 
@@ -114,7 +155,34 @@ static int open_ring(struct gate *gate, struct gate_error *error)
     if (!gate->ring)
         return gate_fail(error, -errno, "cannot read the events of the eBPF programs: %s", strerror(errno));
     gate->events_lost = events_lost(gate);
+    if (gate->inbound && ring_buffer__add(gate->ring, gate_inbound_ring(gate->inbound), take_end, gate))
+        return gate_fail(error, -errno, "cannot read the events of the eBPF programs: %s", strerror(errno));
     return 0;
+}
+
+/* Nobody waits for these: without them a blocked connect() costs a packet more. */
+static int open_changes(struct gate *gate, struct gate_error *error)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    gate->changes = epoll_create1(EPOLL_CLOEXEC);
+    if (gate->changes < 0)
+        return gate_fail(error, -errno, "cannot make an epoll: %s", strerror(errno));
+    gate->local = gate_local_open(&gate->programs.maps);
+    if (gate->local >= 0)
+        epoll_ctl(gate->changes, EPOLL_CTL_ADD, gate->local, &event);
+    if (gate_watch_open(&gate->watch))
+        return gate_fail(error, -EMFILE, "cannot make a timer: %s", strerror(errno));
+    epoll_ctl(gate->changes, EPOLL_CTL_ADD, gate->watch.timer, &event);
+    if (gate->watch.netlink >= 0)
+        epoll_ctl(gate->changes, EPOLL_CTL_ADD, gate->watch.netlink, &event);
+    return 0;
+}
+
+static int open_memory(struct gate *gate, struct gate_error *error)
+{
+    gate->hits = gate_hits_new(gate->programs.maps.hits, gate->programs.maps.state);
+    return gate->hits ? 0 : gate_fail(error, -ENOMEM, "out of memory");
 }
 
 static int open_kernel_side(struct gate *gate, const struct gate_options *options, uint64_t netns_cookie,
@@ -136,11 +204,23 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
     if (!code && !adopted)
         code = gate_sockets_adopt(gate->programs.maps.flows, gate->programs.maps.state->generation, error);
     if (!code)
+        gate->inbound = gate_inbound_open(&load, gate->programs.maps.state, adopted);
+    if (!code)
         gate_pins_mark(directory);
     if (!code)
         code = open_ring(gate, error);
     if (!code)
-        code = gate_rules_install(directory, options->queue, options->undecided_permit, error);
+        code = open_memory(gate, error);
+    if (!code)
+        code = gate_rules_install(directory, options->queue, options->dead_open, error);
+    if (!code)
+        code = open_changes(gate, error);
+    if (!code) {
+        gate->guarded = gate_programs_guard(&gate->programs, &load);
+        gate->dead_open = options->dead_open;
+        memcpy(gate->directory, directory, sizeof(directory));
+        gate->programs.maps.state->guard_told = 0;
+    }
     if (load.cgroup >= 0)
         close(load.cgroup);
     if (code && made && gate->lock >= 0) {
@@ -172,7 +252,8 @@ int gate_open(const struct gate_options *options, struct gate **gate, char *erro
         error[0] = 0;
     if (!fresh)
         return gate_fail(&sentence, -ENOMEM, "out of memory");
-    fresh->lock = -1;
+    fresh->watch.netlink = fresh->watch.timer = -1;
+    fresh->lock = fresh->adoption.fd = fresh->changes = fresh->local = -1;
     fresh->control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     code = check_options(options, &sentence);
     if (!code)
@@ -203,6 +284,14 @@ void gate_close(struct gate *gate)
         return;
     gate_queue_close(&gate->queue);
     ring_buffer__free(gate->ring);
+    gate_inbound_close(gate->inbound);
+    if (gate->changes >= 0)
+        close(gate->changes);
+    if (gate->local >= 0)
+        close(gate->local);
+    gate_watch_close(&gate->watch);
+    gate_adoption_stop(&gate->adoption);
+    gate_hits_free(gate->hits);
     gate_programs_close(&gate->programs);
     gate_images_free(gate->images);
     if (gate->lock >= 0)
@@ -233,6 +322,8 @@ int gate_remove(char *error, size_t error_size)
         return gate_fail(&sentence, lock,
                          "a gatehoused runs in this network namespace, nothing was removed: end it (Ctrl-C or "
                          "SIGTERM), and it takes out everything itself");
+    if (!gate_pins_find(&host, netns_cookie, false, directory, &made, NULL))
+        gate_guard_remove(directory);
     rules = gate_rules_remove(&sentence);
     /* Without iptables nobody installed rules: only worth a word when there are pins. */
     if (rules == -ENOENT && gate_pins_find(&host, netns_cookie, false, directory, &made, &sentence) == -ENOENT) {
@@ -274,6 +365,8 @@ static void fill_owner(struct gate *gate, const struct gate_caller *caller, stru
     owner->mount_namespace = caller->mount_namespace;
     owner->cgroup = caller->cgroup;
     memcpy(owner->comm, caller->comm, sizeof(owner->comm));
+    memcpy(owner->program, caller->program, sizeof(owner->program));
+    owner->groups = caller->groups;
     gate_images_find(gate->images, gate->programs.maps.images, caller, owner);
 }
 
@@ -322,6 +415,24 @@ static enum waiting fill_waiting(struct gate *gate, const struct gate_tuple *tup
     return WAITING_FOUND;
 }
 
+static void drop_damaged(struct gate *gate, uint32_t id)
+{
+    gate_drop(gate, id);
+    if (gate->handlers->damaged)
+        gate->handlers->damaged(gate->context, id);
+}
+
+static void show_packet(struct gate *gate, const struct gate_tuple *tuple, struct gate_packet *packet)
+{
+    packet->ip_version = tuple->ip_version;
+    packet->protocol = tuple->protocol;
+    packet->local_port = ntohs(tuple->local_port);
+    packet->remote_port = ntohs(tuple->remote_port);
+    memcpy(packet->local_address, tuple->local_address, sizeof(packet->local_address));
+    memcpy(packet->remote_address, tuple->remote_address, sizeof(packet->remote_address));
+    gate->handlers->packet(gate->context, packet);
+}
+
 static void take_packet(void *context, const struct gate_queued *queued)
 {
     struct gate *gate = context;
@@ -331,12 +442,20 @@ static void take_packet(void *context, const struct gate_queued *queued)
                                  .data = queued->data,
                                  .data_size = queued->size};
     struct gate_tuple tuple;
+    struct gate_caller caller;
     enum waiting waiting;
 
+    if (queued->inbound) {
+        if (!gate_inbound_packet(gate->inbound, queued, &tuple, &packet, &caller)) {
+            drop_damaged(gate, queued->id);
+            return;
+        }
+        fill_owner(gate, &caller, &packet.owner);
+        show_packet(gate, &tuple, &packet);
+        return;
+    }
     if (!packet_parse(queued->data, queued->size, &tuple) || !packet_is_whole(queued->data, queued->size)) {
-        gate_drop(gate, queued->id);
-        if (gate->handlers->damaged)
-            gate->handlers->damaged(gate->context, queued->id);
+        drop_damaged(gate, queued->id);
         return;
     }
     waiting = fill_waiting(gate, &tuple, &packet);
@@ -346,13 +465,7 @@ static void take_packet(void *context, const struct gate_queued *queued)
         gate_repeat(gate, queued->id);
     if (waiting != WAITING_FOUND)
         return;
-    packet.ip_version = tuple.ip_version;
-    packet.protocol = tuple.protocol;
-    packet.local_port = ntohs(tuple.local_port);
-    packet.remote_port = ntohs(tuple.remote_port);
-    memcpy(packet.local_address, tuple.local_address, sizeof(packet.local_address));
-    memcpy(packet.remote_address, tuple.remote_address, sizeof(packet.remote_address));
-    gate->handlers->packet(gate->context, &packet);
+    show_packet(gate, &tuple, &packet);
 }
 
 int gate_read_queue(struct gate *gate, unsigned limit, const struct gate_handlers *handlers, void *context)
@@ -461,8 +574,100 @@ int gate_drop(struct gate *gate, uint32_t packet_id)
 
 int gate_new_generation(struct gate *gate)
 {
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    __atomic_store_n(&gate->programs.maps.state->changed, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+                     __ATOMIC_SEQ_CST);
     __atomic_add_fetch(&gate->programs.maps.state->generation, 1, __ATOMIC_SEQ_CST);
     return 0;
+}
+
+uint32_t gate_generation(const struct gate *gate)
+{
+    return __atomic_load_n(&gate->programs.maps.state->generation, __ATOMIC_SEQ_CST);
+}
+
+int gate_keep(struct gate *gate, const struct gate_packet *packet, const struct gate_looked *looked,
+              const struct gate_kept *kept)
+{
+    return gate_cache_add(&gate->programs.maps, packet, looked, kept);
+}
+
+uint32_t gate_hit_place(struct gate *gate, const uint8_t key[16], gate_key_is_gone *is_gone, void *context)
+{
+    return gate_hits_place(gate->hits, key, is_gone, context);
+}
+
+void gate_hit(struct gate *gate, uint32_t place)
+{
+    gate_hits_count(gate->hits, place);
+}
+
+unsigned gate_read_hits(const struct gate *gate, uint64_t first, struct gate_hits_entry *entries, unsigned room,
+                        uint64_t *next)
+{
+    return gate_hits_read(gate->hits, first, entries, room, next);
+}
+
+struct taking {
+    struct gate *gate;
+    void (*take)(void *context, const struct gate_live *live);
+    void *context;
+};
+
+static void take_live(void *context, struct gate_live *live, const struct gate_caller *caller)
+{
+    struct taking *taking = context;
+
+    fill_owner(taking->gate, caller, &live->owner);
+    taking->take(taking->context, live);
+}
+
+int gate_adopt_start(struct gate *gate)
+{
+    return gate_adoption_start(&gate->adoption);
+}
+
+int gate_adopt_step(struct gate *gate, void (*take)(void *context, const struct gate_live *live), void *context)
+{
+    struct taking taking = {gate, take, context};
+
+    return gate_adoption_step(&gate->adoption, &gate->programs.maps, take_live, &taking);
+}
+
+int gate_changes_fd(const struct gate *gate)
+{
+    return gate->changes;
+}
+
+int gate_look(struct gate *gate, char *error, size_t error_size)
+{
+    struct gate_error sentence = {.text = error, .size = error_size};
+    int code;
+
+    if (gate->local >= 0 && gate_local_read(gate->local))
+        gate_local_look(&gate->programs.maps);
+    if (!gate_watch_read(&gate->watch))
+        return 0;
+    __atomic_store_n(&gate->programs.maps.state->guard_told, 0, __ATOMIC_SEQ_CST);
+    if (gate_rules_stand()) {
+        gate_watch_looked(&gate->watch, true);
+        return 0;
+    }
+    if (error_size)
+        error[0] = 0;
+    code = gate_rules_install(gate->directory, gate->queue.number, gate->dead_open, &sentence);
+    gate_watch_looked(&gate->watch, false);
+    gate_watch_read(&gate->watch); /* what that itself caused */
+    if (code)
+        gate_watch_doubt(&gate->watch);
+    return code ? code : 1;
+}
+
+bool gate_is_guarded(const struct gate *gate)
+{
+    return gate->guarded;
 }
 
 int gate_destroy_socket(struct gate *gate, const struct gate_flow *flow, const uint8_t local_address[16],
@@ -493,4 +698,45 @@ int gate_count(struct gate *gate, struct gate_counts *counts)
     found.events_lost = events_lost(gate);
     *counts = found;
     return 0;
+}
+
+/* ---- inbound ---- */
+
+int gate_watch_inbound(struct gate *gate, bool on, char *error, size_t error_size)
+{
+    struct gate_error sentence = {.text = error, .size = error_size};
+
+    if (error_size)
+        error[0] = 0;
+    return gate_inbound_watch(gate->inbound, on, &sentence);
+}
+
+int gate_settle_inbound(struct gate *gate, const struct gate_peer *peer, enum gate_answer answer,
+                        const uint32_t *packets, unsigned count, int *failed)
+{
+    int code = gate_inbound_decide(gate->inbound, peer, answer);
+
+    *failed = 0;
+    for (unsigned i = 0; i < count; i++) {
+        int sent = gate_repeat(gate, packets[i]);
+
+        if (sent && sent != -ENOENT && !*failed)
+            *failed = sent;
+    }
+    return code;
+}
+
+int gate_forget_inbound(struct gate *gate, const struct gate_peer *peer)
+{
+    return gate_inbound_forget(gate->inbound, peer);
+}
+
+bool gate_is_established(struct gate *gate, const struct gate_peer *peer)
+{
+    return gate_inbound_is_established(gate->inbound, peer);
+}
+
+int gate_tell_end(struct gate *gate, uint64_t cookie)
+{
+    return gate_inbound_tell_end(gate->inbound, cookie);
 }

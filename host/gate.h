@@ -24,8 +24,7 @@ struct gate;
 
 struct gate_options {
     uint16_t queue;        /* NFQUEUE number; default GATE_QUEUE_DEFAULT */
-    bool undecided_permit; /* what undecided flows get while nobody serves the queue: false = refused or retried, true =
-                              pass */
+    bool dead_open;        /* undecided flows while nobody serves the queue: false: refused or retried; true: pass */
     uint32_t deadline_ms;  /* after this and a grace, the kernel alone gives an unserved SYN its default */
     uint32_t queue_length; /* most packets held in the queue */
 };
@@ -45,9 +44,10 @@ struct gate_owner {
     uint32_t exe_generation;
     uint32_t mount_namespace;
     uint64_t cgroup;
-    const char *path; /* bytes, NUL-terminated, valid until the handler returns */
-    size_t path_size; /* without the NUL */
-    char comm[16];    /* for display; decides nothing */
+    const char *path;            /* bytes, NUL-terminated, valid until the handler returns */
+    size_t path_size;            /* without the NUL */
+    char comm[16];               /* for display; decides nothing */
+    uint64_t program[2], groups; /* names of the program and of the groups for the kernel; 0: it has none */
 };
 
 struct gate_packet {
@@ -59,10 +59,29 @@ struct gate_packet {
     uint64_t cookie;                               /* the socket's; 0: none (kernel) */
     uint32_t interface_index;
     bool loopback;
+    bool inbound;      /* it comes in: local is the end that listens, owner who bound the socket */
+    bool nobody;       /* inbound: no socket would get it */
+    uint32_t sequence; /* inbound TCP: of the SYN, as in the packet */
+    uint32_t ip_header_size, transport_header_size; /* inbound */
     bool known_stale;        /* decided under an older generation: reauthorize, do not ask anew */
     struct gate_owner owner; /* flags 0: not known */
     const uint8_t *data;     /* the packet from its IP header, maybe cut */
     size_t data_size;
+};
+
+/* Both ends of what comes in: what the kernel keys its verdict by. */
+struct gate_peer {
+    uint8_t ip_version, protocol;
+    uint16_t local_port, remote_port;
+    uint8_t local_address[16], remote_address[16];
+    uint32_t sequence; /* of gate_packet */
+};
+
+struct gate_stream_end {
+    uint64_t cookie;       /* 0: not known */
+    bool inbound;          /* it came in, and peer is its key */
+    struct gate_peer peer; /* sequence 0 */
+    uint64_t bytes_out, bytes_in;
 };
 
 struct gate_handlers {
@@ -70,7 +89,16 @@ struct gate_handlers {
     void (*damaged)(void *context, uint32_t id); /* not parseable: the gate dropped it */
     /* A socket that had an undecided or permitted flow is gone. Told again when events were lost. */
     void (*socket_closed)(void *context, uint64_t cookie);
+    /* A TCP connection is over; when it began and was closed in between may have been told before. May be NULL. */
+    void (*stream_ended)(void *context, const struct gate_stream_end *end);
 };
+
+/* A descriptor of the root of cgroup2, mounted or not, for the caller to close; -errno. */
+int gate_cgroup_root(void);
+
+/* True while there are pins of this network namespace: a gate was closed or killed, and not removed, since the machine
+ * started. */
+bool gate_stands(void);
 
 /* 0, or -errno with one clear sentence in error. */
 int gate_open(const struct gate_options *options, struct gate **gate, char *error, size_t error_size);
@@ -121,7 +149,7 @@ int gate_drop(struct gate *gate, uint32_t packet_id);
 
 /*
  * Makes every stored verdict stale: the next packet of each flow comes with known_stale. (TCP: only an initial SYN is
- * looked at.)
+ * looked at.) Any thread.
  */
 int gate_new_generation(struct gate *gate);
 
@@ -134,6 +162,92 @@ int gate_destroy_socket(struct gate *gate, const struct gate_flow *flow, const u
  * come, and its socket has to be destroyed instead.
  */
 bool gate_refusals_arrive(const struct gate *gate);
+
+/*
+ * The kernel's verdict cache: a decision is kept for all connections that agree with the packet's in what it looked at,
+ * until a new generation. Of the remote address the first bits count, of the remote port those of the mask.
+ */
+#define GATE_LOOKS_PROGRAM  0x1u
+#define GATE_LOOKS_USER     0x2u /* or any of his groups, or his cgroup */
+#define GATE_LOOKS_PROTOCOL 0x4u
+#define GATE_LOOKS_LOOPBACK 0x8u
+struct gate_looked {
+    uint32_t fields;
+    uint8_t remote_bits;
+    uint16_t remote_port_mask;
+};
+struct gate_kept {
+    bool permit;
+    uint32_t generation; /* gate_generation() from before the decision: when another one came since, nothing is kept */
+    uint32_t hits;       /* where each use is counted (gate_hits_place); 0: nowhere */
+};
+uint32_t gate_generation(const struct gate *gate);
+/* Returns 0, or -errno when it was not kept: no harm, the next such connection is brought again. */
+int gate_keep(struct gate *gate, const struct gate_packet *packet, const struct gate_looked *looked,
+              const struct gate_kept *kept);
+
+/*
+ * Counters by filter key (16 bytes, not zeros): kept as long as the pins, whoever counts. gate_hit_place finds or makes
+ * one; when there is no room it takes that of a key which is_gone says yes to; 0: none. gate_hit counts in it.
+ */
+typedef bool gate_key_is_gone(void *context, const uint8_t key[16]);
+uint32_t gate_hit_place(struct gate *gate, const uint8_t key[16], gate_key_is_gone *is_gone, void *context);
+void gate_hit(struct gate *gate, uint32_t place);
+
+struct gate_hits_entry {
+    uint8_t key[16];
+    uint64_t hits;
+    uint64_t ago_ns; /* since the last one, suspended time included */
+    bool used;       /* there was one */
+};
+/* Reads from number first on. *next: where to go on; 0: that was all. Returns how many. */
+unsigned gate_read_hits(const struct gate *gate, uint64_t first, struct gate_hits_entry *entries, unsigned room,
+                        uint64_t *next);
+
+/*
+ * Readable when something that the gate itself depends on may have changed: then gate_look mends it. 0; 1: somebody had
+ * taken the packet rules out or put others before them, and they are back; -errno with a sentence: they are not, it
+ * will be tried again.
+ */
+int gate_changes_fd(const struct gate *gate);
+int gate_look(struct gate *gate, char *error, size_t error_size);
+
+/* False: this kernel cannot hold the gate shut while somebody has taken the packet rules out. */
+bool gate_is_guarded(const struct gate *gate);
+
+/*
+ * TCP connections that live and began with a connect() under this gate or one before it. gate_adopt_start begins to
+ * list them (0 or -errno), each gate_adopt_step gives some to take: 1: there may be more; 0: that was all; or -errno.
+ */
+struct gate_live {
+    struct gate_flow flow;
+    uint8_t local_address[16];
+    uint16_t local_port;
+    bool loopback; /* as far as its addresses tell */
+    bool cached;   /* the verdict cache permitted it; else gate_settle or gate_decide did */
+    struct gate_owner owner;
+};
+int gate_adopt_start(struct gate *gate);
+int gate_adopt_step(struct gate *gate, void (*take)(void *context, const struct gate_live *live), void *context);
+
+/*
+ * Packets that come in: brought only while they are watched. Watching puts rules into filter INPUT, an initial SYN or a
+ * datagram of a peer that was not decided then waits in the queue. 0, or -errno with one clear sentence in error.
+ */
+int gate_watch_inbound(struct gate *gate, bool on, char *error, size_t error_size);
+
+enum gate_answer { GATE_ANSWER_BLOCK, GATE_ANSWER_PERMIT, GATE_ANSWER_ONCE /* permitted, for this packet alone */ };
+
+/* As gate_settle: stores the verdict, and sends the packets through the rules again; a blocked one is dropped there. */
+int gate_settle_inbound(struct gate *gate, const struct gate_peer *peer, enum gate_answer answer,
+                        const uint32_t *packets, unsigned count, int *failed);
+int gate_forget_inbound(struct gate *gate, const struct gate_peer *peer);
+
+/* Has the handshake of this permitted TCP connection ended? True also when it cannot be told. */
+bool gate_is_established(struct gate *gate, const struct gate_peer *peer);
+
+/* The end of this socket, to which something came in, is to be told. */
+int gate_tell_end(struct gate *gate, uint64_t cookie);
 
 struct gate_counts {
     uint64_t datagrams_blocked; /* from the kernel */

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -29,8 +30,7 @@
 
 #define GRACE_MS 2000u
 
-#define STATE_SIZE sizeof(struct gate_state)
-#define SLOTS_SIZE (GATE_SLOTS * sizeof(struct gate_slot))
+#define SHARED 5 /* maps whose memory this process has, too */
 
 #define PIN_SIZE (GATE_PIN_DIR_SIZE + 40)
 
@@ -50,10 +50,12 @@ static void pin_path(char path[PIN_SIZE], const char *directory, const char *nam
 /* The maps whose loss at a restart would be felt. */
 static int pin_maps(struct gate_bpf *skeleton, const char *directory)
 {
-    struct bpf_map *const maps[] = {skeleton->maps.gate_flows,    skeleton->maps.gate_owners,
-                                    skeleton->maps.gate_waiting,  skeleton->maps.gate_images,
-                                    skeleton->maps.gate_slots,    skeleton->maps.gate_state,
-                                    skeleton->maps.gate_counters, skeleton->maps.gate_events};
+    struct bpf_map *const maps[] = {
+        skeleton->maps.gate_flows,    skeleton->maps.gate_owners,  skeleton->maps.gate_waiting,
+        skeleton->maps.gate_images,   skeleton->maps.gate_slots,   skeleton->maps.gate_state,
+        skeleton->maps.gate_counters, skeleton->maps.gate_events,  skeleton->maps.gate_cache,
+        skeleton->maps.gate_decided,  skeleton->maps.gate_spilled, skeleton->maps.gate_hits,
+        skeleton->maps.gate_local,    skeleton->maps.gate_accepts};
     char path[PIN_SIZE];
 
     for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
@@ -85,12 +87,22 @@ static bool layout_matches(const char *directory)
     return same;
 }
 
-static void unlink_maps(const char *directory)
+void gate_guard_remove(const char *directory)
 {
-    static const char *const names[] = {"gate_flows", "gate_owners", "gate_waiting",  "gate_images",
-                                        "gate_slots", "gate_state",  "gate_counters", "gate_events"};
     char path[PIN_SIZE];
 
+    pin_path(path, directory, "link_gate_guard");
+    unlink(path);
+}
+
+static void unlink_maps(const char *directory)
+{
+    static const char *const names[] = {"gate_flows",   "gate_owners",   "gate_waiting", "gate_images",  "gate_slots",
+                                        "gate_state",   "gate_counters", "gate_events",  "gate_cache",   "gate_decided",
+                                        "gate_spilled", "gate_hits",     "gate_local",   "gate_programs", "gate_accepts"};
+    char path[PIN_SIZE];
+
+    gate_guard_remove(directory); /* it would go on by the old maps */
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         pin_path(path, directory, names[i]);
         unlink(path);
@@ -111,12 +123,12 @@ static int explain_load(int code, struct gate_error *error)
                          "no right to load eBPF programs: CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN are needed "
                          "(run as root), and lockdown must not forbid it");
     if (code == -ENOMEM)
-        return gate_fail(error, code, "not enough kernel memory for the eBPF maps (about 60 MiB)");
+        return gate_fail(error, code, "not enough kernel memory for the eBPF maps (about 90 MiB)");
     return gate_fail(error, code, "the kernel refuses the eBPF programs: %s; Linux 5.15 or newer is needed",
                      strerror(-code));
 }
 
-static int try_load(struct gate_programs *programs, const struct gate_load *load, bool with_exec)
+static int try_load(struct gate_programs *programs, const struct gate_load *load, bool with_exec, bool with_guard)
 {
     struct gate_bpf *skeleton = gate_bpf__open();
     int code;
@@ -124,10 +136,11 @@ static int try_load(struct gate_programs *programs, const struct gate_load *load
     if (!skeleton)
         return -errno;
     bpf_program__set_autoload(skeleton->progs.gate_exec, with_exec);
+    bpf_program__set_autoload(skeleton->progs.gate_guard, with_guard);
     skeleton->rodata->netns_cookie = load->netns_cookie;
     skeleton->rodata->undecided_limit_ns = ((uint64_t)load->options->deadline_ms + GRACE_MS) * 1000000;
     skeleton->rodata->host_mount_namespace = load->host_mount_namespace;
-    skeleton->rodata->undecided_permit = load->options->undecided_permit;
+    skeleton->rodata->dead_open = load->options->dead_open;
     code = pin_maps(skeleton, load->directory);
     if (!code)
         code = gate_bpf__load(skeleton);
@@ -138,13 +151,16 @@ static int try_load(struct gate_programs *programs, const struct gate_load *load
     return code;
 }
 
-/* Without the trace point, every path is taken at connect(): that is worth less, but no reason not to start. */
+/*
+ * Without the trace point, every path is taken at connect(); without the guard, packet rules that are flushed are put
+ * back a moment later: both are worth less, but no reason not to start.
+ */
 static int load_programs(struct gate_programs *programs, const struct gate_load *load, struct gate_error *error)
 {
-    int code = try_load(programs, load, true);
+    int code = -EINVAL;
 
-    if (code)
-        code = try_load(programs, load, false);
+    for (unsigned without = 0; code && without < 4; without++)
+        code = try_load(programs, load, !(without & 1), !(without & 2));
     return programs->skeleton ? 0 : explain_load(code, error);
 }
 
@@ -192,13 +208,14 @@ static int attach(const struct bpf_program *program, enum bpf_attach_type type, 
 }
 
 /* A trace point's link cannot be given a new program: the new one comes first, then the old one goes. */
-static int attach_exec(const struct bpf_program *program, const char *directory, struct gate_error *error)
+static int attach_trace(const struct bpf_program *program, const char *directory, struct gate_error *error)
 {
-    char path[PIN_SIZE];
+    char path[PIN_SIZE], name[40];
     struct bpf_link *link;
     int code = 0;
 
-    pin_path(path, directory, "link_gate_exec");
+    snprintf(name, sizeof(name), "link_%s", bpf_program__name(program));
+    pin_path(path, directory, name);
     if (bpf_program__fd(program) < 0) {
         unlink(path);
         return 0;
@@ -213,6 +230,13 @@ static int attach_exec(const struct bpf_program *program, const char *directory,
     return code;
 }
 
+bool gate_programs_guard(struct gate_programs *programs, const struct gate_load *load)
+{
+    const struct bpf_program *guard = programs->skeleton->progs.gate_guard;
+
+    return bpf_program__fd(guard) >= 0 && !attach(guard, BPF_CGROUP_INET_EGRESS, load->directory, load->cgroup, NULL);
+}
+
 static int attach_all(struct gate_bpf *skeleton, const char *directory, int cgroup, struct gate_error *error)
 {
     const struct {
@@ -225,7 +249,8 @@ static int attach_all(struct gate_bpf *skeleton, const char *directory, int cgro
         {skeleton->progs.gate_sendmsg6, BPF_CGROUP_UDP6_SENDMSG},
         {skeleton->progs.gate_release, BPF_CGROUP_INET_SOCK_RELEASE},
     };
-    const struct bpf_program *const matches[] = {skeleton->progs.xt_permit, skeleton->progs.xt_pend};
+    const struct bpf_program *const matches[] = {skeleton->progs.xt_permit, skeleton->progs.xt_permit_lo,
+                                                 skeleton->progs.xt_pend, skeleton->progs.xt_pend_lo};
     int code = 0;
 
     for (size_t i = 0; !code && i < sizeof(matches) / sizeof(matches[0]); i++)
@@ -233,8 +258,24 @@ static int attach_all(struct gate_bpf *skeleton, const char *directory, int cgro
     for (size_t i = 0; !code && i < sizeof(hooks) / sizeof(hooks[0]); i++)
         code = attach(hooks[i].program, hooks[i].type, directory, cgroup, error);
     if (!code)
-        code = attach_exec(skeleton->progs.gate_exec, directory, error);
+        code = attach_trace(skeleton->progs.gate_exec, directory, error);
     return code;
+}
+
+int gate_program_pin(const struct bpf_program *program, const char *directory, struct gate_error *error)
+{
+    return pin_program(program, directory, error);
+}
+
+int gate_program_attach(const struct bpf_program *program, int type, const struct gate_load *load,
+                        struct gate_error *error)
+{
+    return attach(program, (enum bpf_attach_type)type, load->directory, load->cgroup, error);
+}
+
+int gate_program_trace(const struct bpf_program *program, const char *directory, struct gate_error *error)
+{
+    return attach_trace(program, directory, error);
 }
 
 static size_t whole_pages(size_t size)
@@ -251,15 +292,45 @@ static void *share(const struct bpf_map *map, size_t size)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-static int map_state(struct gate_programs *programs, struct gate_error *error)
-{
-    struct gate_state *state = share(programs->skeleton->maps.gate_state, STATE_SIZE);
+struct shared {
+    const struct bpf_map *map;
+    size_t size;
+    void **memory;
+};
 
-    programs->maps.state = state;
-    programs->maps.slots = state ? share(programs->skeleton->maps.gate_slots, SLOTS_SIZE) : NULL;
-    if (!programs->maps.slots)
-        return gate_fail(error, -errno, "cannot share memory with the eBPF programs: %s", strerror(errno));
+static unsigned list_shared(struct gate_programs *programs, struct shared list[SHARED])
+{
+    const struct gate_bpf *skeleton = programs->skeleton;
+    struct gate_maps *maps = &programs->maps;
+    const struct shared all[SHARED] = {
+        {skeleton ? skeleton->maps.gate_state : NULL, sizeof(struct gate_state), (void **)&maps->state},
+        {skeleton ? skeleton->maps.gate_slots : NULL, GATE_SLOTS * sizeof(struct gate_slot), (void **)&maps->slots},
+        {skeleton ? skeleton->maps.gate_hits : NULL, GATE_HITS_MAX * sizeof(struct gate_hit), (void **)&maps->hits},
+        {skeleton ? skeleton->maps.gate_cache : NULL, GATE_CACHE * sizeof(struct gate_cache_entry),
+         (void **)&maps->cache},
+        {skeleton ? skeleton->maps.gate_decided : NULL, GATE_DECIDED * sizeof(struct gate_decided),
+         (void **)&maps->decided},
+    };
+
+    memcpy(list, all, sizeof(all));
+    return SHARED;
+}
+
+static int map_memory(struct gate_programs *programs, struct gate_error *error)
+{
+    struct shared list[SHARED];
+    unsigned count = list_shared(programs, list);
+    struct gate_state *state;
+
+    for (unsigned i = 0; i < count; i++) {
+        *list[i].memory = share(list[i].map, list[i].size);
+        if (!*list[i].memory)
+            return gate_fail(error, -errno, "cannot share memory with the eBPF programs: %s", strerror(errno));
+    }
+    state = programs->maps.state;
     if (state->layout != GATE_LAYOUT) {
+        if (getrandom(state->secret, sizeof(state->secret), 0) != sizeof(state->secret))
+            return gate_fail(error, -EIO, "the kernel gives no random numbers");
         state->generation = 1;
         state->layout = GATE_LAYOUT;
     }
@@ -279,7 +350,7 @@ int gate_programs_open(struct gate_programs *programs, const struct gate_load *l
         unlink_maps(load->directory);
     code = load_programs(programs, load, error);
     if (!code)
-        code = map_state(programs, error);
+        code = map_memory(programs, error);
     if (!code)
         code = attach_all(programs->skeleton, load->directory, load->cgroup, error);
     if (code)
@@ -290,16 +361,20 @@ int gate_programs_open(struct gate_programs *programs, const struct gate_load *l
     programs->maps.waiting = bpf_map__fd(skeleton->maps.gate_waiting);
     programs->maps.images = bpf_map__fd(skeleton->maps.gate_images);
     programs->maps.counters = bpf_map__fd(skeleton->maps.gate_counters);
+    programs->maps.local = bpf_map__fd(skeleton->maps.gate_local);
+    programs->maps.spilled = bpf_map__fd(skeleton->maps.gate_spilled);
     *adopted = keep;
     return 0;
 }
 
 void gate_programs_close(struct gate_programs *programs)
 {
-    if (programs->maps.state)
-        munmap(programs->maps.state, whole_pages(STATE_SIZE));
-    if (programs->maps.slots)
-        munmap(programs->maps.slots, whole_pages(SLOTS_SIZE));
+    struct shared list[SHARED];
+    unsigned count = list_shared(programs, list);
+
+    for (unsigned i = 0; i < count; i++)
+        if (*list[i].memory)
+            munmap(*list[i].memory, whole_pages(list[i].size));
     if (programs->skeleton)
         gate_bpf__destroy(programs->skeleton);
     memset(programs, 0, sizeof(*programs));

@@ -91,6 +91,11 @@ int gate_cgroup_open(struct gate_error *error)
                      strerror(-code));
 }
 
+int gate_cgroup_root(void)
+{
+    return gate_cgroup_open(NULL);
+}
+
 /* Device and inode of one namespace of a process. */
 static bool namespace_of(unsigned pid, const char *kind, struct stat *found)
 {
@@ -329,6 +334,17 @@ int gate_pins_find(const struct gate_host *host, uint64_t netns_cookie, bool cre
     memcpy(directory, path, sizeof(path));
     *made = new;
     return 0;
+}
+
+bool gate_stands(void)
+{
+    char directory[GATE_PIN_DIR_SIZE];
+    struct gate_host host;
+    uint64_t netns_cookie = 0;
+    bool made;
+
+    return !gate_netns_cookie(&netns_cookie, NULL) && !gate_host_find(&host, NULL) &&
+           !gate_pins_find(&host, netns_cookie, false, directory, &made, NULL);
 }
 
 /* Takes away what all gates share, when this was the last. Somebody may be in the mount: then it stays, empty. */

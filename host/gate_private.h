@@ -3,9 +3,15 @@
  * gate_private.h - what the files of the gate share. gate.h is the contract for everybody else.
  *
  *   gate.c         opens, closes, decides: puts the others together
+ *   gate_adopt.c   live connections and who began them
  *   gate_alive.c   whose pins they are: a running gate's, a living namespace's
  *   gate_bpf.c     programs, maps, links and their pins
+ *   gate_cache.c   fills the verdict cache
+ *   gate_guard.c   notices when somebody touches the rules
+ *   gate_hits.c    counters by filter key
  *   gate_images.c  the path of an executable
+ *   gate_inbound.c packets that come in
+ *   gate_local.c   addresses of this machine
  *   gate_mounts.c  cgroup2 and bpffs, wherever they are
  *   gate_queue.c   NFQUEUE
  *   gate_rules.c   iptables and ip6tables
@@ -87,9 +93,12 @@ bool gate_pins_are_dead(const char *directory);
 /* ---- gate_bpf.c ---- */
 
 struct gate_maps {
-    int flows, owners, waiting, images, counters;
-    struct gate_state *state; /* shared with the kernel, as slots */
+    int flows, owners, waiting, images, counters, local, spilled;
+    struct gate_state *state; /* shared with the kernel, as what follows */
     struct gate_slot *slots;
+    struct gate_hit *hits;
+    struct gate_cache_entry *cache;
+    struct gate_decided *decided;
 };
 
 struct gate_programs {
@@ -105,17 +114,90 @@ struct gate_load {
     int cgroup;            /* root of cgroup2 */
 };
 
-/* Loads the programs on new or adopted maps, pins all, and attaches or replaces the links. */
+/* Loads the programs on new or adopted maps, pins all, and attaches or replaces the links, but for a new guard. */
 int gate_programs_open(struct gate_programs *programs, const struct gate_load *load, bool *adopted,
                        struct gate_error *error);
+/* The guard comes after the rules, and goes before them. True: it stands. */
+void gate_guard_remove(const char *directory);
+bool gate_programs_guard(struct gate_programs *programs, const struct gate_load *load);
 void gate_programs_close(struct gate_programs *programs);
 int gate_programs_ring(const struct gate_programs *programs);
 int gate_programs_count(const struct gate_programs *programs, uint64_t counts[GATE_COUNTERS]);
 
+/* ---- gate_adopt.c: see gate_adopt_start ---- */
+
+struct gate_adoption {
+    int fd; /* -1: none is under way */
+    int family;
+};
+typedef void gate_adoption_take(void *context, struct gate_live *live, const struct gate_caller *caller);
+
+int gate_adoption_start(struct gate_adoption *adoption);
+void gate_adoption_stop(struct gate_adoption *adoption);
+int gate_adoption_step(struct gate_adoption *adoption, const struct gate_maps *maps, gate_adoption_take *take,
+                       void *context);
+/* Who called the connect() of a TCP socket. *cached: the verdict cache knew the answer. */
+bool gate_caller_find(const struct gate_maps *maps, uint64_t cookie, struct gate_caller *caller, bool *cached);
+
+/* ---- gate_cache.c ---- */
+
+int gate_cache_add(const struct gate_maps *maps, const struct gate_packet *packet, const struct gate_looked *looked,
+                   const struct gate_kept *kept);
+
+/* ---- gate_hits.c: see gate.h ---- */
+
+struct gate_hits;
+
+struct gate_hits *gate_hits_new(struct gate_hit *places, struct gate_state *state);
+void gate_hits_free(struct gate_hits *hits);
+uint32_t gate_hits_place(struct gate_hits *hits, const uint8_t key[16], gate_key_is_gone *is_gone, void *context);
+void gate_hits_count(struct gate_hits *hits, uint32_t place);
+unsigned gate_hits_read(const struct gate_hits *hits, uint64_t first, struct gate_hits_entry *entries, unsigned room,
+                        uint64_t *next);
+
+/* ---- gate_local.c ---- */
+
+/* Looks for the first time; a descriptor that is readable when something changed, or -errno: then nobody will tell. */
+int gate_local_open(const struct gate_maps *maps);
+void gate_local_look(const struct gate_maps *maps);
+/* Takes in what changed: true when it is worth a look. */
+bool gate_local_read(int fd);
+
+/* Programs of another object: pinned, attached to the root of cgroup2, or to their trace point (which may be missing).
+ */
+struct bpf_program;
+int gate_program_pin(const struct bpf_program *program, const char *directory, struct gate_error *error);
+int gate_program_attach(const struct bpf_program *program, int type, const struct gate_load *load,
+                        struct gate_error *error);
+int gate_program_trace(const struct bpf_program *program, const char *directory, struct gate_error *error);
+
+/* ---- gate_inbound.c ---- */
+
+struct gate_inbound;
+struct gate_queued;
+
+/* adopted: the pinned maps are laid out as ours. NULL: the kernel cannot. */
+struct gate_inbound *gate_inbound_open(const struct gate_load *load, struct gate_state *state, bool adopted);
+void gate_inbound_close(struct gate_inbound *inbound);
+int gate_inbound_ring(const struct gate_inbound *inbound);
+/* Fills tuple and, but for what is in both, packet; caller: who bound the socket. False: damaged. */
+bool gate_inbound_packet(struct gate_inbound *inbound, const struct gate_queued *queued, struct gate_tuple *tuple,
+                         struct gate_packet *packet, struct gate_caller *caller);
+int gate_inbound_decide(struct gate_inbound *inbound, const struct gate_peer *peer, enum gate_answer answer);
+int gate_inbound_forget(struct gate_inbound *inbound, const struct gate_peer *peer);
+bool gate_inbound_is_established(struct gate_inbound *inbound, const struct gate_peer *peer);
+int gate_inbound_tell_end(struct gate_inbound *inbound, uint64_t cookie);
+int gate_inbound_watch(struct gate_inbound *inbound, bool on, struct gate_error *error);
+
 /* ---- gate_rules.c ---- */
 
-int gate_rules_install(const char *directory, uint16_t queue, bool undecided_permit, struct gate_error *error);
+int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error);
+/* The rules of filter INPUT: there or not. */
+int gate_rules_inbound(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error);
+
 int gate_rules_remove(struct gate_error *error);
+/* They are all there, and before all others. */
+bool gate_rules_stand(void);
 
 /* ---- gate_queue.c ---- */
 
@@ -129,7 +211,8 @@ struct gate_queue {
 /* One message of the kernel, taken apart; data points into the receive buffer. */
 struct gate_queued {
     uint32_t id;
-    uint32_t interface_index;
+    uint32_t interface_index; /* it leaves by, or came in by */
+    bool inbound;
     const uint8_t *data;
     size_t size;
 };
@@ -143,6 +226,23 @@ int gate_queue_read(struct gate_queue *queue, unsigned limit, void (*take)(void 
 /* The kernel's counters of this queue. */
 int gate_queue_count(uint16_t number, uint64_t *dropped, uint64_t *user_dropped);
 
+/* ---- gate_guard.c ---- */
+
+struct gate_watch {
+    int netlink, timer; /* readable: gate_watch_read */
+    bool due;           /* the timer is set */
+    unsigned rest_ms;   /* after a look */
+    uint64_t looked_ms;
+};
+
+int gate_watch_open(struct gate_watch *watch);
+void gate_watch_close(struct gate_watch *watch);
+/* Something passed the rules by: look soon. */
+void gate_watch_doubt(struct gate_watch *watch);
+/* True: look now, then say what was found. */
+bool gate_watch_read(struct gate_watch *watch);
+void gate_watch_looked(struct gate_watch *watch, bool stood);
+
 /* ---- gate_images.c ---- */
 
 struct gate_images;
@@ -153,6 +253,9 @@ void gate_images_free(struct gate_images *images);
 void gate_images_find(struct gate_images *images, int map, const struct gate_caller *caller, struct gate_owner *owner);
 
 /* ---- gate_sockets.c ---- */
+
+/* For sock_diag; receiving on it has a time limit. A descriptor or -errno. */
+int gate_sockets_open(void);
 
 /* Permits every connected UDP socket there is now under generation. */
 int gate_sockets_adopt(int flows, uint32_t generation, struct gate_error *error);

@@ -73,8 +73,10 @@ static bool take_apart(const uint8_t *bytes, size_t size, struct gate_queued *qu
             if (length < sizeof(struct nfqnl_msg_packet_hdr))
                 return false;
             queued->id = ntohl(((const struct nfqnl_msg_packet_hdr *)payload)->packet_id);
+            queued->inbound = ((const struct nfqnl_msg_packet_hdr *)payload)->hook == NF_INET_LOCAL_IN;
             found = true;
             break;
+        case NFQA_IFINDEX_INDEV: /* one or the other, by the hook */
         case NFQA_IFINDEX_OUTDEV:
             if (length == 4)
                 queued->interface_index = ntohl(mnl_attr_get_u32(attribute));

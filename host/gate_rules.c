@@ -2,10 +2,11 @@
 /*
  * gate_rules.c - the netfilter rules, through iptables and ip6tables.
  *
- * One chain of our own in the filter table, reached from the top of OUTPUT by an initial SYN or any datagram; nothing
- * else pays for it. Each family is changed by one iptables-restore, which the kernel commits as a whole: there is no
- * moment without rules when they are replaced. A blocked SYN is answered with a reset, not with an ICMP error: the
- * kernel limits how many ICMP errors it sends a second, and a limited one would leave the program waiting.
+ * One chain of our own in the filter table (and one more for INPUT while packets that come in are watched), reached
+ * from the top of OUTPUT by an initial SYN or any datagram; nothing else pays for it. Each family is changed by one
+ * iptables-restore, which the kernel commits as a whole: there is no moment without rules when they are replaced. A
+ * blocked SYN is answered with a reset, not with an ICMP error: the kernel limits how many ICMP errors it sends a
+ * second, and a limited one would leave the program waiting.
  *
  * Every child has a time limit. When you change the rules, gate_rules_remove needs no change: it takes out the chain
  * and every jump to it.
@@ -158,17 +159,26 @@ static const char *one_line(char *text)
     return text ? text : "";
 }
 
-/* True for a line of -S that leads from OUTPUT to our chain. */
-static bool is_jump(const char *line)
-{
-    static const char end[] = "-j " CHAIN;
-    size_t length = strlen(line);
+struct place {
+    const char *from, *chain;
+};
+static const struct place place_out = {"OUTPUT", CHAIN}, place_in = {"INPUT", CHAIN "-in"};
 
-    return !strncmp(line, "-A OUTPUT ", 10) && length > sizeof(end) && !strcmp(line + length - (sizeof(end) - 1), end);
+/* True for a line of -S that leads to our chain. */
+static bool is_jump(const char *line, const struct place *place)
+{
+    char start[16], end[24];
+    size_t length = strlen(line), end_length;
+
+    snprintf(start, sizeof(start), "-A %s ", place->from);
+    snprintf(end, sizeof(end), " -j %s", place->chain);
+    end_length = strlen(end);
+    return !strncmp(line, start, strlen(start)) && length > end_length && !strcmp(line + length - end_length, end);
 }
 
 /* Writes a delete line for each jump to our chain into lines, and whether the chain is there. */
-static int list_jumps(const struct family *family, char *lines, size_t size, bool *chain, struct gate_error *error)
+static int list_jumps(const struct family *family, const struct place *place, char *lines, size_t size, bool *chain,
+                      struct gate_error *error)
 {
     char *const arguments[] = {(char *)family->command, "-w", "5", "-t", "filter", "-S", NULL};
     char *text, *rest = NULL;
@@ -183,9 +193,9 @@ static int list_jumps(const struct family *family, char *lines, size_t size, boo
         code = gate_fail(error, code < 0 ? code : -EIO, "%s cannot list the filter table: %.200s", family->command,
                          one_line(text));
     for (char *line = code || !text ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        if (!strcmp(line, "-N " CHAIN))
+        if (!strncmp(line, "-N ", 3) && !strcmp(line + 3, place->chain))
             *chain = true;
-        if (is_jump(line) && used + strlen(line) + 2 < size)
+        if (is_jump(line, place) && used + strlen(line) + 2 < size)
             used += (size_t)snprintf(lines + used, size - used, "-D%s\n", line + 2);
     }
     free(text);
@@ -214,9 +224,10 @@ static int restore(const struct family *family, const char *rules, struct gate_e
 static int install_family(const struct family *family, const char *directory, uint16_t queue, bool bypass,
                           struct gate_error *error)
 {
+    const char *bypassed = bypass ? " --queue-bypass" : "";
     char jumps[2048], rules[8192];
     bool chain;
-    int code = list_jumps(family, jumps, sizeof(jumps), &chain, error);
+    int code = list_jumps(family, &place_out, jumps, sizeof(jumps), &chain, error);
 
     if (code)
         return code;
@@ -224,38 +235,72 @@ static int install_family(const struct family *family, const char *directory, ui
              "*filter\n"
              ":" CHAIN " - [0:0]\n"
              "%s"
-             "-A " CHAIN " -m bpf --object-pinned %s/xt_permit -j RETURN\n"
-             "-A " CHAIN " -m bpf --object-pinned %s/xt_pend -j NFQUEUE --queue-num %u%s\n"
+             "-A " CHAIN " ! -o lo -m bpf --object-pinned %s/xt_permit -j RETURN\n"
+             "-A " CHAIN " -o lo -m bpf --object-pinned %s/xt_permit_lo -j RETURN\n"
+             "-A " CHAIN " ! -o lo -m bpf --object-pinned %s/xt_pend -j NFQUEUE --queue-num %u%s\n"
+             "-A " CHAIN " -o lo -m bpf --object-pinned %s/xt_pend_lo -j NFQUEUE --queue-num %u%s\n"
              "-A " CHAIN " -p tcp -j REJECT --reject-with tcp-reset\n"
              "-A " CHAIN " -p udp -j REJECT --reject-with %s\n"
              "-I OUTPUT 1 -p udp -j " CHAIN "\n"
              "-I OUTPUT 1 -p tcp -m tcp --syn -j " CHAIN "\n"
              "COMMIT\n",
-             jumps, directory, directory, (unsigned)queue, bypass ? " --queue-bypass" : "", family->refusal);
+             jumps, directory, directory, directory, (unsigned)queue, bypassed, directory, (unsigned)queue, bypassed,
+             family->refusal);
     return restore(family, rules, error);
 }
 
-int gate_rules_install(const char *directory, uint16_t queue, bool undecided_permit, struct gate_error *error)
+int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error)
 {
     int code = 0;
 
     for (size_t i = 0; !code && i < FAMILIES; i++)
         if (!access(families[i].probe, F_OK))
-            code = install_family(&families[i], directory, queue, undecided_permit, error);
+            code = install_family(&families[i], directory, queue, dead_open, error);
     return code;
 }
 
-static int remove_family(const struct family *family, struct gate_error *error)
+#define CHAIN_RULES 6
+#define JUMPS       2
+
+/* Our jumps come first in OUTPUT, and our chain has its rules. Nobody else changes single ones of them. */
+static bool family_stands(const struct family *family)
+{
+    char *const arguments[] = {(char *)family->command, "-w", "5", "-t", "filter", "-S", NULL};
+    char *text, *rest = NULL;
+    unsigned first = 0, outputs = 0, ours = 0;
+    int code = run(arguments, NULL, &text);
+
+    for (char *line = code || !text ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        if (!strncmp(line, "-A OUTPUT ", 10) && ++outputs <= JUMPS && is_jump(line, &place_out))
+            first++;
+        if (!strncmp(line, "-A " CHAIN " ", sizeof("-A " CHAIN)))
+            ours++;
+    }
+    free(text);
+    return code == 0 && first == JUMPS && ours == CHAIN_RULES;
+}
+
+bool gate_rules_stand(void)
+{
+    bool stand = true;
+
+    for (size_t i = 0; i < FAMILIES; i++)
+        if (!access(families[i].probe, F_OK) && !family_stands(&families[i]))
+            stand = false;
+    return stand;
+}
+
+static int remove_family(const struct family *family, const struct place *place, struct gate_error *error)
 {
     char jumps[2048], rules[4096];
     bool chain;
-    int code = list_jumps(family, jumps, sizeof(jumps), &chain, error);
+    int code = list_jumps(family, place, jumps, sizeof(jumps), &chain, error);
 
     if (code)
         return code;
     if (!chain)
         return 0;
-    snprintf(rules, sizeof(rules), "*filter\n%s-F " CHAIN "\n-X " CHAIN "\nCOMMIT\n", jumps);
+    snprintf(rules, sizeof(rules), "*filter\n%s-F %s\n-X %s\nCOMMIT\n", jumps, place->chain, place->chain);
     return restore(family, rules, error);
 }
 
@@ -264,10 +309,48 @@ int gate_rules_remove(struct gate_error *error)
     int result = 0;
 
     for (size_t i = 0; i < FAMILIES; i++) {
-        int code = access(families[i].probe, F_OK) ? 0 : remove_family(&families[i], error);
+        int code = access(families[i].probe, F_OK) ? 0 : remove_family(&families[i], &place_out, error);
+        int code_in = access(families[i].probe, F_OK) ? 0 : remove_family(&families[i], &place_in, error);
 
-        if (code && !result)
-            result = code;
+        if ((code || code_in) && !result)
+            result = code ? code : code_in;
     }
     return result;
+}
+
+/* What is blocked is dropped: who asks from outside learns nothing. */
+static int install_inbound(const struct family *family, const char *directory, uint16_t queue, bool bypass,
+                           struct gate_error *error)
+{
+    char jumps[2048], rules[8192];
+    bool chain;
+    int code = list_jumps(family, &place_in, jumps, sizeof(jumps), &chain, error);
+
+    if (code)
+        return code;
+    snprintf(rules, sizeof(rules),
+             "*filter\n"
+             ":" CHAIN "-in - [0:0]\n"
+             "%s"
+             "-A " CHAIN "-in -m bpf --object-pinned %s/xt_in_permit -j RETURN\n"
+             "-A " CHAIN "-in -m bpf --object-pinned %s/xt_in_pend -j NFQUEUE --queue-num %u%s\n"
+             "-A " CHAIN "-in -j DROP\n"
+             "-I INPUT 1 -p udp -j " CHAIN "-in\n"
+             "-I INPUT 1 -p tcp -m tcp --syn -j " CHAIN "-in\n"
+             "COMMIT\n",
+             jumps, directory, directory, (unsigned)queue, bypass ? " --queue-bypass" : "");
+    return restore(family, rules, error);
+}
+
+int gate_rules_inbound(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error)
+{
+    int code = 0;
+
+    for (size_t i = 0; !code && i < FAMILIES; i++) {
+        if (access(families[i].probe, F_OK))
+            continue;
+        code = on ? install_inbound(&families[i], directory, queue, dead_open, error)
+                  : remove_family(&families[i], &place_in, error);
+    }
+    return code;
 }

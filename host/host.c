@@ -5,6 +5,7 @@
 #include "host/host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,8 @@ struct host {
     struct device_server *server;
     struct gate *gate;
     struct feed *feed;
-    struct loop_source queue, events, signals, timer, wake;
+    struct loop_source terminal; /* whose end ends it; ready NULL: there is none, or it does not matter */
+    struct loop_source queue, events, changes, signals, timer, wake;
     uint64_t timer_due; /* what the timer is set to, 100 ns boot time; NT_NEVER: not set */
     bool pump_wanted, stop;
     int failed; /* -errno */
@@ -64,13 +66,39 @@ static void ends_ready(void *context, uint32_t events)
     gate_read(context, true);
 }
 
+static void changes_ready(void *context, uint32_t events)
+{
+    struct host *host = context;
+    char error[512] = "";
+
+    (void)events;
+    int result = gate_look(host->gate, error, sizeof(error));
+    if (result > 0)
+        log_say("somebody took the packet rules out or put others before them; they are back.%s",
+                gate_is_guarded(host->gate) ? " Nothing undecided passed meanwhile." : "");
+    else if (result < 0)
+        log_say("somebody took the packet rules out, and they cannot be put back: %s", error);
+}
+
 static void signals_ready(void *context, uint32_t events)
 {
     struct host *host = context;
     struct signalfd_siginfo info;
 
     (void)events;
-    if (read(host->signals.fd, &info, sizeof(info)) == sizeof(info))
+    if (read(host->signals.fd, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo == SIGHUP && host->settings.hangup)
+        host->settings.hangup(host->settings.context);
+    else
+        host->stop = true;
+}
+
+static void terminal_ready(void *context, uint32_t events)
+{
+    struct host *host = context;
+
+    if (events & (EPOLLHUP | EPOLLERR))
         host->stop = true;
 }
 
@@ -97,8 +125,7 @@ static void wake_ready(void *context, uint32_t events)
 
 static _Thread_local bool is_host_thread;
 
-/* There is something for the next turn. Any thread. */
-static void host_wake(void *context)
+void host_wake(void *context)
 {
     struct host *host = context;
     uint64_t one = 1;
@@ -134,6 +161,23 @@ static int host_watch(struct host *host, struct loop_source *source, int fd, voi
 
 /* --- Start --------------------------------------------------------------------------------- */
 
+/*
+ * Started on a terminal, it ends with it, and does not leave the gate shut; a shell sends SIGHUP then too, which is not
+ * asked to mean "reload". Whoever ignores SIGHUP (nohup) wants it to live on.
+ */
+static int host_watch_terminal(struct host *host)
+{
+    struct sigaction hangup;
+
+    if (!host->settings.hangup || sigaction(SIGHUP, NULL, &hangup) || hangup.sa_handler == SIG_IGN)
+        return 0;
+    int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    host->terminal = (struct loop_source){fd, terminal_ready, host};
+    return loop_add(&host->loop, &host->terminal, 0);
+}
+
 static int host_start_loop(struct host *host)
 {
     sigset_t set;
@@ -141,7 +185,7 @@ static int host_start_loop(struct host *host)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP); /* its terminal was closed: end as asked, do not leave the gate shut */
+    sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     host->timer_due = NT_NEVER;
@@ -156,6 +200,8 @@ static int host_start_loop(struct host *host)
             host_watch(host, &host->timer, timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK), timer_ready);
     if (!result)
         result = host_watch(host, &host->wake, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), wake_ready);
+    if (!result)
+        result = host_watch_terminal(host);
     if (result)
         log_say("cannot set up its event loop: %s.", strerror(-result));
     return result;
@@ -176,6 +222,14 @@ static void host_status(void *context, struct gatehouse_platform_status *status)
         feed_status(host->feed, status);
 }
 
+static void host_hits(void *context, uint64_t first, unsigned room, struct gatehouse_hits *head,
+                      struct gatehouse_hit *entries)
+{
+    struct host *host = context;
+
+    feed_hits(host->feed, first, room, head, entries);
+}
+
 static int host_start_server(struct host *host)
 {
     char error[512] = "";
@@ -183,6 +237,7 @@ static int host_start_server(struct host *host)
         .path = host->settings.socket_path,
         .device = host->settings.device,
         .status = host_status,
+        .hits = host_hits,
         .wake = host_wake,
         .context = host,
     };
@@ -198,7 +253,7 @@ static int host_start_gate(struct host *host)
     char error[512] = "";
     struct gate_options options = {
         .queue = host->settings.queue,
-        .undecided_permit = host->settings.undecided_permit,
+        .dead_open = host->settings.dead_open,
         .deadline_ms = host->settings.deadline_ms,
         .queue_length = 65536, /* as much as the kernel takes: the driver's bound, which is counted, comes first */
     };
@@ -214,6 +269,8 @@ static int host_start_gate(struct host *host)
         result = host_watch(host, &host->queue, gate_queue_fd(host->gate), queue_ready);
     if (!result)
         result = host_watch(host, &host->events, gate_events_fd(host->gate), ends_ready);
+    if (!result)
+        result = host_watch(host, &host->changes, gate_changes_fd(host->gate), changes_ready);
     if (result)
         log_say("cannot watch the packet queue: %s.", strerror(-result));
     return result;
@@ -263,6 +320,8 @@ int host_run(struct host *host)
             host_fail(host, "waiting for events failed", result);
         if (host->server)
             device_server_look(host->server);
+        if (host->settings.turn)
+            host->settings.turn(host->settings.context);
     }
     return host->failed;
 }
@@ -288,6 +347,7 @@ void host_stop(struct host *host)
         if (gate_remove(error, sizeof(error)) < 0)
             log_say("%s", error);
     }
+    source_close(&host->terminal);
     source_close(&host->signals);
     source_close(&host->timer);
     source_close(&host->wake);

@@ -53,21 +53,33 @@ static void identity_fill_path(struct identity *identity, const struct gate_owne
     identity->app_id.size = (UINT32)((prefix_size + 1) * sizeof(UINT16) + size);
 }
 
-static void identity_fill_user(struct identity *identity, const struct gate_owner *owner)
+/* Authority 22. kind: 1 a user, 2 a group. */
+static PSID make_sid(ULONG sid[4], ULONG kind, ULONG number)
 {
     static const UINT8 head[8] = {1, 2, 0, 0, 0, 0, 0, 22}; /* revision 1, two subauthorities, authority 22 */
+
+    memcpy(sid, head, sizeof(head));
+    sid[2] = kind;
+    sid[3] = number;
+    return (PSID)sid;
+}
+
+static void identity_fill_user(struct identity *identity, const struct gate_owner *owner)
+{
+    const struct cgroup_sid *groups = NULL;
 
     identity->user = (FWP_BYTE_BLOB){0};
     if (!(owner->flags & GATE_OWNER_KNOWN))
         return;
-    memcpy(identity->sid, head, sizeof(head));
-    identity->sid[2] = 1;
-    identity->sid[3] = owner->uid;
+    size_t count = identity->cgroups ? cgroup_names_find(identity->cgroups, owner->cgroup, &groups) : 0;
+    identity->sids[0] = (SID_AND_ATTRIBUTES){.Sid = make_sid(identity->user_sid, 1, owner->uid)};
+    identity->sids[1] = (SID_AND_ATTRIBUTES){.Sid = make_sid(identity->group_sid, 2, owner->gid)};
+    for (size_t i = 0; i < count; i++)
+        identity->sids[2 + i] = (SID_AND_ATTRIBUTES){.Sid = (PSID)(uintptr_t)&groups[i]};
     memset(&identity->token, 0, sizeof(identity->token));
     memset(&identity->sid_hash, 0, sizeof(identity->sid_hash));
-    identity->sid_and_attributes = (SID_AND_ATTRIBUTES){.Sid = (PSID)identity->sid};
-    identity->sid_hash.SidCount = 1;
-    identity->sid_hash.SidAttr = &identity->sid_and_attributes;
+    identity->sid_hash.SidCount = (ULONG)(2 + count);
+    identity->sid_hash.SidAttr = identity->sids;
     identity->token.SidHash = &identity->sid_hash;
     identity->user.data = (UINT8 *)&identity->token;
     identity->user.size = sizeof(identity->token);

@@ -5,8 +5,9 @@
  * The program becomes the ALE_APP_ID: its path as UTF-16 with a NUL (core/path_text.h gives every
  * byte a place). A program from another mount namespace is written "mnt:[N]/its/path" there, and one
  * whose path did not fit "cut:/...": neither begins with "/", so no rule for a path of this machine matches it.
- * The user becomes the TOKEN_ACCESS_INFORMATION of field ALE_USER_ID, whose one SID is S-1-22-1-UID
- * (the convention for Unix users), and the process's start a Windows time.
+ * The user becomes the TOKEN_ACCESS_INFORMATION of field ALE_USER_ID, whose SIDs are S-1-22-1-UID, S-1-22-2-GID (the
+ * convention for Unix users and groups; of its groups the first alone) and those of its control group
+ * (cgroup_names.h); and the process's start a Windows time.
  */
 #ifndef HOST_IDENTITY_H
 #define HOST_IDENTITY_H
@@ -14,19 +15,22 @@
 #include <ntddk.h>
 #include <fwpsk.h>
 
+#include "host/cgroup_names.h"
 #include "host/gate.h"
 
 #define IDENTITY_PATH_MAX 4352u /* UTF-16 units: a path of 4,096 bytes and a prefix */
 
-/* Large; the caller keeps one and fills it anew for each packet. The blobs point into it. */
+/* Large; the caller keeps one, zeroed before its first use, and fills it anew for each packet. The blobs point into it.
+ */
 struct identity {
-    FWP_BYTE_BLOB app_id; /* size 0: not known */
-    FWP_BYTE_BLOB user;   /* size 0: not known */
-    UINT64 process_start; /* 100 ns since 1601 UTC */
+    struct cgroup_names *cgroups; /* the caller's; NULL: none are told */
+    FWP_BYTE_BLOB app_id;         /* size 0: not known */
+    FWP_BYTE_BLOB user;           /* size 0: not known */
+    UINT64 process_start;         /* 100 ns since 1601 UTC */
     TOKEN_ACCESS_INFORMATION token;
     SID_AND_ATTRIBUTES_HASH sid_hash;
-    SID_AND_ATTRIBUTES sid_and_attributes;
-    ULONG sid[4]; /* revision 1, two subauthorities: 16 bytes */
+    SID_AND_ATTRIBUTES sids[2 + CGROUP_SIDS_MAX];
+    ULONG user_sid[4], group_sid[4]; /* revision 1, two subauthorities: 16 bytes */
     UINT16 path[IDENTITY_PATH_MAX];
 };
 

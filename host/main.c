@@ -13,13 +13,20 @@
 
 #include <ntddk.h>
 
+#include "gatehouse/objects.h"
 #include "gatehouse/protocol.h"
+#include "host/check.h"
 #include "host/gate.h"
 #include "host/host.h"
 #include "host/log.h"
 #include "host/options.h"
+#include "host/rules_load.h"
+#include "host/state.h"
 #include "nt/nt.h"
 #include "pe/loader.h"
+#include "wfp/ale.h"
+
+#define DEVICE "\\\\.\\Gatehouse"
 
 DRIVER_INITIALIZE DriverEntry;
 
@@ -27,8 +34,10 @@ enum exit_code { EXIT_ENDED = 0, EXIT_USAGE = 1, EXIT_NO_START = 2, EXIT_FAILED 
 
 struct gatehoused {
     struct host_options options;
+    struct state state;
     struct nt_driver *driver;
     struct pe_driver *driver_file; /* instead of driver, with --driver */
+    struct rules_load *rules;      /* while it runs */
 };
 
 static void driver_print(void *context, ULONG component, ULONG level, const char *text)
@@ -41,35 +50,58 @@ static void driver_print(void *context, ULONG component, ULONG level, const char
     log_trace("driver: %.*s", (int)size, text);
 }
 
-static int start_driver_file(struct gatehoused *self, const struct nt_registry_dword *values, size_t value_count)
+static int start_driver_file(struct gatehoused *self, const struct nt_registry_value *values, size_t value_count)
 {
     struct pe_error error = {""};
 
-    if (self->options.special_pool && !nt_special_pool_start(PE_SPECIAL_POOL_PAGES, FALSE)) {
+    if (self->options.settings.special_pool && !nt_special_pool_start(PE_SPECIAL_POOL_PAGES, FALSE)) {
         log_say("there is no address space for the special pool; start it without --special-pool.");
         return -ENOMEM;
     }
-    if (!pe_driver_load(self->options.driver, "Gatehouse", values, value_count, &self->driver_file, &error)) {
+    if (!pe_driver_load(self->options.settings.driver, "Gatehouse", values, value_count, &self->driver_file, &error)) {
         log_say("%s", error.text);
         return -EIO;
     }
-    log_tell("runs the driver file %s%s", self->options.driver, self->options.special_pool ? " on special pool" : "");
+    log_tell("runs the driver file %s%s", self->options.settings.driver,
+             self->options.settings.special_pool ? " on special pool" : "");
     return 0;
 }
 
-static int start_driver(void *context)
+/* What objects.h promises of the driver that is built in; of a file nobody knows what it is. */
+static void tell_promises(void)
 {
-    struct gatehoused *self = context;
-    struct nt_registry_dword values[] = {
-        {"DeadlineMs", self->options.deadline_ms},     {"Undecided", self->options.undecided},
-        {"NoDecider", self->options.no_decider},       {"Capacity", self->options.capacity},
-        {"HoldLoopback", self->options.hold_loopback},
+    static const GUID rule[] = {GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V4, GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V6};
+    static const GUID log[] = {GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V4, GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V6};
+    const UINT64 fields =
+        1ull << FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_APP_ID | 1ull << FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_USER_ID;
+
+    for (unsigned i = 0; i < 2; i++) {
+        wfp_callout_looks(&rule[i], fields, TRUE);
+        wfp_callout_looks(&log[i], fields, FALSE);
+    }
+}
+
+static int load_driver(struct gatehoused *self)
+{
+    struct settings *settings = &self->options.settings;
+    char kept[sizeof(self->state.kept) + 16], until_reboot[sizeof(self->state.until_reboot) + 16];
+    struct nt_registry_value values[] = {
+        {"DeadlineMs", settings->deadline_ms, NULL},     {"Undecided", settings->undecided, NULL},
+        {"NoDecider", settings->no_decider, NULL},       {"Capacity", settings->capacity, NULL},
+        {"HoldLoopback", settings->hold_loopback, NULL}, {"RulesFolder", 0, kept},
+        {"RulesVolatileFolder", 0, until_reboot},
     };
 
-    if (self->options.verbose)
+    if (!state_nt_path(self->state.kept, kept, sizeof(kept)) ||
+        !state_nt_path(self->state.until_reboot, until_reboot, sizeof(until_reboot))) {
+        log_say("the folder %s has a backslash in its name: name another with --state.", self->state.kept);
+        return -EINVAL;
+    }
+    if (settings->verbose)
         nt_set_debug_sink(driver_print, NULL);
-    if (self->options.driver != NULL)
+    if (settings->driver[0])
         return start_driver_file(self, values, sizeof(values) / sizeof(values[0]));
+    tell_promises();
     NTSTATUS status =
         nt_driver_load("Gatehouse", DriverEntry, values, sizeof(values) / sizeof(values[0]), &self->driver);
     if (NT_SUCCESS(status))
@@ -78,10 +110,26 @@ static int start_driver(void *context)
     return -EIO;
 }
 
+/*
+ * While the pins of one before stand, it was killed or crashed, or takes over: what the driver kept is in force
+ * already. Otherwise the file's word counts. Rules with an end are not begun anew by a restart of the machine.
+ */
+static int start_driver(void *context)
+{
+    struct gatehoused *self = context;
+    int code = load_driver(self);
+
+    if (!code && !gate_stands())
+        rules_load_now(DEVICE, self->options.settings.rules, self->state.restarted);
+    return code;
+}
+
 static void stop_driver(void *context)
 {
     struct gatehoused *self = context;
 
+    rules_load_free(self->rules);
+    self->rules = NULL;
     if (self->driver)
         nt_driver_unload(self->driver);
     if (self->driver_file)
@@ -107,25 +155,49 @@ static void open_standard_streams(void)
             return;
 }
 
+static void reload(void *context)
+{
+    struct gatehoused *self = context;
+
+    if (self->rules)
+        rules_load_again(self->rules);
+}
+
+static void turn(void *context)
+{
+    struct gatehoused *self = context;
+
+    if (self->rules)
+        rules_load_tidy(self->rules);
+}
+
 static int run(struct gatehoused *self)
 {
     struct host_settings settings = {
-        .socket_path = self->options.socket_path,
-        .device = "\\\\.\\Gatehouse",
-        .queue = self->options.queue,
-        .undecided_permit = self->options.undecided == GATEHOUSE_VERDICT_PERMIT,
-        .deadline_ms = self->options.deadline_ms,
+        .socket_path = self->options.settings.socket,
+        .device = DEVICE,
+        .queue = self->options.settings.queue,
+        .dead_open = self->options.settings.dead_open,
+        .deadline_ms = self->options.settings.deadline_ms,
         .start_driver = start_driver,
         .stop_driver = stop_driver,
+        .hangup = reload,
+        .turn = turn,
         .context = self,
     };
     struct host *host;
 
-    if (host_start(&settings, &host))
+    if (state_open(&self->options.settings, &self->state))
         return EXIT_NO_START;
-    log_tell("ready; deciders connect at %s", self->options.socket_path);
+    if (host_start(&settings, &host)) {
+        state_close(&self->state);
+        return EXIT_NO_START;
+    }
+    self->rules = rules_load_new(DEVICE, self->options.settings.rules, host_wake, host);
+    log_tell("ready; deciders connect at %s", self->options.settings.socket);
     int result = host_run(host);
     host_stop(host);
+    state_close(&self->state);
     return result ? EXIT_FAILED : EXIT_ENDED;
 }
 
@@ -143,7 +215,9 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
-    log_set_verbose(self.options.verbose);
+    if (self.options.check)
+        return check_run(&self.options) ? EXIT_ENDED : EXIT_USAGE;
+    log_set_verbose(self.options.settings.verbose);
     if (geteuid() != 0) {
         log_say("it must run as root (it loads eBPF programs and packet rules): start it with sudo.");
         return EXIT_NO_START;

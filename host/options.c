@@ -1,221 +1,192 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options.c - reads gatehoused's command line. A value that is not exactly right is refused with
- * the value, what was wanted, and the range; nothing is guessed.
+ * options.c - reads gatehoused's command line, then its file. What is not exactly right is refused; nothing is guessed.
  *
- * When you add an option, also add it to the usage text, README.md and the start tests.
+ * When you add a setting, also add it to the usage text. When you add another option, also add it to man/gatehoused.8.
  */
 #include "host/options.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "gatehouse/protocol.h"
 #include "gatehouse/transport.h"
-#include "host/gate.h"
 #include "host/log.h"
-
-/* The kernel keeps at most 65,536 packets in a queue; some of the room is for a flow's second datagrams. */
-#define CAPACITY_MAX 64000
 
 static const char usage[] =
     "usage: gatehoused [options]\n"
     "Holds every new TCP and UDP connection that leaves this network namespace until it is decided.\n"
     "\n"
+    "  --config FILE            settings, read first: what is below goes before it (default " OPTIONS_CONFIG ",\n"
+    "                           which may be missing)\n"
+    "  --check [--json]         say whether that file and the rules are right, show the settings in force, and end\n"
+    "\n"
+    "Settings, which the file may have too:\n"
     "  --socket PATH            where deciders connect (default " GATEHOUSE_SOCKET_PATH ")\n"
+    "  --rules FILE             rules to load at the start and on SIGHUP (default /etc/gatehouse/rules)\n"
+    "  --state FOLDER           where rules in force are kept (default /var/lib/gatehouse)\n"
     "  --deadline SECONDS       how long a connection is held at most, 0.1 to 120 (default 60)\n"
     "  --undecided VERDICT      what it gets then: block (default) or permit\n"
     "  --no-decider MODE        while nobody decides: hold (default, until the deadline), block or permit\n"
+    "  --dead WAY               while no gatehoused runs that was not asked to end, undecided connections are\n"
+    "                           refused: closed (default), or pass: open\n"
     "  --capacity N             most connections held at once, 16 to 64000 (default 60000)\n"
     "  --hold-loopback          hold connections over loopback too (default: they are permitted)\n"
     "  --queue N                NFQUEUE number to use, 0 to 65535 (default 4747)\n"
     "  --driver FILE.sys        run this x86-64 Windows driver file instead of the driver that is built in\n"
     "  --special-pool           with --driver: catch every access beyond its pool blocks, or to freed ones, as it\n"
     "                           happens; gatehoused then ends with what, where and which block (slower)\n"
-    "  --remove                 take out everything gatehoused left in this namespace, and end\n"
     "  --verbose                trace what the driver and the feed do\n"
+    "\n"
+    "  --remove                 take out everything gatehoused left in this namespace, and end\n"
     "  --help, --version\n"
     "\n"
-    "It ends on SIGINT, SIGTERM or SIGHUP and then removes its rules. When it is killed instead, decided\n"
-    "connections go on, and undecided ones get the --undecided verdict until it is started again.\n"
-    "Exit status: 0 ended as asked, 1 bad usage, 2 could not start, 3 stopped by a failure.\n";
+    "SIGINT and SIGTERM end it: it then takes out what it put in. SIGHUP loads the rules again. When it is killed\n"
+    "instead, decided connections go on, and undecided ones go the --dead way until it is started again.\n"
+    "Exit status: 0 ended as asked, 1 bad usage or file, 2 could not start, 3 stopped by a failure.\n";
 
 enum {
-    OPTION_SOCKET = 256,
-    OPTION_DEADLINE,
-    OPTION_UNDECIDED,
-    OPTION_NO_DECIDER,
-    OPTION_CAPACITY,
-    OPTION_LOOPBACK,
-    OPTION_QUEUE,
-    OPTION_DRIVER,
-    OPTION_SPECIAL_POOL,
+    OPTION_SETTING = 256, /* + enum setting */
+    OPTION_CONFIG = OPTION_SETTING + SETTINGS,
+    OPTION_CHECK,
+    OPTION_JSON,
     OPTION_REMOVE,
-    OPTION_VERBOSE,
     OPTION_HELP,
     OPTION_VERSION
 };
 
-static const struct option long_options[] = {
-    {"socket", required_argument, NULL, OPTION_SOCKET},
-    {"deadline", required_argument, NULL, OPTION_DEADLINE},
-    {"undecided", required_argument, NULL, OPTION_UNDECIDED},
-    {"no-decider", required_argument, NULL, OPTION_NO_DECIDER},
-    {"capacity", required_argument, NULL, OPTION_CAPACITY},
-    {"hold-loopback", no_argument, NULL, OPTION_LOOPBACK},
-    {"queue", required_argument, NULL, OPTION_QUEUE},
-    {"driver", required_argument, NULL, OPTION_DRIVER},
-    {"special-pool", no_argument, NULL, OPTION_SPECIAL_POOL},
+static const struct option others[] = {
+    {"config", required_argument, NULL, OPTION_CONFIG},
+    {"check", no_argument, NULL, OPTION_CHECK},
+    {"json", no_argument, NULL, OPTION_JSON},
     {"remove", no_argument, NULL, OPTION_REMOVE},
-    {"verbose", no_argument, NULL, OPTION_VERBOSE},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
     {NULL, 0, NULL, 0},
 };
 
-static bool parse_number(const char *text, const char *option, unsigned long lowest, unsigned long highest,
-                         unsigned long *number)
+/* A path is made absolute now: entering another mount namespace later changes the working directory. */
+static bool take_config(struct host_options *options, const char *folder)
 {
-    char *end = NULL;
+    int size = optarg[0] == '/'
+                   ? snprintf(options->config, sizeof(options->config), "%s", optarg)
+                   : snprintf(options->config, sizeof(options->config), "%s/%s", folder ? folder : "", optarg);
 
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || errno || value < lowest || value > highest) {
-        log_say("%s takes a whole number from %lu to %lu, not \"%s\".", option, lowest, highest, text);
-        return false;
-    }
-    *number = value;
-    return true;
-}
-
-static bool parse_deadline(const char *text, uint32_t *milliseconds)
-{
-    char *end = NULL;
-    double seconds = strtod(text, &end);
-    double lowest = GATEHOUSE_DEADLINE_MIN_MS / 1000.0, highest = GATEHOUSE_DEADLINE_MAX_MS / 1000.0;
-
-    if (*text < '0' || *text > '9' || *end || !isfinite(seconds) || seconds < lowest || seconds > highest) {
-        log_say("--deadline takes seconds from %g to %g, not \"%s\".", lowest, highest, text);
-        return false;
-    }
-    *milliseconds = (uint32_t)(seconds * 1000.0 + 0.5);
-    return true;
-}
-
-struct word {
-    const char *text;
-    uint32_t value;
-};
-
-static bool parse_word(const char *text, const char *option, const struct word *words, const char *wanted,
-                       uint32_t *value)
-{
-    for (; words->text; words++) {
-        if (strcmp(text, words->text) == 0) {
-            *value = words->value;
-            return true;
-        }
-    }
-    log_say("%s takes %s, not \"%s\".", option, wanted, text);
+    if (*optarg && size > 0 && (size_t)size < sizeof(options->config))
+        return true;
+    log_say("--config takes a path of 1 to %zu bytes (made absolute), not \"%s\".", sizeof(options->config) - 1,
+            optarg);
     return false;
 }
 
-/* The path is made absolute now: entering another mount namespace later changes the working directory. */
-static bool parse_socket(const char *text, char path[108])
+static bool take_setting(struct host_options *options, enum setting setting, const char *folder)
 {
-    char directory[4096] = "";
+    char message[SETTING_MESSAGE_MAX];
 
-    if (text[0] != '/' && !getcwd(directory, sizeof(directory))) {
-        log_say("--socket: cannot tell the working directory: %s; give an absolute path.", strerror(errno));
+    if (!setting_take(&options->settings, setting, optarg ? optarg : "yes", folder, message)) {
+        log_say("--%s %s", setting_name(setting), message);
         return false;
     }
-    int size = text[0] == '/' ? snprintf(path, 108, "%s", text) : snprintf(path, 108, "%s/%s", directory, text);
-    if (!*text || size < 0 || size >= 108) {
-        log_say("--socket takes a path of 1 to 107 bytes (made absolute), not \"%s\".", text);
-        return false;
-    }
+    options->settings.origin[setting] = SETTING_BY_COMMAND_LINE;
     return true;
 }
 
-static bool option_take(int option, struct host_options *options)
+static bool take_option(int option, struct host_options *options, const char *folder)
 {
-    static const struct word verdicts[] = {
-        {"block", GATEHOUSE_VERDICT_BLOCK}, {"permit", GATEHOUSE_VERDICT_PERMIT}, {NULL, 0}};
-    static const struct word modes[] = {{"hold", GATEHOUSE_NO_DECIDER_HOLD},
-                                        {"block", GATEHOUSE_NO_DECIDER_BLOCK},
-                                        {"permit", GATEHOUSE_NO_DECIDER_PERMIT},
-                                        {NULL, 0}};
-    unsigned long number = 0;
-
+    if (option >= OPTION_SETTING && option < OPTION_SETTING + SETTINGS)
+        return take_setting(options, (enum setting)(option - OPTION_SETTING), folder);
     switch (option) {
-    case OPTION_SOCKET:
-        return parse_socket(optarg, options->socket_path);
-    case OPTION_DEADLINE:
-        return parse_deadline(optarg, &options->deadline_ms);
-    case OPTION_UNDECIDED:
-        return parse_word(optarg, "--undecided", verdicts, "block or permit", &options->undecided);
-    case OPTION_NO_DECIDER:
-        return parse_word(optarg, "--no-decider", modes, "block, permit or hold", &options->no_decider);
-    case OPTION_CAPACITY:
-        if (!parse_number(optarg, "--capacity", 16, CAPACITY_MAX, &number))
-            return false;
-        options->capacity = (uint32_t)number;
-        return true;
-    case OPTION_QUEUE:
-        if (!parse_number(optarg, "--queue", 0, 65535, &number))
-            return false;
-        options->queue = (uint16_t)number;
-        return true;
-    case OPTION_DRIVER:
-        options->driver = optarg;
-        return true;
-    case OPTION_SPECIAL_POOL:
-        return options->special_pool = true;
-    case OPTION_LOOPBACK:
-        return options->hold_loopback = true;
+    case OPTION_CONFIG:
+        return take_config(options, folder);
+    case OPTION_CHECK:
+        return options->check = true;
+    case OPTION_JSON:
+        return options->json = true;
     case OPTION_REMOVE:
         return options->remove = true;
-    case OPTION_VERBOSE:
-        return options->verbose = true;
     default:
         return false;
     }
 }
 
-enum options_result options_parse(int argc, char **argv, struct host_options *options)
+static enum options_result parse_words(int argc, char **argv, struct host_options *options)
 {
+    struct option table[SETTINGS + sizeof(others) / sizeof(others[0])];
+    char folder[SETTING_PATH_MAX];
+    const char *here = getcwd(folder, sizeof(folder));
     int option;
 
-    *options = (struct host_options){
-        .socket_path = GATEHOUSE_SOCKET_PATH,
-        .deadline_ms = 60000,
-        .undecided = GATEHOUSE_VERDICT_BLOCK,
-        .no_decider = GATEHOUSE_NO_DECIDER_HOLD,
-        .capacity = 60000,
-        .queue = GATE_QUEUE_DEFAULT,
-    };
+    for (int i = 0; i < SETTINGS; i++) {
+        enum setting setting = (enum setting)i;
+
+        table[i] =
+            (struct option){setting_name(setting), setting_is_switch(setting) ? optional_argument : required_argument,
+                            NULL, OPTION_SETTING + i};
+    }
+    memcpy(table + SETTINGS, others, sizeof(others));
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
         if (option == OPTION_HELP || option == OPTION_VERSION) {
             fputs(option == OPTION_HELP ? usage : "gatehoused " GATEHOUSE_VERSION "\n", stdout);
             return OPTIONS_DONE;
         }
         if (option == '?')
             log_say("\"%s\" is no option, or lacks its value; \"gatehoused --help\" lists them.", argv[optind - 1]);
-        if (!option_take(option, options))
+        if (!take_option(option, options, here))
             return OPTIONS_BAD;
     }
     if (optind < argc) {
         log_say("\"%s\" is no option; \"gatehoused --help\" lists them.", argv[optind]);
         return OPTIONS_BAD;
     }
-    if (options->special_pool && options->driver == NULL) {
-        log_say("--special-pool is for a driver file: give it with --driver FILE.sys.");
+    if (options->json && !options->check) {
+        log_say("--json is for --check: give both.");
+        return OPTIONS_BAD;
+    }
+    return OPTIONS_RUN;
+}
+
+/* False: told, or for the check to tell. */
+static bool read_config(struct host_options *options)
+{
+    bool named = options->config[0] != 0;
+
+    if (!named)
+        strcpy(options->config, OPTIONS_CONFIG);
+    options->config_found = conf_read(options->config, &options->settings, &options->errors);
+    if (options->config_found == CONF_MISSING && named) {
+        options->config_found = CONF_BAD;
+        options->errors.count = 1;
+        strcpy(options->errors.error[0].message, "is not there: name a file that is, or leave --config out.");
+    }
+    if (options->config_found != CONF_BAD || options->check)
+        return options->config_found != CONF_BAD;
+    for (unsigned i = 0; i < options->errors.count; i++) {
+        const struct conf_error *error = &options->errors.error[i];
+
+        if (error->line)
+            log_say("%s:%u:%u: %s", options->config, error->line, error->column, error->message);
+        else
+            log_say("%s %s", options->config, error->message);
+    }
+    return false;
+}
+
+enum options_result options_parse(int argc, char **argv, struct host_options *options)
+{
+    char message[SETTING_MESSAGE_MAX];
+
+    memset(options, 0, sizeof(*options));
+    settings_init(&options->settings);
+    enum options_result result = parse_words(argc, argv, options);
+    if (result != OPTIONS_RUN || options->remove)
+        return result;
+    if (!read_config(options))
+        return options->check ? OPTIONS_RUN : OPTIONS_BAD;
+    if (!settings_check(&options->settings, message)) {
+        log_say("%s", message);
         return OPTIONS_BAD;
     }
     return OPTIONS_RUN;

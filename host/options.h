@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options.h - gatehoused's command line.
+ * options.h - gatehoused's command line, and with it everything it is told: the settings of its file too.
  */
 #ifndef HOST_OPTIONS_H
 #define HOST_OPTIONS_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+
+#include "host/conf_file.h"
+#include "host/settings.h"
+
+#define OPTIONS_CONFIG "/etc/gatehouse/gatehoused.conf"
 
 struct host_options {
-    char socket_path[108]; /* absolute */
-    const char *driver;    /* a Windows driver file to run; NULL: the driver that is linked in */
-    bool special_pool;     /* for that file: each of its allocations between inaccessible pages */
-    uint32_t deadline_ms;
-    uint32_t undecided;  /* enum gatehouse_verdict */
-    uint32_t no_decider; /* enum gatehouse_no_decider */
-    uint32_t capacity;   /* most connections held at once */
-    uint16_t queue;      /* NFQUEUE number */
-    bool hold_loopback;
-    bool remove;
-    bool verbose;
+    struct settings settings; /* the command line's word goes before the file's */
+    char config[SETTING_PATH_MAX];
+    enum conf_result config_found; /* not looked for with remove */
+    struct conf_errors errors;     /* of the file, BAD; only with check: otherwise they were told */
+    bool check, json, remove;
 };
 
 enum options_result { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_BAD };
 
-/* Fills options from argv. DONE: help or version was printed. BAD: one sentence went to stderr. */
+/*
+ * Fills options from argv and the file that it names. DONE: help or version was printed. BAD: a sentence for each error
+ * went to stderr.
+ */
 enum options_result options_parse(int argc, char **argv, struct host_options *options);
 
 #endif

@@ -112,6 +112,19 @@ bool packet_is_whole(const uint8_t *data, size_t size)
     return length >= 20 && size >= offset + length;
 }
 
+bool packet_headers(const uint8_t *data, size_t size, uint32_t *ip, uint32_t *transport)
+{
+    struct gate_tuple found = {0};
+    size_t offset = 0;
+
+    if (!parse_ip(data, size, &found, &offset) || size < offset + 8 ||
+        (found.protocol == PROTOCOL_TCP && size < offset + 20))
+        return false;
+    *ip = (uint32_t)offset;
+    *transport = found.protocol == PROTOCOL_TCP ? (uint32_t)(data[offset + 12] >> 4) * 4 : 8;
+    return true;
+}
+
 bool packet_parse(const uint8_t *data, size_t size, struct gate_tuple *tuple)
 {
     struct gate_tuple found = {0};

@@ -30,4 +30,7 @@ bool packet_parse(const uint8_t *data, size_t size, struct gate_tuple *tuple);
  */
 bool packet_is_whole(const uint8_t *data, size_t size);
 
+/* Bytes of the IP header with its extensions, and of the TCP or UDP header, of a packet that is whole. */
+bool packet_headers(const uint8_t *data, size_t size, uint32_t *ip, uint32_t *transport);
+
 #endif

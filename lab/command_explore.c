@@ -18,6 +18,7 @@
 #include "lab/report_json.h"
 #include "lab/report_text.h"
 #include "lab/session.h"
+#include "lab/world_folders.h"
 #include "nt/verify/fault.h"
 #include "nt/verify/verify.h"
 
@@ -273,7 +274,9 @@ static int explore(struct explore_arguments *arguments, struct scenario *scenari
         fprintf(stderr, "wfplab: there is not enough memory to explore.\n");
         return LAB_FAILED;
     }
+    world_folders_own();
     bool good = explore_search(explorer, &end, &error);
+    world_folders_remove();
     double seconds = seconds_since(&progress.since);
     size_t found = explore_found_count(explorer);
     end_progress(&progress);

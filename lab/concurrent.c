@@ -81,6 +81,10 @@ static uint64_t subject_of(const struct scenario_step *step)
     case STEP_PORT:
     case STEP_MESSAGE:
     case STEP_REPLY:
+    case STEP_RULES:
+    case STEP_RULE_ADD:
+    case STEP_RULE_REMOVE:
+    case STEP_LIST:
         return (uint64_t)SUBJECT_CLIENT << 32 | step->subject;
     case STEP_UNLOAD:
         return (uint64_t)SUBJECT_UNLOAD << 32;

@@ -261,7 +261,7 @@ const char *world_driver_name(size_t driver)
     return drivers[driver].name;
 }
 
-NTSTATUS world_driver_load(size_t index, const struct nt_registry_dword *values, size_t count)
+NTSTATUS world_driver_load(size_t index, const struct nt_registry_value *values, size_t count)
 {
     struct driver *driver = &drivers[index];
     struct pe_error error = {""};

@@ -152,7 +152,7 @@ int live_machine_run(const struct live_arguments *arguments, struct live_board *
         .socket_path = arguments->socket_path,
         .device = arguments->device,
         .queue = GATE_QUEUE_DEFAULT,
-        .undecided_permit = true, /* whatever becomes of both processes, the namespace is not shut */
+        .dead_open = true, /* whatever becomes of both processes, the namespace is not shut */
         .deadline_ms = DEADLINE_MS,
         .start_driver = start_drivers,
         .stop_driver = stop_drivers,

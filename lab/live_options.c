@@ -27,7 +27,7 @@ static bool read_answer(struct live_arguments *read, const char *value)
 static bool read_parameter(struct live_arguments *read, const char *value)
 {
     const char *equal = strchr(value, '=');
-    struct nt_registry_dword *parameter = &read->parameters[read->parameter_count];
+    struct nt_registry_value *parameter = &read->parameters[read->parameter_count];
     char *name, *end;
 
     if (equal == NULL || equal == value || equal[1] < '0' || equal[1] > '9')

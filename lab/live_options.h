@@ -19,7 +19,7 @@ struct live_arguments {
     size_t protocol_count;   /* 0: nobody answers in this process */
     const char *socket_path; /* NULL: none */
     char device[SCENARIO_PATH_MAX + 5];
-    struct nt_registry_dword parameters[LIVE_PARAMETERS_MAX];
+    struct nt_registry_value parameters[LIVE_PARAMETERS_MAX];
     size_t parameter_count;
     double seconds; /* 0: until it is told to end */
     unsigned limit; /* seconds without a step of the machine that has work; 0: none */

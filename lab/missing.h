@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-/* "ZwCreateFile, ZwReadFile and 3 others" of this shared object; how many they are, 0 if it cannot be read. */
+/* "ZwCreateKey, ZwOpenKey and 3 others" of this shared object; how many they are, 0 if it cannot be read. */
 size_t lab_missing(const char *path, char *text, size_t room);
 
 #endif

@@ -64,6 +64,11 @@ enum scenario_step_kind {
     STEP_RESUME,
     STEP_FAULT,
     STEP_NOTIFY,
+    STEP_RULES,
+    STEP_RULE_ADD,
+    STEP_RULE_REMOVE,
+    STEP_LIST,
+    STEP_EXIT,
     STEP_THEN,
     STEP_STATE
 };
@@ -116,6 +121,12 @@ struct scenario_raw {
     uint32_t out_size; /* of the output buffer */
 };
 
+/* Of rules and rule: what the driver is given (gatehouse/rules.h). */
+struct scenario_image {
+    void *bytes;
+    size_t size;
+};
+
 struct scenario_lines {
     char **text;
     size_t count, room;
@@ -136,6 +147,8 @@ struct scenario_step {
     struct scenario_parameter *parameters; /* load */
     size_t parameter_count;
     struct scenario_raw *raw;
+    struct scenario_image *image; /* rules, rule */
+    bool keeps;                   /* load: the driver has folders to keep its rules in */
     struct scenario_decision decisions[SCENARIO_BATCH_MAX];
     size_t decision_count;
     struct scenario_lines expected;

@@ -27,8 +27,7 @@ static struct run_client *client_of(struct run *run, const struct scenario_step 
     return &run->clients[step->subject];
 }
 
-/* A call that ends by itself. output: at least output_size bytes; *information at most that. */
-static bool control(struct run *run, struct world_device *device, uint32_t code, const void *input, size_t input_size,
+bool client_control(struct run *run, struct world_device *device, uint32_t code, const void *input, size_t input_size,
                     void *output, size_t output_size, uint32_t *status, size_t *information)
 {
     struct world_call *call;
@@ -64,7 +63,7 @@ bool clients_status(struct run *run, struct gatehouse_status *status)
 
     if (!has_watch(run))
         return false;
-    if (!control(run, run->watch, GATEHOUSE_IOCTL_GET_STATUS, NULL, 0, status, sizeof(*status), &answer, &size))
+    if (!client_control(run, run->watch, GATEHOUSE_IOCTL_GET_STATUS, NULL, 0, status, sizeof(*status), &answer, &size))
         return false;
     if (answer != 0 || size != sizeof(*status))
         return run_wrong(run, "GET_STATUS answered 0x%08x, %u bytes", (unsigned)answer, (unsigned)size);
@@ -84,7 +83,8 @@ static bool hello(struct run *run, struct world_device *device, uint32_t role, u
     struct gatehouse_hello hello = {GATEHOUSE_PROTOCOL_VERSION, role, 0};
     size_t size = 0;
 
-    return control(run, device, GATEHOUSE_IOCTL_HELLO, &hello, sizeof(hello), &hello, sizeof(hello), status, &size);
+    return client_control(run, device, GATEHOUSE_IOCTL_HELLO, &hello, sizeof(hello), &hello, sizeof(hello), status,
+                          &size);
 }
 
 /* --- The runner's own observer --- */
@@ -179,7 +179,9 @@ static bool end_read(struct run *run, uint32_t key, const struct run_client *cli
     char room[16];
     bool good = true;
 
-    if (call->step != NULL)
+    if (call->step != NULL && call->step->image != NULL)
+        rules_done(run, key, call, status);
+    else if (call->step != NULL)
         raw_done(run, key, call, status, bytes, size);
     else if (status != 0)
         trace_add(&run->trace, TRACE_CLIENT, key, "read %s %s", name, status_name(status, room));
@@ -354,7 +356,8 @@ static bool answer_seed(struct run *run, struct run_client *client, const struct
     char room[16];
     size_t size = 0;
 
-    if (!control(run, client->device, IOCTL_WFP_SUBMIT_DECISION, &decision, sizeof(decision), NULL, 0, &status, &size))
+    if (!client_control(run, client->device, IOCTL_WFP_SUBMIT_DECISION, &decision, sizeof(decision), NULL, 0, &status,
+                        &size))
         return false;
     trace_add(&run->trace, TRACE_STEP, 0, "submit %s %s", subject_name(run, from), status_name(status, room));
     return true;
@@ -383,9 +386,9 @@ bool step_answer(struct run *run, const struct scenario_step *step)
     }
     if (client->seed)
         return true;
-    if (!control(run, client->device, GATEHOUSE_IOCTL_SUBMIT_DECISIONS, &input,
-                 sizeof(input.header) + step->decision_count * sizeof(input.decision[0]), statuses,
-                 step->decision_count * sizeof(statuses[0]), &status, &size))
+    if (!client_control(run, client->device, GATEHOUSE_IOCTL_SUBMIT_DECISIONS, &input,
+                        sizeof(input.header) + step->decision_count * sizeof(input.decision[0]), statuses,
+                        step->decision_count * sizeof(statuses[0]), &status, &size))
         return false;
     if (status != 0)
         trace_add(&run->trace, TRACE_STEP, 0, "submit %s", status_name(status, room));
@@ -412,7 +415,7 @@ bool step_policy(struct run *run, const struct scenario_step *step)
         policy.undecided = settings->value[SETTING_UNDECIDED];
     if (settings->given[SETTING_NO_DECIDER])
         policy.no_decider = settings->value[SETTING_NO_DECIDER];
-    if (!control(run, run->watch, GATEHOUSE_IOCTL_SET_POLICY, &policy, sizeof(policy), NULL, 0, &status, &size))
+    if (!client_control(run, run->watch, GATEHOUSE_IOCTL_SET_POLICY, &policy, sizeof(policy), NULL, 0, &status, &size))
         return false;
     if (status == 0)
         run->policy = policy;

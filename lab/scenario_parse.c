@@ -29,7 +29,7 @@ static bool read_setting(struct words *words, struct scenario_settings *settings
     uint32_t which;
 
     if (!words_choice(words, loading ? names : policy_names,
-                      loading ? "deadline, undecided, no-decider, capacity, hold-loopback or parameter"
+                      loading ? "deadline, undecided, no-decider, capacity, hold-loopback, keep or parameter"
                               : "deadline, undecided or no-decider",
                       &which))
         return false;
@@ -70,8 +70,8 @@ static bool read_parameter(struct words *words, struct scenario_step *step)
 
 static bool is_setting(const struct words *words)
 {
-    static const char *const begins[] = {"deadline", "undecided",     "no-decider",
-                                         "capacity", "hold-loopback", "parameter"};
+    static const char *const begins[] = {"deadline",      "undecided", "no-decider", "capacity",
+                                         "hold-loopback", "parameter", "keep"};
 
     for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
         if (strcmp(words->word[words->at], begins[i]) == 0)
@@ -90,9 +90,13 @@ static bool parse_load(struct words *words, struct scenario *scenario, struct sc
     (void)scenario;
     if (words_are_left(words) && !is_setting(words) && !read_driver(words, step))
         return false;
-    while (words_are_left(words))
-        if (words_take(words, "parameter") ? !read_parameter(words, step) : !read_setting(words, &step->settings, true))
+    while (words_are_left(words)) {
+        if (words_take(words, "keep"))
+            step->keeps = true;
+        else if (words_take(words, "parameter") ? !read_parameter(words, step)
+                                                : !read_setting(words, &step->settings, true))
             return false;
+    }
     return true;
 }
 
@@ -383,6 +387,10 @@ static const struct row {
     {"fault", STEP_FAULT, parse_fault},
     {"delay-notify", STEP_NOTIFY, parse_late},
     {"drop-notify", STEP_NOTIFY, parse_never},
+    {"rules", STEP_RULES, parse_rules},
+    {"rule", STEP_RULE_ADD, parse_rule},
+    {"list", STEP_LIST, parse_client},
+    {"exit", STEP_EXIT, parse_exit},
     {"then", STEP_THEN, parse_nothing},
     {"state", STEP_STATE, parse_nothing},
 };
@@ -521,6 +529,7 @@ void scenario_free(struct scenario *scenario)
         free(scenario->steps[i].connect);
         free(scenario->steps[i].parameters);
         scenario_raw_free(scenario->steps[i].raw);
+        scenario_image_free(scenario->steps[i].image);
         scenario_lines_free(&scenario->steps[i].expected);
     }
     scenario_lines_free(&scenario->source);

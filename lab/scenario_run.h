@@ -4,7 +4,7 @@
  *
  * scenario_run.c runs a whole file, compares and records; scenario_steps.c has the steps of the platform (load,
  * connect, packets, time) and the table of all; scenario_clients.c those that speak Gatehouse's protocol;
- * scenario_raw.c those that speak any.
+ * scenario_rules.c those about rules; scenario_raw.c those that speak any.
  *
  * An explorer does not call scenario_run: it makes a run, and performs each step from a fiber of its own choosing.
  * Nothing here remembers a "current step": run_perform may be under way on several fibers of one thread at once, also
@@ -45,7 +45,7 @@ struct run_connection {
 /* A call of a client under way. */
 struct run_call {
     struct world_call *call;
-    const struct scenario_step *step; /* send, message; NULL: a read of Gatehouse's protocol */
+    const struct scenario_step *step; /* send, message, rules, rule; NULL: a read of Gatehouse's protocol */
     bool kept;                        /* somebody looks at it: it is not collected */
 };
 
@@ -140,6 +140,10 @@ bool clients_status(struct run *run, struct gatehouse_status *status);
 typedef bool run_step(struct run *run, const struct scenario_step *step);
 run_step step_client, step_read, step_cancel, step_answer, step_policy, step_status, step_leave;
 
+run_step step_rules, step_rule, step_list, step_exit;
+/* Answered: a load, or one rule. */
+void rules_done(struct run *run, uint32_t client, const struct run_call *call, uint32_t status);
+
 run_step step_open, step_send, step_port, step_message, step_reply;
 bool raw_ready(const struct run *run, const struct scenario_step *step);
 /* A send or message that has ended. */
@@ -147,6 +151,10 @@ void raw_done(struct run *run, uint32_t client, const struct run_call *call, uin
               size_t size);
 /* Closes or kills a raw client. */
 bool raw_leave(struct run *run, const struct scenario_step *step);
+
+/* A call that ends by itself. output: at least output_size bytes; *information at most that. */
+bool client_control(struct run *run, struct world_device *device, uint32_t code, const void *input, size_t input_size,
+                    void *output, size_t output_size, uint32_t *status, size_t *information);
 
 /* Decides of a connection: what its program was told. */
 void connection_told(struct run_connection *connection, const struct world_decision *decision);

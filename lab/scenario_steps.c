@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FOLDERS          2u
 #define STEP_MS          10u /* how finely until turns the clock */
 #define UNTIL_VIRTUAL_MS 300000u
 #define UNTIL_REAL_MS    30000u
@@ -89,6 +90,7 @@ bool run_collect(struct run *run)
 static size_t load_settings(const struct scenario_step *step, struct world_setting *settings)
 {
     static const char *const names[SETTINGS] = {"DeadlineMs", "Undecided", "NoDecider", "Capacity", "HoldLoopback"};
+    static const char *const folders[FOLDERS] = {"RulesFolder", "RulesVolatileFolder"};
     size_t count = 0;
 
     for (size_t i = 0; i < SETTINGS; i++)
@@ -96,6 +98,10 @@ static size_t load_settings(const struct scenario_step *step, struct world_setti
             settings[count++] = (struct world_setting){names[i], step->settings.value[i]};
     for (size_t i = 0; i < step->parameter_count; i++)
         settings[count++] = (struct world_setting){step->parameters[i].name, step->parameters[i].value};
+    for (size_t i = 0; step->keeps && i < sizeof(folders) / sizeof(folders[0]); i++) {
+        settings[count] = (struct world_setting){folders[i], 0, world_folder(i == 0)};
+        count += settings[count].text != NULL;
+    }
     return count;
 }
 
@@ -111,7 +117,7 @@ static bool no_such_driver(struct run *run, const struct scenario_step *step)
 
 static bool load_one(struct run *run, const struct scenario_step *step, size_t driver)
 {
-    struct world_setting settings[SETTINGS + SCENARIO_SETTINGS_MAX];
+    struct world_setting settings[SETTINGS + SCENARIO_SETTINGS_MAX + FOLDERS];
     bool named = world_driver_count() > 1;
     size_t count = load_settings(step, settings);
     char room[16];
@@ -405,6 +411,11 @@ static run_step *const steps[] = {
     [STEP_RESUME] = step_resume,
     [STEP_FAULT] = step_fault,
     [STEP_NOTIFY] = step_notify,
+    [STEP_RULES] = step_rules,
+    [STEP_RULE_ADD] = step_rule,
+    [STEP_RULE_REMOVE] = step_rule,
+    [STEP_LIST] = step_list,
+    [STEP_EXIT] = step_exit,
     [STEP_THEN] = step_nothing,
     [STEP_STATE] = step_state,
 };

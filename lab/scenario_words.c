@@ -37,6 +37,8 @@ bool words_split(struct words *words, const char *line, size_t size)
     bool inside = false;
 
     words->count = words->at = 0;
+    words->line_text = line;
+    words->line_size = size;
     if (size * 2 + 2 > sizeof(words->text))
         return words_wrong(words, "is longer than a line may be (1000 characters)", "the line");
     for (size_t i = 0; i <= size; i++) {
@@ -59,6 +61,25 @@ bool words_split(struct words *words, const char *line, size_t size)
             words->text[used++] = 0;
     }
     return true;
+}
+
+const char *words_rest(struct words *words, size_t *size)
+{
+    const char *line = words->line_text;
+    size_t begin = 0, end = words->line_size;
+
+    for (size_t at = 0; at < words->at; at++) {
+        while (begin < end && is_blank(line[begin]))
+            begin++;
+        begin += strlen(words->word[at]);
+    }
+    while (begin < end && is_blank(line[begin]))
+        begin++;
+    while (end > begin && is_blank(line[end - 1]))
+        end--;
+    words->at = words->count;
+    *size = end - begin;
+    return line + begin;
 }
 
 bool words_are_left(const struct words *words)

@@ -18,8 +18,13 @@ struct words {
     char *word[WORDS_MAX];
     size_t count, at;
     struct scenario_error *error;
-    char text[2048]; /* what word points into */
+    char text[2048];       /* what word points into */
+    const char *line_text; /* the line itself, line_size bytes */
+    size_t line_size;
 };
+
+/* From the next word to the end of the line, as it stands there; size: without blanks at its end. Takes them all. */
+const char *words_rest(struct words *words, size_t *size);
 
 /* Splits a line at blanks; a comma is a word. */
 bool words_split(struct words *words, const char *line, size_t size);

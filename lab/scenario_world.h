@@ -64,11 +64,16 @@ void world_step_ended(void);
 size_t world_driver_count(void);
 const char *world_driver_name(size_t driver);
 
-/* A DWORD under the service's Parameters. */
+/* A value under the service's Parameters. */
 struct world_setting {
     const char *name;
     uint32_t value;
+    const char *text; /* a REG_SZ; NULL: a DWORD */
 };
+
+/* A new folder as drivers spell it, for this run: one that is there after a reboot, or one that is not. NULL: this
+ * world has none. */
+const char *world_folder(bool kept);
 
 /* *status: what DriverEntry answered; the driver is loaded if it is 0. */
 bool world_load(size_t driver, const struct world_setting *settings, size_t count, uint32_t *status,
@@ -193,6 +198,9 @@ bool world_fault(const char *routine, uint32_t number, struct world_error *error
 /* notifyFn hears of deleted filters at once, at the end of the next step, or never. */
 enum world_notify { WORLD_NOTIFY_NOW, WORLD_NOTIFY_LATE, WORLD_NOTIFY_NEVER };
 bool world_notify(enum world_notify when, struct world_error *error);
+
+/* A process has ended; it had no handle open. */
+bool world_process_exit(uint64_t process_id, struct world_error *error);
 
 /* What the engine holds now, for a person to read, to stdout. */
 bool world_state(struct world_error *error);

@@ -12,7 +12,7 @@
 /* Which there are: world_driver_count and world_driver_name (lab/scenario_world.h). */
 
 /* Calls DriverEntry. PASSIVE_LEVEL, at most once until it is unloaded. */
-NTSTATUS world_driver_load(size_t driver, const struct nt_registry_dword *values, size_t count);
+NTSTATUS world_driver_load(size_t driver, const struct nt_registry_value *values, size_t count);
 void world_driver_unload(size_t driver);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <fltuserstructures.h>
 #include <fwpmk.h>
@@ -20,6 +21,7 @@
 
 #include "lab/world_drivers.h"
 #include "lab/world_engine.h"
+#include "lab/world_folders.h"
 #include "nt/verify/fault.h"
 #include "nt/verify/rules.h"
 #include "nt/verify/scheduler.h"
@@ -28,7 +30,7 @@
 #define MS             10000u
 #define MAX_DONE       4096u
 #define MAX_VIOLATIONS 16u
-#define MAX_SETTINGS   24u
+#define MAX_SETTINGS   32u
 #define OLDEST_MS      7200000u /* a person may think for long, but not for two hours */
 #define MESSAGE_MAX    131072u
 
@@ -177,6 +179,7 @@ void world_end(void)
     for (size_t i = world_driver_count(); i-- > 0;)
         unload(i);
     end_faults();
+    world_folders_end();
     (void)FwpmEngineClose0(engine);
     engine = NULL;
     wfp_reset();
@@ -195,6 +198,7 @@ void world_forget(void)
     own_filters = 0;
     done_first = done_count = again_first = again_count = violation_count = 0;
     end_faults();
+    world_folders_end();
     nt_set_violation_handler(NULL);
     nt_set_clock(NULL);
 }
@@ -225,13 +229,13 @@ void world_step_ended(void)
 bool world_load(size_t driver, const struct world_setting *settings, size_t count, uint32_t *status,
                 struct world_error *error)
 {
-    struct nt_registry_dword values[MAX_SETTINGS];
+    struct nt_registry_value values[MAX_SETTINGS];
     NTSTATUS result;
 
     if (count > MAX_SETTINGS)
         return fail(error, "the list of settings", STATUS_INVALID_PARAMETER);
     for (size_t i = 0; i < count; i++)
-        values[i] = (struct nt_registry_dword){settings[i].name, settings[i].value};
+        values[i] = (struct nt_registry_value){settings[i].name, settings[i].value, settings[i].text};
     result = world_driver_load(driver, values, count);
     loaded[driver] = NT_SUCCESS(result);
     *status = (uint32_t)result;
@@ -304,6 +308,11 @@ static const FWP_BYTE_BLOB *make_token(struct token *token, const struct world_c
     return &token->blob;
 }
 
+static uint64_t process_start(uint64_t process_id)
+{
+    return 130000000000000000ull + process_id;
+}
+
 bool world_connect(const struct world_connect *from, uint64_t connection, struct world_decision *decision,
                    struct world_error *error)
 {
@@ -325,7 +334,7 @@ bool world_connect(const struct world_connect *from, uint64_t connection, struct
     connect.endpoint = from->endpoint;
     connect.has_process = from->has_process;
     connect.process_id = from->process_id;
-    connect.process_start = 130000000000000000ull + from->process_id;
+    connect.process_start = process_start(from->process_id);
     connect.app_id = from->program[0] == 0 ? NULL : &app_id;
     connect.user = make_token(&token, from);
     connect.condition_flags = from->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0;
@@ -490,7 +499,7 @@ static void call_done(void *context, NTSTATUS status, const void *output, size_t
     call->information = information;
     if (output != NULL && information <= call->room)
         memcpy(call->output, output, information);
-    call->done = 1;
+    __atomic_store_n(&call->done, 1, __ATOMIC_RELEASE);
 }
 
 /* A fiber's body; call stays until it is done, and this does not look at it after that. */
@@ -561,6 +570,10 @@ bool world_call_done(struct world_call *call, uint32_t milliseconds, uint32_t *s
 {
     if (milliseconds != 0 && nt_scheduled())
         (void)nt_schedule_wait(&call->done);
+    for (unsigned waited = 0; waited < milliseconds && !__atomic_load_n(&call->done, __ATOMIC_ACQUIRE); waited++) {
+        (void)nt_pump();
+        (void)usleep(1000); /* a thread of the driver has it */
+    }
     if (!call->done)
         return false;
     *status = call->status;
@@ -730,6 +743,13 @@ bool world_notify(enum world_notify when, struct world_error *error)
                         : when == WORLD_NOTIFY_NEVER ? WFP_NOTICE_NEVER
                                                      : WFP_NOTICE_AT_ONCE;
     wfp_set_verify_options(&unusual);
+    return true;
+}
+
+bool world_process_exit(uint64_t process_id, struct world_error *error)
+{
+    (void)error;
+    nt_process_ended(process_id, process_start(process_id));
     return true;
 }
 

@@ -34,6 +34,7 @@ struct nt_code {
 
 struct nt_thread {
     KIRQL irql;
+    bool in_process_notify;
     bool pumps;      /* it runs timers and work items while it waits */
     uint32_t number; /* unique and not 0; see nt_thread_number */
     uint32_t spin_locks;
@@ -84,6 +85,8 @@ void nt_devices_reset(void);
 void nt_dpcs_reset(void);
 void nt_drivers_reset(void);
 void nt_filters_reset(void);
+void nt_opened_reset(void);
+void nt_process_notify_reset(void);
 void nt_irps_reset(void);
 void nt_pool_reset(void);
 void nt_pump_reset(void);
@@ -148,11 +151,19 @@ bool nt_pump_begin(void); /* this thread pumps while it waits, until nt_pump_end
 void nt_pump_end(bool before);
 
 /* ob/ */
-enum nt_object_type { NT_OBJECT_PROCESS = 1, NT_OBJECT_THREAD, NT_OBJECT_FILE, NT_OBJECT_DEVICE, NT_OBJECT_DRIVER };
+enum nt_object_type {
+    NT_OBJECT_PROCESS = 1,
+    NT_OBJECT_THREAD,
+    NT_OBJECT_FILE,
+    NT_OBJECT_DEVICE,
+    NT_OBJECT_DRIVER,
+    NT_OBJECT_HOST_FILE
+};
 PVOID nt_object_new(enum nt_object_type type, size_t size, void (*destroy)(PVOID body));
 bool nt_object_is(PVOID body, enum nt_object_type type);
 LONG nt_object_references(PVOID body);
 PVOID nt_handle_object(HANDLE handle, enum nt_object_type type); /* NULL: it is none of this type */
+HANDLE nt_object_handle(PVOID body);                             /* takes over the caller's reference */
 LONG nt_object_release(PVOID body);
 
 /* ex/ */
@@ -178,6 +189,7 @@ void nt_devices_ready(PDRIVER_OBJECT driver); /* DriverEntry ended: they may be 
 void nt_device_set_access(PDEVICE_OBJECT device, ACCESS_MASK administrators, ACCESS_MASK everyone);
 size_t nt_devices_open(PDRIVER_OBJECT driver);
 void nt_devices_report(PDRIVER_OBJECT driver);
+void nt_opened_report(PDRIVER_OBJECT driver);     /* "left-file"; they are closed */
 void nt_work_items_report(PDRIVER_OBJECT driver); /* "left-work-item"; they run no code of the driver any more */
 NTSTATUS nt_sddl_parse(PCUNICODE_STRING sddl, ACCESS_MASK *administrators, ACCESS_MASK *everyone);
 ACCESS_MASK nt_access_map(ACCESS_MASK access); /* generic rights to file rights */
@@ -217,6 +229,7 @@ void nt_call_check_untouched(struct nt_call *call); /* "irp-used-after-completio
 bool nt_call_missed_cancel(struct nt_call *call);   /* true, and "cancel-missed": it is parked although cancelled */
 
 /* se/acl.c */
+bool nt_acl_is_valid(PACL acl);
 void nt_descriptor_make(PSECURITY_DESCRIPTOR descriptor, PACL dacl);
 /* Of a DACL of allow entries; a DACL of NULL grants all to everybody. */
 NTSTATUS nt_descriptor_read(PSECURITY_DESCRIPTOR descriptor, ACCESS_MASK all, ACCESS_MASK *administrators,
@@ -229,14 +242,24 @@ void nt_flt_report(PDRIVER_OBJECT driver); /* the minifilter it left registered,
 void nt_file_call_ended(struct nt_file *file, struct nt_call *call);
 
 /* host/driver.c */
-bool nt_registry_find(PCUNICODE_STRING service, const WCHAR *name, ULONG *value);
+/* A value as the registry holds it; data is valid while the driver is loaded. */
+struct nt_registry_data {
+    ULONG type; /* REG_DWORD, REG_SZ */
+    ULONG size; /* of a string with its NUL */
+    const void *data;
+};
+bool nt_registry_find(PCUNICODE_STRING service, const WCHAR *name, struct nt_registry_data *value);
+void nt_callback_returned(const char *name, const void *routine); /* reports what it left, at PASSIVE_LEVEL again */
 bool nt_registry_service(ULONG relative, const WCHAR *path, UNICODE_STRING *service, bool *parameters);
 PDRIVER_OBJECT nt_driver_loading(void);
 /* host/current.c */
 void nt_tell_driver_gone(PDRIVER_OBJECT driver);
 bool nt_irql_explained(const char *routine, KIRQL highest);
-bool nt_driver_ends(PDRIVER_OBJECT driver);  /* it is being unloaded, or its DriverEntry has failed */
-bool nt_is_driver_code(const void *address); /* of a driver that is loaded */
+bool nt_driver_ends(PDRIVER_OBJECT driver);            /* it is being unloaded, or its DriverEntry has failed */
+bool nt_is_driver_code(const void *address);           /* of a driver that is loaded */
+PEPROCESS nt_process_new(uint64_t id, uint64_t start); /* the caller's to release */
+/* ps/process_notify.c: "left-process-notify"; takes them out */
+void nt_process_notify_report(PDRIVER_OBJECT driver);
 size_t nt_threads_left(void);
 void nt_threads_report(const struct nt_code *code); /* "left-thread" for those that run it (NULL: all new ones) */
 void nt_threads_mark(void);                         /* what runs now belongs to the host */

@@ -111,11 +111,24 @@
     ROUTINE(NTSTATUS, PsCreateSystemThread, (PHANDLE a, ULONG b, POBJECT_ATTRIBUTES c, HANDLE d, PCLIENT_ID e, \
         PKSTART_ROUTINE f, PVOID g), (a, b, c, d, e, f, g)) \
     ROUTINE(NTSTATUS, PsTerminateSystemThread, (NTSTATUS a), (a)) \
+    ROUTINE(NTSTATUS, PsSetCreateProcessNotifyRoutine, (PCREATE_PROCESS_NOTIFY_ROUTINE a, BOOLEAN b), (a, b)) \
+    ROUTINE(NTSTATUS, PsSetCreateProcessNotifyRoutineEx, (PCREATE_PROCESS_NOTIFY_ROUTINE_EX a, BOOLEAN b), (a, b)) \
     ROUTINE(NTSTATUS, ObReferenceObjectByHandle, (HANDLE a, ACCESS_MASK b, POBJECT_TYPE c, KPROCESSOR_MODE d, \
         PVOID *e, PVOID f), (a, b, c, d, e, f)) \
     ROUTINE(LONG_PTR, ObfReferenceObject, (PVOID a), (a)) \
     ROUTINE(LONG_PTR, ObfDereferenceObject, (PVOID a), (a)) \
     ROUTINE(NTSTATUS, ZwClose, (HANDLE a), (a)) \
+    ROUTINE(NTSTATUS, ZwCreateFile, (PHANDLE a, ACCESS_MASK b, POBJECT_ATTRIBUTES c, PIO_STATUS_BLOCK d, \
+        PLARGE_INTEGER e, ULONG f, ULONG g, ULONG h, ULONG i, PVOID j, ULONG k), (a, b, c, d, e, f, g, h, i, j, k)) \
+    ROUTINE(NTSTATUS, ZwReadFile, (HANDLE a, HANDLE b, PIO_APC_ROUTINE c, PVOID d, PIO_STATUS_BLOCK e, PVOID f, \
+        ULONG g, PLARGE_INTEGER h, PULONG i), (a, b, c, d, e, f, g, h, i)) \
+    ROUTINE(NTSTATUS, ZwWriteFile, (HANDLE a, HANDLE b, PIO_APC_ROUTINE c, PVOID d, PIO_STATUS_BLOCK e, PVOID f, \
+        ULONG g, PLARGE_INTEGER h, PULONG i), (a, b, c, d, e, f, g, h, i)) \
+    ROUTINE(NTSTATUS, ZwFlushBuffersFile, (HANDLE a, PIO_STATUS_BLOCK b), (a, b)) \
+    ROUTINE(NTSTATUS, ZwSetInformationFile, (HANDLE a, PIO_STATUS_BLOCK b, PVOID c, ULONG d, \
+        FILE_INFORMATION_CLASS e), (a, b, c, d, e)) \
+    ROUTINE(NTSTATUS, ZwQueryInformationFile, (HANDLE a, PIO_STATUS_BLOCK b, PVOID c, ULONG d, \
+        FILE_INFORMATION_CLASS e), (a, b, c, d, e)) \
     ROUTINE(NTSTATUS, ObOpenObjectByPointer, (PVOID a, ULONG b, PVOID c, ACCESS_MASK d, POBJECT_TYPE e, \
         KPROCESSOR_MODE f, PHANDLE g), (a, b, c, d, e, f, g)) \
     ROUTINE(NTSTATUS, ZwSetSecurityObject, (HANDLE a, SECURITY_INFORMATION b, PSECURITY_DESCRIPTOR c), (a, b, c)) \
@@ -124,6 +137,13 @@
     ROUTINE(NTSTATUS, RtlCreateSecurityDescriptor, (PSECURITY_DESCRIPTOR a, ULONG b), (a, b)) \
     ROUTINE(NTSTATUS, RtlSetDaclSecurityDescriptor, (PSECURITY_DESCRIPTOR a, BOOLEAN b, PACL c, BOOLEAN d), \
         (a, b, c, d)) \
+    ROUTINE(NTSTATUS, RtlSetOwnerSecurityDescriptor, (PSECURITY_DESCRIPTOR a, PSID b, BOOLEAN c), (a, b, c)) \
+    ROUTINE(NTSTATUS, RtlSetGroupSecurityDescriptor, (PSECURITY_DESCRIPTOR a, PSID b, BOOLEAN c), (a, b, c)) \
+    ROUTINE(ULONG, RtlLengthSecurityDescriptor, (PSECURITY_DESCRIPTOR a), (a)) \
+    ROUTINE(BOOLEAN, RtlValidSecurityDescriptor, (PSECURITY_DESCRIPTOR a), (a)) \
+    ROUTINE(NTSTATUS, RtlAbsoluteToSelfRelativeSD, (PSECURITY_DESCRIPTOR a, PSECURITY_DESCRIPTOR b, PULONG c), \
+        (a, b, c)) \
+    VOID_ROUTINE(RtlFreeUnicodeString, (PUNICODE_STRING a), (a)) \
     VOID_ROUTINE(RtlInitUnicodeString, (PUNICODE_STRING a, PCWSTR b), (a, b)) \
     VOID_ROUTINE(RtlCopyUnicodeString, (PUNICODE_STRING a, PCUNICODE_STRING b), (a, b)) \
     ROUTINE(NTSTATUS, RtlAppendUnicodeToString, (PUNICODE_STRING a, PCWSTR b), (a, b)) \
@@ -189,7 +209,25 @@
     ROUTINE(NTSTATUS, FwpsFlowAbort0, (UINT64 a), (a)) \
     ROUTINE(NTSTATUS, FwpsFlowAssociateContext0, (UINT64 a, UINT16 b, UINT32 c, UINT64 d), (a, b, c, d)) \
     ROUTINE(NTSTATUS, FwpsFlowRemoveContext0, (UINT64 a, UINT16 b, UINT32 c), (a, b, c)) \
-    ROUTINE(NTSTATUS, FwpsPendOperation0, (HANDLE a, HANDLE *b), (a, b))
+    ROUTINE(NTSTATUS, FwpsPendOperation0, (HANDLE a, HANDLE *b), (a, b)) \
+    ROUTINE(NTSTATUS, FwpsAllocateCloneNetBufferList0, (NET_BUFFER_LIST *a, NDIS_HANDLE b, NDIS_HANDLE c, ULONG d, \
+        NET_BUFFER_LIST **e), (a, b, c, d, e)) \
+    VOID_ROUTINE(FwpsDereferenceNetBufferList0, (NET_BUFFER_LIST *a, BOOLEAN b), (a, b)) \
+    VOID_ROUTINE(FwpsFreeCloneNetBufferList0, (NET_BUFFER_LIST *a, ULONG b), (a, b)) \
+    ROUTINE(NTSTATUS, FwpsInjectionHandleCreate0, (ADDRESS_FAMILY a, UINT32 b, HANDLE *c), (a, b, c)) \
+    ROUTINE(NTSTATUS, FwpsInjectionHandleDestroy0, (HANDLE a), (a)) \
+    ROUTINE(NTSTATUS, FwpsInjectTransportReceiveAsync0, (HANDLE a, HANDLE b, PVOID c, UINT32 d, ADDRESS_FAMILY e, \
+        COMPARTMENT_ID f, IF_INDEX g, IF_INDEX h, NET_BUFFER_LIST *i, FWPS_INJECT_COMPLETE0 j, HANDLE k), \
+        (a, b, c, d, e, f, g, h, i, j, k)) \
+    ROUTINE(FWPS_PACKET_INJECTION_STATE, FwpsQueryPacketInjectionState0, (HANDLE a, const NET_BUFFER_LIST *b, \
+        HANDLE *c), (a, b, c)) \
+    VOID_ROUTINE(FwpsReferenceNetBufferList0, (NET_BUFFER_LIST *a, BOOLEAN b), (a, b))
+
+#define PE_NDIS(ROUTINE, VOID_ROUTINE) \
+    ROUTINE(NDIS_STATUS, NdisRetreatNetBufferDataStart, (PNET_BUFFER a, ULONG b, ULONG c, \
+        NET_BUFFER_ALLOCATE_MDL_HANDLER d), (a, b, c, d)) \
+    VOID_ROUTINE(NdisAdvanceNetBufferDataStart, (PNET_BUFFER a, ULONG b, BOOLEAN c, NET_BUFFER_FREE_MDL_HANDLER d), \
+        (a, b, c, d))
 
 #define PE_FLTMGR(ROUTINE, VOID_ROUTINE) \
     ROUTINE(NTSTATUS, FltRegisterFilter, (PDRIVER_OBJECT a, const FLT_REGISTRATION *b, PFLT_FILTER *c), (a, b, c)) \

@@ -63,6 +63,7 @@ PE_NTOSKRNL(MAKE, MAKE_VOID)
 PE_POOL(MAKE_POOL, MAKE_POOL_VOID)
 PE_FWPKCLNT(MAKE, MAKE_VOID)
 PE_FLTMGR(MAKE, MAKE_VOID)
+PE_NDIS(MAKE, MAKE_VOID)
 
 /* --- Variable arguments -------------------------------------------------------------------- */
 
@@ -173,6 +174,7 @@ static const struct row ntoskrnl[] = {
 
 static const struct row fwpkclnt[] = {PE_FWPKCLNT(ROW, ROW_VOID)};
 static const struct row fltmgr[] = {PE_FLTMGR(ROW, ROW_VOID)};
+static const struct row ndis[] = {PE_NDIS(ROW, ROW_VOID)};
 
 static uint64_t find(const struct row *rows, size_t count, const char *name)
 {
@@ -188,6 +190,8 @@ uint64_t pe_import_find(const char *library, const char *name)
         return find(fwpkclnt, RTL_NUMBER_OF(fwpkclnt), name);
     if (strcasecmp(library, "fltmgr.sys") == 0)
         return find(fltmgr, RTL_NUMBER_OF(fltmgr), name);
+    if (strcasecmp(library, "ndis.sys") == 0)
+        return find(ndis, RTL_NUMBER_OF(ndis), name);
     if (strcasecmp(library, "ntoskrnl.exe") != 0 && strcasecmp(library, "hal.dll") != 0)
         return 0;
     /* Data: what is bound is the address of the kernel's variable. */

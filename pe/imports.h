@@ -9,7 +9,7 @@
 
 /*
  * The address to bind: a thunk in Microsoft's x64 convention, or a datum. 0: nothing of this name is
- * implemented. library is ntoskrnl.exe, hal.dll or fwpkclnt.sys in any case, else 0. Any thread.
+ * implemented. library is ntoskrnl.exe, hal.dll, fwpkclnt.sys, fltmgr.sys or ndis.sys in any case, else 0. Any thread.
  */
 uint64_t pe_import_find(const char *library, const char *name);
 

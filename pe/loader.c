@@ -112,7 +112,7 @@ static void put_back(struct pe_driver *driver)
     }
 }
 
-bool pe_driver_start(struct pe_driver *driver, const char *service, const struct nt_registry_dword *values,
+bool pe_driver_start(struct pe_driver *driver, const char *service, const struct nt_registry_value *values,
                      size_t value_count, struct pe_error *error)
 {
     uintptr_t entry = (uintptr_t)driver->map->memory + driver->map->image.entry;
@@ -161,7 +161,7 @@ void pe_driver_close(struct pe_driver *driver)
     free(driver);
 }
 
-bool pe_driver_load(const char *path, const char *service, const struct nt_registry_dword *values, size_t value_count,
+bool pe_driver_load(const char *path, const char *service, const struct nt_registry_value *values, size_t value_count,
                     struct pe_driver **driver, struct pe_error *error)
 {
     struct pe_driver *opened = pe_driver_open(path, error);

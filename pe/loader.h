@@ -25,7 +25,7 @@ struct pe_driver;
  * PASSIVE_LEVEL, once at a time. false: nothing stays loaded; error names the file and says why. When
  * imports are missing, all of them go to stderr, one a line.
  */
-bool pe_driver_load(const char *path, const char *service, const struct nt_registry_dword *values, size_t value_count,
+bool pe_driver_load(const char *path, const char *service, const struct nt_registry_value *values, size_t value_count,
                     struct pe_driver **driver, struct pe_error *error);
 
 /* nt_driver_unload, and the image is gone. */
@@ -36,7 +36,7 @@ void pe_driver_unload(struct pe_driver *driver);
  * after mapping and calls DriverEntry; nt_driver_unload; unmaps it. NULL, false: as pe_driver_load.
  */
 struct pe_driver *pe_driver_open(const char *path, struct pe_error *error);
-bool pe_driver_start(struct pe_driver *driver, const char *service, const struct nt_registry_dword *values,
+bool pe_driver_start(struct pe_driver *driver, const char *service, const struct nt_registry_value *values,
                      size_t value_count, struct pe_error *error);
 void pe_driver_stop(struct pe_driver *driver);
 void pe_driver_close(struct pe_driver *driver);

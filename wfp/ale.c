@@ -13,6 +13,7 @@
 #include "wfp/filter.h"
 #include "wfp/flow.h"
 #include "wfp/history.h"
+#include "wfp/injection.h"
 #include "wfp/memory.h"
 #include "wfp/notification.h"
 #include "wfp/pend.h"
@@ -24,6 +25,7 @@
 
 #include <nt/nt.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +40,8 @@ __attribute__((constructor)) static void construct(void)
     wfp_flow_init();
     wfp_endpoint_init();
     wfp_pend_init();
+    wfp_net_buffer_init();
+    wfp_injection_init();
     wfp_sublayer_init();
     wfp_verify_init();
 }
@@ -49,6 +53,7 @@ static void tell(struct wfp_decision *decision, const struct wfp_verdict *verdic
     decision->absorb = verdict->absorb;
     decision->by_callout = verdict->by_callout;
     decision->filter_id = verdict->filter_id;
+    decision->looked = verdict->looked;
 }
 
 /*
@@ -76,20 +81,148 @@ static void settle(struct wfp_authorization *authorization, const struct wfp_ver
     if (atomic_load(&authorization->dead)) {
         wfp_flow_end(id);
         decision->outcome = WFP_BLOCK;
+        decision->looked.all = TRUE;
         decision->flow = 0;
     }
     wfp_authorization_put(authorization);
 }
 
+/* The first classify of a packet, or of an injected clone. */
+static void classify_packet(struct wfp_authorization *authorization, struct wfp_verdict *verdict)
+{
+    wfp_classify(&(struct wfp_request){.authorization = authorization,
+                                       .layer = authorization->layer,
+                                       .direction = FWP_DIRECTION_INBOUND,
+                                       .layer_data = &authorization->packet->list,
+                                       .packet = authorization->packet},
+                 verdict);
+}
+
+static void tell_done(const struct wfp_authorization *authorization, wfp_ale_done **done, void **context,
+                      UINT64 *operation)
+{
+    *done = authorization->done;
+    *context = authorization->done_context;
+    *operation = authorization->flow.key;
+}
+
+void wfp_authorization_lost(struct wfp_authorization *authorization)
+{
+    struct wfp_verdict verdict = {.block = TRUE, .absorb = TRUE, .by_callout = TRUE};
+    struct wfp_decision decision;
+    wfp_ale_done *done;
+    void *context;
+    UINT64 operation;
+
+    tell_done(authorization, &done, &context, &operation);
+    settle(authorization, &verdict, &decision);
+    decision.operation = operation;
+    if (done != NULL)
+        done(context, &decision);
+}
+
+/* An injected clone was permitted: first, whose packet it is, has its flow through it. */
+static void settle_again(struct wfp_authorization *again, struct wfp_verdict *verdict)
+{
+    struct wfp_authorization *first = verdict->block ? NULL : wfp_net_buffer_decide(again->packet->root);
+    struct wfp_decision decision;
+    wfp_ale_done *done;
+    void *context;
+    UINT64 operation;
+
+    if (first == NULL) {
+        wfp_endpoint_leave(again);
+        wfp_authorization_put(again);
+        return;
+    }
+    tell_done(first, &done, &context, &operation);
+    wfp_endpoint_leave(first);
+    wfp_authorization_put(first);
+    verdict->by_callout = TRUE;
+    settle(again, verdict, &decision);
+    decision.operation = operation;
+    if (done != NULL)
+        done(context, &decision);
+}
+
+BOOLEAN wfp_authorization_again(struct wfp_net_buffer *clone, BOOLEAN held)
+{
+    struct wfp_authorization *first = wfp_net_buffer_undecided(clone->root);
+    struct wfp_net_buffer *root = clone->root;
+    struct wfp_authorization *again = NULL;
+    struct wfp_verdict verdict;
+
+    if (first == NULL || !held) {
+        if (first != NULL)
+            wfp_authorization_put(first);
+        else if (held)
+            wfp_net_buffer_drop(root);
+        return first == NULL;
+    }
+    if (!atomic_load(&first->dead))
+        again = wfp_authorization_make(&first->facts);
+    if (again != NULL) {
+        wfp_net_buffer_hold(clone);
+        again->packet = clone;
+        if (!wfp_endpoint_join(again)) {
+            wfp_authorization_put(again);
+            again = NULL;
+        }
+    }
+    wfp_authorization_put(first);
+    if (again == NULL)
+        return FALSE;
+    WFP_NOTE(again, "a clone is injected");
+    wfp_net_buffer_hold(root);
+    wfp_injection_shown(clone);
+    classify_packet(again, &verdict);
+    if (verdict.pends == 0) {
+        wfp_injection_over(clone);
+        settle_again(again, &verdict);
+        wfp_net_buffer_drop(root);
+    } else if (atomic_fetch_sub_explicit(&again->outstanding, 1, memory_order_acq_rel) == 1) {
+        wfp_authorization_resume(again);
+    }
+    wfp_net_buffer_put(root);
+    return TRUE;
+}
+
+/* The operation that an inbound classify pended is over. Nothing is classified again: what goes on is a clone. */
+static void resume_inbound(struct wfp_authorization *authorization)
+{
+    struct wfp_net_buffer *packet = authorization->packet;
+
+    if (packet == NULL) {
+        wfp_authorization_lost(authorization);
+        return;
+    }
+    struct wfp_net_buffer *root = packet->root;
+
+    wfp_net_buffer_hold(root);
+    wfp_net_buffer_hold(packet);
+    if (packet != root) {
+        wfp_endpoint_leave(authorization);
+        wfp_authorization_put(authorization);
+    }
+    wfp_injection_over(packet);
+    wfp_net_buffer_put(packet);
+    wfp_net_buffer_drop(root);
+    wfp_net_buffer_put(root);
+}
+
 void wfp_authorization_resume(struct wfp_authorization *authorization)
 {
+    if (authorization->facts.inbound) {
+        resume_inbound(authorization);
+        return;
+    }
     struct wfp_request request = {
         .authorization = authorization,
         .layer = authorization->layer,
         .reason = FWP_CONDITION_REAUTHORIZE_REASON_CLASSIFY_COMPLETION,
         .direction = FWP_DIRECTION_OUTBOUND,
     };
-    struct wfp_verdict verdict = {.block = TRUE, .by_callout = TRUE};
+    struct wfp_verdict verdict = {.block = TRUE, .by_callout = TRUE, .looked.all = TRUE};
     wfp_ale_done *done = authorization->done;
     void *context = authorization->done_context;
     UINT64 operation = authorization->flow.key;
@@ -108,24 +241,64 @@ static void note_connect(const struct wfp_authorization *authorization)
 {
     const struct wfp_ale_connect *facts = &authorization->facts;
     const UINT8 *to = facts->remote_address;
-    const char *protocol = wfp_protocol_name(facts->protocol);
+    char word[40];
 
+    snprintf(word, sizeof(word), facts->inbound ? "accept: %s from" : "connect: %s to",
+             wfp_protocol_name(facts->protocol));
     if (facts->ip_version != 6)
-        WFP_NOTE(authorization, "connect: %s to %u.%u.%u.%u port %u", protocol, to[0], to[1], to[2], to[3],
-                 facts->remote_port);
+        WFP_NOTE(authorization, "%s %u.%u.%u.%u port %u", word, to[0], to[1], to[2], to[3], facts->remote_port);
     else
-        WFP_NOTE(authorization, "connect: %s to %x:%x:%x:%x:%x:%x:%x:%x port %u", protocol, to[0] << 8 | to[1],
-                 to[2] << 8 | to[3], to[4] << 8 | to[5], to[6] << 8 | to[7], to[8] << 8 | to[9], to[10] << 8 | to[11],
-                 to[12] << 8 | to[13], to[14] << 8 | to[15], facts->remote_port);
+        WFP_NOTE(authorization, "%s %x:%x:%x:%x:%x:%x:%x:%x port %u", word, to[0] << 8 | to[1], to[2] << 8 | to[3],
+                 to[4] << 8 | to[5], to[6] << 8 | to[7], to[8] << 8 | to[9], to[10] << 8 | to[11], to[12] << 8 | to[13],
+                 to[14] << 8 | to[15], facts->remote_port);
     WFP_NOTE(authorization, "of process %llu, endpoint %llu, from port %u", (unsigned long long)facts->process_id,
              (unsigned long long)facts->endpoint, facts->local_port);
+}
+
+static void tell_pended(const struct wfp_authorization *authorization, struct wfp_verdict *verdict,
+                        struct wfp_decision *decision)
+{
+    verdict->block = verdict->looked.all = TRUE;
+    tell(decision, verdict);
+    decision->outcome = WFP_PENDED;
+    decision->operation = authorization->flow.key;
+}
+
+/* Inbound, with a packet. Takes the caller's reference. */
+static void accept_packet(struct wfp_authorization *authorization, struct wfp_decision *decision)
+{
+    struct wfp_net_buffer *packet = authorization->packet;
+    struct wfp_verdict verdict = {.block = TRUE, .looked.all = TRUE};
+
+    if (packet == NULL) {
+        settle(authorization, &verdict, decision);
+        return;
+    }
+    wfp_net_buffer_hold(packet);
+    classify_packet(authorization, &verdict);
+    if (verdict.pends != 0) {
+        tell_pended(authorization, &verdict, decision);
+        if (atomic_fetch_sub_explicit(&authorization->outstanding, 1, memory_order_acq_rel) == 1)
+            wfp_authorization_resume(authorization);
+    } else if (!verdict.block) {
+        settle(wfp_net_buffer_decide(packet), &verdict, decision);
+        wfp_injection_over(packet);
+        (void)wfp_net_buffer_release(packet);
+    } else {
+        tell_pended(authorization, &verdict, decision);
+        wfp_injection_over(packet);
+        authorization = wfp_net_buffer_release(packet);
+        if (authorization != NULL)
+            settle(authorization, &verdict, decision);
+    }
+    wfp_net_buffer_put(packet);
 }
 
 void wfp_ale_connect(const struct wfp_ale_connect *connect, wfp_ale_done *done, void *context,
                      struct wfp_decision *decision)
 {
     struct wfp_authorization *authorization = wfp_authorization_make(connect);
-    struct wfp_verdict verdict = {.block = TRUE};
+    struct wfp_verdict verdict = {.block = TRUE, .looked.all = TRUE};
 
     tell(decision, &verdict);
     if (authorization == NULL)
@@ -138,19 +311,21 @@ void wfp_ale_connect(const struct wfp_ale_connect *connect, wfp_ale_done *done, 
     }
     if (NT_VERIFYING)
         note_connect(authorization);
+    if (connect->inbound && connect->layer_data != NULL) {
+        authorization->packet = wfp_net_buffer_make(authorization, connect->layer_data);
+        accept_packet(authorization, decision);
+        return;
+    }
     wfp_classify(&(struct wfp_request){.authorization = authorization,
                                        .layer = authorization->layer,
-                                       .direction = FWP_DIRECTION_OUTBOUND,
+                                       .direction = connect->inbound ? FWP_DIRECTION_INBOUND : FWP_DIRECTION_OUTBOUND,
                                        .layer_data = connect->layer_data},
                  &verdict);
     if (verdict.pends == 0) {
         settle(authorization, &verdict, decision);
         return;
     }
-    verdict.block = TRUE;
-    tell(decision, &verdict);
-    decision->outcome = WFP_PENDED;
-    decision->operation = authorization->flow.key;
+    tell_pended(authorization, &verdict, decision);
     if (atomic_fetch_sub_explicit(&authorization->outstanding, 1, memory_order_acq_rel) == 1)
         wfp_authorization_resume(authorization);
 }
@@ -164,8 +339,8 @@ void wfp_ale_flow_established(UINT64 id)
         return;
     if (!atomic_exchange(&flow->established, true)) {
         wfp_classify(&(struct wfp_request){.authorization = flow,
-                                           .layer = flow->layer == WFP_AUTH_CONNECT_V6 ? WFP_FLOW_ESTABLISHED_V6
-                                                                                       : WFP_FLOW_ESTABLISHED_V4,
+                                           .layer = flow->facts.ip_version == 6 ? WFP_FLOW_ESTABLISHED_V6
+                                                                                : WFP_FLOW_ESTABLISHED_V4,
                                            .has_flow = TRUE},
                      &verdict);
         if (verdict.block)
@@ -202,7 +377,7 @@ void wfp_ale_flow_packet(UINT64 id, BOOLEAN inbound, void *layer_data, struct wf
                          BOOLEAN *reauthorized)
 {
     struct wfp_authorization *flow = wfp_flow_find(id);
-    struct wfp_verdict verdict = {.block = flow == NULL};
+    struct wfp_verdict verdict = {.block = flow == NULL, .looked.all = TRUE};
 
     *reauthorized = FALSE;
     tell(decision, &verdict);
@@ -252,7 +427,7 @@ void wfp_ale_reauthorize_all(UINT32 reason, wfp_reauthorized *each, void *contex
 
         if (flow == NULL)
             continue;
-        reauthorize(flow, reason, FALSE, NULL, &decision);
+        reauthorize(flow, reason, flow->facts.inbound, NULL, &decision);
         wfp_authorization_put(flow);
         if (each != NULL)
             each(context, flows.ids[i], &decision);
@@ -263,6 +438,21 @@ void wfp_ale_reauthorize_all(UINT32 reason, wfp_reauthorized *each, void *contex
 void wfp_ale_flow_end(UINT64 id)
 {
     wfp_flow_end(id);
+}
+
+size_t wfp_layer_filters(UINT16 layer)
+{
+    unsigned index = wfp_layer_by_id(layer);
+    struct wfp_policy *policy;
+    size_t count = 0;
+
+    if (index == WFP_LAYER_COUNT)
+        return 0;
+    policy = wfp_policy_acquire(&wfp_live_layers[index]);
+    for (unsigned i = 0; policy != NULL && i < policy->level_count; i++)
+        count += policy->levels[i].live;
+    wfp_policy_release(&wfp_live_layers[index], policy);
+    return count;
 }
 
 void wfp_count(struct wfp_counts *counts)
@@ -311,6 +501,8 @@ void wfp_forget(void)
 {
     wfp_set_policy_changed(NULL, NULL);
     wfp_pend_forget();
+    wfp_net_buffer_forget();
+    wfp_injection_forget();
     wfp_endpoint_forget();
     wfp_flow_forget();
     wfp_session_forget();
@@ -330,6 +522,8 @@ void wfp_reset(void)
     nt_require_irql("wfp_reset", PASSIVE_LEVEL, PASSIVE_LEVEL);
     wfp_set_policy_changed(NULL, NULL);
     wfp_pend_reset();
+    wfp_net_buffer_abandon(NULL, "wfp_reset");
+    wfp_injection_abandon(NULL, "wfp_reset");
     wfp_endpoint_reset();
     wfp_flow_reset();
     wfp_session_close_all();

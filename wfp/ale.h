@@ -10,7 +10,7 @@
  * Pages: ALE Layers, ALE Stateful Filtering, ALE Re-authorization (win32 desktop-src/FWP),
  * Processing Classify Callouts Asynchronously, FwpsPendOperation0 (windows-driver-docs).
  *
- * Packets stay with the stack: an operation that is pended does not lose its data here (a Windows
+ * Packets stay with the stack: an outgoing operation that is pended does not lose its data here (a Windows
  * callout must clone datagrams itself). Threads: any; IRQL <= DISPATCH_LEVEL unless said otherwise.
  * classifyFn runs at DISPATCH_LEVEL by default (wfp_set_classify_irql).
  */
@@ -38,7 +38,7 @@ struct wfp_ale_connect {
     UINT32 condition_flags;       /* FWP_CONDITION_FLAG_IS_LOOPBACK ...; the engine adds IS_REAUTHORIZE */
     UINT32 interface_index;       /* 0: FWP_EMPTY */
     const FWP_BYTE_BLOB *package; /* a SID for ALE_PACKAGE_ID; NULL: FWP_EMPTY */
-    BOOLEAN inbound;  /* local is the listening program's end; layer_data must be the packet (wfp/packet.h) */
+    BOOLEAN inbound;  /* local is the listening program's end; layer_data is a struct wfp_packet (wfp/packet.h), or NULL */
     void *layer_data; /* NULL for TCP connect */
 };
 
@@ -91,6 +91,9 @@ void wfp_ale_connect(const struct wfp_ale_connect *connect, wfp_ale_done *done, 
  * wfp_ale_flow_packet reauthorizes it at once. 0: no memory. */
 UINT64 wfp_ale_adopt(const struct wfp_ale_connect *connect);
 
+/* TRUE while a filter has a condition on ALE_PACKAGE_ID: only then is it worth a host's while to find out. Any IRQL. */
+BOOLEAN wfp_package_wanted(void);
+
 /* The flow's first packet is on its way: classifies ALE_FLOW_ESTABLISHED_V4/_V6 once, with the flow handle. */
 void wfp_ale_flow_established(UINT64 flow);
 
@@ -127,6 +130,9 @@ void wfp_set_policy_changed(wfp_policy_changed *changed, void *context);
  */
 void wfp_session_give_way(HANDLE engine);
 BOOLEAN wfp_session_in_transaction(HANDLE engine);
+
+/* How many filters the layer (FWPS_LAYER_*) has now. Any IRQL <= DISPATCH_LEVEL. */
+size_t wfp_layer_filters(UINT16 layer);
 
 /* IRQL at which classifyFn is called: DISPATCH_LEVEL (default) or PASSIVE_LEVEL. */
 void wfp_set_classify_irql(KIRQL irql);

@@ -9,6 +9,7 @@
  */
 #include "wfp/answer.h"
 #include "wfp/history.h"
+#include "wfp/net_buffer.h"
 
 #include <nt/nt.h>
 
@@ -35,6 +36,13 @@ void wfp_return_check(const char *routine, KIRQL irql, unsigned locks)
     nt_put_right(irql, locks);
 }
 
+/* Inbound, nobody has a clone of it or a reference to it, and nobody sends it again. */
+static BOOLEAN is_lost(const struct wfp_authorization *authorization)
+{
+    return authorization->packet != NULL && authorization->facts.protocol != 6 &&
+           atomic_load(&authorization->packet->root->holders) == 1;
+}
+
 /* A driver that returns PERMIT has forgotten all three; that is told once. */
 static void check_pended(const struct wfp_question *question, FWPS_CLASSIFY_OUT0 *out)
 {
@@ -49,6 +57,8 @@ static void check_pended(const struct wfp_question *question, FWPS_CLASSIFY_OUT0
             violate_pend(question, "pend-right-kept",
                          "after FwpsPendOperation0 clear ACTION_WRITE, or a later callout may permit");
     }
+    if (NT_VERIFYING && is_lost(question->frame->authorization))
+        violate_pend(question, "datagram-lost", "the packet was not cloned before classifyFn returned");
     out->actionType = FWP_ACTION_BLOCK;
     out->flags |= FWPS_CLASSIFY_OUT_FLAG_ABSORB;
     out->rights &= ~(UINT32)FWPS_RIGHT_ACTION_WRITE;
@@ -65,6 +75,8 @@ void wfp_answer_check(const struct wfp_question *question, FWPS_CLASSIFY_OUT0 *o
     BOOLEAN had_right = question->had_right;
 
     wfp_return_check("classifyFn", question->irql, question->locks);
+    if (question->frame->authorization->packet != NULL)
+        wfp_net_buffer_check(question->frame->authorization->packet);
     if (out->outContext != 0 || out->filterId != 0 || out->reserved != 0)
         violate(question, "classify-out-touched", "outContext, filterId and reserved are the engine's");
     if (question->frame->pends != question->frame->slot_pends)

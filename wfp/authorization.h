@@ -20,6 +20,7 @@
 
 struct wfp_endpoint;
 struct wfp_flow_context;
+struct wfp_net_buffer;
 
 struct wfp_pend {
     struct wfp_node node; /* key: the completion context */
@@ -35,14 +36,16 @@ struct wfp_pend {
 struct wfp_authorization {
     struct wfp_node flow; /* key: id. In the flow table while a flow */
     _Atomic(UINT32) refs;
-    _Atomic(UINT32) outstanding; /* the classify, and each pend not yet completed; 0: reauthorize */
-    _Atomic(UINT64) generation;  /* of the policy it was last authorized by */
-    atomic_bool dead;            /* its endpoint is closed */
-    atomic_bool established;     /* ALE_FLOW_ESTABLISHED was indicated */
-    unsigned layer;              /* WFP_AUTH_CONNECT_V4 or _V6 */
+    _Atomic(UINT32) outstanding;   /* the classify, and each pend not yet completed; 0: reauthorize */
+    _Atomic(UINT64) generation;    /* of the policy it was last authorized by */
+    atomic_bool dead;              /* its endpoint is closed */
+    atomic_bool established;       /* ALE_FLOW_ESTABLISHED was indicated */
+    unsigned layer;                /* WFP_AUTH_CONNECT_V4 or _V6; inbound: WFP_AUTH_RECV_ACCEPT_V4 or _V6 */
+    struct wfp_net_buffer *packet; /* referenced; what it indicates, NULL: nothing (outbound) */
     struct wfp_ale_connect facts;
     FWP_BYTE_BLOB app_id; /* facts point here */
     FWP_BYTE_BLOB user;
+    FWP_BYTE_BLOB package;
     wfp_ale_done *done;
     void *done_context;
     struct wfp_pend pend;              /* of the first callout that pends; others allocate */
@@ -62,5 +65,14 @@ void wfp_authorization_put(struct wfp_authorization *authorization);
  * and calls done. Drops the operation's reference. IRQL <= DISPATCH_LEVEL.
  */
 void wfp_authorization_resume(struct wfp_authorization *authorization);
+
+/* An inbound packet can come no more (net_buffer.h): blocks it and calls done. Takes the reference. */
+void wfp_authorization_lost(struct wfp_authorization *authorization);
+
+/*
+ * Classifies an injected clone, for the packet's authorization; held: with its holder, which is taken. FALSE: not done,
+ * its endpoint is closed or there is no memory.
+ */
+BOOLEAN wfp_authorization_again(struct wfp_net_buffer *clone, BOOLEAN held);
 
 #endif

@@ -13,6 +13,7 @@
 #include "nt/leaf.h"
 #include "nt/verify/verify.h"
 #include "wfp/layer.h"
+#include "wfp/looked.h"
 #include "wfp/memory.h"
 #include "wfp/transaction.h"
 
@@ -76,12 +77,24 @@ struct wfp_callout_slot *wfp_slot_get(const GUID *key)
             slot->refs = 1;
             slot->by_key.key = hash_key(key);
             slot->by_id.key = slot->id;
+            slot->looks = wfp_promise_of(key);
             wfp_table_insert(&slots_by_key, &slot->by_key);
             wfp_table_insert(&slots_by_id, &slot->by_id);
         }
     }
     nt_leaf_unlock(&slots_lock);
     return slot;
+}
+
+void wfp_callout_looks(const GUID *key, UINT64 fields, BOOLEAN answers)
+{
+    nt_leaf_lock(&slots_lock);
+    struct wfp_callout_slot *slot = find_slot(key);
+
+    wfp_promise_keep(key, fields | WFP_LOOKS_PROMISED | (answers ? WFP_LOOKS_ANSWERS : 0));
+    if (slot != NULL)
+        atomic_store(&slot->looks, wfp_promise_of(key));
+    nt_leaf_unlock(&slots_lock);
 }
 
 void wfp_slot_put(struct wfp_callout_slot *slot)
@@ -477,6 +490,7 @@ void wfp_callout_reset(void)
         wfp_free(slot);
     }
     wfp_table_trim(&slots_by_id);
+    wfp_promises_forget();
     wfp_table_trim(&slots_by_key);
     wfp_table_trim(&callouts_by_id);
     last_id = FIRST_ID - 1;
@@ -485,6 +499,7 @@ void wfp_callout_reset(void)
 void wfp_callout_forget(void)
 {
     wfp_table_forget(&slots_by_id);
+    wfp_promises_forget();
     wfp_table_forget(&slots_by_key);
     wfp_table_forget(&callouts_by_id);
     atomic_store(&registered, 0);

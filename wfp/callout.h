@@ -26,6 +26,7 @@ struct wfp_callout_slot {
     UINT32 refs;            /* under the slots' lock */
     _Atomic(UINT64) inside; /* WFP_REGISTERED | callers inside */
     _Atomic(UINT64) flow_contexts;
+    _Atomic(UINT64) looks; /* wfp_callout_looks: fields, and the bits below */
     UINT32 version;        /* 0..3: which classifyFn type */
     PDRIVER_OBJECT driver; /* who registered it; NULL: no driver of nt/ */
     atomic_bool gone;      /* its driver was unloaded and left it registered */
@@ -33,6 +34,10 @@ struct wfp_callout_slot {
 };
 
 #define WFP_REGISTERED (1ull << 63)
+
+/* Above the fields (WFP_MAX_FIELDS). */
+#define WFP_LOOKS_PROMISED (1ull << 63)
+#define WFP_LOOKS_ANSWERS  (1ull << 62)
 
 void wfp_callout_init(void);
 

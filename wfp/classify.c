@@ -16,9 +16,9 @@
 #include "wfp/classify.h"
 #include "nt/foreign.h"
 #include "wfp/answer.h"
-#include "wfp/condition.h"
 #include "wfp/flow.h"
 #include "wfp/history.h"
+#include "wfp/looked.h"
 #include "wfp/policy.h"
 #include "wfp/verify_private.h"
 
@@ -142,6 +142,19 @@ static void raise_irql(struct walk *walk)
     walk->raised = TRUE;
 }
 
+/* What the callout's answer depends on, as the host promised (wfp_callout_looks), or who knows what. */
+static void look_by_callout(struct walk *walk, const struct wfp_callout_slot *slot, const FWPS_CLASSIFY_OUT0 *out,
+                            BOOLEAN pended)
+{
+    UINT64 looks = atomic_load_explicit(&slot->looks, memory_order_relaxed);
+    BOOLEAN answered = out->actionType == FWP_ACTION_PERMIT || out->actionType == FWP_ACTION_BLOCK;
+
+    if (pended || (looks & WFP_LOOKS_PROMISED) == 0 || (answered && (looks & WFP_LOOKS_ANSWERS) == 0))
+        walk->verdict->looked.all = TRUE;
+    else
+        wfp_look_whole(&walk->verdict->looked, walk->request->layer, looks & ~(WFP_LOOKS_PROMISED | WFP_LOOKS_ANSWERS));
+}
+
 /* TRUE: the sublayer is decided. */
 static BOOLEAN ask_callout(struct walk *walk, const struct wfp_filter *filter)
 {
@@ -153,6 +166,7 @@ static BOOLEAN ask_callout(struct walk *walk, const struct wfp_filter *filter)
 
     flow_context = wfp_flow_context(walk->request, slot);
     if ((slot->run.flags & FWP_CALLOUT_FLAG_CONDITIONAL_ON_FLOW) != 0 && flow_context == 0) {
+        walk->verdict->looked.all = TRUE;
         wfp_slot_leave(slot);
         return FALSE;
     }
@@ -174,6 +188,7 @@ static BOOLEAN ask_callout(struct walk *walk, const struct wfp_filter *filter)
     wfp_answer_check(&question, &out);
     nt_about_routine(NULL);
     walk->frame.slot = NULL;
+    look_by_callout(walk, slot, &out, walk->frame.pends != pends);
     wfp_slot_leave(slot);
     if (filter->run.action.type == FWP_ACTION_CALLOUT_INSPECTION && walk->frame.pends == pends)
         return FALSE;
@@ -222,6 +237,7 @@ static BOOLEAN ask(struct walk *walk, struct wfp_filter *filter)
     walk->verdict->by_callout = TRUE;
     if (wfp_slot_enter(filter->slot))
         return ask_callout(walk, filter);
+    walk->verdict->looked.all = TRUE; /* it may be registered at any time */
     if (NT_VERIFYING)
         miss_callout(walk, filter);
     if (type == FWP_ACTION_CALLOUT_INSPECTION)
@@ -232,52 +248,81 @@ static BOOLEAN ask(struct walk *walk, struct wfp_filter *filter)
                               : FWP_ACTION_BLOCK);
 }
 
-/* The next filter from at on, in the same sublayer, whose conditions are met; end: none. An index would go here. */
-static UINT32 next_match(const struct wfp_policy *policy, UINT32 at, UINT32 end, const FWPS_INCOMING_VALUE0 *values)
+/* The filters of one sublayer, from all levels that have some. */
+static void walk_sublayer(struct walk *walk, struct wfp_query *query, struct wfp_source *sources, unsigned count)
 {
-    while (at < end && !wfp_conditions_match(&policy->filters[at]->run, values))
-        at++;
-    return at;
+    BOOLEAN decided = FALSE;
+
+    while (!decided) {
+        unsigned best = count;
+
+        /* The smallest level last: what it finds limits what the larger ones look for. */
+        for (unsigned i = count; i-- != 0;) {
+            struct wfp_filter *limit = best == count ? NULL : sources[best].found;
+
+            if (sources[i].found == NULL)
+                sources[i].found = wfp_source_next(&sources[i], query, limit);
+            if (sources[i].found != NULL && (limit == NULL || wfp_filter_compare(sources[i].found, limit) < 0))
+                best = i;
+        }
+        if (best == count)
+            return;
+        struct wfp_filter *filter = sources[best].found;
+        sources[best].found = NULL;
+        decided = ask(walk, filter);
+    }
 }
 
-/* First place behind at's sublayer; filters of one sublayer are neighbours, so it gallops. */
-static UINT32 sublayer_end(const struct wfp_policy *policy, UINT32 at)
+/* Whether the run stands before the other in arbitration order, or is of the same sublayer (0). */
+static int compare_runs(const struct wfp_run *a, const struct wfp_run *b)
 {
-    UINT64 sublayer = policy->filters[at]->sublayer_id;
-    UINT32 inside = at;
-    UINT32 step = 1;
-    UINT32 outside = policy->count;
+    if (a->sublayer_weight != b->sublayer_weight)
+        return a->sublayer_weight > b->sublayer_weight ? -1 : 1;
+    return a->sublayer_id < b->sublayer_id ? -1 : a->sublayer_id > b->sublayer_id;
+}
 
-    while (step < policy->count - at) {
-        if (policy->filters[at + step]->sublayer_id != sublayer) {
-            outside = at + step;
-            break;
-        }
-        inside = at + step;
-        step *= 2;
-    }
-    while (outside - inside > 1) {
-        UINT32 middle = inside + (outside - inside) / 2;
+static const struct wfp_run *next_run(const struct wfp_policy *policy, const UINT32 *at)
+{
+    const struct wfp_run *next = NULL;
 
-        if (policy->filters[middle]->sublayer_id == sublayer)
-            inside = middle;
-        else
-            outside = middle;
+    for (unsigned i = 0; i < policy->level_count; i++) {
+        const struct wfp_segment *segment = policy->levels[i].segment;
+
+        if (at[i] < segment->run_count && (next == NULL || compare_runs(&segment->runs[at[i]], next) < 0))
+            next = &segment->runs[at[i]];
     }
-    return outside;
+    return next;
+}
+
+/* Without the right only a callout's veto counts: sublayers of plain filters are left out. */
+static BOOLEAN counts(const struct walk *walk, const struct wfp_source *sources, unsigned count)
+{
+    BOOLEAN has_callouts = FALSE;
+
+    for (unsigned i = 0; i < count; i++)
+        has_callouts = has_callouts || sources[i].run->has_callouts;
+    return has_callouts || (walk->rights & FWPS_RIGHT_ACTION_WRITE) != 0 || NT_VERIFYING;
 }
 
 static void walk_policy(struct walk *walk, const struct wfp_policy *policy)
 {
-    UINT32 at = 0;
+    struct wfp_query query = {
+        .values = walk->indication->values, .looked = &walk->verdict->looked, .layer = walk->request->layer};
+    struct wfp_source sources[WFP_LEVELS];
+    UINT32 at[WFP_LEVELS] = {0};
+    const struct wfp_run *run;
 
-    while (at < policy->count) {
-        UINT32 end = sublayer_end(policy, at);
-        BOOLEAN decided = FALSE;
+    while ((run = next_run(policy, at)) != NULL) {
+        unsigned count = 0;
 
-        while (!decided && (at = next_match(policy, at, end, walk->indication->values)) < end)
-            decided = ask(walk, policy->filters[at++]);
-        at = end;
+        for (unsigned i = 0; i < policy->level_count; i++) {
+            const struct wfp_segment *segment = policy->levels[i].segment;
+
+            if (at[i] < segment->run_count && compare_runs(&segment->runs[at[i]], run) == 0)
+                wfp_source_begin(&sources[count++], &policy->levels[i], &segment->runs[at[i]++]);
+        }
+        if (counts(walk, sources, count))
+            walk_sublayer(walk, &query, sources, count);
     }
 }
 
@@ -334,13 +379,13 @@ void wfp_classify(const struct wfp_request *request, struct wfp_verdict *verdict
     policy = wfp_policy_acquire(live);
     if (policy == NULL) {
         wfp_policy_release(live, policy);
-        return;
+        return; /* nothing was looked at */
     }
     verdict->generation = policy->generation;
     walk.indication = wfp_indication_begin(&spare, request);
     if (walk.indication == NULL) {
         wfp_policy_release(live, policy);
-        verdict->block = TRUE;
+        verdict->block = verdict->looked.all = TRUE;
         return;
     }
     if (NT_VERIFYING)

@@ -43,6 +43,7 @@ struct wfp_verdict {
     UINT64 filter_id;   /* 0: none decided */
     UINT64 generation;  /* of the policy used */
     UINT32 pends;
+    struct wfp_looked looked;
 };
 
 /* Out of memory: blocked, filter_id 0. IRQL <= DISPATCH_LEVEL. */

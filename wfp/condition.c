@@ -317,7 +317,7 @@ static BOOLEAN match_plain(FWP_MATCH_TYPE match, const FWP_VALUE0 *value, const 
     }
 }
 
-static BOOLEAN match(const FWPS_FILTER_CONDITION0 *condition, const FWP_VALUE0 *value)
+BOOLEAN wfp_condition_met(const FWPS_FILTER_CONDITION0 *condition, const FWP_VALUE0 *value)
 {
     const FWP_CONDITION_VALUE0 *wanted = &condition->conditionValue;
     BOOLEAN inside;
@@ -350,11 +350,63 @@ BOOLEAN wfp_conditions_match(const FWPS_FILTER3 *filter, const FWPS_INCOMING_VAL
         BOOLEAN met = FALSE;
 
         for (; i < filter->numFilterConditions && filter->filterCondition[i].fieldId == field; i++)
-            met = met || match(&filter->filterCondition[i], &values[field].value);
+            met = met || wfp_condition_met(&filter->filterCondition[i], &values[field].value);
         if (!met)
             return FALSE;
     }
     return TRUE;
+}
+
+static struct wfp_span mask_span(wfp_number address, wfp_number mask, unsigned width)
+{
+    return (struct wfp_span){address & mask, (address & mask) | (~mask & wfp_number_most(width))};
+}
+
+/* Of a comparison with one number. */
+static BOOLEAN compared_span(FWP_MATCH_TYPE match, wfp_number number, unsigned width, struct wfp_span *span)
+{
+    wfp_number most = wfp_number_most(width);
+
+    switch (match) {
+    case FWP_MATCH_EQUAL:
+        *span = (struct wfp_span){number, number};
+        return TRUE;
+    case FWP_MATCH_GREATER:
+        *span = (struct wfp_span){number + 1, most};
+        return number != most;
+    case FWP_MATCH_GREATER_OR_EQUAL:
+        *span = (struct wfp_span){number, most};
+        return TRUE;
+    case FWP_MATCH_LESS:
+        *span = (struct wfp_span){0, number - 1};
+        return number != 0;
+    case FWP_MATCH_LESS_OR_EQUAL:
+        *span = (struct wfp_span){0, number};
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+BOOLEAN wfp_condition_span(const FWPS_FILTER_CONDITION0 *condition, unsigned width, struct wfp_span *span)
+{
+    const FWP_CONDITION_VALUE0 *wanted = &condition->conditionValue;
+    wfp_number number;
+
+    switch (wanted->type) {
+    case FWP_V4_ADDR_MASK:
+        *span = mask_span(wanted->v4AddrMask->addr, wanted->v4AddrMask->mask, 32);
+        return condition->matchType == FWP_MATCH_EQUAL;
+    case FWP_V6_ADDR_MASK:
+        number = wanted->v6AddrMask->prefixLength == 0 ? 0 : ~(wfp_number)0 << (128 - wanted->v6AddrMask->prefixLength);
+        *span = mask_span(wfp_number_bytes(wanted->v6AddrMask->addr), number, 128);
+        return condition->matchType == FWP_MATCH_EQUAL;
+    case FWP_RANGE_TYPE:
+        return wfp_value_number(&wanted->rangeValue->valueLow, &span->low) &&
+               wfp_value_number(&wanted->rangeValue->valueHigh, &span->high);
+    default:
+        return wfp_value_number(as_value(wanted), &number) && compared_span(condition->matchType, number, width, span);
+    }
 }
 
 unsigned wfp_condition_narrowness(const FWPS_FILTER_CONDITION0 *condition)

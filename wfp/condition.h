@@ -14,6 +14,7 @@
 
 #include "wfp/layer.h"
 #include "wfp/memory.h"
+#include "wfp/number.h"
 
 #include <fwpstypes.h>
 
@@ -25,6 +26,12 @@ void wfp_condition_copy(struct wfp_arena *arena, const FWP_CONDITION_VALUE0 *sou
 
 /* All conditions of filter (sorted by fieldId) against the layer's values. Any IRQL, no lock. */
 BOOLEAN wfp_conditions_match(const FWPS_FILTER3 *filter, const FWPS_INCOMING_VALUE0 *values);
+
+/* One condition against its field's value. */
+BOOLEAN wfp_condition_met(const FWPS_FILTER_CONDITION0 *condition, const FWP_VALUE0 *value);
+
+/* The numbers of width bits that meet the condition; FALSE: they are not one span. */
+BOOLEAN wfp_condition_span(const FWPS_FILTER_CONDITION0 *condition, unsigned width, struct wfp_span *span);
 
 /* How narrow one condition is: 0 (anything) to 255 (one value). For automatic weights. */
 unsigned wfp_condition_narrowness(const FWPS_FILTER_CONDITION0 *condition);

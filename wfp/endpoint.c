@@ -128,7 +128,7 @@ void wfp_ale_endpoint_closed(UINT64 key)
         return;
     struct wfp_request request = {
         .authorization = endpoint->latest,
-        .layer = endpoint->latest->layer == WFP_AUTH_CONNECT_V6 ? WFP_ENDPOINT_CLOSURE_V6 : WFP_ENDPOINT_CLOSURE_V4,
+        .layer = endpoint->latest->facts.ip_version == 6 ? WFP_ENDPOINT_CLOSURE_V6 : WFP_ENDPOINT_CLOSURE_V4,
     };
     wfp_classify(&request, &verdict);
     end_members(endpoint);

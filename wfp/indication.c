@@ -8,6 +8,7 @@
 #include "nt/verify/trap_page.h"
 #include "nt/verify/verify.h"
 #include "wfp/memory.h"
+#include "wfp/net_buffer.h"
 #include "wfp/token.h"
 #include "wfp/verify_private.h"
 
@@ -41,6 +42,8 @@
                        FWPS_FIELD_##layer##_IP_REMOTE_PORT == REMOTE_PORT,                                             \
                    #layer)
 
+SAME_PLACES(ALE_AUTH_RECV_ACCEPT_V4);
+SAME_PLACES(ALE_AUTH_RECV_ACCEPT_V6);
 SAME_PLACES(ALE_AUTH_CONNECT_V4);
 SAME_PLACES(ALE_AUTH_CONNECT_V6);
 SAME_PLACES(ALE_FLOW_ESTABLISHED_V4);
@@ -100,18 +103,41 @@ static size_t user_bytes(const struct wfp_ale_connect *facts)
     return facts->user == NULL ? 0 : (facts->user->size + 15) & ~(size_t)15;
 }
 
-size_t wfp_indication_bytes(const struct wfp_ale_connect *facts)
+static size_t package_bytes(const struct wfp_ale_connect *facts)
 {
-    return user_bytes(facts) + (facts->app_id == NULL ? 0 : facts->app_id->size);
+    return facts->package == NULL ? 0 : (facts->package->size + 15) & ~(size_t)15;
 }
 
-/* App id, process path and token: copies whose bytes go with this classify. */
-static BOOLEAN set_blobs(struct wfp_indication *to, const struct wfp_ale_connect *facts, UINT8 *room)
+static unsigned package_field(unsigned layer)
 {
-    size_t user_size = user_bytes(facts);
+    switch (layer) {
+    case WFP_AUTH_RECV_ACCEPT_V4:
+    case WFP_AUTH_RECV_ACCEPT_V6:
+        return FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_ALE_PACKAGE_ID;
+    case WFP_AUTH_CONNECT_V4:
+    case WFP_AUTH_CONNECT_V6:
+        return FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_PACKAGE_ID;
+    case WFP_FLOW_ESTABLISHED_V4:
+    case WFP_FLOW_ESTABLISHED_V6:
+        return FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_ALE_PACKAGE_ID;
+    default:
+        return FWPS_FIELD_ALE_ENDPOINT_CLOSURE_V4_ALE_PACKAGE_ID;
+    }
+}
+
+size_t wfp_indication_bytes(const struct wfp_ale_connect *facts)
+{
+    return user_bytes(facts) + package_bytes(facts) + (facts->app_id == NULL ? 0 : facts->app_id->size);
+}
+
+/* App id, process path, token and package: copies whose bytes go with this classify. */
+static BOOLEAN set_blobs(struct wfp_indication *to, const struct wfp_request *request, UINT8 *room)
+{
+    const struct wfp_ale_connect *facts = &request->authorization->facts;
+    size_t user_size = user_bytes(facts), package_size = package_bytes(facts);
     size_t app_size = facts->app_id == NULL ? 0 : facts->app_id->size;
 
-    to->byte_count = user_size + app_size;
+    to->byte_count = user_size + package_size + app_size;
     to->bytes = to->inline_bytes;
     if (to->byte_count > WFP_INLINE_BYTES) {
         to->bytes = room != NULL ? room : wfp_alloc(to->byte_count);
@@ -125,10 +151,17 @@ static BOOLEAN set_blobs(struct wfp_indication *to, const struct wfp_ale_connect
         to->values[USER_ID].value.type = FWP_TOKEN_ACCESS_INFORMATION_TYPE;
         to->values[USER_ID].value.tokenAccessInformation = &to->user;
     }
+    if (package_size != 0) {
+        FWPS_INCOMING_VALUE0 *package = &to->values[package_field(request->layer)];
+
+        memcpy(to->bytes + user_size, facts->package->data, facts->package->size);
+        package->value.type = FWP_SID;
+        package->value.sid = (SID *)(void *)(to->bytes + user_size);
+    }
     if (app_size != 0) {
-        memcpy(to->bytes + user_size, facts->app_id->data, app_size);
+        memcpy(to->bytes + user_size + package_size, facts->app_id->data, app_size);
         to->app_id.size = (UINT32)app_size;
-        to->app_id.data = to->bytes + user_size;
+        to->app_id.data = to->bytes + user_size + package_size;
         to->path = to->app_id;
         to->values[APP_ID].value.type = FWP_BYTE_BLOB_TYPE;
         to->values[APP_ID].value.byteBlob = &to->app_id;
@@ -190,6 +223,12 @@ static void set_metadata(struct wfp_indication *to, const struct wfp_request *re
     }
     metadata->currentMetadataValues |= FWPS_METADATA_FIELD_PACKET_DIRECTION;
     metadata->packetDirection = request->direction;
+    if (request->packet != NULL) {
+        metadata->currentMetadataValues |=
+            FWPS_METADATA_FIELD_IP_HEADER_SIZE | FWPS_METADATA_FIELD_TRANSPORT_HEADER_SIZE;
+        metadata->ipHeaderSize = request->packet->ip_header_size;
+        metadata->transportHeaderSize = request->packet->headers - request->packet->ip_header_size;
+    }
 }
 
 static void set_layer_fields(struct wfp_indication *to, const struct wfp_request *request, UINT32 flags)
@@ -198,6 +237,16 @@ static void set_layer_fields(struct wfp_indication *to, const struct wfp_request
     UINT8 remote_type = address_type(facts->ip_version, facts->remote_address);
 
     switch (request->layer) {
+    case WFP_AUTH_RECV_ACCEPT_V4:
+    case WFP_AUTH_RECV_ACCEPT_V6:
+        set32(to, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS, flags);
+        set32(to, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_REAUTHORIZE_REASON, request->reason);
+        set32(to, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_COMPARTMENT_ID, COMPARTMENT);
+        if (facts->interface_index != 0) {
+            set32(to, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_INTERFACE_INDEX, facts->interface_index);
+            set32(to, FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_ARRIVAL_INTERFACE_INDEX, facts->interface_index);
+        }
+        break;
     case WFP_AUTH_CONNECT_V4:
     case WFP_AUTH_CONNECT_V6:
         set8(to, FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_DESTINATION_ADDRESS_TYPE, remote_type);
@@ -210,7 +259,8 @@ static void set_layer_fields(struct wfp_indication *to, const struct wfp_request
     case WFP_FLOW_ESTABLISHED_V4:
     case WFP_FLOW_ESTABLISHED_V6:
         set8(to, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_IP_DESTINATION_ADDRESS_TYPE, remote_type);
-        set32(to, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_DIRECTION, FWP_DIRECTION_OUTBOUND);
+        set32(to, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_DIRECTION,
+              facts->inbound ? FWP_DIRECTION_INBOUND : FWP_DIRECTION_OUTBOUND);
         set32(to, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_FLAGS, flags);
         set32(to, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_COMPARTMENT_ID, COMPARTMENT);
         break;
@@ -229,7 +279,7 @@ BOOLEAN wfp_indication_build(struct wfp_indication *to, const struct wfp_request
 
     memset(to, 0, offsetof(struct wfp_indication, bytes));
     to->trapped = FALSE;
-    if (!set_blobs(to, facts, bytes))
+    if (!set_blobs(to, request, bytes))
         return FALSE;
     if (NT_VERIFYING)
         trap_metadata(&to->metadata);

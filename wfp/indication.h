@@ -3,9 +3,9 @@
  * indication.h - what one classify shows: fixed values and metadata, built afresh and poisoned afterwards.
  *
  * Which metadata is present: Metadata Fields at Each Filtering Layer (windows-driver-docs). FLOW_HANDLE
- * is given only when the flow exists. IPv4 addresses and ports are in host byte order.
- * The user appears as FWP_TOKEN_ACCESS_INFORMATION_TYPE. No interface LUIDs, profiles or packages here:
- * those fields are FWP_EMPTY. COMPARTMENT_ID is 1.
+ * is given only when the flow exists, header sizes only with a packet. IPv4 addresses and ports are in host byte order.
+ * The user appears as FWP_TOKEN_ACCESS_INFORMATION_TYPE. No interface LUIDs or profiles here: those fields are
+ * FWP_EMPTY. COMPARTMENT_ID is 1.
  *
  * Callers keep it on their stack. Any IRQL; allocates only for long app ids and tokens.
  */
@@ -14,7 +14,7 @@
 
 #include "wfp/authorization.h"
 
-#define WFP_INLINE_BYTES 512
+#define WFP_INLINE_BYTES 1536 /* a token with the groups of a service, and a path */
 
 /* What is indicated. */
 struct wfp_request {
@@ -24,6 +24,7 @@ struct wfp_request {
     FWP_DIRECTION direction;
     BOOLEAN has_flow;
     void *layer_data;
+    const struct wfp_net_buffer *packet; /* layer_data is its list; NULL: it is not a net buffer list */
 };
 
 struct wfp_indication {

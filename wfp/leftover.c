@@ -12,6 +12,7 @@
 #include "nt/verify/verify.h"
 #include "wfp/filter.h"
 #include "wfp/flow.h"
+#include "wfp/injection.h"
 #include "wfp/pend.h"
 #include "wfp/transaction.h"
 
@@ -169,6 +170,8 @@ void wfp_driver_gone(PDRIVER_OBJECT driver)
     collect(wfp_pend_table(), find_pend, &found);
     for (size_t i = 0; i < found.count; i++)
         wfp_pend_abandon(found.keys[i], "DriverUnload");
+    wfp_net_buffer_abandon(driver, "DriverUnload");
+    wfp_injection_abandon(driver, "DriverUnload");
     collect(wfp_slot_table(), find_slot, &found);
     for (size_t i = 0; i < found.count; i++) {
         wfp_flow_abandon((UINT32)found.keys[i]);

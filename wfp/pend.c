@@ -129,7 +129,7 @@ static void check_manner(const struct wfp_frame *frame)
     if (!frame->had_right && frame->pends == 0)
         violate_pend(frame, "action-without-right",
                      "ACTION_WRITE is not there: somebody else has decided, and there is nothing to hold");
-    if (frame->authorization->facts.protocol != 6)
+    if (frame->authorization->facts.protocol != 6 && !frame->authorization->facts.inbound)
         violate_pend(frame, "datagram-lost",
                      "on Windows the datagram is thrown away, unless the driver cloned it before and injects the "
                      "clone later");

@@ -17,6 +17,11 @@
 #define POINTER (READER - 1)
 #define CURRENT ((INT64)1 << 40)
 
+/* Filters of the smallest level, which each commit makes anew, and of the middle one. */
+#define SMALL  32u
+#define MIDDLE 2048u
+static UINT32 small = SMALL, middle = MIDDLE;
+
 static struct wfp_policy *policy_of(UINT64 word)
 {
     return (struct wfp_policy *)(uintptr_t)(word & POINTER);
@@ -62,60 +67,219 @@ void wfp_policy_release(struct wfp_live_layer *layer, struct wfp_policy *policy)
     unhold(policy, 1);
 }
 
-/* Arbitration order: sublayers by weight, then filters by weight, high to low; older first among equals. */
-static int compare(const struct wfp_filter *a, const struct wfp_filter *b)
-{
-    if (a->run.subLayerWeight != b->run.subLayerWeight)
-        return a->run.subLayerWeight > b->run.subLayerWeight ? -1 : 1;
-    if (a->sublayer_id != b->sublayer_id)
-        return a->sublayer_id < b->sublayer_id ? -1 : 1;
-    if (a->weight != b->weight)
-        return a->weight > b->weight ? -1 : 1;
-    return a->run.filterId < b->run.filterId ? -1 : a->run.filterId > b->run.filterId;
-}
-
 static int compare_links(const void *a, const void *b)
 {
-    return compare(*(struct wfp_filter *const *)a, *(struct wfp_filter *const *)b);
+    return wfp_filter_compare(*(struct wfp_filter *const *)a, *(struct wfp_filter *const *)b);
 }
 
-struct wfp_policy *wfp_policy_build(struct wfp_live_layer *layer, struct wfp_filter **added, UINT32 count,
-                                    BOOLEAN certain, BOOLEAN *built)
+static size_t word_count(const struct wfp_level *level)
 {
-    struct wfp_policy *old = policy_of(atomic_load_explicit(&layer->current, memory_order_relaxed));
-    struct wfp_policy *policy;
-    UINT32 old_count = old == NULL ? 0 : old->count;
-    UINT32 kept = 0;
-    UINT32 next = 0;
+    return ((size_t)level->segment->count + 63) / 64;
+}
 
-    for (UINT32 i = 0; i < old_count; i++)
-        kept += !old->filters[i]->object.deleted;
-    *built = TRUE;
-    if (kept + count == 0)
+void wfp_policy_set_steps(UINT32 small_count, UINT32 middle_count)
+{
+    small = small_count != 0 ? small_count : SMALL;
+    middle = middle_count != 0 ? middle_count : MIDDLE;
+}
+
+/* What the successor keeps of one level of the old policy. */
+struct kept {
+    struct wfp_level level; /* of the old policy; live as it will be */
+    UINT64 *bits;           /* in the new policy, if it stays a level there */
+    BOOLEAN merged;
+    BOOLEAN changed;
+};
+
+struct plan {
+    struct kept kept[WFP_LEVELS];
+    unsigned count;
+    struct wfp_policy_change *change;
+};
+
+/* The level that the filter is in. */
+static struct kept *level_of(struct plan *plan, const struct wfp_filter *filter)
+{
+    unsigned i = 0;
+
+    while (filter->place >= plan->kept[i].level.segment->count ||
+           plan->kept[i].level.segment->filters[filter->place] != filter ||
+           !wfp_level_has(&plan->kept[i].level, filter->place))
+        i++;
+    return &plan->kept[i];
+}
+
+/* Sizes below a step are one kind: there is one level of each. */
+static unsigned kind_of(UINT32 count)
+{
+    return count <= small ? 0 : count <= middle ? 1 : 2;
+}
+
+/* Which levels the added filters take with them: those no larger in kind, and those that are mostly gaps. */
+static void choose_merged(struct plan *plan)
+{
+    UINT32 total = plan->change->added_count;
+
+    for (unsigned i = plan->count; total != 0 && i-- != 0;) {
+        struct kept *kept = &plan->kept[i];
+
+        if (kind_of(kept->level.live) <= kind_of(total) || kept->level.live < kept->level.segment->count / 2) {
+            kept->merged = TRUE;
+            total += kept->level.live;
+        }
+    }
+}
+
+static void make_plan(struct plan *plan, const struct wfp_policy *old, struct wfp_policy_change *change)
+{
+    plan->change = change;
+    for (unsigned i = 0; old != NULL && i < old->level_count; i++)
+        plan->kept[plan->count++] = (struct kept){.level = old->levels[i]};
+    for (struct wfp_filter *filter = change->deleted; filter != NULL; filter = filter->retired_next) {
+        struct kept *kept = level_of(plan, filter);
+
+        kept->level.live--;
+        kept->changed = TRUE;
+    }
+    choose_merged(plan);
+}
+
+static BOOLEAN stays(const struct kept *kept)
+{
+    return !kept->merged && kept->level.live != 0;
+}
+
+/* All filters of the level that are not deleted, behind those in to, both in order: merged in place from the end. */
+static UINT32 merge_level(struct wfp_filter **to, UINT32 count, const struct wfp_level *level)
+{
+    UINT32 at = count + level->live;
+    UINT32 total = at;
+
+    for (UINT32 place = level->segment->count; place-- != 0;) {
+        struct wfp_filter *filter = level->segment->filters[place];
+
+        if (!wfp_level_has(level, place) || filter->object.deleted)
+            continue;
+        while (count != 0 && wfp_filter_compare(to[count - 1], filter) > 0)
+            to[--at] = to[--count];
+        to[--at] = filter;
+    }
+    return total;
+}
+
+/* The added filters and the merged levels as one segment. NULL: no memory. */
+static struct wfp_segment *build_segment(struct plan *plan)
+{
+    UINT32 total = plan->change->added_count;
+    UINT32 count = total;
+    struct wfp_filter **all;
+    struct wfp_segment *segment;
+
+    for (unsigned i = 0; i < plan->count; i++)
+        total += plan->kept[i].merged ? plan->kept[i].level.live : 0;
+    all = wfp_alloc(total * sizeof(all[0]));
+    if (all == NULL)
         return NULL;
-    size_t size = sizeof(*policy) + (kept + count) * sizeof(policy->filters[0]);
-    policy = wfp_alloc(size);
+    memcpy(all, plan->change->added, count * sizeof(all[0]));
+    qsort(all, count, sizeof(all[0]), compare_links);
+    for (unsigned i = 0; i < plan->count; i++)
+        if (plan->kept[i].merged)
+            count = merge_level(all, count, &plan->kept[i].level);
+    segment = wfp_segment_build(all, total);
+    wfp_free(all);
+    return segment;
+}
+
+static struct wfp_policy *get_memory(size_t words, BOOLEAN certain)
+{
+    size_t size = sizeof(struct wfp_policy) + words * sizeof(UINT64);
+    struct wfp_policy *policy = wfp_alloc(size);
+
     if (policy == NULL && certain) {
         policy = calloc(1, size);
         if (policy != NULL)
             policy->from_heap = TRUE;
     }
+    return policy;
+}
+
+/* A level goes over as it is, or with bits for what it still has. */
+static UINT64 *keep_level(struct wfp_policy *policy, struct kept *kept, UINT64 *bits)
+{
+    struct wfp_level *level = &policy->levels[policy->level_count++];
+    size_t words = word_count(&kept->level);
+
+    *level = kept->level;
+    atomic_fetch_add_explicit(&level->segment->refs, 1, memory_order_relaxed);
+    if (kept->level.kept == NULL && !kept->changed)
+        return bits;
+    if (kept->level.kept != NULL)
+        memcpy(bits, kept->level.kept, words * sizeof(bits[0]));
+    else
+        memset(bits, 0xff, words * sizeof(bits[0]));
+    kept->bits = bits;
+    level->kept = bits;
+    return bits + words;
+}
+
+static void add_level(struct wfp_policy *policy, struct wfp_segment *segment)
+{
+    unsigned at = policy->level_count++;
+
+    for (; at != 0 && policy->levels[at - 1].segment->count < segment->count; at--)
+        policy->levels[at] = policy->levels[at - 1];
+    policy->levels[at] = (struct wfp_level){segment, segment->count, NULL};
+}
+
+struct wfp_policy *wfp_policy_build(struct wfp_live_layer *layer, struct wfp_policy_change *change, BOOLEAN certain,
+                                    BOOLEAN *built)
+{
+    struct plan plan = {0};
+    struct wfp_segment *segment = NULL;
+    struct wfp_policy *policy;
+    unsigned levels = change->added_count != 0;
+    size_t words = 0;
+
+    make_plan(&plan, policy_of(atomic_load_explicit(&layer->current, memory_order_relaxed)), change);
+    for (unsigned i = 0; i < plan.count; i++) {
+        words += stays(&plan.kept[i]) ? word_count(&plan.kept[i].level) : 0;
+        levels += stays(&plan.kept[i]);
+    }
+    *built = TRUE;
+    if (levels == 0)
+        return NULL;
+    if (change->added_count != 0)
+        segment = build_segment(&plan);
+    policy = segment == NULL && change->added_count != 0 ? NULL : get_memory(words, certain);
     if (policy == NULL) {
+        if (segment != NULL)
+            wfp_segment_put(segment);
         *built = FALSE;
         return NULL;
     }
-    if (count != 0)
-        qsort(added, count, sizeof(added[0]), compare_links);
-    for (UINT32 i = 0; i < old_count; i++) {
-        if (old->filters[i]->object.deleted)
-            continue;
-        while (next < count && compare(added[next], old->filters[i]) < 0)
-            policy->filters[policy->count++] = added[next++];
-        policy->filters[policy->count++] = old->filters[i];
+    UINT64 *bits = (UINT64 *)(policy + 1);
+    for (unsigned i = 0; i < plan.count; i++)
+        if (stays(&plan.kept[i]))
+            bits = keep_level(policy, &plan.kept[i], bits);
+    for (struct wfp_filter *filter = change->deleted; filter != NULL; filter = filter->retired_next) {
+        struct kept *kept = level_of(&plan, filter);
+
+        if (kept->bits != NULL)
+            kept->bits[filter->place / 64] &= ~(1ull << filter->place % 64);
     }
-    while (next < count)
-        policy->filters[policy->count++] = added[next++];
+    if (segment != NULL)
+        add_level(policy, segment);
     return policy;
+}
+
+/* Only writers read places, so that it may be done while others classify. */
+static void number_places(struct wfp_segment *segment)
+{
+    if (segment->numbered)
+        return;
+    for (UINT32 i = 0; i < segment->count; i++)
+        segment->filters[i]->place = i;
+    segment->numbered = TRUE;
 }
 
 void wfp_policy_swap(struct wfp_live_layer *layer, struct wfp_policy *policy, UINT64 generation,
@@ -125,6 +289,9 @@ void wfp_policy_swap(struct wfp_live_layer *layer, struct wfp_policy *policy, UI
     UINT64 word;
 
     if (policy != NULL) {
+        for (unsigned i = 0; i < policy->level_count; i++)
+            if (policy->levels[i].kept == NULL)
+                number_places(policy->levels[i].segment);
         policy->generation = generation;
         atomic_store_explicit(&policy->held, CURRENT + (old != NULL), memory_order_relaxed);
     }
@@ -143,6 +310,8 @@ void wfp_policy_swap(struct wfp_live_layer *layer, struct wfp_policy *policy, UI
 
 void wfp_policy_drop(struct wfp_policy *policy)
 {
+    for (unsigned i = 0; policy != NULL && i < policy->level_count; i++)
+        wfp_segment_put(policy->levels[i].segment);
     if (policy != NULL && policy->from_heap)
         free(policy);
     else

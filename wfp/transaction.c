@@ -36,8 +36,8 @@ static struct wfp_filter *filter_of(struct wfp_object *object)
  * policy here, where the management API answers from the start. */
 static BOOLEAN is_enforced(const struct wfp_object *object)
 {
-    return object->kind == WFP_FILTER && (CONTAINING_RECORD(object, const struct wfp_filter, object)->template->flags &
-                                          FWPM_FILTER_FLAG_BOOTTIME) == 0;
+    return object->kind == WFP_FILTER &&
+           (CONTAINING_RECORD(object, const struct wfp_filter, object)->flags & FWPM_FILTER_FLAG_BOOTTIME) == 0;
 }
 
 static void touch(struct wfp_object *object)
@@ -140,34 +140,41 @@ void wfp_transaction_forget(void)
 
 struct layer_change {
     BOOLEAN changed;
-    UINT32 added_count;
-    struct wfp_filter **added;
+    struct wfp_policy_change change;
     struct wfp_policy *policy;
-    struct wfp_filter *retired;
 };
 
-/* Counts, then collects, the filters that each layer gained; a filter added and deleted never was. */
+/*
+ * Counts, then collects, the filters that each layer gained and lost; a filter added and deleted never was. The lost
+ * ones are freed with the layer's old policy.
+ */
 static NTSTATUS collect(struct layer_change *changes)
 {
     for (struct wfp_object *object = touched; object != NULL; object = object->older) {
         if (!is_enforced(object) || (object->added && object->deleted))
             continue;
         changes[filter_of(object)->layer].changed = TRUE;
-        changes[filter_of(object)->layer].added_count += object->added;
+        changes[filter_of(object)->layer].change.added_count += object->added;
     }
     for (unsigned i = 0; i < WFP_LAYER_COUNT; i++) {
-        if (changes[i].added_count == 0)
+        struct wfp_policy_change *change = &changes[i].change;
+
+        if (change->added_count == 0)
             continue;
-        changes[i].added = wfp_alloc(changes[i].added_count * sizeof(changes[i].added[0]));
-        if (changes[i].added == NULL)
+        change->added = wfp_alloc(change->added_count * sizeof(change->added[0]));
+        if (change->added == NULL)
             return STATUS_INSUFFICIENT_RESOURCES;
-        changes[i].added_count = 0;
+        change->added_count = 0;
     }
     for (struct wfp_object *object = touched; object != NULL; object = object->older) {
-        if (is_enforced(object) && object->added && !object->deleted) {
-            struct layer_change *change = &changes[filter_of(object)->layer];
-
+        if (!is_enforced(object) || (object->added && object->deleted))
+            continue;
+        struct wfp_policy_change *change = &changes[filter_of(object)->layer].change;
+        if (object->added) {
             change->added[change->added_count++] = filter_of(object);
+        } else {
+            filter_of(object)->retired_next = change->deleted;
+            change->deleted = filter_of(object);
         }
     }
     return STATUS_SUCCESS;
@@ -179,20 +186,8 @@ static NTSTATUS build(struct layer_change *changes, BOOLEAN certain)
 
     for (unsigned i = 0; i < WFP_LAYER_COUNT && built; i++)
         if (changes[i].changed)
-            changes[i].policy =
-                wfp_policy_build(&wfp_live_layers[i], changes[i].added, changes[i].added_count, certain, &built);
+            changes[i].policy = wfp_policy_build(&wfp_live_layers[i], &changes[i].change, certain, &built);
     return built ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
-}
-
-/* Gives each changed layer the live filters that it lost: they are freed with its old policy. */
-static void retire(struct layer_change *changes)
-{
-    for (struct wfp_object *object = touched; object != NULL; object = object->older) {
-        if (is_enforced(object) && object->deleted && !object->added) {
-            filter_of(object)->retired_next = changes[filter_of(object)->layer].retired;
-            changes[filter_of(object)->layer].retired = filter_of(object);
-        }
-    }
 }
 
 /* Ends the list: nothing can fail any more. */
@@ -219,13 +214,12 @@ static void publish(struct layer_change *changes, struct wfp_changes *told)
 {
     struct wfp_policy *old[WFP_LAYER_COUNT];
 
-    retire(changes);
     for (unsigned i = 0; i < WFP_LAYER_COUNT; i++) {
         if (!changes[i].changed)
             continue;
         told->generation[i] = atomic_load_explicit(&wfp_live_layers[i].generation, memory_order_relaxed) + 1;
         old[i] = wfp_policy_acquire(&wfp_live_layers[i]);
-        wfp_policy_swap(&wfp_live_layers[i], changes[i].policy, told->generation[i], changes[i].retired);
+        wfp_policy_swap(&wfp_live_layers[i], changes[i].policy, told->generation[i], changes[i].change.deleted);
     }
     settle();
     for (unsigned i = 0; i < WFP_LAYER_COUNT; i++)
@@ -243,7 +237,7 @@ NTSTATUS wfp_transaction_commit(BOOLEAN certain, struct wfp_changes *told)
     if (NT_SUCCESS(status))
         status = build(changes, certain);
     for (unsigned i = 0; i < WFP_LAYER_COUNT; i++) {
-        wfp_free(changes[i].added);
+        wfp_free(changes[i].change.added);
         if (!NT_SUCCESS(status))
             wfp_policy_drop(changes[i].policy);
     }

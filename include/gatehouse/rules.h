@@ -93,7 +93,8 @@ struct gatehouse_rule {
     uint8_t place;
     uint8_t reserved[3];
     uint64_t lifetime_ms; /* UNTIL_TIME in an image that is loaded: 1 or more. Else 0 */
-    uint64_t ends;        /* UNTIL_TIME, given back and kept: system time. 0 in an image that is loaded */
+    uint64_t ends;        /* UNTIL_TIME, given back and kept: system time; UNTIL_EXIT, kept: when it ended, 0: it has
+                             not. 0 in an image that is loaded */
     uint64_t added;       /* system time; 0 in an image that is loaded */
     uint32_t line;        /* in its file; 0: none */
     uint32_t reserved2;
@@ -174,7 +175,8 @@ struct gatehouse_rules_piece {
 /*
  * In the filter engine each rule is one filter at each layer it applies to, with this key: so that whoever counts hits
  * by filter key counts them for the rule, over reloads and restarts. Data1 0x6b1f5d0e, Data2 0x3c1a, Data3 0x8000 |
- * enum gatehouse_rule_layer, Data4 the rule's id, highest byte first.
+ * enum gatehouse_rule_layer, Data4 the rule's id, highest byte first. A rule that names programs by path and by SHA-256
+ * has a second filter for the latter, with GATEHOUSE_RULE_KEY_SECOND in Data3: its hits count for the rule too.
  */
 enum gatehouse_rule_layer {
     GATEHOUSE_RULE_CONNECT_V4 = 0,
@@ -182,9 +184,10 @@ enum gatehouse_rule_layer {
     GATEHOUSE_RULE_ACCEPT_V4 = 2,
     GATEHOUSE_RULE_ACCEPT_V6 = 3
 };
-#define GATEHOUSE_RULE_KEY_DATA1 0x6b1f5d0eu
-#define GATEHOUSE_RULE_KEY_DATA2 0x3c1au
-#define GATEHOUSE_RULE_KEY_DATA3 0x8000u
+#define GATEHOUSE_RULE_KEY_DATA1  0x6b1f5d0eu
+#define GATEHOUSE_RULE_KEY_DATA2  0x3c1au
+#define GATEHOUSE_RULE_KEY_DATA3  0x8000u
+#define GATEHOUSE_RULE_KEY_SECOND 0x0010u
 
 _Static_assert(sizeof(struct gatehouse_rules_image) == 40, "image layout");
 _Static_assert(sizeof(struct gatehouse_set) == 16, "set layout");

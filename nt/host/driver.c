@@ -9,11 +9,19 @@
  * Pages: wdm.h DRIVER_INITIALIZE, DRIVER_UNLOAD; "Writing an Unload Routine"; Driver Verifier, "Automatic Checks".
  */
 #include "nt/foreign.h"
+#include "nt/io/host_path.h"
 #include "nt/internal.h"
 #include "nt/verify/lock_order.h"
 #include "nt/verify/verify.h"
 
 #include <stdlib.h>
+
+struct value {
+    char *name;
+    ULONG number;
+    WCHAR *text; /* NULL: a REG_DWORD */
+    ULONG text_size;
+};
 
 struct nt_driver {
     struct nt_driver *next;
@@ -21,7 +29,7 @@ struct nt_driver {
     DRIVER_EXTENSION extension;
     UNICODE_STRING service; /* into registry_path */
     UNICODE_STRING registry_path;
-    struct nt_registry_dword *values;
+    struct value *values;
     size_t value_count;
     struct nt_code code; /* of its file; size 0: not known */
 };
@@ -97,14 +105,17 @@ static bool name_is(const char *ascii, const WCHAR *name)
     return ascii[index] == 0 && name[index] == 0;
 }
 
-bool nt_registry_find(PCUNICODE_STRING service, const WCHAR *name, ULONG *value)
+bool nt_registry_find(PCUNICODE_STRING service, const WCHAR *name, struct nt_registry_data *value)
 {
     bool found = false;
     pthread_mutex_lock(&drivers_lock);
     for (struct nt_driver *driver = drivers; driver != NULL; driver = driver->next)
         for (size_t index = 0; driver->service.Buffer == service->Buffer && index < driver->value_count; index++)
             if (name_is(driver->values[index].name, name)) {
-                *value = driver->values[index].value;
+                const struct value *stored = &driver->values[index];
+                *value = stored->text != NULL
+                             ? (struct nt_registry_data){REG_SZ, stored->text_size, stored->text}
+                             : (struct nt_registry_data){REG_DWORD, sizeof stored->number, &stored->number};
                 found = true;
             }
     pthread_mutex_unlock(&drivers_lock);
@@ -128,23 +139,28 @@ static bool make_path(struct nt_driver *driver, const char *service)
     return true;
 }
 
-static bool copy_values(struct nt_driver *driver, const struct nt_registry_dword *values, size_t count)
+static bool copy_value(struct value *copy, const struct nt_registry_value *value)
 {
+    copy->number = value->value;
+    copy->name = strdup(value->name);
+    if (value->text != NULL)
+        copy->text = nt_host_text(value->text, &copy->text_size);
+    return copy->name != NULL && (copy->text != NULL) == (value->text != NULL);
+}
+
+static bool copy_values(struct nt_driver *driver, const struct nt_registry_value *values, size_t count)
+{
+    bool copied = true;
     driver->values = calloc(count + 1, sizeof *driver->values);
-    for (; driver->values != NULL && driver->value_count < count; driver->value_count++) {
-        struct nt_registry_dword *copy = &driver->values[driver->value_count];
-        copy->value = values[driver->value_count].value;
-        copy->name = strdup(values[driver->value_count].name);
-        if (copy->name == NULL)
-            return false;
-    }
-    return driver->values != NULL;
+    for (; driver->values != NULL && copied && driver->value_count < count; driver->value_count++)
+        copied = copy_value(&driver->values[driver->value_count], &values[driver->value_count]);
+    return driver->values != NULL && copied;
 }
 
 static void driver_free(struct nt_driver *driver)
 {
     for (size_t index = 0; index < driver->value_count; index++)
-        free((char *)driver->values[index].name);
+        free(driver->values[index].name), free(driver->values[index].text);
     free(driver->values);
     free(driver->registry_path.Buffer);
     if (driver->object != NULL)
@@ -153,7 +169,7 @@ static void driver_free(struct nt_driver *driver)
 }
 
 static struct nt_driver *driver_new(const char *service, PDRIVER_INITIALIZE entry,
-                                    const struct nt_registry_dword *values, size_t value_count)
+                                    const struct nt_registry_value *values, size_t value_count)
 {
     struct nt_driver *driver = calloc(1, sizeof *driver);
     if (driver == NULL)
@@ -202,7 +218,7 @@ static bool driver_unlink(struct nt_driver *driver)
     return last;
 }
 
-static void check_level(const char *name, const void *routine)
+void nt_callback_returned(const char *name, const void *routine)
 {
     if (nt_self.irql == PASSIVE_LEVEL && nt_self.spin_locks == 0)
         return;
@@ -268,6 +284,8 @@ static void report_left(struct nt_driver *driver, bool last)
     const struct nt_code *code = last ? NULL : &driver->code;
     nt_tell_driver_gone(driver->object);
     nt_flt_report(driver->object);
+    nt_process_notify_report(driver->object);
+    nt_opened_report(driver->object);
     nt_work_items_report(driver->object);
     nt_devices_report(driver->object);
     if (!last && !code_is_private(driver))
@@ -285,7 +303,7 @@ static void report_left(struct nt_driver *driver, bool last)
         nt_quarantine_check(false);
 }
 
-NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const struct nt_registry_dword *values,
+NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const struct nt_registry_value *values,
                         size_t value_count, struct nt_driver **driver)
 {
     nt_require_irql("nt_driver_load", PASSIVE_LEVEL, PASSIVE_LEVEL);
@@ -299,7 +317,7 @@ NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const str
     NTSTATUS status = NT_CALL(entry, created->object, &created->registry_path);
     nt_enter_driver(before);
     nt_self.loading = NULL;
-    check_level("DriverEntry", (const void *)(uintptr_t)entry);
+    nt_callback_returned("DriverEntry", (const void *)(uintptr_t)entry);
     if (!NT_SUCCESS(status))
         __atomic_store_n(&ending, created->object, __ATOMIC_RELEASE);
     if (NT_SUCCESS(status))
@@ -335,7 +353,7 @@ void nt_driver_unload(struct nt_driver *driver)
         nt_violate("no-unload-routine", "nt_driver_unload", "the driver cannot be unloaded");
     else
         call_unload(object);
-    check_level("DriverUnload", (const void *)(uintptr_t)object->DriverUnload);
+    nt_callback_returned("DriverUnload", (const void *)(uintptr_t)object->DriverUnload);
     report_left(driver, driver_unlink(driver));
     __atomic_store_n(&ending, NULL, __ATOMIC_RELEASE);
     nt_pump_end(pumps);

@@ -18,6 +18,8 @@ void nt_reset(void)
     nt_work_items_reset();
     nt_devices_reset();
     nt_filters_reset();
+    nt_opened_reset();
+    nt_process_notify_reset();
     nt_drivers_reset();
     nt_dpcs_reset();
     nt_threads_reset();

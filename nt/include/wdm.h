@@ -16,6 +16,7 @@
 #include <wdm/ex.h>
 #include <wdm/se.h>
 #include <wdm/io.h>
+#include <wdm/file.h>
 #include <wdm/ps.h>
 #include <wdm/rtl.h>
 

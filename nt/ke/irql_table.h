@@ -109,6 +109,8 @@
     NT_ROUTINE(PsGetProcessCreateTimeQuadPart, 0, 15, "ntddk-psgetprocesscreatetimequadpart")                          \
     NT_ROUTINE(PsCreateSystemThread, 0, 0, "wdm-pscreatesystemthread")                                                 \
     NT_ROUTINE(PsTerminateSystemThread, 0, 0, "wdm-psterminatesystemthread")                                           \
+    NT_ROUTINE(PsSetCreateProcessNotifyRoutine, 0, 0, "ntddk-pssetcreateprocessnotifyroutine")                         \
+    NT_ROUTINE(PsSetCreateProcessNotifyRoutineEx, 0, 0, "ntddk-pssetcreateprocessnotifyroutineex")                     \
     NT_ROUTINE(ObReferenceObjectByHandle, 0, 0, "wdm-obreferenceobjectbyhandle")                                       \
     NT_ROUTINE(ObfReferenceObject, 0, 2, "wdm-obfreferenceobject")                                                     \
     NT_ROUTINE(ObfDereferenceObject, 0, 2, "wdm-obdereferenceobject")                                                  \
@@ -118,9 +120,21 @@
     NT_ROUTINE(RtlAddAccessAllowedAce, 0, 1, "ntifs-rtladdaccessallowedace")                                           \
     NT_ROUTINE(RtlCreateSecurityDescriptor, 0, 0, "wdm-rtlcreatesecuritydescriptor")                                   \
     NT_ROUTINE(RtlSetDaclSecurityDescriptor, 0, 0, "wdm-rtlsetdaclsecuritydescriptor")                                 \
+    NT_ROUTINE(RtlSetOwnerSecurityDescriptor, 0, 1, "ntifs-rtlsetownersecuritydescriptor")                             \
+    NT_ROUTINE(RtlSetGroupSecurityDescriptor, 0, 1, "ntifs-rtlsetgroupsecuritydescriptor")                             \
+    NT_ROUTINE(RtlLengthSecurityDescriptor, 0, 0, "wdm-rtllengthsecuritydescriptor")                                   \
+    NT_ROUTINE(RtlValidSecurityDescriptor, 0, 1, "wdm-rtlvalidsecuritydescriptor")                                     \
+    NT_ROUTINE(RtlAbsoluteToSelfRelativeSD, 0, 1, "ntifs-rtlabsolutetoselfrelativesd")                                 \
+    NT_ROUTINE(ZwCreateFile, 0, 0, "wdm-zwcreatefile")                                                                 \
+    NT_ROUTINE(ZwReadFile, 0, 0, "wdm-zwreadfile")                                                                     \
+    NT_ROUTINE(ZwWriteFile, 0, 0, "wdm-zwwritefile")                                                                   \
+    NT_ROUTINE(ZwFlushBuffersFile, 0, 0, "ntifs-zwflushbuffersfile")                                                   \
+    NT_ROUTINE(ZwSetInformationFile, 0, 0, "wdm-zwsetinformationfile")                                                 \
+    NT_ROUTINE(ZwQueryInformationFile, 0, 0, "wdm-zwqueryinformationfile")                                             \
     NT_ROUTINE(ZwClose, 0, 0, "wdm-zwclose")                                                                           \
     NT_ROUTINE(RtlInitUnicodeString, 0, 15, "wdm-rtlinitunicodestring")                                                \
     NT_ROUTINE(RtlCopyUnicodeString, 0, 15, "wdm-rtlcopyunicodestring")                                                \
+    NT_ROUTINE(RtlFreeUnicodeString, 0, 0, "wdm-rtlfreeunicodestring")                                                 \
     NT_ROUTINE(RtlAppendUnicodeToString, 0, 15, "wdm-rtlappendunicodetostring")                                        \
     NT_ROUTINE(RtlAppendUnicodeStringToString, 0, 15, "wdm-rtlappendunicodestringtostring")                            \
     NT_ROUTINE(RtlCompareUnicodeString, 0, 0, "wdm-rtlcompareunicodestring")                                           \

@@ -46,6 +46,16 @@ static uint64_t current_id(void)
     return id;
 }
 
+PEPROCESS nt_process_new(uint64_t id, uint64_t start)
+{
+    PEPROCESS process = nt_object_new(NT_OBJECT_PROCESS, sizeof *process, NULL);
+    if (process == NULL)
+        abort();
+    process->id = id;
+    process->start = start;
+    return process;
+}
+
 static PEPROCESS current(void)
 {
     PEPROCESS process = nt_self.process;
@@ -55,9 +65,7 @@ static PEPROCESS current(void)
     if (process == NULL || nt_object_references(process) != 1) {
         if (process != NULL)
             nt_object_release(process);
-        process = nt_object_new(NT_OBJECT_PROCESS, sizeof *process, NULL);
-        if (process == NULL)
-            abort();
+        process = nt_process_new(id, nt_self.process_start);
         nt_self.process = process;
         nt_at_thread_exit();
     }

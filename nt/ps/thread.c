@@ -102,11 +102,18 @@ PVOID nt_handle_object(HANDLE handle, enum nt_object_type type)
     return (value & HANDLE_TAG) != 0 && nt_object_is(object, type) ? object : NULL;
 }
 
+HANDLE nt_object_handle(PVOID body)
+{
+    return (HANDLE)((ULONG_PTR)body | HANDLE_TAG);
+}
+
 static PVOID handle_any(HANDLE handle, const char *routine, bool threads_only)
 {
     PVOID object = nt_handle_object(handle, NT_OBJECT_THREAD);
     if (object == NULL && !threads_only)
         object = nt_handle_object(handle, NT_OBJECT_DEVICE);
+    if (object == NULL && !threads_only)
+        object = nt_handle_object(handle, NT_OBJECT_HOST_FILE);
     if (object == NULL)
         nt_violate("handle-invalid", routine, "%p is no open handle", handle);
     return object;
@@ -203,7 +210,7 @@ NTSTATUS PsCreateSystemThread(PHANDLE ThreadHandle, ULONG DesiredAccess, POBJECT
         nt_object_release(thread);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    *ThreadHandle = (HANDLE)((ULONG_PTR)thread | HANDLE_TAG);
+    *ThreadHandle = nt_object_handle(thread);
     if (ClientId != NULL)
         *ClientId = (CLIENT_ID){(HANDLE)4, *ThreadHandle};
     return STATUS_SUCCESS;
@@ -279,7 +286,7 @@ NTSTATUS ObOpenObjectByPointer(PVOID Object, ULONG HandleAttributes, PVOID Passe
     if (nt_fails("ObOpenObjectByPointer"))
         return STATUS_INSUFFICIENT_RESOURCES;
     (void)ObfReferenceObject(Object);
-    *Handle = (HANDLE)((ULONG_PTR)Object | HANDLE_TAG);
+    *Handle = nt_object_handle(Object);
     return STATUS_SUCCESS;
 }
 

@@ -4,7 +4,7 @@
  *
  * Ignoring case folds ASCII and Latin-1 letters only; device names need no more.
  * Pages: wdm.h RtlInitUnicodeString, RtlCopyUnicodeString, RtlCompareUnicodeString,
- * RtlEqualUnicodeString, RtlAppendUnicodeStringToString, RtlCompareMemory.
+ * RtlFreeUnicodeString, RtlEqualUnicodeString, RtlAppendUnicodeStringToString, RtlCompareMemory.
  */
 #include "nt/internal.h"
 
@@ -42,6 +42,14 @@ VOID RtlInitUnicodeString(PUNICODE_STRING DestinationString, PCWSTR SourceString
     DestinationString->Length = (USHORT)(chars * sizeof(WCHAR));
     DestinationString->MaximumLength = SourceString == NULL ? 0 : (USHORT)((chars + 1) * sizeof(WCHAR));
     DestinationString->Buffer = (PWCH)SourceString;
+}
+
+VOID RtlFreeUnicodeString(PUNICODE_STRING UnicodeString)
+{
+    NT_ENTER(RtlFreeUnicodeString);
+    if (UnicodeString->Buffer != NULL)
+        ExFreePool(UnicodeString->Buffer);
+    *UnicodeString = (UNICODE_STRING){0, 0, NULL};
 }
 
 VOID RtlCopyUnicodeString(PUNICODE_STRING DestinationString, PCUNICODE_STRING SourceString)

@@ -52,6 +52,11 @@ static PUCHAR acl_end(PACL acl)
     return (PUCHAR)acl + used;
 }
 
+bool nt_acl_is_valid(PACL acl)
+{
+    return acl_end(acl) != NULL;
+}
+
 NTSTATUS RtlAddAccessAllowedAce(PACL Acl, ULONG AceRevision, ACCESS_MASK AccessMask, PSID Sid)
 {
     NT_ENTER(RtlAddAccessAllowedAce);

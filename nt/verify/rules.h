@@ -232,6 +232,12 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
     ROW("left-thread", ERROR, "An unloaded driver leaves no running system thread.", "Device-Dedicated Threads",       \
         "Tell the thread to end, and wait for the thread object itself (ObReferenceObjectByHandle, then "              \
         "KeWaitForSingleObject) in DriverUnload.")                                                                     \
+    ROW("left-file", ERROR, "An unloaded driver leaves no open file.", "Using Files in a Driver",                      \
+        "Call ZwClose for each handle of ZwCreateFile on every path, best in the routine that opened it.")             \
+    ROW("left-process-notify", ERROR, "An unloaded driver leaves no process-notify routine.",                          \
+        "PsSetCreateProcessNotifyRoutine (ntddk.h)",                                                                   \
+        "Call PsSetCreateProcessNotifyRoutine with Remove TRUE in DriverUnload, and on the failing paths of "          \
+        "DriverEntry, before what the routine uses is gone: it waits until the routine runs nowhere any more.")        \
     ROW("left-timer", ERROR, "An unloaded driver leaves no armed timer.", "Using Timer Objects",                       \
         "Call KeCancelTimer in DriverUnload, and KeFlushQueuedDpcs behind it, because its DPC may already be on "      \
         "the way.")                                                                                                    \
@@ -244,6 +250,14 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
         "FltCloseCommunicationPort (fltkernel.h)",                                                                     \
         "Call FltCloseCommunicationPort before FltUnregisterFilter, and FltCloseClientPort in the disconnect "         \
         "routine.")                                                                                                    \
+    ROW("left-clone", ERROR, "An unloaded driver leaves no clone of a packet, and no reference to one.",               \
+        "FwpsFreeCloneNetBufferList0 (fwpsk.h)",                                                                       \
+        "Free each clone once: in completionFn when it was injected, else where the packet is blocked; and pair each " \
+        "FwpsReferenceNetBufferList0 with FwpsDereferenceNetBufferList0.")                                             \
+    ROW("left-injection-handle", ERROR, "An unloaded driver leaves no injection handle.",                              \
+        "FwpsInjectionHandleDestroy0 (fwpsk.h)",                                                                       \
+        "Call FwpsInjectionHandleDestroy0 in DriverUnload, after the callouts are unregistered; it waits for what is " \
+        "being injected.")                                                                                             \
     ROW("left-session", ERROR, "An unloaded driver leaves no open session to the filter engine.",                      \
         "FwpmEngineClose0 (fwpmk.h)", "Call FwpmEngineClose0 for each FwpmEngineOpen0, on failing paths too.")         \
     ROW("left-provider", ERROR, "An unloaded driver leaves no provider that nobody else put there to stay.",           \
@@ -391,6 +405,10 @@ const char *nt_severity_name(enum nt_severity severity); /* "error" ... */
     ROW("management-in-notify", ERROR, "notifyFn makes no management call: one is already on the way.",                \
         "Processing Notify Callouts",                                                                                  \
         "Note what is to be done and do it in a work item, after notifyFn has returned.")                              \
+    ROW("net-buffer-misuse", ERROR, "A packet is cloned in its classify, and a clone injected from the IP header on.", \
+        "Packet Indication Format",                                                                                    \
+        "In classifyFn retreat the packet by ipHeaderSize and transportHeaderSize, clone it, and advance it again. A " \
+        "clone is the driver's until it is injected and again from completionFn on; it is freed once.")                \
     ROW("datagram-lost", NOTE, "A datagram whose classify is pended was cloned first.",                                \
         "Processing Classify Callouts Asynchronously",                                                                 \
         "Clone it with FwpsAllocateCloneNetBufferList0 before classifyFn returns, and inject it after the permit. "    \

@@ -49,13 +49,54 @@ class AskLines(Case):
         self.assertEqual(lines[7], '  blocked, and from now on always for this program and destination')
         self.assertIn('the input ended', err)
 
+    def test_lifetimes_in_words(self):
+        process, decider, observer = self.ask()
+        table = [(b'y 10', (PERMIT, 1, 600000), '  permitted, and from now on for 10 minutes for this program and destination'),
+                 (b'no for 2 hours program', (BLOCK, 2, 7200000), '  blocked, and from now on for 120 minutes for this program'),
+                 (b'exit y', (PERMIT, 1, 0, fake.UNTIL_EXIT),
+                  '  permitted, and from now on until the program exits for this program and destination'),
+                 (b'n until reboot', (BLOCK, 1, 0, fake.UNTIL_REBOOT),
+                  '  blocked, and from now on until reboot for this program and destination'),
+                 (b'always program', (PERMIT, 2, 0), '  permitted, and from now on always for this program'),
+                 (b'yes once', (PERMIT, 0, 0), '  permitted'), (b'1m y', (PERMIT, 1, 60000), None)]
+        decider.offer(*[request(i, port=i) for i in range(1, len(table) + 1)])
+        self.line(process.stdout)
+        for i, (words, expected, said) in enumerate(table, 1):
+            self.say(process, words + b'\n')
+            self.assertEqual(decider.decisions(), [(i, *expected)], words)
+            if said is not None:
+                self.assertEqual(self.line(process.stdout), said + '\n')
+                self.line(process.stdout)
+
+    def test_lifetimes_that_are_none(self):
+        process, decider, observer = self.ask()
+        decider.offer(request(1))
+        self.line(process.stdout)
+        for words in (b'a 10', b'y 0', b'10', b'minutes y', b'y n', b'y 10 20', b'y exit reboot', b'y 99999 days', b'y 5 d'):
+            self.say(process, words + b'\n')
+            self.assertIn('That is no answer', self.line(process.stdout), words)
+        self.say(process, b'y program\n')
+        self.assertIn('but how long?', self.line(process.stdout))
+        self.say(process, b'y\n')
+        self.assertEqual(decider.decisions(), [(1, PERMIT, 0, 0)])
+
+    def test_inbound_and_icmp(self):
+        process, decider, observer = self.ask()
+        decider.offer(request(1, b'/usr/sbin/sshd', layer=44, local='192.0.2.1', local_port=22, address='192.0.2.9', port=5000))
+        self.assertIn('/usr/sbin/sshd pid 4242 user root in tcp 192.0.2.1:22 from 192.0.2.9:5000 - ', self.line(process.stdout))
+        self.say(process, b'y\n')
+        decider.decisions()
+        self.line(process.stdout)
+        decider.offer(request(2, b'/usr/bin/ping', protocol=1, local_port=8, port=0, address='192.0.2.9'))
+        self.assertRegex(self.line(process.stdout), r'icmp echo(-request)? 192\.0\.2\.9 - ')
+
     def test_help_and_unclear(self):
         process, decider, observer = self.ask()
         decider.offer(request(1))
         self.line(process.stdout)
         self.say(process, b'?\nmaybe\n\n')
         self.assertIn('y  yes: permit this connection', self.line(process.stdout))
-        for _ in range(4):
+        for _ in range(7):
             self.line(process.stdout)
         for _ in range(2):
             self.assertIn('That is no answer', self.line(process.stdout))
@@ -250,6 +291,42 @@ class AskTerminal(Case):
         self.keys(b'\x03')
         self.ends(process, 0)
         self.restored()
+
+    def test_keys_that_say_how_long(self):
+        process, decider = self.ask()
+        decider.offer(request(1), request(2, port=2), request(3, port=3), request(4, port=4))
+        self.see('left) ')
+        time.sleep(0.4)
+        self.keys(b'1')
+        self.see('permit for 1 minute? ')
+        self.keys(b'5')
+        self.see('permit for 15 minutes? ')
+        self.keys(b'y')
+        self.assertEqual(decider.decisions(), [(1, PERMIT, 1, 900000)])
+        self.see('left) ')
+        time.sleep(0.4)
+        self.keys(b'e')
+        self.see('permit until the program exits? ')
+        self.keys(b'n')
+        self.assertEqual(decider.decisions(), [(2, BLOCK, 1, 0, fake.UNTIL_EXIT)])
+        self.see('left) ')
+        time.sleep(0.4)
+        self.keys(b'p')
+        self.see('permit to anywhere? ')
+        self.keys(b'y')
+        self.see('but how long?')
+        self.keys(b'\x7f')
+        self.see('permit? ')
+        self.keys(b'r')
+        self.see('permit until reboot? ')
+        self.keys(b'y')
+        self.assertEqual(decider.decisions(), [(3, PERMIT, 1, 0, fake.UNTIL_REBOOT)])
+        self.see('left) ')
+        time.sleep(0.4)
+        self.keys(b'y')
+        self.assertEqual(decider.decisions(), [(4, PERMIT, 0, 0)], 'what was chosen ends with its question')
+        self.keys(b'\x03')
+        self.ends(process, 0)
 
     def test_typed_ahead_does_not_answer(self):
         process, decider = self.ask()

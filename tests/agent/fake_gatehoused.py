@@ -19,12 +19,21 @@ SET_POLICY = (0x22 << 16) | (2 << 14) | (0x813 << 2)
 GET_STATUS = (0x22 << 16) | (1 << 14) | (0x814 << 2)
 READ_EVENTS = (0x22 << 16) | (1 << 14) | (0x815 << 2)
 SUBMIT_AND_GET = (0x22 << 16) | (3 << 14) | (0x816 << 2)
+RULES_BEGIN = (0x22 << 16) | (2 << 14) | (0x817 << 2)
+RULES_PUT = (0x22 << 16) | (2 << 14) | (0x818 << 2)
+RULES_COMMIT = (0x22 << 16) | (2 << 14) | (0x819 << 2)
+RULES_ADD = (0x22 << 16) | (2 << 14) | (0x81A << 2)
+RULES_REMOVE = (0x22 << 16) | (2 << 14) | (0x81B << 2)
+RULES_GET = (0x22 << 16) | (1 << 14) | (0x81C << 2)
 PLATFORM = 0xFFFFFFFE
+HITS = 0xFFFFFFFC
+FLOWS = 0xFFFFFFFB
 
 DECIDER, OBSERVER = 1, 2
 PERMIT, BLOCK = 1, 2
 HELD, DECIDED, LOST = 1, 2, 3
-BY_DECIDER, BY_ANSWER, BY_DEADLINE, BY_CANCEL = 1, 2, 3, 6
+BY_DECIDER, BY_ANSWER, BY_DEADLINE, BY_CANCEL, BY_RULE = 1, 2, 3, 6, 9
+UNTIL_EXIT, UNTIL_REBOOT = 2, 3
 
 E_BAD_VERSION = 0xE0470004
 E_DECIDER_PRESENT = 0xE0470007
@@ -32,6 +41,13 @@ E_UNKNOWN_ID = 0xE0470009
 E_ANSWERS_FULL = 0xE0470015
 E_UNKNOWN_CODE = 0xE0470016
 E_STOPPING = 0xE0470013
+E_NO_LOAD = 0xE0470018
+E_LOAD_BUSY = 0xE0470019
+E_UNKNOWN_RULE = 0xE047001A
+E_RULE_IN_FILE = 0xE047001B
+E_RULES_FULL = 0xE047001C
+E_RULES_STORE = 0xE047001D
+E_RULES_ENGINE = 0xE047001E
 ACCESS_DENIED = 0xC0000022
 
 
@@ -49,17 +65,17 @@ def unix_sid(user):
 
 
 def request(identifier, path=b'/usr/bin/curl', pid=4242, address='10.0.0.1', port=443, protocol=6, user=0,
-            seconds=60, flags=0, interface=0):
+            seconds=60, flags=0, interface=0, layer=48, local='0.0.0.0', local_port=40000):
     family = socket.AF_INET6 if ':' in address else socket.AF_INET
     packed = socket.inet_pton(family, address).ljust(16, b'\0')
-    local = (b'\0' * 16)
+    local = socket.inet_pton(socket.AF_INET6 if ':' in local else socket.AF_INET, local).ljust(16, b'\0')
     text = path_text(path)
     sid = unix_sid(user)
     now = boot_time()
     body = struct.pack('<IHBBQQQQQQ16s16sHHIIHH68sI',
                        (176 + len(text) + 7) // 8 * 8, len(text), 6 if family == socket.AF_INET6 else 4, protocol,
-                       identifier, pid, 0, identifier, now, now + int(seconds * 10**7), local, packed, 40000, port,
-                       flags, interface, 48, len(sid), sid, 0)
+                       identifier, pid, 0, identifier, now, now + int(seconds * 10**7), local, packed, local_port,
+                       port, flags, interface, layer, len(sid), sid, 0)
     assert len(body) == 176
     body += text
     return body + b'\0' * (-len(body) % 8)
@@ -138,7 +154,7 @@ class Client:
     def decisions(self, statuses=None, alone=False):
         """
         Takes one SUBMIT and answers it, or one SUBMIT_AND_GET, which is answered now when a status is no success or it
-        has to come alone, else by an offer; a list of (id, verdict, scope, lifetime).
+        has to come alone, else by an offer; a list of (id, verdict, scope, lifetime), with until behind if it is not 0.
         """
         code, tag, size, body = self.take(SUBMIT, SUBMIT_AND_GET)
         version, count = struct.unpack_from('<II', body)
@@ -146,9 +162,8 @@ class Client:
         assert code == SUBMIT or size >= (4 * count + 7 & ~7) + 176
         found = []
         for i in range(count):
-            identifier, verdict, scope, lifetime, reserved = struct.unpack_from('<QIIII', body, 8 + 24 * i)
-            assert reserved == 0
-            found.append((identifier, verdict, scope, lifetime))
+            identifier, verdict, scope, lifetime, until = struct.unpack_from('<QIIII', body, 8 + 24 * i)
+            found.append((identifier, verdict, scope, lifetime, until)[:5 if until else 4])
         codes = statuses if statuses is not None else [0] * count
         answer = struct.pack('<%dI' % len(codes), *codes)
         if code == SUBMIT_AND_GET:

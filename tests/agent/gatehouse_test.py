@@ -380,17 +380,20 @@ class Look(Case):
         process, client = self.observer('status')
         client.answer(client.take(fake.GET_STATUS)[1], fake.status(decider=4711))
         client.answer(client.take(fake.PLATFORM)[1], fake.platform())
+        client.answer(client.take(fake.RULES_GET)[1], struct.pack('<QIIII', 77, 4000, 0, 12, 3))
         out, err = self.ends(process, 0)
         for line in (r'deadline of a held connection +60\.000 s', r'undecided at its deadline +block',
                      r'while nobody decides +hold', r'who decides +pid 4711', r'  held +7', r'waiting for a decider +5',
                      r'in a decider\'s hands +2', r'most that can be held +65536', r'driver loaded for +24 s',
-                     r'undecided at their deadline +1006', r'packets seen +2000', r'kernel events lost +2008'):
+                     r'undecided at their deadline +1006', r'packets seen +2000', r'kernel events lost +2008',
+                     r'rules of the file +12', r'rules added, and answers +3', r'generation of the rules +77'):
             self.assertRegex(out, line)
 
     def test_status_json_has_every_field(self):
         process, client = self.observer('status', '--json')
         client.answer(client.take(fake.GET_STATUS)[1], fake.status() + b'newer')
         client.answer(client.take(fake.PLATFORM)[1], fake.platform())
+        client.answer(client.take(fake.RULES_GET)[1], struct.pack('<QIIII', 77, 4000, 0, 12, 3))
         found = json.loads(self.ends(process, 0)[0])
         counters = ('classified pended permitted_by_decider blocked_by_decider permitted_by_answer blocked_by_answer '
                     'expired cancelled refused_full refused_memory refused_no_decider cannot_pend reauthorized '
@@ -405,12 +408,16 @@ class Look(Case):
                     'queue_user_dropped flows events_lost').split()
         self.assertEqual([found['platform'][name] for name in counters], list(range(2000, 2009)))
         self.assertEqual(found['platform']['packets_held'], 6)
+        self.assertEqual(found['rules'], {'file': 12, 'added': 3, 'generation': 77})
 
     def test_status_without_platform(self):
         process, client = self.observer('status', '--json')
         client.answer(client.take(fake.GET_STATUS)[1], fake.status())
         client.answer(client.take(fake.PLATFORM)[1], b'', fake.E_UNKNOWN_CODE)
-        self.assertNotIn('platform', json.loads(self.ends(process, 0)[0]))
+        client.answer(client.take(fake.RULES_GET)[1], b'', fake.E_UNKNOWN_CODE)
+        found = json.loads(self.ends(process, 0)[0])
+        self.assertNotIn('platform', found)
+        self.assertNotIn('rules', found)
 
     def test_status_into_a_full_disk(self):
         with open('/dev/full', 'w') as full:
@@ -419,6 +426,7 @@ class Look(Case):
             client.hello(OBSERVER)
             client.answer(client.take(fake.GET_STATUS)[1], fake.status())
             client.answer(client.take(fake.PLATFORM)[1], fake.platform())
+            client.answer(client.take(fake.RULES_GET)[1], b'', fake.E_UNKNOWN_CODE)
             self.assertIn('cannot write the output', self.ends(process, 6)[1])
 
     def test_policy_shows(self):
@@ -463,6 +471,17 @@ class Look(Case):
         self.assertEqual(json.loads(self.line(process.stdout))['count'], 3)
         client.close()
         self.ends(process, 4)
+
+    def test_watch_rules_that_log(self):
+        for arguments, check in (((), lambda line: self.assertRegex(line, r':443 block by a rule 00000000deadbeef\n$')),
+                                 (('--json',), lambda line: self.assertEqual(
+                                     [json.loads(line)[name] for name in ('by', 'rule', 'way')],
+                                     ['rule', '00000000deadbeef', 'out']))):
+            process, client = self.observer('watch', *arguments)
+            client.tell(fake.event(fake.DECIDED, request(1), BLOCK, fake.BY_RULE, 0xdeadbeef))
+            check(self.line(process.stdout))
+            client.close()
+            self.ends(process, 4)
 
     def test_watch_ends_when_nobody_reads(self):
         process, client = self.observer('watch')

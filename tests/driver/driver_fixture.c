@@ -4,6 +4,8 @@
  */
 #include "driver_fixture.h"
 
+#include "wfp/packet.h"
+
 #include "nt/verify/scheduler.h"
 #include "tests/driver/load.h"
 #include "tests/lib/threads.h"
@@ -22,7 +24,7 @@ uint64_t fixture_now(void)
     return nt_now();
 }
 
-NTSTATUS fixture_try_load(const struct nt_registry_dword *values, size_t count)
+NTSTATUS fixture_try_load(const struct nt_registry_value *values, size_t count)
 {
     real_time = false;
     clock_now = 36000000000ull;
@@ -30,12 +32,12 @@ NTSTATUS fixture_try_load(const struct nt_registry_dword *values, size_t count)
     return driver_load(values, count);
 }
 
-void fixture_load(const struct nt_registry_dword *values, size_t count)
+void fixture_load(const struct nt_registry_value *values, size_t count)
 {
     assert_int_equal(fixture_try_load(values, count), STATUS_SUCCESS);
 }
 
-void fixture_load_real_time(const struct nt_registry_dword *values, size_t count)
+void fixture_load_real_time(const struct nt_registry_value *values, size_t count)
 {
     if (nt_scheduled()) {
         fixture_load(values, count);
@@ -177,6 +179,8 @@ NTSTATUS fixture_control(struct nt_file *file, uint32_t code, const void *input,
     thread_settle();
     nt_device_control(file, code, input, input_size, output_size, control_done, &answer, &call);
     thread_settle();
+    for (int i = 0; i < 10000 && answer.done == 0; i++) /* changes of the rules run on threads of their own */
+        thread_sleep(500);
     assert_int_equal(answer.done, 1);
     nt_call_put(call);
     if (information != NULL)
@@ -274,6 +278,7 @@ static void make_app_id(const char *program, uint8_t *bytes, FWP_BYTE_BLOB *blob
 void fixture_connect_to(struct fixture_connection *connection, UINT64 endpoint, const struct fixture_connect *how)
 {
     const char *program = how->program == NULL ? "/bin/app" : how->program;
+    struct wfp_packet packet = {.size = 100, .ip_header_size = 20, .transport_header_size = 8};
     struct wfp_ale_connect connect = {0};
     uint8_t bytes[1024];
     FWP_BYTE_BLOB app_id;
@@ -296,7 +301,10 @@ void fixture_connect_to(struct fixture_connection *connection, UINT64 endpoint, 
     connect.process_start = 130000000000000000ull + connect.process_id;
     connect.app_id = *program == 0 ? NULL : &app_id;
     connect.user = how->user;
+    connect.package = how->package;
     connect.condition_flags = how->flags;
+    connect.inbound = how->inbound;
+    connect.layer_data = how->inbound ? &packet : NULL;
     connection->endpoint = endpoint;
     connection->done = 0;
     wfp_ale_connect(&connect, connection_done, connection, &connection->first);

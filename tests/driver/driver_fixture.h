@@ -31,11 +31,11 @@
 DRIVER_INITIALIZE DriverEntry;
 
 /* Loads with these Parameters (NULL: defaults) under a virtual clock. unload checks that nothing is left anywhere. */
-NTSTATUS fixture_try_load(const struct nt_registry_dword *values, size_t count);
-void fixture_load(const struct nt_registry_dword *values, size_t count);
+NTSTATUS fixture_try_load(const struct nt_registry_value *values, size_t count);
+void fixture_load(const struct nt_registry_value *values, size_t count);
 void fixture_unload(void);
 /* The same for tests with the system's clock and a pump thread. */
-void fixture_load_real_time(const struct nt_registry_dword *values, size_t count);
+void fixture_load_real_time(const struct nt_registry_value *values, size_t count);
 
 /* Turns the virtual clock and runs what became due. */
 void fixture_advance(uint64_t ticks);
@@ -92,6 +92,8 @@ struct fixture_connect {
     bool no_process;
     uint32_t flags;
     const FWP_BYTE_BLOB *user;
+    const FWP_BYTE_BLOB *package;
+    bool inbound; /* to port 40000 of the program, with a packet */
 };
 
 UINT64 fixture_endpoint(void); /* a new one */

@@ -210,7 +210,7 @@ static void evict_everything(void)
  * context must not stay, or the callout could never be unregistered (DEVICE_BUSY, page FwpsCalloutUnregisterById0). */
 static void verdict_evicted_while_its_context_is_associated(void **state)
 {
-    const struct nt_registry_dword values[] = {{"NoDecider", GATEHOUSE_NO_DECIDER_PERMIT}};
+    const struct nt_registry_value values[] = {{"NoDecider", GATEHOUSE_NO_DECIDER_PERMIT}};
     struct fixture_connection flow;
 
     (void)state;

@@ -23,8 +23,8 @@ NTSTATUS __wrap_nt_file_open(const char *name, ACCESS_MASK access, const struct 
                              struct nt_file **file);
 void __real_nt_file_close(struct nt_file *file);
 void __wrap_nt_file_close(struct nt_file *file);
-NTSTATUS __real_driver_load(const struct nt_registry_dword *values, size_t count);
-NTSTATUS __wrap_driver_load(const struct nt_registry_dword *values, size_t count);
+NTSTATUS __real_driver_load(const struct nt_registry_value *values, size_t count);
+NTSTATUS __wrap_driver_load(const struct nt_registry_value *values, size_t count);
 void __real_driver_unload(void);
 void __wrap_driver_unload(void);
 
@@ -68,7 +68,7 @@ static void close_all(void)
             __wrap_nt_file_close(files[i]);
 }
 
-NTSTATUS __wrap_driver_load(const struct nt_registry_dword *values, size_t count)
+NTSTATUS __wrap_driver_load(const struct nt_registry_value *values, size_t count)
 {
     NTSTATUS status = __real_driver_load(values, count);
 

@@ -102,7 +102,7 @@ static void deadline_decides(void **state)
 {
     (void)state;
     for (uint32_t undecided = GATEHOUSE_VERDICT_PERMIT; undecided <= GATEHOUSE_VERDICT_BLOCK; undecided++) {
-        const struct nt_registry_dword values[] = {{"DeadlineMs", 2500}, {"Undecided", undecided}};
+        const struct nt_registry_value values[] = {{"DeadlineMs", 2500}, {"Undecided", undecided}};
         struct fixture_connection held[3];
         uint64_t started;
 
@@ -189,7 +189,7 @@ static void no_decider_policy(void **state)
 {
     (void)state;
     for (uint32_t policy = GATEHOUSE_NO_DECIDER_PERMIT; policy <= GATEHOUSE_NO_DECIDER_BLOCK; policy++) {
-        const struct nt_registry_dword values[] = {{"NoDecider", policy}};
+        const struct nt_registry_value values[] = {{"NoDecider", policy}};
         enum wfp_outcome outcome = policy == GATEHOUSE_NO_DECIDER_PERMIT ? WFP_PERMIT : WFP_BLOCK;
         struct fixture_connection held[200], at_once;
         struct gatehouse_request request[100];
@@ -216,7 +216,7 @@ static void no_decider_policy(void **state)
 /* With the article's client deciding, IPv6 is nobody's: the same policy. */
 static void seed_decider_leaves_ipv6_to_policy(void **state)
 {
-    const struct nt_registry_dword values[] = {{"NoDecider", GATEHOUSE_NO_DECIDER_PERMIT}};
+    const struct nt_registry_value values[] = {{"NoDecider", GATEHOUSE_NO_DECIDER_PERMIT}};
     struct fixture_connection v4, v6;
     static struct fixture_call get;
     struct nt_file *seed;
@@ -237,7 +237,7 @@ static void seed_decider_leaves_ipv6_to_policy(void **state)
 
 static void full_table(void **state)
 {
-    const struct nt_registry_dword values[] = {{"Capacity", 10}};
+    const struct nt_registry_value values[] = {{"Capacity", 10}};
     struct fixture_connection held[10], over;
     struct gatehouse_request requests[10];
 
@@ -365,7 +365,7 @@ static void policy_change_keeps_flows(void **state)
 /* Passes by a filter, of both families, without the driver's classifyFn; held like any other when asked for. */
 static void loopback_passes_unless_held(void **state)
 {
-    const struct nt_registry_dword hold = {"HoldLoopback", 1};
+    const struct nt_registry_value hold = {"HoldLoopback", 1};
     struct fixture_connection connection;
 
     (void)state;
@@ -389,7 +389,7 @@ static void loopback_passes_unless_held(void **state)
 
 static void request_content(void **state)
 {
-    const struct nt_registry_dword hold = {"HoldLoopback", 1};
+    const struct nt_registry_value hold = {"HoldLoopback", 1};
     struct {
         struct gatehouse_request request;
         uint8_t path[64];

@@ -222,7 +222,10 @@ static void each_decision_stands_for_itself(void **state)
     refuse_decision(decider, (struct gatehouse_decision){id, 3, 0, 0, 0}, GATEHOUSE_E_BAD_VERDICT);
     refuse_decision(decider, (struct gatehouse_decision){id, 1, 3, 0, 0}, GATEHOUSE_E_BAD_SCOPE);
     refuse_decision(decider, (struct gatehouse_decision){id, 1, 0, 5, 0}, GATEHOUSE_E_BAD_LIFETIME);
-    refuse_decision(decider, (struct gatehouse_decision){id, 1, 0, 0, 5}, GATEHOUSE_E_RESERVED);
+    refuse_decision(decider, (struct gatehouse_decision){id, 1, 0, 0, 3}, GATEHOUSE_E_BAD_LIFETIME);
+    refuse_decision(decider, (struct gatehouse_decision){id, 1, 1, 0, 4}, GATEHOUSE_E_BAD_LIFETIME);
+    refuse_decision(decider, (struct gatehouse_decision){id, 1, 1, 0, 1}, GATEHOUSE_E_BAD_LIFETIME);
+    refuse_decision(decider, (struct gatehouse_decision){id, 1, 1, 5, 2}, GATEHOUSE_E_BAD_LIFETIME);
     refuse_decision(decider, (struct gatehouse_decision){0, 1, 0, 0, 0}, GATEHOUSE_E_UNKNOWN_ID);
     refuse_decision(decider, (struct gatehouse_decision){id + (1ull << 32), 1, 0, 0, 0}, GATEHOUSE_E_UNKNOWN_ID);
     refuse_decision(decider, (struct gatehouse_decision){UINT64_MAX, 1, 1, 0, 0}, GATEHOUSE_E_UNKNOWN_ID);

@@ -6,9 +6,9 @@
 
 static void settings_are_read(void **state)
 {
-    const struct nt_registry_dword good[] = {
+    const struct nt_registry_value good[] = {
         {"DeadlineMs", 5000}, {"Undecided", 1}, {"NoDecider", 2}, {"Capacity", 99}};
-    const struct nt_registry_dword bad[] = {{"DeadlineMs", 5}, {"Undecided", 7}, {"NoDecider", 3}, {"Capacity", 0}};
+    const struct nt_registry_value bad[] = {{"DeadlineMs", 5}, {"Undecided", 7}, {"NoDecider", 3}, {"Capacity", 0}};
     struct gatehouse_status status;
 
     (void)state;
@@ -159,7 +159,7 @@ static void work_survives_each_failure(void **state)
             struct fixture_connection *c = requests[i].endpoint == held[0].endpoint ? &held[0] : &held[1];
             uint32_t status = fixture_decide(decider, requests[i].id, GATEHOUSE_VERDICT_PERMIT, i, 0);
             if (status != 0) {
-                assert_int_equal(status, GATEHOUSE_E_ANSWERS_FULL);
+                assert_true(status == GATEHOUSE_E_ANSWERS_FULL || status == (uint32_t)STATUS_INSUFFICIENT_RESOURCES);
                 status = fixture_decide(decider, requests[i].id, GATEHOUSE_VERDICT_PERMIT, 0, 0);
                 assert_true(status == 0 || status == GATEHOUSE_E_UNKNOWN_ID);
             }

@@ -8,7 +8,7 @@
 
 #include <nt/nt.h>
 
-NTSTATUS driver_load(const struct nt_registry_dword *values, size_t count);
+NTSTATUS driver_load(const struct nt_registry_value *values, size_t count);
 void driver_unload(void);
 
 #endif

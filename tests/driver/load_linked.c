@@ -8,7 +8,7 @@ DRIVER_INITIALIZE DriverEntry;
 
 static struct nt_driver *driver;
 
-NTSTATUS driver_load(const struct nt_registry_dword *values, size_t count)
+NTSTATUS driver_load(const struct nt_registry_value *values, size_t count)
 {
     return nt_driver_load("gatehouse", DriverEntry, values, count, &driver);
 }

@@ -351,7 +351,7 @@ static void compare(void)
 
 static void round_begin(void)
 {
-    const struct nt_registry_dword values[] = {{"Capacity", capacity = 1 + pick(CAPACITY)}, {"DeadlineMs", 1000}};
+    const struct nt_registry_value values[] = {{"Capacity", capacity = 1 + pick(CAPACITY)}, {"DeadlineMs", 1000}};
 
     fixture_load(values, 2);
     count = answer_count = 0;

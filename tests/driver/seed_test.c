@@ -26,9 +26,9 @@ static void sets_up_and_takes_down(void **state)
     fixture_load(NULL, 0);
     wfp_count(&counts);
     assert_int_equal(counts.providers, 1);
-    assert_int_equal(counts.callouts, 6);
-    assert_int_equal(counts.registered_callouts, 6);
-    assert_int_equal(counts.filters, 8); /* one a callout, two for loopback */
+    assert_int_equal(counts.callouts, 14);
+    assert_int_equal(counts.registered_callouts, 14);
+    assert_int_equal(counts.filters, 8); /* one a callout that rules do not use, two for loopback */
     assert_int_equal(nt_file_open("\\\\.\\Gatehouse", GENERIC_READ, &user, &file), STATUS_ACCESS_DENIED);
     assert_int_equal(nt_file_open("\\\\.\\SampleWfpCallout", GENERIC_READ, &user, &file), STATUS_ACCESS_DENIED);
     assert_int_equal(nt_file_open("\\\\.\\Gatehouse\\below", GENERIC_READ, &user, &file), STATUS_ACCESS_DENIED);

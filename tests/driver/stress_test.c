@@ -170,7 +170,7 @@ static void judge(const struct fixture_connection *c)
 
 static void everybody_at_once(void **state)
 {
-    const struct nt_registry_dword values[] = {{"DeadlineMs", 100}, {"Capacity", 60}};
+    const struct nt_registry_value values[] = {{"DeadlineMs", 100}, {"Capacity", 60}};
     struct test_thread connectors[CONNECTORS], others[3];
     uint32_t random = 1;
 

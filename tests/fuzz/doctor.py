@@ -44,6 +44,10 @@ BUGS = {
     'scenario-plan': ('lab/plan.c', 'fprintf(to, "#! irql %s\\n", irql_name(plan->irql));', '(void)irql_name;'),
     # The names of programs are not in order.
     'agent-order': ('agent/exceptions.c', 'return one_size < other_size ? -1 : 1;', 'return -1;'),
+    # A setting may stand there twice.
+    'conf-again': ('host/conf_file.c', 'if (reader->set_in[*setting])', 'if (reader->set_in[*setting] > 9999)'),
+    # A comment needs no blank before it.
+    'conf-comment': ('host/conf_file.c', 'after == reader->at && after != place', 'after != after'),
     # An answer goes to another call.
     'server-tag': ('host/device_server.c', 'client_answer(client, header->tag, STATUS_SUCCESS, &status, sizeof(status));',
                    'client_answer(client, header->tag + 1, STATUS_SUCCESS, &status, sizeof(status));'),

@@ -593,7 +593,7 @@ static void perform(struct fuzz_bytes *in)
 static bool start(struct fuzz_bytes *in)
 {
     unsigned bits = fuzz_byte(in);
-    struct nt_registry_dword values[] = {
+    struct nt_registry_value values[] = {
         {"Capacity", 1 + bits % 12}, {"NoDecider", bits / 16 % 4 % 3}, {"HoldLoopback", bits >> 7}};
     struct nt_caller caller = {1, TRUE};
     struct gatehouse_hello hello = {GATEHOUSE_PROTOCOL_VERSION, GATEHOUSE_ROLE_OBSERVER, 0};

@@ -2,7 +2,7 @@
 /*
  * gate_probe - the gate without a driver: prints what it is shown, does what it is told.
  *
- * Usage: gate_probe open [queue=N] [deadline=MS] [length=N] [undecided=permit|block] [policy=hold|permit|block] [quiet]
+ * Usage: gate_probe open [queue=N] [deadline=MS] [length=N] [dead=open|closed] [policy=hold|permit|block] [quiet]
  *        gate_probe remove
  *        gate_probe echo N         binds queue N and accepts everything: the bare loop to compare with
  *
@@ -254,8 +254,8 @@ static void read_option(struct gate_options *options, const char *word)
         options->deadline_ms = (uint32_t)strtoul(word + 9, NULL, 10);
     else if (!strncmp(word, "length=", 7))
         options->queue_length = (uint32_t)strtoul(word + 7, NULL, 10);
-    else if (!strncmp(word, "undecided=", 10))
-        options->undecided_permit = !strcmp(word + 10, "permit");
+    else if (!strncmp(word, "dead=", 5))
+        options->dead_open = !strcmp(word + 5, "open");
     else if (!strncmp(word, "policy=", 7))
         probe.policy = policy_of(word + 7);
     else if (!strcmp(word, "quiet"))

@@ -584,7 +584,7 @@ def alone_killed():
     answer = held.hear()
     assert answer["code"] == 0 and answer["seconds"] < 4, answer
     gate.none()
-    assert len(links) == 6 and {one for one in note_links() if one[0] == "link"} == links, "the links were replaced"
+    assert len(links) == 9 and {one for one in note_links() if one[0] == "link"} == links, "the links were replaced"
     held.end()
     udp.end()
     server.close()
@@ -645,7 +645,7 @@ def alone_nobody_serves():
     answer = program.hear()
     assert answer["code"] == 111 and 2 < answer["seconds"] < 6, answer
     program.end()
-    gate = Probe("undecided=permit")
+    gate = Probe("dead=open")
     program = Program(connecting(V4))
     program.go()
     gate.wait("packet")

@@ -113,7 +113,7 @@ BAD = {
     '*(volatile int *)0x123456789abcdef0ull = 1': (1, 'an address was used that no memory can have'),
     'volatile char all[4000000]; all[0] = 1': (1, 'the stack is used up'),
     'KIRQL old; KeRaiseIrql(2, &old)': (1, 'DriverEntry: called at IRQL 0, it returned at 2 [irql-changed]'),
-    'int ZwCreateFile(void), ZwReadFile(void); ZwCreateFile(), ZwReadFile()':
+    'int ZwCreateKey(void), ZwOpenKey(void); ZwCreateKey(), ZwOpenKey()':
         (2, ': neither the driver nor wfplab has that'),
 }
 

@@ -19,12 +19,15 @@ static void NTAPI classify(const FWPS_INCOMING_VALUES0 *values, const FWPS_INCOM
                            void *layer_data, const void *context, const FWPS_FILTER3 *filter, UINT64 flow_context,
                            FWPS_CLASSIFY_OUT0 *out)
 {
-    struct hook_call call = {find(filter->action.calloutId), values, metadata, filter, flow_context, out, FALSE};
+    struct hook_call call = {
+        find(filter->action.calloutId), values, metadata, filter, flow_context, out, FALSE, layer_data};
 
-    (void)layer_data;
     (void)context;
     if (values->layerId == FWPS_LAYER_ALE_AUTH_CONNECT_V4)
         call.reauthorize = (values->incomingValue[FWPS_FIELD_ALE_AUTH_CONNECT_V4_FLAGS].value.uint32 &
+                            FWP_CONDITION_FLAG_IS_REAUTHORIZE) != 0;
+    if (values->layerId == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4 || values->layerId == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6)
+        call.reauthorize = (values->incomingValue[FWPS_FIELD_ALE_AUTH_RECV_ACCEPT_V4_FLAGS].value.uint32 &
                             FWP_CONDITION_FLAG_IS_REAUTHORIZE) != 0;
     call.hook->classified++;
     call.hook->classify(&call);

@@ -20,7 +20,8 @@ struct hook_call {
     const FWPS_FILTER3 *filter;
     UINT64 flow_context;
     FWPS_CLASSIFY_OUT0 *out;
-    BOOLEAN reauthorize; /* at AUTH_CONNECT */
+    BOOLEAN reauthorize; /* at AUTH_CONNECT and AUTH_RECV_ACCEPT */
+    void *layer_data;
 };
 
 struct hook {

@@ -25,7 +25,7 @@ void (*signal(int number, void (*handler)(int)))(int)
     return sigaction(number, &action, &previous) == 0 ? previous.sa_handler : SIG_ERR;
 }
 
-NTSTATUS driver_load(const struct nt_registry_dword *values, size_t count)
+NTSTATUS driver_load(const struct nt_registry_value *values, size_t count)
 {
     struct pe_error error = {""};
     const char *path = getenv("GATEHOUSE_SYS");

@@ -18,7 +18,7 @@ const char *world_driver_name(size_t driver)
     return "gatehouse";
 }
 
-NTSTATUS world_driver_load(size_t driver, const struct nt_registry_dword *values, size_t count)
+NTSTATUS world_driver_load(size_t driver, const struct nt_registry_value *values, size_t count)
 {
     (void)driver;
     return driver_load(values, count);

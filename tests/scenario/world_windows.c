@@ -582,6 +582,19 @@ bool world_state(struct world_error *error)
     return cannot(error, "state");
 }
 
+/* It has the folders of its service. */
+const char *world_folder(bool kept)
+{
+    (void)kept;
+    return NULL;
+}
+
+bool world_process_exit(uint64_t process_id, struct world_error *error)
+{
+    (void)process_id;
+    return cannot(error, "exit");
+}
+
 /* The event says it. */
 void world_violate(const char *rule, const char *routine, const char *text)
 {

@@ -119,8 +119,7 @@ def group_may(lab):
     group = lab.directory / "group"
     group.write_text(f"root:x:0:\nnogroup:x:65534:\ngatehouse:x:{GROUP_ID}:\n", encoding="utf-8")
     # gatehoused sees this group file; the machine's own stays as it is.
-    gatehoused = [names.find_program("gatehoused"), "--socket", lab.socket]
-    lab.start([*with_file(group, "/etc/group"), *gatehoused], name="gatehoused").wait_for("gatehoused: ready")
+    lab.start([*with_file(group, "/etc/group"), *lab.daemon()], name="gatehoused").wait_for("gatehoused: ready")
     user = pwd.getpwnam("nobody").pw_uid
     first = ["setpriv", f"--reuid={user}", f"--regid={GROUP_ID}", "--clear-groups", "--"]
     further = ["setpriv", f"--reuid={user}", "--regid=65534", f"--groups={GROUP_ID}", "--"]
@@ -159,8 +158,7 @@ def places(lab):
     group = lab.directory / "group"
     group.write_text(f"root:x:0:\ngatehouse:x:{GROUP_ID}:\n", encoding="utf-8")
     lab.directory.chmod(0o755)
-    gatehoused = [names.find_program("gatehoused"), "--socket", lab.socket]
-    lab.start([*with_file(group, "/etc/group"), *gatehoused], name="gatehoused").wait_for("gatehoused: ready")
+    lab.start([*with_file(group, "/etc/group"), *lab.daemon()], name="gatehoused").wait_for("gatehoused: ready")
     counts, children = zip(*[open_handles(lab, 61000 + user) for user in range(3)])
     try:
         assert counts == (24, 24, 0), counts

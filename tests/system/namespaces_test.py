@@ -79,7 +79,6 @@ def inbound_is_free(lab):
 @case("starts under `ip netns exec`, which hides the cgroup mount", timeout=60)
 def under_ip_netns_exec(lab):
     server = TcpServer(lab.server)
-    gatehoused = names.find_program("gatehoused")
     log = lab.directory / "50-netns-exec.log"
     import subprocess
 
@@ -87,7 +86,7 @@ def under_ip_netns_exec(lab):
 
     with open(log, "wb") as file:
         process = subprocess.Popen(
-            ["ip", "netns", "exec", lab.client.name, gatehoused, "--socket", str(lab.socket)],
+            ["ip", "netns", "exec", lab.client.name, *lab.daemon()],
             stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
         )  # fmt: skip
     program = Program(process, log).wait_for("gatehoused: ready")

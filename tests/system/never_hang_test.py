@@ -16,7 +16,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from gatetest import decide, device, names, net, protocol  # noqa: E402
+from gatetest import decide, device, net, protocol  # noqa: E402
 from gatetest.servers import Ear, TcpServer, UdpServer, wait_until  # noqa: E402
 from gatetest.tap import case, run, tell  # noqa: E402
 
@@ -194,7 +194,7 @@ def daemon_killed_often(lab):
 @case("gatehoused killed and not restarted, closed: refused by the deadline plus a retransmission, nothing leaves", 90)
 def daemon_gone_closed(lab):
     server, echo = TcpServer(lab.server), UdpServer(lab.server)
-    daemon = lab.gatehoused("--deadline", "3", "--undecided", "block")
+    daemon = lab.gatehoused("--deadline", "3", "--undecided", "permit", "--dead", "closed")
     decider = lab.decider()
     ear = Ear(lab.server)
     held = lab.connect_timer(net.SERVER_V4, server.port)
@@ -215,7 +215,7 @@ def daemon_gone_closed(lab):
 @case("gatehoused killed and not restarted, open: passes", timeout=90)
 def daemon_gone_open(lab):
     server = TcpServer(lab.server)
-    daemon = lab.gatehoused("--deadline", "3", "--undecided", "permit")
+    daemon = lab.gatehoused("--deadline", "3", "--undecided", "block", "--dead", "open")
     decider = lab.decider()
     held = lab.connect_timer(net.SERVER_V4, server.port)
     decider.requests()
@@ -358,8 +358,7 @@ def words_unread(lab):
     server = TcpServer(lab.server)
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 8192)
-    command = [names.find_program("gatehoused"), "--verbose", "--no-decider", "permit", "--socket", str(lab.socket)]
-    program = lab.client.popen(command, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer)
+    program = lab.client.popen(lab.daemon("--verbose", "--no-decider", "permit"), stdin=subprocess.DEVNULL, stdout=writer, stderr=writer)
     os.close(writer)
     wait_until(lambda: len(lab.client.rules()) >= 12, 10, "the rules")
     for _ in range(60):
@@ -377,8 +376,8 @@ def words_unread(lab):
 @case("Never hang: more clients than gatehoused has descriptors for")
 def few_descriptors(lab):
     server = TcpServer(lab.server)
-    program = lab.gatehoused(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40)))
-    clients = [device.Device(lab.socket) for _ in range(50)]
+    program = lab.gatehoused(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
+    clients = [device.Device(lab.socket) for _ in range(80)]
 
     def ticks():
         with open(f"/proc/{program.pid}/stat", encoding="ascii") as file:

@@ -20,7 +20,8 @@ START = "Start or fail with one clear sentence when a kernel feature, a right or
 
 def refuses(lab, arguments, naming, wrapper=(), program="gatehoused"):
     """Runs the program, which must end soon with one sentence on stderr that names one of naming, and leave nothing."""
-    command = [*wrapper, names.find_program(program), *(str(a) for a in arguments)]
+    words = lab.daemon() if program == "gatehoused" else [names.find_program(program)]
+    command = [*wrapper, *words, *(str(a) for a in arguments)]
     done = lab.client.run(command, timeout=20, stdin=subprocess.DEVNULL)
     lines = done.stderr.strip().splitlines()
     assert done.returncode not in (0, None) and done.returncode > 0, f"exit code {done.returncode}: {done}"
@@ -59,7 +60,7 @@ def without_iptables(lab):
 @case(f"{START}: no BPF file system and no right place to mount one")
 def without_bpffs(lab):
     wrapper = ["unshare", "--mount", "sh", "-c", 'umount -l /sys/fs/bpf 2>/dev/null; exec "$@"', "sh"]
-    program = lab.start([*wrapper, names.find_program("gatehoused"), "--socket", lab.socket], name="gatehoused")
+    program = lab.start([*wrapper, *lab.daemon()], name="gatehoused")
     try:
         program.wait_for("gatehoused: ready")
         tell("bpffs was hidden: it mounted its own")
@@ -76,7 +77,7 @@ def without_bpffs(lab):
 def socket_taken(lab):
     first = lab.gatehoused()
     other = lab.namespace("o")
-    done = other.run([names.find_program("gatehoused"), "--socket", str(lab.socket)], timeout=20)
+    done = other.run(lab.daemon("--state", lab.directory / "other"), timeout=20)
     lines = done.stderr.strip().splitlines()
     assert done.returncode > 0 and len(lines) == 1 and str(lab.socket) in lines[0], (done.returncode, lines)
     tell(lines[0])
@@ -91,7 +92,7 @@ def namespace_taken(lab):
     first = lab.gatehoused()
     rules = lab.client.rules()
     second = lab.directory / "second.sock"
-    done = lab.client.run([names.find_program("gatehoused"), "--socket", str(second)], timeout=20)
+    done = lab.client.run(lab.daemon(socket=second), timeout=20)
     lines = done.stderr.strip().splitlines()
     assert done.returncode > 0 and len(lines) == 1, (done.returncode, lines)
     tell(lines[0])
@@ -160,6 +161,13 @@ def bad_options(lab):
         (["extra"], ("extra",)),
         (["--socket"], ("--socket",)),
         (["--socket", ""], ("socket",)),
+        (["--dead", "maybe"], ("dead",)),
+        (["--capacity", "15"], ("capacity",)),
+        (["--hold-loopback=perhaps"], ("hold-loopback",)),
+        (["--state", ""], ("state",)),
+        (["--config", ""], ("config",)),
+        (["--config", "/nowhere/gatehoused.conf"], ("/nowhere/gatehoused.conf",)),
+        (["--json"], ("--check",)),
     ]
     for arguments, naming in rows:
         refuses(lab, arguments if "--socket" in arguments else ["--socket", lab.socket, *arguments], naming)
@@ -216,7 +224,7 @@ def makes_directory(lab):
 def no_standard_streams(lab):
     server = TcpServer(lab.server)
     closed = ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-']
-    command = [*closed, names.find_program("gatehoused"), "--socket", str(lab.socket)]
+    command = [*closed, *lab.daemon()]
     program = lab.client.popen(command)
     wait_until(lambda: len(lab.client.rules()) >= 12, 10, "the rules")
     decider = lab.client.popen([*closed, names.find_program("gatehouse"), "--socket", str(lab.socket), "permit"])

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * program_table_test.c - core/program_table, core/slot_pool and core/answer_table, each against a plain array.
+ * program_table_test.c - core/program_table and core/slot_pool, each against a plain array.
  */
 #include "core_test.h"
 
-#include "core/answer_table.h"
+#include "core/program_table.h"
+#include "core/slot_pool.h"
 
 static struct test_memory memory;
 
@@ -73,41 +74,9 @@ static void slots_are_found_by_id_only(void **state)
     assert_int_equal(memory.blocks, 0);
 }
 
-static void answers_end_in_order(void **state)
-{
-    struct answer_table table;
-    struct program programs[3];
-    struct destination to = {4, 6, 80, {1, 2, 3, 4}}, other = to;
-    uint64_t last = 0;
-
-    (void)state;
-    test_memory_init(&memory);
-    assert_true(answer_table_init(&table, &memory.memory, 20));
-    other.port = 81;
-    assert_non_null(answer_table_add(&table, &programs[0], &to));
-    assert_non_null(answer_table_add(&table, &programs[0], NULL));
-    assert_null(answer_table_next(&table)); /* neither ends */
-    assert_non_null(answer_table_find(&table, &programs[0], &to));
-    assert_non_null(answer_table_find(&table, &programs[0], NULL));
-    assert_null(answer_table_find(&table, &programs[0], &other));
-    assert_null(answer_table_find(&table, &programs[1], &to));
-    for (int i = 0; i < 18; i++)
-        answer_table_add(&table, &programs[2], &to)->ends = 1 + test_random(1000);
-    assert_null(answer_table_add(&table, &programs[1], &to));
-    for (struct answer *next = answer_table_next(&table); next != NULL; next = answer_table_next(&table)) {
-        assert_true(next->ends >= last);
-        last = next->ends;
-        answer_table_remove(&table, next);
-    }
-    assert_int_equal(answer_table_count(&table), 2);
-    answer_table_cleanup(&table);
-    assert_int_equal(memory.blocks, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(programs_are_interned),
-                                       cmocka_unit_test(slots_are_found_by_id_only),
-                                       cmocka_unit_test(answers_end_in_order)};
+                                       cmocka_unit_test(slots_are_found_by_id_only)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,7 +145,7 @@ static void decisions_are_checked(void **state)
         {{1, 3, 0, 0, 0}, GATEHOUSE_E_BAD_VERDICT},
         {{1, 1, 3, 0, 0}, GATEHOUSE_E_BAD_SCOPE},
         {{1, 1, 0, 1, 0}, GATEHOUSE_E_BAD_LIFETIME},
-        {{1, 1, 0, 0, 1}, GATEHOUSE_E_RESERVED},
+        {{1, 1, 0, 0, 1}, GATEHOUSE_E_BAD_LIFETIME},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct gatehouse_decision out = {0};

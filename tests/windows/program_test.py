@@ -6,6 +6,7 @@ And so do the parts of agent/ that only Windows has: transport_windows_test.c, p
 is tested in tests/wine. Prints TAP; skipped without Wine or the cross compiler.
 """
 import fcntl
+import json
 import os
 import re
 import select
@@ -25,7 +26,7 @@ SOURCE, BUILD, VERSION = sys.argv[1:4]
 WINDOWS = os.path.join(BUILD, 'windows')
 PARTS = os.path.join(WINDOWS, 'meson/tests/windows')
 TESTS = ('transport_windows_test.exe', 'platform_windows_test.exe')
-COMMANDS = ('permit', 'block', 'ask', 'status', 'watch', 'policy')
+COMMANDS = ('permit', 'block', 'ask', 'status', 'watch', 'policy', 'rules', 'flows')
 NO_DEVICE = r'there is no device \\.\Gatehouse: install the driver'
 
 
@@ -113,6 +114,31 @@ def other_cases(world):
         yield 'output that goes nowhere is a failure', run.code == 6 and 'cannot write the output' in run.words, run.told
 
 
+def rules_cases(world):
+    folder = world.prefix / 'drive_c/rules'
+    folder.mkdir()
+    rules = 'permit program "C:\\windows\\**" to any port 80\nblock program "C:\\windows\\explorer.exe" log\nask out\n'
+    for name, text in (('good', rules), ('bad', rules + 'alow all\n'), ('covered', 'block all\n' + rules)):
+        (folder / name).write_text(text, encoding='utf-8')
+    run = Run(world, 'rules', 'check', r'C:\rules\good')
+    yield 'rules check: a good file', run.code == 0 and b'3 rules' in run.out and run.words == '', run.told
+    run = Run(world, 'rules', 'check', r'C:\rules\bad')
+    yield 'rules check: a bad file, with line and caret', run.code == 1 and r'C:\rules\bad:4:1:' in run.words and \
+        '    alow all\n    ^^^^\n' in run.words, run.told
+    run = Run(world, 'rules', 'check', r'C:\rules\covered')
+    yield 'rules check: rules that never match', run.code == 0 and run.words.count('never matches') == 3, run.told
+    for program, rule in ((r'C:\windows\notepad.exe', 1), (r'C:\nothing.exe', 3)):
+        run = Run(world, 'rules', 'explain', program, '192.0.2.1:80', '--file', r'C:\rules\good', '--json')
+        yield f'rules explain --file: {program}', run.code == 0 and json.loads(run.out)['number'] == rule, run.told
+    run = Run(world, 'rules', 'explain', r'C:\windows\explorer.exe', 'localhost:81', '--file', r'C:\rules\good')
+    yield 'rules explain: a host is looked up', run.code == 0 and b'loopback passes' in run.out, run.told
+    run = Run(world, 'rules', 'check')
+    yield 'the file when none is named', run.code == 1 and r'C:\ProgramData\Gatehouse\rules' in run.words, run.told
+    for arguments in (['list'], ['load', r'C:\rules\good'], ['add', 'block all'], ['remove', '1']):
+        run = Run(world, 'rules', *arguments)
+        yield f'rules {arguments[0]}: there is no driver', run.complains(2, NO_DEVICE), run.told
+
+
 def results(name, text, code):
     """A C program's cases as one case here."""
     lines = text.replace('\r', '').splitlines()
@@ -164,7 +190,7 @@ def cases():
         yield 'Wine starts', False, str(reason)
         return
     try:
-        for part in help_cases, line_cases, other_cases, test_cases, console_cases:
+        for part in help_cases, line_cases, other_cases, rules_cases, test_cases, console_cases:
             yield from part(world)
     finally:
         left = world.close()

@@ -7,8 +7,8 @@
  * The field enums end where Windows 10 1703 ended them (COMPARTMENT_ID); later members exist in
  * newer kits (BITMAP_*, RESERVED_*), so test valueCount and never ..._MAX of another kit.
  *
- * What this platform implements of it is in wfp/: no injection, no net buffer lists, no redirect,
- * no FwpsPendClassify0. Deviations a driver can see:
+ * What this platform implements of it is in wfp/: of injection only what holding an inbound connection takes (transport
+ * receive), of net buffer lists what ndis.h has; no redirect, no FwpsPendClassify0. Deviations a driver can see:
  *   - ALE_APP_ID is compared byte by byte (Windows compares without case): Linux paths have case.
  *   - PENDING is never returned by FwpsFlowRemoveContext0: flowDeleteFn runs before it returns.
  */
@@ -16,13 +16,12 @@
 #define FWPSK_H
 
 #include <fwpstypes.h>
+#include <ndis.h>
 
 #ifndef NTAPI
 #define NTAPI
 #endif
 
-/* Opaque here; hosts pass packets as layerData, drivers may only hand them back. */
-typedef struct _NET_BUFFER_LIST NET_BUFFER_LIST, *PNET_BUFFER_LIST;
 typedef struct _WSACMSGHDR WSACMSGHDR;
 typedef struct sockaddr SOCKADDR;
 typedef UINT32 NDIS_SWITCH_PORT_ID;
@@ -636,9 +635,71 @@ NTSTATUS NTAPI FwpsPendOperation0(HANDLE completionHandle, HANDLE *completionCon
  * IRQL <= DISPATCH_LEVEL, no spin lock held: the reauthorization classify runs on this stack before it
  * returns - or, when called inside the classifyFn that pended, after that classifyFn returned.
  * netBufferList is NULL at the connect layers.
+ *
+ * At ALE_AUTH_RECV_ACCEPT nothing is classified again: whoever permits gives the clone it made in classifyFn, and
+ * injects it afterwards; whoever blocks gives NULL and frees the clone.
  */
 _Requires_no_locks_held_
 void NTAPI FwpsCompleteOperation0(HANDLE completionContext, PNET_BUFFER_LIST netBufferList);
+
+/* --- Injection ---------------------------------------------------------------------------------- */
+
+typedef UINT16 ADDRESS_FAMILY;
+typedef ULONG IF_INDEX;
+typedef UINT32 COMPARTMENT_ID;
+#define UNSPECIFIED_COMPARTMENT_ID ((COMPARTMENT_ID)0)
+
+#define FWPS_INJECTION_TYPE_STREAM            0x00000001
+#define FWPS_INJECTION_TYPE_TRANSPORT         0x00000002
+#define FWPS_INJECTION_TYPE_NETWORK           0x00000004
+#define FWPS_INJECTION_TYPE_FORWARD           0x00000008
+#define FWPS_INJECTION_TYPE_L2                0x00000010
+#define FWPS_INJECTION_TYPE_VSWITCH_TRANSPORT 0x00000020
+
+typedef enum FWPS_PACKET_INJECTION_STATE_ {
+    FWPS_PACKET_NOT_INJECTED = 0,
+    FWPS_PACKET_INJECTED_BY_SELF = 1,
+    FWPS_PACKET_INJECTED_BY_OTHER = 2,
+    FWPS_PACKET_PREVIOUSLY_INJECTED_BY_SELF = 3,
+    FWPS_PACKET_INJECTION_STATE_MAX = 4
+} FWPS_PACKET_INJECTION_STATE;
+
+/* The clone is the driver's again, to free. IRQL <= DISPATCH_LEVEL. */
+typedef void(NTAPI *FWPS_INJECT_COMPLETE0)(void *context, NET_BUFFER_LIST *netBufferList, BOOLEAN dispatchLevel);
+
+/* PASSIVE_LEVEL. Every type is given a handle here; only transport receive can be injected with it. Destroying waits
+ * for what is under way. */
+_IRQL_requires_(PASSIVE_LEVEL)
+NTSTATUS NTAPI FwpsInjectionHandleCreate0(ADDRESS_FAMILY addressFamily, UINT32 flags, HANDLE *injectionHandle);
+_IRQL_requires_(PASSIVE_LEVEL)
+NTSTATUS NTAPI FwpsInjectionHandleDestroy0(HANDLE injectionHandle);
+
+/* IRQL <= DISPATCH_LEVEL. Pool handles NULL, flags 0. The clone's data begins where the original's does. */
+NTSTATUS NTAPI FwpsAllocateCloneNetBufferList0(NET_BUFFER_LIST *originalNetBufferList,
+                                               NDIS_HANDLE netBufferListPoolHandle, NDIS_HANDLE netBufferPoolHandle,
+                                               ULONG allocateCloneFlags, NET_BUFFER_LIST **netBufferList);
+void NTAPI FwpsFreeCloneNetBufferList0(NET_BUFFER_LIST *netBufferList, ULONG freeCloneFlags);
+
+/* IRQL <= DISPATCH_LEVEL. Keeps a packet that is classified beyond its classify. */
+void NTAPI FwpsReferenceNetBufferList0(NET_BUFFER_LIST *netBufferList, BOOLEAN intendToModify);
+void NTAPI FwpsDereferenceNetBufferList0(NET_BUFFER_LIST *netBufferList, BOOLEAN dispatchLevel);
+
+/*
+ * IRQL <= DISPATCH_LEVEL, no spin lock held: the clone is classified again on this stack, unless its operation is still
+ * pended, and completionFn is called when that is over, most often before this returns. The clone's data must begin
+ * with the IP header. An error: completionFn is not called, the clone is still the driver's.
+ */
+_Requires_no_locks_held_
+NTSTATUS NTAPI FwpsInjectTransportReceiveAsync0(HANDLE injectionHandle, HANDLE injectionContext, PVOID reserved,
+                                                UINT32 flags, ADDRESS_FAMILY addressFamily,
+                                                COMPARTMENT_ID compartmentId, IF_INDEX interfaceIndex,
+                                                IF_INDEX subInterfaceIndex, NET_BUFFER_LIST *netBufferList,
+                                                FWPS_INJECT_COMPLETE0 completionFn, HANDLE completionContext);
+
+/* IRQL <= DISPATCH_LEVEL. Of a packet that is classified. injectionContext may be NULL. */
+FWPS_PACKET_INJECTION_STATE NTAPI FwpsQueryPacketInjectionState0(HANDLE injectionHandle,
+                                                                 const NET_BUFFER_LIST *netBufferList,
+                                                                 HANDLE *injectionContext);
 
 _Static_assert(FWPS_LAYER_ALE_AUTH_CONNECT_V4 == 48 && FWPS_LAYER_ALE_AUTH_CONNECT_V6 == 50 &&
                    FWPS_LAYER_ALE_FLOW_ESTABLISHED_V6 == 54 && FWPS_LAYER_ALE_ENDPOINT_CLOSURE_V6 == 65,

@@ -86,24 +86,34 @@ void nt_runner_stop(void);
  * 0: the host itself. */
 void nt_set_current_process(uint64_t process_id, uint64_t start);
 
+/*
+ * A process began or ended: runs what drivers registered for it (PsSetCreateProcessNotifyRoutine), at PASSIVE_LEVEL, on
+ * this thread, which stands meanwhile for the process that ended, or for the parent. start: in 100 ns since 1601.
+ */
+void nt_process_created(uint64_t process_id, uint64_t start, uint64_t parent_id);
+void nt_process_ended(uint64_t process_id, uint64_t start);
+
 /* --- Drivers -------------------------------------------------------------------------------- */
 
 struct nt_driver;
 
 /* A value under the driver's service key, which RtlQueryRegistryValues finds under "Parameters". */
-struct nt_registry_dword {
+struct nt_registry_value {
     const char *name; /* ASCII */
-    ULONG value;
+    ULONG value;      /* of a REG_DWORD */
+    const char *text; /* UTF-8, a REG_SZ then; NULL: it is a REG_DWORD */
 };
+#define nt_registry_dword nt_registry_value /* its name before there were strings */
 
 /* Calls entry at PASSIVE_LEVEL with a DRIVER_OBJECT and a RegistryPath for service. On failure: its status, nothing
  * left loaded. */
-NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const struct nt_registry_dword *values,
+NTSTATUS nt_driver_load(const char *service, PDRIVER_INITIALIZE entry, const struct nt_registry_value *values,
                         size_t value_count, struct nt_driver **driver);
 
 /* Calls DriverUnload; then reports what the driver left as violations: "left-device", "left-link", "left-work-item",
- * "left-thread", "left-timer", "left-dpc", "left-pool". What belongs to which driver is told by the file that its code
- * lies in; what cannot be told so is reported with the last driver. */
+ * "left-file",
+ * "left-process-notify", "left-thread", "left-timer", "left-dpc", "left-pool". What belongs to which driver is told by
+ * the file that its code lies in; what cannot be told so is reported with the last driver. */
 void nt_driver_unload(struct nt_driver *driver);
 
 /* Where the code of the driver lies that this thread loads next. Without it, the file that entry lies in counts. */

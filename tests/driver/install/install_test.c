@@ -198,7 +198,7 @@ static void remembered_answers_outweigh_the_closed_mode(void **state)
 /* While the driver is loaded, all but what always passes is its own: also loopback, when it is told to hold that. */
 static void loopback_is_the_drivers(void **state)
 {
-    const struct nt_registry_dword hold[] = {{"HoldLoopback", 1}, {"NoDecider", GATEHOUSE_NO_DECIDER_BLOCK}};
+    const struct nt_registry_value hold[] = {{"HoldLoopback", 1}, {"NoDecider", GATEHOUSE_NO_DECIDER_BLOCK}};
 
     (void)state;
     assert_int_equal(set(INSTALL_CLOSED), 0);
@@ -215,7 +215,7 @@ static void loopback_is_the_drivers(void **state)
 /* A driver that refuses everything still lets the machine get its addresses; the open mode blocks nothing itself. */
 static void open_mode_only_lets_pass(void **state)
 {
-    const struct nt_registry_dword strict[] = {{"NoDecider", GATEHOUSE_NO_DECIDER_BLOCK}};
+    const struct nt_registry_value strict[] = {{"NoDecider", GATEHOUSE_NO_DECIDER_BLOCK}};
 
     (void)state;
     assert_int_equal(set(INSTALL_OPEN), 0);

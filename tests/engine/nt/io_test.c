@@ -12,7 +12,7 @@ static const struct nt_caller somebody = {4322, FALSE};
 
 static struct nt_driver *load(ULONG leave)
 {
-    struct nt_registry_dword values[] = {{"Other", 99}, {"Leave", leave}};
+    struct nt_registry_value values[] = {{"Other", 99}, {"Leave", leave}};
     struct nt_driver *driver = NULL;
     assert_int_equal(nt_driver_load("echo", echo_driver_entry, values, 2, &driver), STATUS_SUCCESS);
     return driver;

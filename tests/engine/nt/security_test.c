@@ -308,6 +308,50 @@ static void routines_are_found_by_their_whole_name(void **state)
     KeLowerIrql(irql);
 }
 
+/* ntifs.h RtlAbsoluteToSelfRelativeSD, RtlSetOwnerSecurityDescriptor, RtlSetGroupSecurityDescriptor; wdm.h
+ * RtlLengthSecurityDescriptor, RtlValidSecurityDescriptor: statuses, sizes, and that the copy says the same. */
+static void a_descriptor_in_one_piece(void **state)
+{
+    SECURITY_DESCRIPTOR absolute;
+    struct room room;
+    ULONG size = 0;
+    union {
+        SECURITY_DESCRIPTOR head;
+        UCHAR bytes[160];
+    } relative;
+    (void)state;
+    RtlCreateAcl(&room.acl, sizeof(ACL) + 8 + 16, ACL_REVISION);
+    RtlAddAccessAllowedAce(&room.acl, ACL_REVISION, GRANTED, (PSID)&administrators);
+    RtlCreateSecurityDescriptor(&absolute, SECURITY_DESCRIPTOR_REVISION);
+    RtlSetDaclSecurityDescriptor(&absolute, TRUE, &room.acl, FALSE);
+    assert_int_equal(RtlSetOwnerSecurityDescriptor(&absolute, (PSID)&administrators, TRUE), STATUS_SUCCESS);
+    assert_int_equal(RtlSetGroupSecurityDescriptor(&absolute, (PSID)&world, FALSE), STATUS_SUCCESS);
+    assert_int_equal(absolute.Control, 0x0005); /* SE_OWNER_DEFAULTED, SE_DACL_PRESENT */
+    assert_int_equal(RtlLengthSecurityDescriptor(&absolute), sizeof absolute + 32 + 16 + 12);
+    assert_int_equal(RtlAbsoluteToSelfRelativeSD(&absolute, NULL, &size), STATUS_BUFFER_TOO_SMALL);
+    assert_int_equal(size, 20 + 32 + 16 + 12);
+    size--;
+    assert_int_equal(RtlAbsoluteToSelfRelativeSD(&absolute, &relative, &size), STATUS_BUFFER_TOO_SMALL);
+    memset(&relative, 0xee, sizeof relative);
+    assert_int_equal(RtlAbsoluteToSelfRelativeSD(&absolute, &relative, &size), STATUS_SUCCESS);
+    assert_int_equal(relative.bytes[size], 0xee);
+    assert_int_equal(relative.head.Control, 0x8005); /* and SE_SELF_RELATIVE */
+    assert_int_equal(RtlLengthSecurityDescriptor(&relative), size);
+    const ULONG *offsets = (const void *)(relative.bytes + 4); /* owner, group, SACL, DACL */
+    assert_int_equal(offsets[2], 0);
+    assert_memory_equal(relative.bytes + offsets[0], &administrators, 16);
+    assert_memory_equal(relative.bytes + offsets[1], &world, 12);
+    assert_memory_equal(relative.bytes + offsets[3], &room.acl, 32);
+    assert_true(RtlValidSecurityDescriptor(&relative) && RtlValidSecurityDescriptor(&absolute));
+    assert_int_equal(RtlAbsoluteToSelfRelativeSD(&relative, &relative, &size), STATUS_BAD_DESCRIPTOR_FORMAT);
+    assert_int_equal(RtlSetOwnerSecurityDescriptor(&relative, NULL, FALSE), STATUS_INVALID_SECURITY_DESCR);
+    room.acl.AceCount = 9;
+    assert_false(RtlValidSecurityDescriptor(&absolute));
+    absolute.Revision = 2;
+    assert_false(RtlValidSecurityDescriptor(&absolute));
+    assert_int_equal(RtlSetGroupSecurityDescriptor(&absolute, NULL, FALSE), STATUS_UNKNOWN_REVISION);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, load, unload_again)
@@ -316,6 +360,7 @@ int main(void)
         nt_test(an_acl_holds_exactly_what_was_calculated),
         nt_test(an_entry_is_laid_out_and_refused_as_its_page_says),
         nt_test(a_descriptor_gets_its_dacl),
+        nt_test(a_descriptor_in_one_piece),
         TEST(a_handle_keeps_the_object_until_it_is_closed),
         TEST(the_dacl_decides_who_opens_the_device),
         TEST(a_descriptor_that_is_none_is_refused),

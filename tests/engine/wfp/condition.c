@@ -127,6 +127,42 @@ static void test_user(void **state)
     assert_false(meets(&connect, condition));
 }
 
+/* ntifs.h RtlAbsoluteToSelfRelativeSD: what a driver builds with the run-time library; each allow entry grants. */
+static void test_built_descriptor(void **state)
+{
+    struct wfp_ale_connect connect = make_connect(1);
+    struct one_user users[3];
+    FWP_BYTE_BLOB token = {sizeof(users[0].token), NULL}, descriptor;
+    FWPM_FILTER_CONDITION0 condition = {
+        FWPM_CONDITION_ALE_USER_ID, FWP_MATCH_EQUAL, {.type = FWP_SECURITY_DESCRIPTOR_TYPE, .sd = &descriptor}};
+    SECURITY_DESCRIPTOR absolute;
+    union {
+        ACL acl;
+        UINT8 bytes[sizeof(ACL) + 2 * (8 + 16)];
+    } dacl;
+    _Alignas(8) UINT8 relative[256];
+    ULONG size = sizeof(relative);
+
+    (void)state;
+    for (UINT32 i = 0; i < 3; i++)
+        make_user(&users[i], 1000 + i);
+    assert_int_equal(RtlCreateAcl(&dacl.acl, sizeof(dacl), ACL_REVISION), STATUS_SUCCESS);
+    for (UINT32 i = 0; i < 2; i++)
+        assert_int_equal(RtlAddAccessAllowedAce(&dacl.acl, ACL_REVISION, FWP_ACTRL_MATCH_FILTER, (PSID)users[i].sid),
+                         STATUS_SUCCESS);
+    assert_int_equal(RtlCreateSecurityDescriptor(&absolute, SECURITY_DESCRIPTOR_REVISION), STATUS_SUCCESS);
+    assert_int_equal(RtlSetDaclSecurityDescriptor(&absolute, TRUE, &dacl.acl, FALSE), STATUS_SUCCESS);
+    assert_int_equal(RtlSetOwnerSecurityDescriptor(&absolute, (PSID)users[0].sid, FALSE), STATUS_SUCCESS);
+    assert_int_equal(RtlSetGroupSecurityDescriptor(&absolute, (PSID)users[0].sid, FALSE), STATUS_SUCCESS);
+    assert_int_equal(RtlAbsoluteToSelfRelativeSD(&absolute, relative, &size), STATUS_SUCCESS);
+    descriptor = (FWP_BYTE_BLOB){size, relative};
+    connect.user = &token;
+    for (UINT32 i = 0; i < 3; i++) {
+        token.data = (UINT8 *)&users[i].token;
+        assert_int_equal(meets(&connect, condition), i < 2);
+    }
+}
+
 /* IPv4 fields are in host byte order; a range's ends belong to it. */
 static void test_numbers(void **state)
 {
@@ -155,10 +191,7 @@ static void test_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_app_id),
-        TEST(test_v6),
-        TEST(test_user),
-        TEST(test_numbers),
+        TEST(test_app_id), TEST(test_v6), TEST(test_user), TEST(test_built_descriptor), TEST(test_numbers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,56 @@ static void test_policy_change(void **state)
     assert_int_equal(sample_unregister(&sample), STATUS_SUCCESS);
 }
 
+/* ALE_PACKAGE_ID (page Filtering Condition Identifiers: a SID): whoever knows it gives it, first and when asked again.
+ * And a host is told whether anybody wants to know. */
+static void test_package(void **state)
+{
+    static struct {
+        UINT8 revision, count, authority[6];
+        UINT32 part[3];
+    } sid = {1, 3, {0, 0, 0, 0, 0, 15}, {2, 7, 8}}, other;
+    FWP_BYTE_BLOB package = {sizeof(sid), (UINT8 *)&sid};
+    FWPM_FILTER_CONDITION0 condition = {
+        .fieldKey = FWPM_CONDITION_ALE_PACKAGE_ID,
+        .matchType = FWP_MATCH_EQUAL,
+        .conditionValue = {.type = FWP_SID, .sid = (SID *)(void *)&sid},
+    };
+    struct filter_spec block = {.action = FWP_ACTION_BLOCK, .conditions = &condition, .count = 1};
+    struct wfp_ale_connect connect = make_connect(1);
+    struct wfp_decision decision;
+    BOOLEAN again;
+
+    (void)state;
+    assert_false(wfp_package_wanted());
+    UINT64 id = add_filter(engine, &block);
+    assert_true(wfp_package_wanted());
+    wfp_ale_connect(&connect, on_done, NULL, &decision);
+    assert_int_equal(decision.outcome, WFP_PERMIT);
+    connect.endpoint = 2;
+    connect.package = &package;
+    wfp_ale_connect(&connect, on_done, NULL, &decision);
+    assert_int_equal(decision.outcome, WFP_BLOCK);
+    assert_int_equal(FwpmFilterDeleteById0(engine, id), STATUS_SUCCESS);
+    assert_false(wfp_package_wanted());
+    other = sid;
+    other.part[2]++;
+    package.data = (UINT8 *)&other;
+    connect.endpoint = 3;
+    wfp_ale_connect(&connect, on_done, NULL, &decision);
+    memset(&other, 0, sizeof(other)); /* the engine has a copy */
+    assert_int_equal(decision.outcome, WFP_PERMIT);
+    assert_int_equal(FwpmTransactionBegin0(engine, 0), STATUS_SUCCESS);
+    add_filter(engine, &block);
+    assert_int_equal(FwpmTransactionAbort0(engine), STATUS_SUCCESS);
+    assert_false(wfp_package_wanted());
+    sid.part[2]++;
+    add_filter(engine, &block);
+    assert_int_equal(packet(decision.flow, FALSE, &again).outcome, WFP_BLOCK);
+    assert_true(again);
+    for (UINT64 endpoint = 1; endpoint <= 3; endpoint++)
+        wfp_ale_endpoint_closed(endpoint);
+}
+
 /* The listener hears each committed change once, with the layer's new generation. */
 static UINT16 heard_layer;
 static UINT64 heard_generation;
@@ -173,8 +223,8 @@ static void test_abort(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_policy_change), TEST(test_policy_changed_is_told), TEST(test_contexts), TEST(test_endpoint_closure),
-        TEST(test_abort),
+        TEST(test_package),  TEST(test_policy_change),    TEST(test_policy_changed_is_told),
+        TEST(test_contexts), TEST(test_endpoint_closure), TEST(test_abort),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,11 +130,18 @@ class Lab:
         self.programs.append(Program(process, log))
         return self.programs[-1]
 
+    def daemon(self, *arguments, socket=None):
+        """The words that start a gatehoused that reads and writes nothing of the machine's: no settings but these
+        arguments, rules from a file and kept in a folder beside its socket. A later word goes before an earlier one."""
+        socket = str(socket or self.socket)
+        return [names.find_program("gatehoused"), "--config", os.devnull, "--rules", f"{self.directory}/rules",
+                "--state", f"{self.directory}/{os.path.basename(socket)[:64]}.state", "--socket", socket,
+                *(str(argument) for argument in arguments)]  # fmt: skip
+
     def gatehoused(self, *arguments, namespace=None, socket=None, ready=True, **options):
         """Starts gatehoused and waits for its rules to be in place."""
         options.setdefault("stdin", subprocess.DEVNULL)
-        command = [names.find_program("gatehoused"), "--socket", socket or self.socket, *arguments]
-        program = self.start(command, namespace, "gatehoused", **options)
+        program = self.start(self.daemon(*arguments, socket=socket), namespace, "gatehoused", **options)
         return program.wait_for("gatehoused: ready") if ready else program
 
     def gatehouse(self, *arguments, socket=None, wrapper=(), **options):

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate_inbound.h - what inbound.bpf.c and host/gate_inbound.c say to each other: who listens, what was said of packets
+ * that come in, and what became of connections. Byte order, padding and layout number as in gate_maps.h.
+ */
+#ifndef BPF_GATE_INBOUND_H
+#define BPF_GATE_INBOUND_H
+
+#include "gate_maps.h"
+
+#define GATE_ACCEPTS_MAX 65536
+#define GATE_BOUND_MAX   65536
+#define GATE_ENDS_SIZE   (256 * 1024)
+
+/* So long after the last datagram a UDP flow, or what was sent out, lets datagrams of its peer in no more. */
+#define GATE_UDP_IDLE_NS 120000000000ull
+
+/* Keyed by gate_tuple, whose local end is this machine's. */
+enum gate_accept_is {
+    GATE_ACCEPT_FLOW = 0,  /* somebody came in */
+    GATE_ACCEPT_REPLY = 1, /* a permitted datagram went out there: what comes back passes */
+    GATE_ACCEPT_ONCE = 2,  /* nobody listens: passes once, for the refusal */
+};
+struct gate_accept {
+    __u64 since;      /* CLOCK_MONOTONIC ns: undecided, decided; UDP: the last datagram, to a second */
+    __u32 generation; /* the verdict counts only while this is the current one; a REPLY under any */
+    __u32 verdict;
+    __u32 sequence; /* TCP: of the SYN. Another one is another connection */
+    __u8 is;
+    __u8 established; /* TCP: the handshake is over */
+    __u16 zero;
+};
+
+/* Who bound a socket, by its cookie. */
+struct gate_bound {
+    struct gate_caller caller;
+    __u32 waited; /* set by the host: its end is to be told */
+    __u32 zero;
+};
+
+enum gate_end_is {
+    GATE_END_BOUND = 1,  /* a bound socket that waited is gone */
+    GATE_END_STREAM = 2, /* a TCP connection is over */
+};
+struct gate_end {
+    __u64 cookie;
+    __u64 bytes_out, bytes_in; /* payload: sent once, and received in order */
+    struct gate_tuple tuple;   /* STREAM */
+    __u32 is;
+    __u32 inbound; /* STREAM: its tuple was among the accepts */
+};
+
+#endif

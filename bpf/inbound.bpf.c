@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inbound.bpf.c - who listens, which packets may come in, and how connections end. An object of its own, so that a
+ * kernel that lacks something of it still has the rest (gate.bpf.c); it shares the pinned maps.
+ *
+ * gate_bind4 and gate_bind6 write down who bound a socket, by its cookie; gate_find_bound does that once for those that
+ * were bound before. gate_unbind forgets them.
+ *
+ * The xt programs are called by rules in filter INPUT, which are there only while there are filters for what comes in:
+ *   xt_in_permit  decided so, an answer to what went out  -> RETURN
+ *   xt_in_pend    undecided                               -> NFQUEUE
+ *   neither: blocked                                      -> DROP, silently
+ * No socket is known for a packet that comes in, so that a verdict belongs to its tuple (and, for TCP, to the sequence
+ * number of its SYN).
+ *
+ * gate_stream_end tells what a TCP connection has carried when it is over.
+ */
+#include "accepts.bpf.h"
+#include "caller.bpf.h"
+#include "packet.bpf.h"
+
+#include "sockets.bpf.h"
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, GATE_BOUND_MAX);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, __u64);
+    __type(value, struct gate_bound);
+} gate_bound SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, GATE_ENDS_SIZE);
+} gate_ends SEC(".maps");
+
+/* --- Who listens ----------------------------------------------------------------------------------- */
+
+static __always_inline int note_bound(struct bpf_sock *ctx)
+{
+    struct gate_bound bound = {};
+    __u64 cookie;
+
+    if (bpf_get_netns_cookie(ctx) != netns_cookie)
+        return 1;
+    cookie = bpf_get_socket_cookie(ctx);
+    if (identify_caller(&bound.caller))
+        bpf_get_current_comm(bound.caller.comm, sizeof(bound.caller.comm));
+    bpf_map_update_elem(&gate_bound, &cookie, &bound, BPF_ANY);
+    return 1;
+}
+
+SEC("cgroup/post_bind4")
+int gate_bind4(struct bpf_sock *ctx)
+{
+    return note_bound(ctx);
+}
+
+SEC("cgroup/post_bind6")
+int gate_bind6(struct bpf_sock *ctx)
+{
+    return note_bound(ctx);
+}
+
+SEC("cgroup/sock_release")
+int gate_unbind(struct bpf_sock *ctx)
+{
+    struct gate_bound *bound;
+    struct gate_end *end;
+    __u64 cookie;
+    __u32 waited;
+
+    if (bpf_get_netns_cookie(ctx) != netns_cookie)
+        return 1;
+    cookie = bpf_get_socket_cookie(ctx);
+    bound = bpf_map_lookup_elem(&gate_bound, &cookie);
+    if (!bound)
+        return 1;
+    waited = bound->waited;
+    bpf_map_delete_elem(&gate_bound, &cookie);
+    if (!waited)
+        return 1;
+    end = bpf_ringbuf_reserve(&gate_ends, sizeof(*end), 0);
+    if (!end) {
+        count_lost_event();
+        return 1;
+    }
+    __builtin_memset(end, 0, sizeof(*end));
+    end->cookie = cookie;
+    end->is = GATE_END_BOUND;
+    bpf_ringbuf_submit(end, BPF_RB_FORCE_WAKEUP);
+    return 1;
+}
+
+/* Of another process than the one that runs; its path is asked for by the host when it is not known already. */
+static __always_inline bool identify_task(struct task_struct *task, struct gate_caller *caller)
+{
+    struct gate_image_key key = {};
+    struct gate_image *image;
+    struct file *file = BPF_CORE_READ(task, mm, exe_file);
+
+    if (!file)
+        return false;
+    caller->flags = GATE_CALLER_KNOWN | GATE_CALLER_OTHER_MOUNTS;
+    caller->pid = BPF_CORE_READ(task, tgid);
+    caller->uid = BPF_CORE_READ(task, cred, uid.val);
+    caller->gid = BPF_CORE_READ(task, cred, gid.val);
+    caller->start_boottime_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+    caller->exe_inode = BPF_CORE_READ(file, f_inode, i_ino);
+    caller->exe_generation = BPF_CORE_READ(file, f_inode, i_generation);
+    caller->exe_device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+    caller->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+    if (BPF_CORE_READ(file, f_inode, i_nlink) == 0)
+        caller->flags |= GATE_CALLER_DELETED;
+    bpf_probe_read_kernel_str(caller->comm, sizeof(caller->comm), task->comm);
+    key.start_boottime_ns = caller->start_boottime_ns;
+    key.exe_inode = caller->exe_inode;
+    key.exe_device = caller->exe_device;
+    key.pid = caller->pid;
+    image = bpf_map_lookup_elem(&gate_images, &key);
+    if (image) {
+        caller->flags = (caller->flags & ~GATE_CALLER_OTHER_MOUNTS) | image->flags;
+        caller->mount_namespace = image->mount_namespace;
+    }
+    return true;
+}
+
+/* A socket that several programs have belongs to none of them. */
+static __always_inline bool same_image(const struct gate_caller *a, const struct gate_caller *b)
+{
+    return a->exe_inode == b->exe_inode && a->exe_device == b->exe_device && a->exe_generation == b->exe_generation &&
+           a->uid == b->uid;
+}
+
+SEC("iter/task_file")
+int gate_find_bound(struct bpf_iter__task_file *ctx)
+{
+    struct task_struct *task = ctx->task;
+    struct file *file = ctx->file;
+    struct gate_bound bound = {}, *known;
+    struct socket *socket;
+    struct sock *sk;
+    __u64 cookie;
+
+    if (!task || !file)
+        return 0;
+    socket = bpf_sock_from_file(file);
+    if (!socket)
+        return 0;
+    sk = socket->sk;
+    if (!sk || BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie) != netns_cookie)
+        return 0;
+    if ((sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6) || !sk->__sk_common.skc_num)
+        return 0;
+    cookie = bpf_get_socket_cookie(sk);
+    if (!cookie || !identify_task(task, &bound.caller))
+        return 0;
+    known = bpf_map_lookup_elem(&gate_bound, &cookie);
+    if (!known)
+        bpf_map_update_elem(&gate_bound, &cookie, &bound, BPF_NOEXIST);
+    else if (!same_image(&known->caller, &bound.caller))
+        known->caller.flags = 0;
+    return 0;
+}
+
+/* --- What comes in --------------------------------------------------------------------------------- */
+
+/* As the host sees it: local is this machine's end. False: nothing the host could name either. */
+static __always_inline bool parse_in(struct __sk_buff *skb, struct gate_tuple *tuple, struct gate_flow_key *flow,
+                                     __u32 *sequence)
+{
+    struct gate_tuple from = {};
+    int offset;
+    __u8 version;
+    __u32 words[2];
+
+    if (bpf_skb_load_bytes_relative(skb, 0, &version, 1, BPF_HDR_START_NET))
+        return false;
+    if (version >> 4 == 4)
+        offset = parse4(skb, &from);
+    else if (version >> 4 == 6)
+        offset = parse6(skb, &from);
+    else
+        return false;
+    if (offset < 0 || (from.protocol != IPPROTO_TCP && from.protocol != IPPROTO_UDP))
+        return false;
+    if (bpf_skb_load_bytes_relative(skb, offset, words, sizeof(words), BPF_HDR_START_NET))
+        return false;
+    __builtin_memcpy(tuple->local_address, from.remote_address, sizeof(tuple->local_address));
+    __builtin_memcpy(tuple->remote_address, from.local_address, sizeof(tuple->remote_address));
+    tuple->remote_port = words[0] & 0xffff;
+    tuple->local_port = words[0] >> 16;
+    tuple->protocol = from.protocol;
+    tuple->ip_version = from.ip_version;
+    *sequence = from.protocol == IPPROTO_TCP ? words[1] : 0;
+    __builtin_memcpy(flow->remote_address, tuple->remote_address, sizeof(flow->remote_address));
+    flow->remote_port = tuple->remote_port;
+    flow->protocol = tuple->protocol;
+    flow->ip_version = tuple->ip_version;
+    return true;
+}
+
+/* What counts now for a packet with this sequence number. */
+static __always_inline __u32 accept_verdict(const struct gate_accept *accept, const struct gate_tuple *tuple,
+                                            __u32 sequence, __u64 now)
+{
+    if (!accept || accept->verdict == GATE_UNDECIDED)
+        return GATE_UNDECIDED;
+    if (tuple->protocol == IPPROTO_UDP && now - accept->since > GATE_UDP_IDLE_NS)
+        return GATE_UNDECIDED;
+    if (accept->is == GATE_ACCEPT_REPLY)
+        return accept->verdict;
+    if (accept->generation != current_generation() || accept->sequence != sequence)
+        return GATE_UNDECIDED;
+    return accept->verdict;
+}
+
+static __always_inline bool accept_out_of_time(const struct gate_accept *accept, const struct gate_tuple *tuple,
+                                               __u32 sequence, __u64 now)
+{
+    return tuple->protocol == IPPROTO_TCP && accept && accept->verdict == GATE_UNDECIDED &&
+           accept->sequence == sequence && now - accept->since > undecided_limit_ns;
+}
+
+/* A connected socket that was found for the packet already: an answer to what it sent. */
+static __always_inline bool is_answer(struct __sk_buff *skb, struct gate_flow_key *flow)
+{
+    struct gate_flow_state *state;
+
+    flow->cookie = bpf_get_socket_cookie(skb);
+    if (!flow->cookie)
+        return false;
+    if (flow->protocol == IPPROTO_TCP)
+        return false;
+    state = bpf_map_lookup_elem(&gate_flows, flow);
+    return state && state->verdict == GATE_PERMIT;
+}
+
+SEC("socket")
+int xt_in_permit(struct __sk_buff *skb)
+{
+    struct gate_tuple tuple = {};
+    struct gate_flow_key flow = {};
+    struct gate_accept *accept;
+    __u32 sequence, verdict;
+    __u64 now;
+
+    if (!parse_in(skb, &tuple, &flow, &sequence))
+        return 0;
+    accept = bpf_map_lookup_elem(&gate_accepts, &tuple);
+    now = bpf_ktime_get_ns();
+    verdict = accept_verdict(accept, &tuple, sequence, now);
+    if (accept && verdict == GATE_PERMIT) {
+        if (accept->is == GATE_ACCEPT_ONCE)
+            bpf_map_delete_elem(&gate_accepts, &tuple);
+        else if (flow.protocol == IPPROTO_UDP && now - accept->since > SECOND_NS)
+            accept->since = now;
+        return 1;
+    }
+    if (verdict == GATE_UNDECIDED && is_answer(skb, &flow))
+        return 1;
+    return verdict == GATE_UNDECIDED && dead_open && accept_out_of_time(accept, &tuple, sequence, now);
+}
+
+SEC("socket")
+int xt_in_pend(struct __sk_buff *skb)
+{
+    struct gate_tuple tuple = {};
+    struct gate_flow_key flow = {};
+    struct gate_accept *accept, fresh = {};
+    __u32 sequence;
+    __u64 now;
+
+    if (!parse_in(skb, &tuple, &flow, &sequence))
+        return 1;
+    accept = bpf_map_lookup_elem(&gate_accepts, &tuple);
+    now = bpf_ktime_get_ns();
+    if (accept_verdict(accept, &tuple, sequence, now) == GATE_BLOCK) {
+        if (tuple.protocol == IPPROTO_UDP)
+            count(GATE_COUNTER_DATAGRAMS_BLOCKED);
+        return 0;
+    }
+    if (!dead_open && accept_out_of_time(accept, &tuple, sequence, now))
+        return 0;
+    if (!accept || accept->sequence != sequence) {
+        fresh.since = now;
+        fresh.sequence = sequence;
+        bpf_map_update_elem(&gate_accepts, &tuple, &fresh, BPF_ANY);
+    }
+    return 1;
+}
+
+/* --- How connections end --------------------------------------------------------------------------- */
+
+static __always_inline bool tuple_of(const struct sock *sk, struct gate_tuple *tuple)
+{
+    const struct sock_common *common = &sk->__sk_common;
+
+    tuple->protocol = IPPROTO_TCP;
+    tuple->local_port = BPF_CORE_READ((const struct inet_sock *)sk, inet_sport); /* skc_num is given back by now */
+    tuple->remote_port = common->skc_dport;
+    if (common->skc_family == AF_INET6) {
+        __builtin_memcpy(tuple->local_address, &common->skc_v6_rcv_saddr, 16);
+        __builtin_memcpy(tuple->remote_address, &common->skc_v6_daddr, 16);
+        tuple->ip_version = 6;
+        if (!is_mapped(tuple->remote_address))
+            return true;
+        __builtin_memset(tuple->local_address, 0, 16);
+        __builtin_memset(tuple->remote_address, 0, 16);
+    } else if (common->skc_family != AF_INET) {
+        return false;
+    }
+    tuple->ip_version = 4;
+    __builtin_memcpy(tuple->local_address, &common->skc_rcv_saddr, 4);
+    __builtin_memcpy(tuple->remote_address, &common->skc_daddr, 4);
+    return true;
+}
+
+static __always_inline void tell_stream_end(struct sock *sk, const struct gate_tuple *tuple, bool inbound)
+{
+    struct tcp_sock *stream = (void *)bpf_skc_to_tcp_sock(sk);
+    struct gate_end *end = stream ? bpf_ringbuf_reserve(&gate_ends, sizeof(*end), 0) : NULL;
+
+    if (!end) {
+        if (stream)
+            count_lost_event();
+        return;
+    }
+    end->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+    end->tuple = *tuple;
+    end->is = GATE_END_STREAM;
+    end->inbound = inbound;
+    end->bytes_out = stream->bytes_sent - stream->bytes_retrans;
+    /* The end of the peer's data counts as a byte. */
+    end->bytes_in = stream->bytes_received - (BPF_CORE_READ(sk, __sk_common.skc_flags) >> SOCK_DONE & 1);
+    bpf_ringbuf_submit(end, BPF_RB_NO_WAKEUP);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int gate_stream_end(__u64 *ctx)
+{
+    struct sock *sk = (void *)ctx[0];
+    int before = (int)ctx[1], now = (int)ctx[2];
+    struct gate_tuple tuple = {};
+    struct gate_accept *accept;
+
+    if (now != TCP_CLOSE && !(now == TCP_ESTABLISHED && before == TCP_SYN_RECV))
+        return 0;
+    if (before == TCP_LISTEN || before == TCP_CLOSE)
+        return 0;
+    if (BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie) != netns_cookie || !tuple_of(sk, &tuple))
+        return 0;
+    accept = bpf_map_lookup_elem(&gate_accepts, &tuple);
+    if (accept && now == TCP_ESTABLISHED) {
+        accept->established = 1;
+        return 0;
+    }
+    if (now == TCP_ESTABLISHED)
+        return 0;
+    if (accept)
+        bpf_map_delete_elem(&gate_accepts, &tuple);
+    if (before != TCP_SYN_SENT)
+        tell_stream_end(sk, &tuple, accept != NULL);
+    return 0;
+}
+
+char gate_inbound_license[] SEC("license") = "Dual MIT/GPL";

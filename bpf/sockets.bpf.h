@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sockets.bpf.h - fields of the kernel's sockets that inbound.bpf.c reads; as kernel_types.h.
+ */
+#ifndef BPF_SOCKETS_BPF_H
+#define BPF_SOCKETS_BPF_H
+
+#include "kernel_types.h"
+
+#define AF_INET6        10
+#define TCP_ESTABLISHED 1
+#define TCP_SYN_SENT    2
+#define TCP_SYN_RECV    3
+#define TCP_CLOSE       7
+#define TCP_LISTEN      10
+#define SOCK_DONE       1 /* enum sock_flags: the peer's data has ended */
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+    struct net *net;
+} possible_net_t;
+
+struct in6_addr_bytes {
+    __u8 bytes[16];
+};
+
+typedef struct {
+    long long counter;
+} counter64;
+
+struct sock_common {
+    __u32 skc_daddr;
+    __u32 skc_rcv_saddr;
+    __u16 skc_dport;
+    __u16 skc_num;
+    __u16 skc_family;
+    possible_net_t skc_net;
+    struct in6_addr_bytes skc_v6_daddr;
+    struct in6_addr_bytes skc_v6_rcv_saddr;
+    counter64 skc_cookie;
+    unsigned long skc_flags;
+};
+
+struct sock {
+    struct sock_common __sk_common;
+};
+
+struct inet_sock {
+    __u16 inet_sport;
+};
+
+struct socket {
+    struct sock *sk;
+};
+
+struct tcp_sock {
+    __u64 bytes_received;
+    __u64 bytes_sent;
+    __u64 bytes_retrans;
+};
+
+struct bpf_iter_meta;
+
+struct bpf_iter__task_file {
+    struct bpf_iter_meta *meta;
+    struct task_struct *task;
+    __u32 fd;
+    struct file *file;
+};
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * segment.c - building segments, and the walk through one run. See segment.h.
+ */
+#include "wfp/segment.h"
+#include "wfp/sublayer.h"
+
+/* While the sublayer lives: in commits. */
+static UINT64 sublayer_id(const struct wfp_filter *filter)
+{
+    return CONTAINING_RECORD(filter->sublayer, const struct wfp_sublayer, object)->id;
+}
+
+int wfp_filter_compare(const struct wfp_filter *a, const struct wfp_filter *b)
+{
+    if (a->run.subLayerWeight != b->run.subLayerWeight)
+        return a->run.subLayerWeight > b->run.subLayerWeight ? -1 : 1;
+    if (a->sublayer != b->sublayer)
+        return sublayer_id(a) < sublayer_id(b) ? -1 : 1;
+    if (a->weight != b->weight)
+        return a->weight > b->weight ? -1 : 1;
+    return a->run.filterId < b->run.filterId ? -1 : a->run.filterId > b->run.filterId;
+}
+
+static UINT32 count_runs(struct wfp_filter *const *filters, UINT32 count)
+{
+    UINT32 runs = 0;
+
+    for (UINT32 i = 0; i < count; i++)
+        runs += i == 0 || filters[i]->sublayer != filters[i - 1]->sublayer;
+    return runs;
+}
+
+static BOOLEAN make_runs(struct wfp_segment *segment)
+{
+    struct wfp_run *run = NULL;
+
+    for (UINT32 i = 0; i < segment->count; i++) {
+        const struct wfp_filter *filter = segment->filters[i];
+
+        if (i + 16 < segment->count)
+            __builtin_prefetch(&segment->filters[i + 16]->sublayer);
+        if (run == NULL || run->sublayer_id != sublayer_id(filter)) {
+            run = &segment->runs[segment->run_count++];
+            *run = (struct wfp_run){sublayer_id(filter), i, i, filter->run.subLayerWeight, FALSE, NULL};
+        }
+        run->end = i + 1;
+        run->has_callouts = run->has_callouts || filter->slot != NULL;
+    }
+    for (UINT32 i = 0; i < segment->run_count; i++) {
+        run = &segment->runs[i];
+        if (run->end - run->begin <= WFP_RUN_LINEAR)
+            continue;
+        run->index = wfp_index_build(segment->filters, run->begin, run->end, segment->filters[0]->layer);
+        if (run->index == NULL)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+struct wfp_segment *wfp_segment_build(struct wfp_filter *const *filters, UINT32 count)
+{
+    size_t runs = count_runs(filters, count);
+    struct wfp_segment *segment =
+        wfp_alloc(sizeof(*segment) + runs * sizeof(segment->runs[0]) + count * sizeof(segment->filters[0]));
+
+    if (segment == NULL)
+        return NULL;
+    segment->runs = (struct wfp_run *)(segment + 1);
+    segment->filters = (struct wfp_filter **)(segment->runs + runs);
+    segment->count = count;
+    memcpy(segment->filters, filters, count * sizeof(filters[0]));
+    atomic_store_explicit(&segment->refs, 1, memory_order_relaxed);
+    if (make_runs(segment))
+        return segment;
+    wfp_segment_put(segment);
+    return NULL;
+}
+
+void wfp_segment_put(struct wfp_segment *segment)
+{
+    if (atomic_fetch_sub_explicit(&segment->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (UINT32 i = 0; i < segment->run_count; i++)
+        wfp_index_free(segment->runs[i].index);
+    wfp_free(segment);
+}
+
+void wfp_source_begin(struct wfp_source *source, const struct wfp_level *level, const struct wfp_run *run)
+{
+    source->level = level;
+    source->run = run;
+    source->found = NULL;
+    source->at = run->begin;
+    if (run->index != NULL)
+        wfp_search_begin(&source->search, run->index);
+}
+
+/* The first place whose filter, if it is there, comes behind limit. */
+static UINT32 place_of(const struct wfp_source *source, const struct wfp_filter *limit)
+{
+    UINT32 from = source->run->begin, to = source->run->end;
+
+    if (limit == NULL)
+        return WFP_NONE;
+    while (from < to) {
+        UINT32 middle = from + (to - from) / 2, seen = middle;
+
+        while (seen < to && !wfp_level_has(source->level, seen))
+            seen++;
+        if (seen < to && wfp_filter_compare(source->level->segment->filters[seen], limit) < 0)
+            from = seen + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+static struct wfp_filter *next_linear(struct wfp_source *source, struct wfp_query *query, UINT32 limit)
+{
+    const struct wfp_level *level = source->level;
+
+    while (source->at < source->run->end && source->at < limit) {
+        UINT32 place = source->at++;
+
+        if (wfp_level_has(level, place) &&
+            wfp_match(level->segment->filters[place], ~0ull, query->values, query->looked))
+            return level->segment->filters[place];
+    }
+    return NULL;
+}
+
+static struct wfp_filter *next_indexed(struct wfp_source *source, struct wfp_query *query, UINT32 limit)
+{
+    const struct wfp_level *level = source->level;
+    UINT32 condition = 0;
+    UINT32 place;
+
+    while ((place = wfp_search_peek(&source->search, query, limit, &condition)) < limit) {
+        wfp_search_skip(&source->search, place);
+        if (wfp_level_has(level, place) &&
+            wfp_search_check(&source->search, query, place, condition, level->segment->filters[place]))
+            return level->segment->filters[place];
+    }
+    return NULL;
+}
+
+struct wfp_filter *wfp_source_next(struct wfp_source *source, struct wfp_query *query, const struct wfp_filter *limit)
+{
+    UINT32 before = place_of(source, limit);
+
+    return source->run->index == NULL ? next_linear(source, query, before) : next_indexed(source, query, before);
+}
