@@ -38,8 +38,8 @@ BUGS = {
     'policy-round': ('policy/print.c', 'bytes_print(&p.text, rule->family == 4 ? " inet" : " inet6");', ';'),
     # Ranges that touch are not joined.
     'policy-join': ('policy/ranges.c', 'ranges[i].low <= ranges[kept].high + 1)', 'ranges[i].low <= ranges[kept].high)'),
-    # A part may reach beyond its rule.
-    'rules-beyond': ('core/rule_image.c', ' || part->size > left)', ')'),
+    # The rule that decides is told with another's number.
+    'rules-number': ('policy/match.c', '*number = i;', '*number = i + 1;'),
     # A plan is written without one of its lines.
     'scenario-plan': ('lab/plan.c', 'fprintf(to, "#! irql %s\\n", irql_name(plan->irql));', '(void)irql_name;'),
     # The names of programs are not in order.
