@@ -136,36 +136,8 @@ static unsigned first_cursor(const struct wfp_search *search)
     return best;
 }
 
-UINT32 wfp_search_peek(struct wfp_search *search, struct wfp_query *query, UINT32 limit, UINT32 *condition)
-{
-    const struct wfp_index *index = search->index;
-
-    for (;;) {
-        unsigned best = first_cursor(search);
-        UINT32 place = search->cursor_count == 0 ? WFP_NONE : search->cursors[best].place;
-
-        if (search->next_group < index->group_count) {
-            const struct wfp_group *group = &index->groups[search->next_group];
-
-            if (group->first <= place && group->first < limit) {
-                search->next_group++;
-                expand(search, query, group, 0, group->id);
-                continue;
-            }
-        }
-        if (search->horizon < place) {
-            search->horizon = WFP_NONE;
-            search->next_group = search->cursor_count = 0;
-            continue;
-        }
-        if (place != WFP_NONE)
-            *condition = index->entries[search->cursors[best].entry].condition;
-        return place;
-    }
-}
-
 /* Several cursors stand there if the filter matches in several ways: each is as good as the other. */
-void wfp_search_skip(struct wfp_search *search, UINT32 place)
+static void skip(struct wfp_search *search, UINT32 place)
 {
     const struct wfp_entry *entries = search->index->entries;
 
@@ -182,6 +154,40 @@ void wfp_search_skip(struct wfp_search *search, UINT32 place)
             cursor->place = entries[cursor->entry].place;
         }
         i++;
+    }
+}
+
+static UINT32 first_place(const struct wfp_search *search)
+{
+    return search->cursor_count == 0 ? WFP_NONE : search->cursors[first_cursor(search)].place;
+}
+
+UINT32 wfp_search_bound(const struct wfp_search *search)
+{
+    UINT32 bound = first_place(search);
+
+    if (search->next_group < search->index->group_count && search->index->groups[search->next_group].first < bound)
+        bound = search->index->groups[search->next_group].first;
+    return search->horizon < bound ? search->horizon : bound;
+}
+
+void wfp_search_step(struct wfp_search *search, struct wfp_query *query, UINT32 *place, UINT32 *condition)
+{
+    const struct wfp_index *index = search->index;
+    UINT32 first = first_place(search);
+
+    *place = WFP_NONE;
+    if (search->next_group < index->group_count && index->groups[search->next_group].first <= first) {
+        const struct wfp_group *group = &index->groups[search->next_group++];
+
+        expand(search, query, group, 0, group->id);
+    } else if (search->horizon < first) {
+        search->horizon = WFP_NONE;
+        search->next_group = search->cursor_count = 0;
+    } else if (first != WFP_NONE) {
+        *condition = index->entries[search->cursors[first_cursor(search)].entry].condition;
+        *place = first;
+        skip(search, first);
     }
 }
 

@@ -81,13 +81,13 @@ struct wfp_search {
 
 void wfp_search_begin(struct wfp_search *search, const struct wfp_index *index);
 
+/* No filter before this place can be found any more; WFP_NONE: no filter at all. */
+UINT32 wfp_search_bound(const struct wfp_search *search);
 /*
- * The next place that may match, not yet compared, or WFP_NONE. Groups whose first filter is at limit or behind it
- * are left for later; the result may still lie behind limit. *condition goes to wfp_search_check.
+ * One step, at the bound: a group is looked up, or (*place is not WFP_NONE) a filter may match: then it is passed, and
+ * place and condition go to wfp_search_check.
  */
-UINT32 wfp_search_peek(struct wfp_search *search, struct wfp_query *query, UINT32 limit, UINT32 *condition);
-/* Behind that place. */
-void wfp_search_skip(struct wfp_search *search, UINT32 place);
+void wfp_search_step(struct wfp_search *search, struct wfp_query *query, UINT32 *place, UINT32 *condition);
 /* Whether the filter at that place matches. */
 BOOLEAN wfp_search_check(const struct wfp_search *search, const struct wfp_query *query, UINT32 place, UINT32 condition,
                          const struct wfp_filter *filter);

@@ -50,19 +50,21 @@ int wfp_filter_compare(const struct wfp_filter *a, const struct wfp_filter *b);
 struct wfp_segment *wfp_segment_build(struct wfp_filter *const *filters, UINT32 count);
 void wfp_segment_put(struct wfp_segment *segment);
 
-/* The filters of one sublayer, out of several levels, in order. */
+/* The walk through the filters of one sublayer in one level. */
 #define WFP_LEVELS 3
 struct wfp_source {
     const struct wfp_level *level;
     const struct wfp_run *run;
-    struct wfp_filter *found; /* the next that matches, when it is known */
-    UINT32 at;                /* of a run without index: the next place */
+    UINT32 at; /* of a run without index: the next place */
     struct wfp_search search;
 };
 
 void wfp_source_begin(struct wfp_source *source, const struct wfp_level *level, const struct wfp_run *run);
 
-/* The next filter that matches; NULL: none, or none before limit (if that is not NULL). It looks no further. */
-struct wfp_filter *wfp_source_next(struct wfp_source *source, struct wfp_query *query, const struct wfp_filter *limit);
+/* The first filter that it could still find; NULL: none. With several levels, the one whose is first goes on. */
+const struct wfp_filter *wfp_source_bound(const struct wfp_source *source);
+
+/* FALSE: it is over. TRUE: one step, as little as can be looked at; *found is a filter that matches, or NULL. */
+BOOLEAN wfp_source_step(struct wfp_source *source, struct wfp_query *query, struct wfp_filter **found);
 
 #endif
