@@ -31,10 +31,10 @@ struct wfp_group {
 };
 
 struct wfp_entry {
-    UINT64 key;
+    UINT64 key; /* the group's number in its low bits */
     UINT32 place;
     UINT32 next;      /* of the same bucket, places ascending; WFP_NONE: none */
-    UINT32 condition; /* the one on the program that led here */
+    UINT32 condition; /* the one on the program that led here; WFP_NONE: nothing is to be compared */
 };
 
 struct wfp_index {
@@ -61,7 +61,7 @@ struct wfp_query {
     struct wfp_looked *looked;
     unsigned layer;
     BOOLEAN hashed;
-    UINT64 hash; /* of the program, once needed */
+    UINT32 hash; /* of the program, once needed */
 };
 
 struct wfp_cursor {
@@ -93,7 +93,7 @@ BOOLEAN wfp_search_check(const struct wfp_search *search, const struct wfp_query
                          const struct wfp_filter *filter);
 
 /* For index_build.c. */
-UINT64 wfp_index_hash(const FWP_BYTE_BLOB *blob);
+UINT32 wfp_index_hash(const FWP_BYTE_BLOB *blob);
 UINT64 wfp_index_key(const struct wfp_group *group, UINT64 key, unsigned at, UINT32 node);
 UINT32 wfp_index_bucket(const struct wfp_index *index, UINT64 key);
 

@@ -45,6 +45,7 @@ static BOOLEAN make_runs(struct wfp_segment *segment)
             *run = (struct wfp_run){sublayer_id(filter), i, i, filter->run.subLayerWeight, FALSE, NULL};
         }
         run->end = i + 1;
+        segment->mass += wfp_filter_mass(filter);
         run->has_callouts = run->has_callouts || filter->slot != NULL;
     }
     for (UINT32 i = 0; i < segment->run_count; i++) {

@@ -8,6 +8,7 @@
 #ifndef WFP_SEGMENT_H
 #define WFP_SEGMENT_H
 
+#include "wfp/condition_set.h"
 #include "wfp/index.h"
 
 #include <stdatomic.h>
@@ -25,6 +26,7 @@ struct wfp_run {
 struct wfp_segment {
     _Atomic(UINT32) refs;
     UINT32 count, run_count;
+    UINT64 mass;      /* what building it costs: wfp_filter_mass of all */
     BOOLEAN numbered; /* its filters know their places (policy.c) */
     struct wfp_run *runs;
     struct wfp_filter **filters;
@@ -40,6 +42,12 @@ struct wfp_level {
 static inline BOOLEAN wfp_level_has(const struct wfp_level *level, UINT32 place)
 {
     return level->kept == NULL || (level->kept[place / 64] >> place % 64 & 1) != 0;
+}
+
+/* 1 for most filters, more for those with long lists. */
+static inline UINT64 wfp_filter_mass(const struct wfp_filter *filter)
+{
+    return 1 + filter->run.numFilterConditions / WFP_SET_LEAST;
 }
 
 /* Arbitration order: sublayers by weight, then filters by weight, high to low; older first among equals.
