@@ -59,7 +59,7 @@ struct wfp_segment *wfp_segment_build(struct wfp_filter *const *filters, UINT32 
 void wfp_segment_put(struct wfp_segment *segment);
 
 /* The walk through the filters of one sublayer in one level. */
-#define WFP_LEVELS 3
+#define WFP_LEVELS 4
 struct wfp_source {
     const struct wfp_level *level;
     const struct wfp_run *run;
