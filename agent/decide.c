@@ -120,7 +120,7 @@ static enum agent_result make_decisions(const struct decide *decide, struct batc
 
     while ((step = wire_next_request(&cursor, &request, &why)) == WIRE_RECORD)
         batch->submit.list[count++] = (struct gatehouse_decision){
-            .id = request.fixed.id, .verdict = (uint32_t)rules_decide(decide->settings->rules, &request)};
+            .id = request.fixed.id, .verdict = (uint32_t)exceptions_decide(decide->settings->exceptions, &request)};
     if (step == WIRE_BAD)
         return problem_set(problem, AGENT_LOST, WORDS_PEER " sent what cannot be read: %s.", why);
     if (count == 0)

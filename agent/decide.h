@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * decide.h - the resident decider that decides by rules alone: permit, block, and their exceptions.
+ * decide.h - the resident decider that decides by one verdict and exceptions from it: permit and block.
  *
  * A program's connect() waits while this runs. So a batch costs two system calls, receive and send (with lines a third
  * and fourth, for their statuses); two reads are under way, so that the next request needs no round trip first; nothing
@@ -13,18 +13,18 @@
 #include <stdbool.h>
 
 #include "agent/output.h"
-#include "agent/rules.h"
+#include "agent/exceptions.h"
 #include "agent/session.h"
 
 struct decide;
 
 struct decide_settings {
-    const struct rules *rules;
+    const struct exceptions *exceptions;
     bool quiet; /* no line for each decision */
     bool json;
 };
 
-/* NULL when out of memory. settings and its rules stay the caller's and must live as long. */
+/* NULL when out of memory. settings and its exceptions stay the caller's and must live as long. */
 struct decide *decide_new(const struct decide_settings *settings);
 void decide_free(struct decide *decide);
 

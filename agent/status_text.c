@@ -57,6 +57,14 @@ static const struct sentence sentences[] = {
     {GATEHOUSE_E_ANSWERS_FULL, "there is no room to remember one more answer: answer this connection only"},
     {GATEHOUSE_E_UNKNOWN_CODE,
      "this " WORDS_PEER " does not have that operation: install both programs from one release"},
+    {GATEHOUSE_E_BAD_RULES, "the rules are damaged or not allowed: install both programs from one release"},
+    {GATEHOUSE_E_NO_LOAD, "no load of rules was begun: install both programs from one release"},
+    {GATEHOUSE_E_LOAD_BUSY, "another load or change of the rules is under way: try again"},
+    {GATEHOUSE_E_UNKNOWN_RULE, "there is no such rule: see 'gatehouse rules list'"},
+    {GATEHOUSE_E_RULE_IN_FILE, "the rule stands in the file of rules: take it out there, then 'gatehouse rules load'"},
+    {GATEHOUSE_E_RULES_FULL, "there is no room for one more added rule: remove some ('gatehouse rules list')"},
+    {GATEHOUSE_E_RULES_STORE, "the rules could not be stored: " WORDS_STORE},
+    {GATEHOUSE_E_RULES_ENGINE, "the filter engine refused the rules: " WORDS_LOOK},
 };
 
 const char *status_text(uint32_t status)

@@ -12,7 +12,7 @@
 #include "agent/install.h"
 #include "agent/program_path.h"
 #include "agent/resolvers.h"
-#include "agent/rules.h"
+#include "agent/exceptions.h"
 #include "agent/session.h"
 #include "agent/show.h"
 #include "agent/transport.h"
@@ -29,7 +29,7 @@ static struct session make_session(const struct options *options)
     return (struct session){.path = socket_path(options), .once = options->once, .say = say};
 }
 
-static enum agent_result add_exception(struct rules *rules, const char *written, struct problem *problem)
+static enum agent_result add_exception(struct exceptions *exceptions, const char *written, struct problem *problem)
 {
     char resolved[PROGRAM_PATH_MAX];
     enum program_path_kind kind;
@@ -38,11 +38,11 @@ static enum agent_result add_exception(struct rules *rules, const char *written,
     if (result != AGENT_OK)
         return result;
     say_program_path(written, resolved, kind, "that program is excepted.", "it is excepted once there is one.");
-    return rules_add_exception(rules, resolved, problem);
+    return exceptions_add(exceptions, resolved, problem);
 }
 
 /* The one rule that nobody wrote is said aloud. */
-static void keep_resolvers(struct rules *rules)
+static void keep_resolvers(struct exceptions *exceptions)
 {
     struct resolver resolvers[RESOLVERS_MAX];
     unsigned count = resolvers_read(resolvers);
@@ -57,7 +57,7 @@ static void keep_resolvers(struct rules *rules)
         snprintf(sentence + used, sizeof(sentence) - used, " %s%s", text_string(&address), i + 1 < count ? "," : ".");
         text_free(&address);
     }
-    rules_set_resolvers(rules, resolvers, count);
+    exceptions_set_resolvers(exceptions, resolvers, count);
     if (count > 0)
         say(sentence);
 }
@@ -67,17 +67,17 @@ static enum agent_result decide(const struct options *options, enum gatehouse_ve
     struct decide_settings settings = {.quiet = options->quiet, .json = options->json};
     struct session session = make_session(options);
     struct decide *decider = NULL;
-    struct rules rules;
+    struct exceptions exceptions;
     enum agent_result result = AGENT_OK;
 
-    rules_init(&rules, verdict);
-    settings.rules = &rules;
+    exceptions_init(&exceptions, verdict);
+    settings.exceptions = &exceptions;
     for (unsigned i = 0; i < options->except_count && result == AGENT_OK; i++)
-        result = add_exception(&rules, options->except[i], problem);
+        result = add_exception(&exceptions, options->except[i], problem);
     if (result != AGENT_OK)
         goto out;
     if (verdict == GATEHOUSE_VERDICT_BLOCK && !options->no_lookups)
-        keep_resolvers(&rules);
+        keep_resolvers(&exceptions);
     decider = decide_new(&settings);
     if (decider == NULL)
         result = problem_set(problem, AGENT_FAILED, "out of memory.");
@@ -85,7 +85,7 @@ static enum agent_result decide(const struct options *options, enum gatehouse_ve
         result = session_run(&session, decide_work, decider, problem);
 out:
     decide_free(decider);
-    rules_cleanup(&rules);
+    exceptions_cleanup(&exceptions);
     return result;
 }
 

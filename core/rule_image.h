@@ -34,8 +34,12 @@ uint64_t rule_image_sum(const void *image, size_t size);
 
 /* What the rule means, hashed: action, direction, flags, family, until, lifetime_ms, place == PLACE_FILE ? 0 : 1, and
  * its parts with the ranges of their sets, in their order; not id, line, ends, added, TEXT and FILE. occurrence: how
- * many equal rules stand before it in the image. Never 0. */
+ * many equal rules stand before it in the image. Never 0. Walks to each set: for one rule. */
 uint64_t rule_image_id(const void *image, const struct gatehouse_rule *rule, uint32_t occurrence);
+
+/* The same for many rules: set_hashes holds rule_set_hash of each set, by number. */
+uint64_t rule_set_hash(const struct gatehouse_set *set);
+uint64_t rule_id(const struct gatehouse_rule *rule, const uint64_t *set_hashes, uint32_t occurrence);
 
 /* The first, and the next; NULL: no more. */
 const struct gatehouse_set *rule_image_set(const void *image, uint32_t number); /* O(number): walk, or keep an array */

@@ -17,6 +17,10 @@
 #define WORDS_STOPPED   "Ctrl-C, Ctrl-Break or the console's closing"
 /* What the filter engine lives in. */
 #define WORDS_ENGINE "Windows' filter engine"
+/* Why rules could not be stored. */
+#define WORDS_STORE "is the disk full or read-only?"
+/* The file of rules when nobody names one. */
+#define WORDS_RULES_FILE "%ProgramData%\\Gatehouse\\rules"
 /* Two lines of the commands' list, where there is something to install. */
 #define WORDS_INSTALL_COMMANDS                                                                                         \
     "  install          put the driver on this machine for good, or upgrade it\n"                                      \

@@ -25,7 +25,7 @@
 #define GATEHOUSE_RULES_MAX       1000000u        /* in one image */
 #define GATEHOUSE_RULE_PARTS_MAX  1024u           /* of one rule */
 #define GATEHOUSE_RULE_MAX_SIZE   (1024u * 1024u) /* of one rule */
-#define GATEHOUSE_SETS_MAX        65536u          /* in one image */
+#define GATEHOUSE_SETS_MAX        1000000u        /* in one image */
 #define GATEHOUSE_SET_RANGES_MAX  1000000u        /* of one set */
 #define GATEHOUSE_IMAGE_MAX_SIZE  (256u * 1024u * 1024u)
 #define GATEHOUSE_ADDED_RULES_MAX 4096u /* added one by one and answers, together */
@@ -43,7 +43,8 @@ struct gatehouse_rules_image {
 
 enum gatehouse_set_kind { GATEHOUSE_SET_V4 = 1, GATEHOUSE_SET_V6 = 2, GATEHOUSE_SET_PORT = 3 };
 
-/* Followed by count ranges, low to high, inclusive, apart from each other (neighbours are joined). */
+/* Followed by count ranges, low to high, inclusive, apart from each other (neighbours are joined). The sets of an image
+ * stand in the order of their kinds: all V4, then all V6, then all PORT. A set may be empty: it matches nothing. */
 struct gatehouse_set {
     uint32_t size;
     uint16_t kind;

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * agent_fuzz.c - what the deciders' side reads: answers of the driver, the command line, rules.
+ * agent_fuzz.c - what the deciders' side reads: answers of the driver, the command line, exceptions of permit and
+ * block.
  *
  * The first byte says which. An answer that was read whole is walked record by record within its bytes; a command line
- * is read, or refused with a sentence; the rules' binary search decides as looking at every exception does.
+ * is read, or refused with a sentence; the exceptions' binary search decides as looking at every exception does.
  */
-#include "agent/rules.h"
+#include "agent/exceptions.h"
 #include "agent/wire.h"
 #include "cli/options.h"
 #include "core/path_text.h"
 #include "tests/fuzz/fuzz.h"
 
 #define WORDS_MAX      24u
-#define EXCEPTIONS_MAX 12u
+#define FEW_EXCEPTIONS 12u
 #define PATH_MAX_HERE  40u
 
 static void check_path(const struct request *request, const uint8_t *data, size_t size)
@@ -81,24 +82,24 @@ static void try_command_line(const uint8_t *data, size_t size)
     free(text);
 }
 
-static void try_rules(const uint8_t *data, size_t size)
+static void try_exceptions(const uint8_t *data, size_t size)
 {
     struct fuzz_bytes in = {data, size};
-    char paths[EXCEPTIONS_MAX][PATH_MAX_HERE];
+    char paths[FEW_EXCEPTIONS][PATH_MAX_HERE];
     struct request request = {.fixed = {.ip_version = 4}};
     uint8_t utf16[PATH_TEXT_UTF16_SIZE(PATH_MAX_HERE)];
     struct problem problem;
-    struct rules rules;
-    unsigned count = 0, wanted = fuzz_below(&in, EXCEPTIONS_MAX);
+    struct exceptions exceptions;
+    unsigned count = 0, wanted = fuzz_below(&in, FEW_EXCEPTIONS);
 
-    rules_init(&rules, GATEHOUSE_VERDICT_BLOCK);
+    exceptions_init(&exceptions, GATEHOUSE_VERDICT_BLOCK);
     while (count < wanted) {
         const uint8_t *bytes;
         size_t length = fuzz_take(&in, fuzz_below(&in, PATH_MAX_HERE), &bytes);
 
         memset(paths[count], 0, sizeof(paths[count]));
         memcpy(paths[count], bytes, length);
-        fuzz_check((rules_add_exception(&rules, paths[count], &problem) == AGENT_OK) == (paths[count][0] != 0));
+        fuzz_check((exceptions_add(&exceptions, paths[count], &problem) == AGENT_OK) == (paths[count][0] != 0));
         count++;
     }
     for (unsigned asked = 0; asked <= count; asked++) {
@@ -113,9 +114,10 @@ static void try_rules(const uint8_t *data, size_t size)
         (void)path_text_from_bytes((const uint8_t *)path, strlen(path), utf16, sizeof(utf16), &used);
         request.path = utf16;
         request.fixed.path_size = (uint16_t)used;
-        fuzz_check(rules_decide(&rules, &request) == (named ? GATEHOUSE_VERDICT_PERMIT : GATEHOUSE_VERDICT_BLOCK));
+        fuzz_check(exceptions_decide(&exceptions, &request) ==
+                   (named ? GATEHOUSE_VERDICT_PERMIT : GATEHOUSE_VERDICT_BLOCK));
     }
-    rules_cleanup(&rules);
+    exceptions_cleanup(&exceptions);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -127,6 +129,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else if (data[0] % 3 == 1)
         try_command_line(data + 1, size - 1);
     else
-        try_rules(data + 1, size - 1);
+        try_exceptions(data + 1, size - 1);
     return 0;
 }

@@ -37,7 +37,7 @@ BUGS = {
     # A plan is written without one of its lines.
     'scenario-plan': ('lab/plan.c', 'fprintf(to, "#! irql %s\\n", irql_name(plan->irql));', '(void)irql_name;'),
     # The names of programs are not in order.
-    'agent-order': ('agent/rules.c', 'return one_size < other_size ? -1 : 1;', 'return -1;'),
+    'agent-order': ('agent/exceptions.c', 'return one_size < other_size ? -1 : 1;', 'return -1;'),
     # An answer goes to another call.
     'server-tag': ('host/device_server.c', 'client_answer(client, header->tag, STATUS_SUCCESS, &status, sizeof(status));',
                    'client_answer(client, header->tag + 1, STATUS_SUCCESS, &status, sizeof(status));'),

@@ -74,13 +74,10 @@ class Test:
         self.start_driver(**settings)
 
     def stack(self):
-        stack = self.world.start('engine_client.exe')
-        stack.wait('ready')
-        return stack
+        return self.world.start_until('ready', 'engine_client.exe')[0]
 
     def device(self, role=1, name='Gatehouse'):
-        client = self.world.start('device_client.exe')
-        client.windows_id, = client.wait('ready')
+        client, (client.windows_id,) = self.world.start_until('ready', 'device_client.exe')
         assert client.ask(f'open {name}') == ['ok']
         if role:
             assert client.ask(f'hello {role}') == ['ok']

@@ -352,8 +352,7 @@ def comes_back(test):
 def article(test):
     stack = test.stack()
     for verdict in ('permit', 'block'):
-        client = test.world.start('seed_client.exe', verdict)
-        client.wait('ready')
+        client, _ = test.world.start_until('ready', 'seed_client.exe', verdict)
         until(lambda: test.status()['decider_pid'] != 0, 'it decides')
         for port in (80, 443):
             endpoint, *_ = test.connect(stack, address='198.51.100.7', port=port, pid='77')

@@ -42,6 +42,10 @@ class DidNotStart(Exception):
     """Wine is here, and a prefix does not come up."""
 
 
+class Ended(AssertionError):
+    """A program ended while it was to say something."""
+
+
 def find(names, needed):
     for name in names:
         path = shutil.which(name) or (name if os.access(name, os.X_OK) else None)
@@ -160,7 +164,9 @@ class Program:
                     line = self.lines.get(timeout=max(0.0, end - time.monotonic()))
                 except queue.Empty:
                     raise AssertionError(f'{self.name}: no "{start}" within {seconds} s; it said {self.said}') from None
-                assert line is not None, f'{self.name} ended while "{start}" was awaited; it said {self.said}'
+                if line is None:
+                    raise Ended(f'{self.name} ended with exit code {self.process.wait(SECONDS)} while "{start}" was '
+                                f'awaited; it said {self.said}')
                 if line not in passed:
                     self.said.append(line)
                 if line == start or line.startswith(start + ' '):
@@ -332,6 +338,19 @@ class World:
         program = Program([self.wine, str(inside) if inside.exists() else name, *arguments], self.environment, **more)
         self.programs.append(program)
         return program
+
+    def start_until(self, first, name, *arguments, **more):
+        """(program, words) of a program once it says a line that starts with first. Now and then Wine ends a process
+        before its main() runs (seen just after another was killed): started again, three times at most, and told."""
+        for left in (3, 2, 1, 0):
+            program = self.start(name, *arguments, **more)
+            try:
+                return program, program.wait(first)
+            except Ended as reason:
+                if program.said or not left:
+                    raise
+                print(f'# {reason}; started again', flush=True)
+        raise AssertionError  # not reached
 
     def start_on_terminal(self, name, *arguments):
         terminal = Terminal([self.wine, str(self.prefix / 'drive_c' / name), *arguments], self.environment)

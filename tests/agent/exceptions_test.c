@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "agent/rules.h"
+#include "agent/exceptions.h"
 #include "core/path_text.h"
 
 #define UDP 17
@@ -30,11 +30,11 @@ static struct request request_of(const char *path)
     return request;
 }
 
-static enum gatehouse_verdict decide_path(const struct rules *rules, const char *path)
+static enum gatehouse_verdict decide_path(const struct exceptions *exceptions, const char *path)
 {
     struct request request = request_of(path);
 
-    return rules_decide(rules, &request);
+    return exceptions_decide(exceptions, &request);
 }
 
 static void exceptions_match_whole_paths(void **state)
@@ -42,20 +42,20 @@ static void exceptions_match_whole_paths(void **state)
     static const char *const others[] = {
         "", "/usr/bin/cur", "/usr/bin/curl2", "/usr/bin/CURL", "/opt/usr/bin/curl", "mnt:[7]/usr/bin/curl"};
     struct problem problem;
-    struct rules rules;
+    struct exceptions exceptions;
 
     (void)state;
-    rules_init(&rules, GATEHOUSE_VERDICT_BLOCK);
-    assert_int_equal(rules_add_exception(&rules, "/usr/bin/curl", &problem), AGENT_OK);
-    assert_int_equal(rules_add_exception(&rules, "/bin/a", &problem), AGENT_OK);
-    assert_int_equal(rules_add_exception(&rules, "/usr/bin/curl", &problem), AGENT_OK);
-    assert_int_equal(rules.count, 2);
-    assert_int_equal(decide_path(&rules, "/usr/bin/curl"), GATEHOUSE_VERDICT_PERMIT);
-    assert_int_equal(decide_path(&rules, "/bin/a"), GATEHOUSE_VERDICT_PERMIT);
+    exceptions_init(&exceptions, GATEHOUSE_VERDICT_BLOCK);
+    assert_int_equal(exceptions_add(&exceptions, "/usr/bin/curl", &problem), AGENT_OK);
+    assert_int_equal(exceptions_add(&exceptions, "/bin/a", &problem), AGENT_OK);
+    assert_int_equal(exceptions_add(&exceptions, "/usr/bin/curl", &problem), AGENT_OK);
+    assert_int_equal(exceptions.count, 2);
+    assert_int_equal(decide_path(&exceptions, "/usr/bin/curl"), GATEHOUSE_VERDICT_PERMIT);
+    assert_int_equal(decide_path(&exceptions, "/bin/a"), GATEHOUSE_VERDICT_PERMIT);
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        assert_int_equal(decide_path(&rules, others[i]), GATEHOUSE_VERDICT_BLOCK);
-    assert_int_equal(rules_add_exception(&rules, "", &problem), AGENT_USAGE);
-    rules_cleanup(&rules);
+        assert_int_equal(decide_path(&exceptions, others[i]), GATEHOUSE_VERDICT_BLOCK);
+    assert_int_equal(exceptions_add(&exceptions, "", &problem), AGENT_USAGE);
+    exceptions_cleanup(&exceptions);
 }
 
 /* Random sets of short names against a linear search. */
@@ -66,28 +66,29 @@ static void exceptions_agree_with_a_plain_search(void **state)
     for (unsigned round = 0; round < 300; round++) {
         char names[40][5];
         struct problem problem;
-        struct rules rules;
+        struct exceptions exceptions;
 
-        rules_init(&rules, GATEHOUSE_VERDICT_PERMIT);
+        exceptions_init(&exceptions, GATEHOUSE_VERDICT_PERMIT);
         for (unsigned i = 0; i < 40; i++) {
             unsigned length = 1 + (unsigned)random() % 4;
             for (unsigned k = 0; k < length; k++)
                 names[i][k] = (char)('a' + random() % 3);
             names[i][length] = '\0';
             if (i < 20)
-                assert_int_equal(rules_add_exception(&rules, names[i], &problem), AGENT_OK);
+                assert_int_equal(exceptions_add(&exceptions, names[i], &problem), AGENT_OK);
         }
         for (unsigned i = 0; i < 40; i++) {
             bool named = false;
             for (unsigned k = 0; k < 20; k++)
                 named = named || strcmp(names[k], names[i]) == 0;
-            assert_int_equal(decide_path(&rules, names[i]), named ? GATEHOUSE_VERDICT_BLOCK : GATEHOUSE_VERDICT_PERMIT);
+            assert_int_equal(decide_path(&exceptions, names[i]),
+                             named ? GATEHOUSE_VERDICT_BLOCK : GATEHOUSE_VERDICT_PERMIT);
         }
-        rules_cleanup(&rules);
+        exceptions_cleanup(&exceptions);
     }
 }
 
-static enum gatehouse_verdict lookup(const struct rules *rules, const struct resolver *to, uint8_t protocol,
+static enum gatehouse_verdict lookup(const struct exceptions *exceptions, const struct resolver *to, uint8_t protocol,
                                      uint16_t port)
 {
     struct request request = request_of("/usr/bin/dig");
@@ -96,27 +97,27 @@ static enum gatehouse_verdict lookup(const struct rules *rules, const struct res
     request.fixed.protocol = protocol;
     request.fixed.remote_port = port;
     memcpy(request.fixed.remote_address, to->address, 16);
-    return rules_decide(rules, &request);
+    return exceptions_decide(exceptions, &request);
 }
 
 static void looking_up_names_stays_permitted(void **state)
 {
     const struct resolver known[2] = {{4, {192, 0, 2, 53}}, {6, {0x20, 1, 0xd, 0xb8, [15] = 0x53}}};
     const struct resolver other[2] = {{4, {192, 0, 2, 54}}, {6, {192, 0, 2, 53}}};
-    struct rules rules;
+    struct exceptions exceptions;
 
     (void)state;
-    rules_init(&rules, GATEHOUSE_VERDICT_BLOCK);
-    assert_int_equal(lookup(&rules, &known[0], UDP, 53), GATEHOUSE_VERDICT_BLOCK);
-    rules_set_resolvers(&rules, known, 2);
+    exceptions_init(&exceptions, GATEHOUSE_VERDICT_BLOCK);
+    assert_int_equal(lookup(&exceptions, &known[0], UDP, 53), GATEHOUSE_VERDICT_BLOCK);
+    exceptions_set_resolvers(&exceptions, known, 2);
     for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(lookup(&rules, &known[i], UDP, 53), GATEHOUSE_VERDICT_PERMIT);
-        assert_int_equal(lookup(&rules, &known[i], TCP, 53), GATEHOUSE_VERDICT_PERMIT);
-        assert_int_equal(lookup(&rules, &known[i], UDP, 54), GATEHOUSE_VERDICT_BLOCK);
-        assert_int_equal(lookup(&rules, &known[i], 132, 53), GATEHOUSE_VERDICT_BLOCK);
-        assert_int_equal(lookup(&rules, &other[i], UDP, 53), GATEHOUSE_VERDICT_BLOCK);
+        assert_int_equal(lookup(&exceptions, &known[i], UDP, 53), GATEHOUSE_VERDICT_PERMIT);
+        assert_int_equal(lookup(&exceptions, &known[i], TCP, 53), GATEHOUSE_VERDICT_PERMIT);
+        assert_int_equal(lookup(&exceptions, &known[i], UDP, 54), GATEHOUSE_VERDICT_BLOCK);
+        assert_int_equal(lookup(&exceptions, &known[i], 132, 53), GATEHOUSE_VERDICT_BLOCK);
+        assert_int_equal(lookup(&exceptions, &other[i], UDP, 53), GATEHOUSE_VERDICT_BLOCK);
     }
-    rules_cleanup(&rules);
+    exceptions_cleanup(&exceptions);
 }
 
 int main(void)
