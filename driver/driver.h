@@ -45,8 +45,9 @@
 #define DRIVER_LIVE_RULES_MAX (2u * (GATEHOUSE_RULES_MAX + GATEHOUSE_ADDED_RULES_MAX)) /* old and new ones */
 #define DRIVER_VERDICTS_MAX   65536u
 #define DRIVER_EVENT_BYTES    (512u * 1024u)
-#define DRIVER_READS_MAX      16u /* reads of one kind that may wait on one handle */
-#define DRIVER_BATCH          64u /* entries claimed under one hold of pend_lock */
+#define DRIVER_READS_MAX      16u  /* reads of one kind that may wait on one handle */
+#define DRIVER_BATCH          64u  /* entries claimed under one hold of pend_lock */
+#define DRIVER_FOLDER_MAX     260u /* characters */
 #define DRIVER_CALLOUTS       14u
 
 struct client;
@@ -75,6 +76,7 @@ struct driver_rules {
     _Guarded_by_(driver_rule_lock) struct rules_snapshot *snapshot;
     volatile LONG due; /* rule_lifetimes.h */
     volatile LONG work_queued;
+    BOOLEAN notified; /* of processes */
     PIO_WORKITEM work;
     KTIMER timer;
     KDPC dpc;
@@ -97,6 +99,8 @@ struct driver_state {
     uint64_t loaded_at;
     uint32_t capacity;
     BOOLEAN hold_loopback;
+    WCHAR folder[DRIVER_FOLDER_MAX + 1]; /* rule_store.h; empty: none */
+    WCHAR volatile_folder[DRIVER_FOLDER_MAX + 1];
     struct driver_counters counters;
 
     struct pend_table pends; /* driver_pends() */

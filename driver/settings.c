@@ -33,22 +33,43 @@ static NTSTATUS NTAPI take_value(PWSTR name, ULONG type, PVOID data, ULONG size,
     return STATUS_SUCCESS;
 }
 
+/* A string, with its NUL, that fits: else the folder is not set. */
+static NTSTATUS NTAPI take_folder(PWSTR name, ULONG type, PVOID data, ULONG size, PVOID context, PVOID folder)
+{
+    UNREFERENCED_PARAMETER(context);
+    if (type != REG_SZ || data == NULL || size < sizeof(WCHAR) || size % sizeof(WCHAR) != 0)
+        return STATUS_SUCCESS;
+    if (size > (DRIVER_FOLDER_MAX + 1u) * sizeof(WCHAR)) {
+        DRIVER_TRACE("setting %ws is longer than %u characters; rules are not kept there\n", name, DRIVER_FOLDER_MAX);
+        return STATUS_SUCCESS;
+    }
+    RtlCopyMemory(folder, data, size - sizeof(WCHAR));
+    return STATUS_SUCCESS;
+}
+
 /* Each value by itself: a query ends at the first one that it does not like, and on Wine at one that is not there.
  * The second row is the zeroed end mark. Without the key or the value: the standard value stays. */
 _IRQL_requires_(PASSIVE_LEVEL)
+static void query_one(PCWSTR path, PCWSTR name, PRTL_QUERY_REGISTRY_ROUTINE take, PVOID target)
+{
+    RTL_QUERY_REGISTRY_TABLE table[2];
+
+    RtlZeroMemory(table, sizeof(table));
+    table[0].QueryRoutine = take;
+    table[0].Flags = RTL_QUERY_REGISTRY_NOEXPAND;
+    table[0].Name = (PWSTR)name;
+    table[0].EntryContext = target;
+    table[0].DefaultType = REG_NONE;
+    (void)RtlQueryRegistryValues(RTL_REGISTRY_ABSOLUTE, path, table, NULL, NULL);
+}
+
+_IRQL_requires_(PASSIVE_LEVEL)
 static void query(PCWSTR path, ULONG *values)
 {
-    for (ULONG i = 0; i < SETTINGS; i++) {
-        RTL_QUERY_REGISTRY_TABLE table[2];
-
-        RtlZeroMemory(table, sizeof(table));
-        table[0].QueryRoutine = take_value;
-        table[0].Flags = RTL_QUERY_REGISTRY_NOEXPAND;
-        table[0].Name = (PWSTR)settings[i].name;
-        table[0].EntryContext = &values[i];
-        table[0].DefaultType = REG_NONE;
-        (void)RtlQueryRegistryValues(RTL_REGISTRY_ABSOLUTE, path, table, NULL, NULL);
-    }
+    for (ULONG i = 0; i < SETTINGS; i++)
+        query_one(path, settings[i].name, take_value, &values[i]);
+    query_one(path, L"RulesFolder", take_folder, driver_state.folder);
+    query_one(path, L"RulesVolatileFolder", take_folder, driver_state.volatile_folder);
 }
 
 /*

@@ -7,6 +7,8 @@
  *   NoDecider   0 hold, 1 permit, 2 block   default 0
  *   Capacity    1 .. 4194304   default 65536
  *   HoldLoopback  0 permit loopback by a filter, 1 hold it too   default 0
+ *   RulesFolder, RulesVolatileFolder  strings, native paths without a separator at their end; empty: nothing is kept.
+ *     They go to driver_state.
  *
  * A value that is missing or not allowed takes its default, each for itself; a trace says so.
  */

@@ -259,6 +259,37 @@ int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, st
     return code;
 }
 
+#define CHAIN_RULES 6
+#define JUMPS       2
+
+/* Our jumps come first in OUTPUT, and our chain has its rules. Nobody else changes single ones of them. */
+static bool family_stands(const struct family *family)
+{
+    char *const arguments[] = {(char *)family->command, "-w", "5", "-t", "filter", "-S", NULL};
+    char *text, *rest = NULL;
+    unsigned first = 0, outputs = 0, ours = 0;
+    int code = run(arguments, NULL, &text);
+
+    for (char *line = code || !text ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        if (!strncmp(line, "-A OUTPUT ", 10) && ++outputs <= JUMPS && is_jump(line, &place_out))
+            first++;
+        if (!strncmp(line, "-A " CHAIN " ", sizeof("-A " CHAIN)))
+            ours++;
+    }
+    free(text);
+    return code == 0 && first == JUMPS && ours == CHAIN_RULES;
+}
+
+bool gate_rules_stand(void)
+{
+    bool stand = true;
+
+    for (size_t i = 0; i < FAMILIES; i++)
+        if (!access(families[i].probe, F_OK) && !family_stands(&families[i]))
+            stand = false;
+    return stand;
+}
+
 static int remove_family(const struct family *family, const struct place *place, struct gate_error *error)
 {
     char jumps[2048], rules[4096];

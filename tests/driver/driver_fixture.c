@@ -301,6 +301,7 @@ void fixture_connect_to(struct fixture_connection *connection, UINT64 endpoint, 
     connect.process_start = 130000000000000000ull + connect.process_id;
     connect.app_id = *program == 0 ? NULL : &app_id;
     connect.user = how->user;
+    connect.package = how->package;
     connect.condition_flags = how->flags;
     connect.inbound = how->inbound;
     connect.layer_data = how->inbound ? &packet : NULL;
