@@ -19,9 +19,12 @@
 #include "host/host.h"
 #include "host/log.h"
 #include "host/options.h"
+#include "host/rules_load.h"
 #include "host/state.h"
 #include "nt/nt.h"
 #include "pe/loader.h"
+
+#define DEVICE "\\\\.\\Gatehouse"
 
 DRIVER_INITIALIZE DriverEntry;
 
@@ -32,6 +35,7 @@ struct gatehoused {
     struct state state;
     struct nt_driver *driver;
     struct pe_driver *driver_file; /* instead of driver, with --driver */
+    struct rules_load *rules;      /* while it runs */
 };
 
 static void driver_print(void *context, ULONG component, ULONG level, const char *text)
@@ -61,9 +65,8 @@ static int start_driver_file(struct gatehoused *self, const struct nt_registry_v
     return 0;
 }
 
-static int start_driver(void *context)
+static int load_driver(struct gatehoused *self)
 {
-    struct gatehoused *self = context;
     struct settings *settings = &self->options.settings;
     char kept[sizeof(self->state.kept) + 16], until_reboot[sizeof(self->state.until_reboot) + 16];
     struct nt_registry_value values[] = {
@@ -90,10 +93,26 @@ static int start_driver(void *context)
     return -EIO;
 }
 
+/*
+ * While the pins of one before stand, it was killed or crashed, or takes over: what the driver kept is in force
+ * already. Otherwise the file's word counts. Rules with an end are not begun anew by a restart of the machine.
+ */
+static int start_driver(void *context)
+{
+    struct gatehoused *self = context;
+    int code = load_driver(self);
+
+    if (!code && !gate_stands())
+        rules_load_now(DEVICE, self->options.settings.rules, self->state.restarted);
+    return code;
+}
+
 static void stop_driver(void *context)
 {
     struct gatehoused *self = context;
 
+    rules_load_free(self->rules);
+    self->rules = NULL;
     if (self->driver)
         nt_driver_unload(self->driver);
     if (self->driver_file)
@@ -119,16 +138,34 @@ static void open_standard_streams(void)
             return;
 }
 
+static void reload(void *context)
+{
+    struct gatehoused *self = context;
+
+    if (self->rules)
+        rules_load_again(self->rules);
+}
+
+static void turn(void *context)
+{
+    struct gatehoused *self = context;
+
+    if (self->rules)
+        rules_load_tidy(self->rules);
+}
+
 static int run(struct gatehoused *self)
 {
     struct host_settings settings = {
         .socket_path = self->options.settings.socket,
-        .device = "\\\\.\\Gatehouse",
+        .device = DEVICE,
         .queue = self->options.settings.queue,
         .dead_open = self->options.settings.dead_open,
         .deadline_ms = self->options.settings.deadline_ms,
         .start_driver = start_driver,
         .stop_driver = stop_driver,
+        .hangup = reload,
+        .turn = turn,
         .context = self,
     };
     struct host *host;
@@ -139,6 +176,7 @@ static int run(struct gatehoused *self)
         state_close(&self->state);
         return EXIT_NO_START;
     }
+    self->rules = rules_load_new(DEVICE, self->options.settings.rules, host_wake, host);
     log_tell("ready; deciders connect at %s", self->options.settings.socket);
     int result = host_run(host);
     host_stop(host);

@@ -298,6 +298,7 @@ void fixture_connect_to(struct fixture_connection *connection, UINT64 endpoint, 
     connect.process_start = 130000000000000000ull + connect.process_id;
     connect.app_id = *program == 0 ? NULL : &app_id;
     connect.user = how->user;
+    connect.package = how->package;
     connect.condition_flags = how->flags;
     connection->endpoint = endpoint;
     connection->done = 0;

@@ -92,6 +92,7 @@ struct fixture_connect {
     bool no_process;
     uint32_t flags;
     const FWP_BYTE_BLOB *user;
+    const FWP_BYTE_BLOB *package;
 };
 
 UINT64 fixture_endpoint(void); /* a new one */
