@@ -583,7 +583,7 @@ static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
         feed->wake(feed->wake_context);
 }
 
-struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake_context)
+struct feed *feed_new(struct gate *gate, struct process_ends *ends, void (*wake)(void *context), void *wake_context)
 {
     struct feed *feed = calloc(1, sizeof(*feed));
     struct exe_hash *hashes = feed ? exe_hash_new(wake, wake_context) : NULL;
@@ -596,13 +596,14 @@ struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake
     feed->identity.cgroups = cgroup_names_new();
     if (!feed->identity.cgroups)
         log_say("control groups cannot be told apart: rules for units and cgroups match nothing.");
+    feed->identity.ends = ends;
     feed->gate = gate;
     feed->keep.gate = gate;
     feed->owner = pthread_self();
     feed->wake = wake;
     feed->wake_context = wake_context;
     TAILQ_INIT(&feed->live);
-    feed->inbound = feed_inbound_new(gate, &feed->counts, wake, wake_context);
+    feed->inbound = feed_inbound_new(gate, ends, &feed->counts, wake, wake_context);
     if (!feed->inbound) {
         free(feed);
         return NULL;

@@ -297,8 +297,8 @@ static void flow_done(void *context, const struct wfp_decision *decision)
     }
     flow->late = *decision;
     flow->late_next = __atomic_load_n(&inbound->late, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&inbound->late, &flow->late_next, flow, true, __ATOMIC_RELEASE,
-                                        __ATOMIC_RELAXED))
+    while (
+        !__atomic_compare_exchange_n(&inbound->late, &flow->late_next, flow, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         ;
     inbound->wake(inbound->wake_context);
 }
@@ -570,14 +570,15 @@ void feed_inbound_policy_changed(struct feed_inbound *inbound)
     __atomic_store_n(&inbound->policy_dirty, true, __ATOMIC_RELEASE);
 }
 
-struct feed_inbound *feed_inbound_new(struct gate *gate, struct feed_counts *counts, void (*wake)(void *context),
-                                      void *wake_context)
+struct feed_inbound *feed_inbound_new(struct gate *gate, struct process_ends *ends, struct feed_counts *counts,
+                                      void (*wake)(void *context), void *wake_context)
 {
     struct feed_inbound *inbound = calloc(1, sizeof(*inbound));
 
     if (!inbound)
         return NULL;
     inbound->gate = gate;
+    inbound->identity.ends = ends;
     inbound->counts = counts;
     inbound->owner = pthread_self();
     inbound->wake = wake;
