@@ -7,10 +7,10 @@
 #include "host/process_ends.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,8 +29,25 @@ struct process {
 
 struct process_ends {
     int epoll_fd;
+    unsigned room; /* processes; the descriptors are needed elsewhere too */
     struct process *processes;
 };
+
+/* How many descriptors may be taken: half of what this process may have, after asking for more. */
+static unsigned find_room(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    if (limit.rlim_cur < 2 * PROCESS_ENDS_MAX) {
+        rlim_t wanted = limit.rlim_max < 2 * PROCESS_ENDS_MAX ? limit.rlim_max : 2 * PROCESS_ENDS_MAX;
+
+        if (setrlimit(RLIMIT_NOFILE, &(struct rlimit){wanted, limit.rlim_max}) == 0)
+            limit.rlim_cur = wanted;
+    }
+    return limit.rlim_cur / 2 < PROCESS_ENDS_MAX ? (unsigned)(limit.rlim_cur / 2) : PROCESS_ENDS_MAX;
+}
 
 struct process_ends *process_ends_new(void)
 {
@@ -38,11 +55,20 @@ struct process_ends *process_ends_new(void)
 
     if (ends == NULL)
         return NULL;
+    ends->room = find_room();
     ends->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (ends->epoll_fd >= 0)
         return ends;
     free(ends);
     return NULL;
+}
+
+static struct process *process_find(const struct process_ends *ends, uint64_t id)
+{
+    struct process *process;
+
+    HASH_FIND(hh, ends->processes, &id, sizeof(id), process);
+    return process;
 }
 
 static void process_forget(struct process_ends *ends, struct process *process)
@@ -81,12 +107,11 @@ static int end_open(uint64_t process_id)
 
 void process_ends_watch(struct process_ends *ends, uint64_t process_id, uint64_t start)
 {
-    struct process *process = NULL;
+    struct process *process;
 
     if (ends == NULL || process_id == 0)
         return;
-    HASH_FIND(hh, ends->processes, &process_id, sizeof(process_id), process);
-    if (process != NULL || HASH_COUNT(ends->processes) >= PROCESS_ENDS_MAX)
+    if (process_find(ends, process_id) != NULL || HASH_COUNT(ends->processes) >= ends->room)
         return;
     process = calloc(1, sizeof(*process));
     if (process == NULL)
@@ -94,7 +119,7 @@ void process_ends_watch(struct process_ends *ends, uint64_t process_id, uint64_t
     process->id = process_id;
     process->start = start;
     process->fd = end_open(process_id);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = process};
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = process_id};
     if (process->fd < 0 || epoll_ctl(ends->epoll_fd, EPOLL_CTL_ADD, process->fd, &event) < 0) {
         if (process->fd >= 0)
             close(process->fd);
@@ -110,9 +135,12 @@ void process_ends_tell(struct process_ends *ends)
     int count = epoll_wait(ends->epoll_fd, events, BATCH, 0);
 
     for (int i = 0; i < count; i++) {
-        struct process *process = events[i].data.ptr;
-        uint64_t id = process->id, start = process->start;
+        uint64_t id = events[i].data.u64;
+        struct process *process = process_find(ends, id);
 
+        if (process == NULL)
+            continue;
+        uint64_t start = process->start;
         process_forget(ends, process);
         nt_process_ended(id, start);
     }

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define PROCESS_ENDS_MAX 8192u /* watched at once; of those beyond, no end is told */
+#define PROCESS_ENDS_MAX 8192u /* watched at once, if there are descriptors; of those beyond, no end is told */
 
 struct process_ends;
 

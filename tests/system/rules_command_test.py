@@ -117,6 +117,25 @@ def lifetime(lab):
     assert connects(lab, net.SERVER_V4, server.port)
 
 
+@case("a rule until exit stays while one of its programs runs, and ends with the last")
+def until_exit(lab):
+    server = TcpServer(lab.server)
+    lab.gatehoused()
+    rules(lab, "load", write(lab, "block out proto tcp\n"))
+    program = lab.copy_program("udp_sender", "runs")
+    rules(lab, "add", f'permit program "{program}" until exit')
+    assert not connects(lab, net.SERVER_V4, server.port), "other programs are no matter of the rule"
+    running = [lab.talker("udp_sender", "connected", net.SERVER_V4, 7000, path=program) for _ in range(2)]
+    for talker in running:
+        talker.say("0 hello")
+    wait_until(lambda: listed(lab)[0]["hits"] == 2, 5, "two connections by the rule")
+    running[0].close()
+    time.sleep(1)
+    assert [rule["until"] for rule in listed(lab)] == ["exit", "removed"]
+    running[1].close()
+    wait_until(lambda: len(listed(lab)) == 1, 5, "the rule's end")
+
+
 def table_policy(lab, programs):
     return f"""set far = {{ 10.78.0.0/24, fd78::/64 }}
 permit program "{programs['alpha']}" out proto tcp to any port {{ 7000, 7001 }}
