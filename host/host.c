@@ -71,9 +71,15 @@ static void ends_ready(void *context, uint32_t events)
 static void changes_ready(void *context, uint32_t events)
 {
     struct host *host = context;
+    char error[512] = "";
 
     (void)events;
-    gate_look(host->gate);
+    int result = gate_look(host->gate, error, sizeof(error));
+    if (result > 0)
+        log_say("somebody took the packet rules out or put others before them; they are back.%s",
+                gate_is_guarded(host->gate) ? " Nothing undecided passed meanwhile." : "");
+    else if (result < 0)
+        log_say("somebody took the packet rules out, and they cannot be put back: %s", error);
 }
 
 static void processes_ready(void *context, uint32_t events)
