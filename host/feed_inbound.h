@@ -15,6 +15,7 @@
 #include <fwpsk.h>
 
 #include "host/feed.h"
+#include "host/process_ends.h"
 
 struct feed_inbound;
 

@@ -16,7 +16,8 @@ from gatetest.lab import as_user  # noqa: E402
 from gatetest.servers import TcpServer, wait_until  # noqa: E402
 from gatetest.tap import case, run, tell  # noqa: E402
 
-REFUSED = (errno.ECONNREFUSED, errno.EHOSTUNREACH)
+# The last: it began right after a change of the policy, and was ended with the live connections that this blocks.
+REFUSED = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ECONNABORTED)
 FAR, SHUT = "10.78.0.9", "10.78.0.5"
 FAR_V6 = "fd78::9"
 
@@ -115,6 +116,25 @@ def lifetime(lab):
     assert rules(lab, "list").stdout.splitlines()[1].split()[-3:-1] in (["in", "2"], ["in", "1"])
     wait_until(lambda: len(listed(lab)) == 1, 6, "the rule's end")
     assert connects(lab, net.SERVER_V4, server.port)
+
+
+@case("a rule until exit stays while one of its programs runs, and ends with the last")
+def until_exit(lab):
+    server = TcpServer(lab.server)
+    lab.gatehoused()
+    rules(lab, "load", write(lab, "block out proto tcp\n"))
+    program = lab.copy_program("udp_sender", "runs")
+    rules(lab, "add", f'permit program "{program}" until exit')
+    assert not connects(lab, net.SERVER_V4, server.port), "other programs are no matter of the rule"
+    running = [lab.talker("udp_sender", "connected", net.SERVER_V4, 7000, path=program) for _ in range(2)]
+    for talker in running:
+        talker.say("0 hello")
+    wait_until(lambda: listed(lab)[0]["hits"] == 2, 5, "two connections by the rule")
+    running[0].close()
+    time.sleep(1)
+    assert [rule["until"] for rule in listed(lab)] == ["exit", "removed"]
+    running[1].close()
+    wait_until(lambda: len(listed(lab)) == 1, 5, "the rule's end")
 
 
 def table_policy(lab, programs):
