@@ -216,7 +216,7 @@ static void goes_on(bool restart, const char *expected)
     memcpy(now, in_force(), sizeof(now));
     assert_memory_equal(now, "BB", 2);
     driver_again();
-    assert_string_equal(in_force(), now);
+    assert_memory_equal(in_force(), now, 4); /* those without an end: the test's clock was set back */
 }
 
 static void forget_files(void)
@@ -244,7 +244,8 @@ static bool one_fails(const struct operation *operation, long call, bool restart
     if (strcmp(now, status == 0 ? operation->after : BASE) != 0)
         fail_msg("%s, call %ld, status 0x%08x: in force is %s", operation->name, call, (unsigned)status, now);
     assert_true(happened || status == 0);
-    goes_on(restart, now);
+    /* That a rule has ended by itself may be stored in vain: then it is there again after a restart. */
+    goes_on(restart && !(operation->ends && happened), now);
     nt_file_close(client);
     fixture_unload();
     forget_files();
