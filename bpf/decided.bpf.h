@@ -20,10 +20,11 @@ static __always_inline struct gate_decided *find_decided(const struct gate_flow_
     __u32 place = flow->cookie & (GATE_DECIDED - 1);
 
     if (flow->protocol != IPPROTO_TCP)
-        place = (flow->cookie ^ words[0] * 0x9e3779b97f4a7c15ull ^ words[1] * 0xff51afd7ed558ccdull ^
-                 flow->remote_port * 0xc4ceb9fe1a85ec53ull) *
-                    0x9e3779b97f4a7c15ull >>
-                48;
+        place = ((flow->cookie ^ words[0] * 0x9e3779b97f4a7c15ull ^ words[1] * 0xff51afd7ed558ccdull ^
+                  flow->remote_port * 0xc4ceb9fe1a85ec53ull) *
+                     0x9e3779b97f4a7c15ull >>
+                 40) &
+                (GATE_DECIDED - 1);
     return bpf_map_lookup_elem(&gate_decided, &place);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inbound.bpf.c - who listens, which packets may come in, and how connections end. An object of its own, so that a kernel
- * that lacks something of it still has the rest (gate.bpf.c); it shares the pinned maps.
+ * inbound.bpf.c - who listens, which packets may come in, and how connections end. An object of its own, so that a
+ * kernel that lacks something of it still has the rest (gate.bpf.c); it shares the pinned maps.
  *
  * gate_bind4 and gate_bind6 write down who bound a socket, by its cookie; gate_find_bound does that once for those that
  * were bound before. gate_unbind forgets them.
@@ -150,8 +150,7 @@ int gate_find_bound(struct bpf_iter__task_file *ctx)
     sk = socket->sk;
     if (!sk || BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie) != netns_cookie)
         return 0;
-    if ((sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6) ||
-        !sk->__sk_common.skc_num)
+    if ((sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6) || !sk->__sk_common.skc_num)
         return 0;
     cookie = bpf_get_socket_cookie(sk);
     if (!cookie || !identify_task(task, &bound.caller))
@@ -298,7 +297,7 @@ static __always_inline bool tuple_of(const struct sock *sk, struct gate_tuple *t
     const struct sock_common *common = &sk->__sk_common;
 
     tuple->protocol = IPPROTO_TCP;
-    tuple->local_port = bpf_htons(common->skc_num);
+    tuple->local_port = BPF_CORE_READ((const struct inet_sock *)sk, inet_sport); /* skc_num is given back by now */
     tuple->remote_port = common->skc_dport;
     if (common->skc_family == AF_INET6) {
         __builtin_memcpy(tuple->local_address, &common->skc_v6_rcv_saddr, 16);

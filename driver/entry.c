@@ -11,6 +11,7 @@
  */
 #include "driver/driver.h"
 
+#include "driver/accept.h"
 #include "driver/changes.h"
 #include "driver/client.h"
 #include "driver/device.h"
@@ -113,6 +114,7 @@ static void stop_everything(void)
 
     changes_cleanup();
     (void)registration_stop();
+    accept_stop();
     client_leave_all();
     rules_cleanup();
 
@@ -150,6 +152,8 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING registry_path)
     status = device_create(driver);
     if (NT_SUCCESS(status))
         status = tables_init();
+    if (NT_SUCCESS(status))
+        status = accept_start();
     if (NT_SUCCESS(status))
         status = registration_start();
     if (NT_SUCCESS(status))

@@ -24,6 +24,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "host/adopt.h"
 #include "host/exe_hash.h"
 #include "host/feed_inbound.h"
 #include "host/identity.h"
@@ -77,10 +78,12 @@ struct feed {
     size_t fresh_count;
     struct feed_flow *reauth_next; /* next live flow to reauthorize; NULL: none under way */
     bool policy_dirty;
+    bool ends_wanted; /* somebody asks what lives: see what has ended */
     struct identity identity;
     struct exe_hash *hashes;
     FWP_BYTE_BLOB package; /* of the packet in hand; size 0: not known or not wanted */
     struct keep keep;
+    struct adopt adopt;
     struct feed_inbound *inbound;
     uint64_t kernel_endpoint; /* packets without a socket get handles of their own */
     uint32_t packets_held;
@@ -305,29 +308,45 @@ static void feed_decided(struct feed *feed)
 
 /* --- From packet to authorization ---------------------------------------------------------- */
 
-/* SHA-256 of the program, if some filter wants it: true, it is not known yet, and the packet waits or is gone. */
-static bool feed_waits_for_hash(struct feed *feed, const struct gate_packet *packet)
+#define NO_PACKET UINT32_MAX /* instead of one that waits for a hash: a live connection that is to be adopted */
+
+/* SHA-256 of the program, if some filter wants it, into feed->package. */
+static enum exe_hash_result feed_find_hash(struct feed *feed, const struct gate_owner *owner, uint64_t cookie,
+                                           uint32_t packet)
 {
     const struct exe_sid *sid = NULL;
+    enum exe_hash_result result = EXE_HASH_NONE;
 
     feed->package = (FWP_BYTE_BLOB){0};
-    if (!wfp_package_wanted())
-        return false;
-    switch (exe_hash_find(feed->hashes, &packet->owner, packet->cookie, packet->id, &sid)) {
-    case EXE_HASH_KNOWN:
+    if (wfp_package_wanted())
+        result = exe_hash_find(feed->hashes, owner, cookie, packet, &sid);
+    if (result == EXE_HASH_KNOWN) {
         feed->package.size = sizeof(*sid);
         feed->package.data = (UINT8 *)(uintptr_t)sid;
-        return false;
-    case EXE_HASH_NONE:
-        return false;
-    case EXE_HASH_WAITS:
-        return true;
-    case EXE_HASH_FULL:
+    }
+    return result;
+}
+
+/* True: the hash is wanted and not known yet, and the packet waits or is gone. */
+static bool feed_waits_for_hash(struct feed *feed, const struct gate_packet *packet)
+{
+    enum exe_hash_result result = feed_find_hash(feed, &packet->owner, packet->cookie, packet->id);
+
+    if (result == EXE_HASH_FULL) {
         gate_drop(feed->gate, packet->id); /* a TCP program's system sends it again */
         feed->datagrams_overflow += packet->protocol == IPPROTO_UDP;
-        return true;
     }
-    return false;
+    return result == EXE_HASH_WAITS || result == EXE_HASH_FULL;
+}
+
+/* False: a hash is wanted first; then all begins anew. */
+static bool feed_package(void *context, const struct gate_live *live, const FWP_BYTE_BLOB **package)
+{
+    struct feed *feed = context;
+    enum exe_hash_result result = feed_find_hash(feed, &live->owner, live->flow.cookie, NO_PACKET);
+
+    *package = feed->package.size ? &feed->package : NULL;
+    return result != EXE_HASH_WAITS && result != EXE_HASH_FULL;
 }
 
 /* Round again: its program's hash is known by then. */
@@ -338,7 +357,10 @@ static void feed_hashed(struct feed *feed)
 
     while ((count = exe_hash_ready(feed->hashes, packets, sizeof(packets) / sizeof(packets[0]))) != 0)
         for (size_t i = 0; i < count; i++)
-            gate_repeat(feed->gate, packets[i]);
+            if (packets[i] == NO_PACKET)
+                adopt_start(&feed->adopt);
+            else
+                gate_repeat(feed->gate, packets[i]);
 }
 
 static void feed_forget_unhashed(struct feed *feed, uint64_t cookie)
@@ -348,7 +370,8 @@ static void feed_forget_unhashed(struct feed *feed, uint64_t cookie)
 
     while ((count = exe_hash_forget(feed->hashes, cookie, packets, sizeof(packets) / sizeof(packets[0]))) != 0)
         for (size_t i = 0; i < count; i++)
-            gate_drop(feed->gate, packets[i]);
+            if (packets[i] != NO_PACKET)
+                gate_drop(feed->gate, packets[i]);
 }
 
 static void flow_authorize(struct feed_flow *flow, const struct gate_packet *packet)
@@ -389,8 +412,8 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
         return;
     feed->counts.held--;
     flow->state = FLOW_NEW;
+    keep_decision(&feed->keep, packet, &decision, generation); /* first: the next such connect() may be quick */
     flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
-    keep_decision(&feed->keep, packet, &decision, generation);
 }
 
 /* A live flow's packet is here again: its policy changed, or it was queued before its verdict was stored. */
@@ -555,9 +578,14 @@ bool feed_tidy(struct feed *feed)
         feed_decided(feed);
     feed_hashed(feed);
     feed_establish(feed);
+    if (feed->ends_wanted) {
+        feed->ends_wanted = false;
+        gate_read_events(feed->gate, &feed_handlers, feed);
+    }
     if (__atomic_exchange_n(&feed->policy_dirty, false, __ATOMIC_ACQUIRE)) {
         gate_new_generation(feed->gate); /* once more: a verdict of the old policy may have been stored meanwhile */
         feed->reauth_next = TAILQ_FIRST(&feed->live);
+        adopt_start(&feed->adopt);
     }
     for (unsigned i = 0; i < REAUTH_STEP && feed->reauth_next; i++) {
         struct feed_flow *flow = feed->reauth_next;
@@ -565,7 +593,9 @@ bool feed_tidy(struct feed *feed)
         if (flow->key.protocol == IPPROTO_TCP) /* the next datagram of a UDP flow comes by itself */
             flow_reauthorize(flow);
     }
-    return feed_inbound_tidy(feed->inbound) || feed->reauth_next || feed->policy_dirty;
+    bool more = !feed->reauth_next && adopt_step(&feed->adopt);
+    more = feed_inbound_tidy(feed->inbound) || more;
+    return more || feed->reauth_next || feed->policy_dirty;
 }
 
 static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
@@ -583,6 +613,11 @@ static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
         feed->wake(feed->wake_context);
 }
 
+static bool feed_knows(void *context, const struct gate_flow *key)
+{
+    return flow_find(context, key) != NULL;
+}
+
 struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake_context)
 {
     struct feed *feed = calloc(1, sizeof(*feed));
@@ -598,6 +633,9 @@ struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake
         log_say("control groups cannot be told apart: rules for units and cgroups match nothing.");
     feed->gate = gate;
     feed->keep.gate = gate;
+    feed->adopt = (struct adopt){
+        .gate = gate, .identity = &feed->identity, .is_known = feed_knows, .package = feed_package, .context = feed};
+    feed->policy_dirty = true; /* what a gatehoused before this one decided was under its policy */
     feed->owner = pthread_self();
     feed->wake = wake;
     feed->wake_context = wake_context;
@@ -663,4 +701,5 @@ void feed_status(struct feed *feed, struct gatehouse_platform_status *status)
     status->flows = feed->live_count;
     status->events_lost = counts.events_lost;
     feed_inbound_status(feed->inbound, status);
+    feed->ends_wanted = true;
 }

@@ -297,8 +297,8 @@ static void flow_done(void *context, const struct wfp_decision *decision)
     }
     flow->late = *decision;
     flow->late_next = __atomic_load_n(&inbound->late, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&inbound->late, &flow->late_next, flow, true, __ATOMIC_RELEASE,
-                                        __ATOMIC_RELAXED))
+    while (
+        !__atomic_compare_exchange_n(&inbound->late, &flow->late_next, flow, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         ;
     inbound->wake(inbound->wake_context);
 }

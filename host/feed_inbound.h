@@ -2,9 +2,9 @@
 /*
  * feed_inbound.h - the part of the feed that comes in: packets to those who listen, and their flows.
  *
- * A flow is a tuple (and, for TCP, the sequence number of its SYN). TCP connections have an endpoint of their own in the
- * engine, because the listener outlives them; UDP's is the socket. Packets of the kernel's own (nobody listens) are not
- * authorized: they pass once, for the refusal, as on Windows, where ALE knows endpoints alone.
+ * A flow is a tuple (and, for TCP, the sequence number of its SYN). TCP connections have an endpoint of their own in
+ * the engine, because the listener outlives them; UDP's is the socket. Packets of the kernel's own (nobody listens) are
+ * not authorized: they pass once, for the refusal, as on Windows, where ALE knows endpoints alone.
  *
  * One thread, as feed.h. The rules in filter INPUT are there while the engine has filters at ALE_AUTH_RECV_ACCEPT.
  */

@@ -5,6 +5,7 @@
 #include "host/host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct host {
     struct device_server *server;
     struct gate *gate;
     struct feed *feed;
+    struct loop_source terminal; /* whose end ends it; ready NULL: there is none, or it does not matter */
     struct loop_source queue, events, changes, signals, timer, wake;
     uint64_t timer_due; /* what the timer is set to, 100 ns boot time; NT_NEVER: not set */
     bool pump_wanted, stop;
@@ -67,9 +69,15 @@ static void ends_ready(void *context, uint32_t events)
 static void changes_ready(void *context, uint32_t events)
 {
     struct host *host = context;
+    char error[512] = "";
 
     (void)events;
-    gate_look(host->gate);
+    int result = gate_look(host->gate, error, sizeof(error));
+    if (result > 0)
+        log_say("somebody took the packet rules out or put others before them; they are back.%s",
+                gate_is_guarded(host->gate) ? " Nothing undecided passed meanwhile." : "");
+    else if (result < 0)
+        log_say("somebody took the packet rules out, and they cannot be put back: %s", error);
 }
 
 static void signals_ready(void *context, uint32_t events)
@@ -78,7 +86,19 @@ static void signals_ready(void *context, uint32_t events)
     struct signalfd_siginfo info;
 
     (void)events;
-    if (read(host->signals.fd, &info, sizeof(info)) == sizeof(info))
+    if (read(host->signals.fd, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo == SIGHUP && host->settings.hangup)
+        host->settings.hangup(host->settings.context);
+    else
+        host->stop = true;
+}
+
+static void terminal_ready(void *context, uint32_t events)
+{
+    struct host *host = context;
+
+    if (events & (EPOLLHUP | EPOLLERR))
         host->stop = true;
 }
 
@@ -105,8 +125,7 @@ static void wake_ready(void *context, uint32_t events)
 
 static _Thread_local bool is_host_thread;
 
-/* There is something for the next turn. Any thread. */
-static void host_wake(void *context)
+void host_wake(void *context)
 {
     struct host *host = context;
     uint64_t one = 1;
@@ -142,6 +161,23 @@ static int host_watch(struct host *host, struct loop_source *source, int fd, voi
 
 /* --- Start --------------------------------------------------------------------------------- */
 
+/*
+ * Started on a terminal, it ends with it, and does not leave the gate shut; a shell sends SIGHUP then too, which is not
+ * asked to mean "reload". Whoever ignores SIGHUP (nohup) wants it to live on.
+ */
+static int host_watch_terminal(struct host *host)
+{
+    struct sigaction hangup;
+
+    if (!host->settings.hangup || sigaction(SIGHUP, NULL, &hangup) || hangup.sa_handler == SIG_IGN)
+        return 0;
+    int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    host->terminal = (struct loop_source){fd, terminal_ready, host};
+    return loop_add(&host->loop, &host->terminal, 0);
+}
+
 static int host_start_loop(struct host *host)
 {
     sigset_t set;
@@ -149,7 +185,7 @@ static int host_start_loop(struct host *host)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP); /* its terminal was closed: end as asked, do not leave the gate shut */
+    sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     host->timer_due = NT_NEVER;
@@ -164,6 +200,8 @@ static int host_start_loop(struct host *host)
             host_watch(host, &host->timer, timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK), timer_ready);
     if (!result)
         result = host_watch(host, &host->wake, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), wake_ready);
+    if (!result)
+        result = host_watch_terminal(host);
     if (result)
         log_say("cannot set up its event loop: %s.", strerror(-result));
     return result;
@@ -282,6 +320,8 @@ int host_run(struct host *host)
             host_fail(host, "waiting for events failed", result);
         if (host->server)
             device_server_look(host->server);
+        if (host->settings.turn)
+            host->settings.turn(host->settings.context);
     }
     return host->failed;
 }
@@ -307,6 +347,7 @@ void host_stop(struct host *host)
         if (gate_remove(error, sizeof(error)) < 0)
             log_say("%s", error);
     }
+    source_close(&host->terminal);
     source_close(&host->signals);
     source_close(&host->timer);
     source_close(&host->wake);

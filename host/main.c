@@ -13,15 +13,20 @@
 
 #include <ntddk.h>
 
+#include "gatehouse/objects.h"
 #include "gatehouse/protocol.h"
 #include "host/check.h"
 #include "host/gate.h"
 #include "host/host.h"
 #include "host/log.h"
 #include "host/options.h"
+#include "host/rules_load.h"
 #include "host/state.h"
 #include "nt/nt.h"
 #include "pe/loader.h"
+#include "wfp/ale.h"
+
+#define DEVICE "\\\\.\\Gatehouse"
 
 DRIVER_INITIALIZE DriverEntry;
 
@@ -32,6 +37,7 @@ struct gatehoused {
     struct state state;
     struct nt_driver *driver;
     struct pe_driver *driver_file; /* instead of driver, with --driver */
+    struct rules_load *rules;      /* while it runs */
 };
 
 static void driver_print(void *context, ULONG component, ULONG level, const char *text)
@@ -61,9 +67,22 @@ static int start_driver_file(struct gatehoused *self, const struct nt_registry_v
     return 0;
 }
 
-static int start_driver(void *context)
+/* What objects.h promises of the driver that is built in; of a file nobody knows what it is. */
+static void tell_promises(void)
 {
-    struct gatehoused *self = context;
+    static const GUID rule[] = {GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V4, GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V6};
+    static const GUID log[] = {GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V4, GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V6};
+    const UINT64 fields =
+        1ull << FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_APP_ID | 1ull << FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_USER_ID;
+
+    for (unsigned i = 0; i < 2; i++) {
+        wfp_callout_looks(&rule[i], fields, TRUE);
+        wfp_callout_looks(&log[i], fields, FALSE);
+    }
+}
+
+static int load_driver(struct gatehoused *self)
+{
     struct settings *settings = &self->options.settings;
     char kept[sizeof(self->state.kept) + 16], until_reboot[sizeof(self->state.until_reboot) + 16];
     struct nt_registry_value values[] = {
@@ -82,6 +101,7 @@ static int start_driver(void *context)
         nt_set_debug_sink(driver_print, NULL);
     if (settings->driver[0])
         return start_driver_file(self, values, sizeof(values) / sizeof(values[0]));
+    tell_promises();
     NTSTATUS status =
         nt_driver_load("Gatehouse", DriverEntry, values, sizeof(values) / sizeof(values[0]), &self->driver);
     if (NT_SUCCESS(status))
@@ -90,10 +110,26 @@ static int start_driver(void *context)
     return -EIO;
 }
 
+/*
+ * While the pins of one before stand, it was killed or crashed, or takes over: what the driver kept is in force
+ * already. Otherwise the file's word counts. Rules with an end are not begun anew by a restart of the machine.
+ */
+static int start_driver(void *context)
+{
+    struct gatehoused *self = context;
+    int code = load_driver(self);
+
+    if (!code && !gate_stands())
+        rules_load_now(DEVICE, self->options.settings.rules, self->state.restarted);
+    return code;
+}
+
 static void stop_driver(void *context)
 {
     struct gatehoused *self = context;
 
+    rules_load_free(self->rules);
+    self->rules = NULL;
     if (self->driver)
         nt_driver_unload(self->driver);
     if (self->driver_file)
@@ -119,16 +155,34 @@ static void open_standard_streams(void)
             return;
 }
 
+static void reload(void *context)
+{
+    struct gatehoused *self = context;
+
+    if (self->rules)
+        rules_load_again(self->rules);
+}
+
+static void turn(void *context)
+{
+    struct gatehoused *self = context;
+
+    if (self->rules)
+        rules_load_tidy(self->rules);
+}
+
 static int run(struct gatehoused *self)
 {
     struct host_settings settings = {
         .socket_path = self->options.settings.socket,
-        .device = "\\\\.\\Gatehouse",
+        .device = DEVICE,
         .queue = self->options.settings.queue,
         .dead_open = self->options.settings.dead_open,
         .deadline_ms = self->options.settings.deadline_ms,
         .start_driver = start_driver,
         .stop_driver = stop_driver,
+        .hangup = reload,
+        .turn = turn,
         .context = self,
     };
     struct host *host;
@@ -139,6 +193,7 @@ static int run(struct gatehoused *self)
         state_close(&self->state);
         return EXIT_NO_START;
     }
+    self->rules = rules_load_new(DEVICE, self->options.settings.rules, host_wake, host);
     log_tell("ready; deciders connect at %s", self->options.settings.socket);
     int result = host_run(host);
     host_stop(host);

@@ -15,6 +15,7 @@
 #define FEW           64u
 #define KEY_BITS      58u /* the rest is the group's number */
 #define GROUP_BITS    6u
+#define AHEAD         8u
 
 /* One field of the filter that is planned; its prefixes are in scratch. */
 struct part {
@@ -37,7 +38,7 @@ struct build {
     UINT16 trees_of[WFP_INDEX_GROUPS]; /* a bit each */
     struct part parts[WFP_MAX_FIELDS];
     unsigned part_count;
-    UINT64 used; /* fields of the filter that is planned which its group has */
+    UINT32 entry_count;
 };
 
 static BOOLEAN add_prefix(struct build *build, wfp_number value, unsigned length, UINT32 condition)
@@ -126,7 +127,7 @@ static int cut_numbers(struct build *build, const struct wfp_filter *filter, UIN
                        BOOLEAN *exact)
 {
     const struct wfp_condition_set *set =
-        wfp_condition_set_of(filter->sets, filter->run.filterCondition[begin].fieldId);
+        wfp_condition_set_of(wfp_filter_sets(filter), filter->run.filterCondition[begin].fieldId);
     int done = 1;
 
     for (UINT32 i = 0; set != NULL && i < set->count && done == 1; i++)
@@ -173,7 +174,7 @@ static BOOLEAN cut_all(struct build *build, const struct wfp_filter *filter, UIN
     *fields = 0;
     for (UINT32 begin = 0; begin < run->numFilterConditions; begin = end) {
         UINT16 field = run->filterCondition[begin].fieldId;
-        const struct wfp_condition_set *set = wfp_condition_set_of(filter->sets, field);
+        const struct wfp_condition_set *set = wfp_condition_set_of(wfp_filter_sets(filter), field);
 
         for (end = set != NULL ? set->end : begin + 1;
              end < run->numFilterConditions && run->filterCondition[end].fieldId == field;)
@@ -352,6 +353,10 @@ static BOOLEAN plan_filter(struct build *build, UINT32 at)
         else if (build->parts[i].exact)
             sure |= 1ull << build->parts[i].field;
     }
+    UINT32 combinations = 1;
+    for (unsigned i = 0; i < build->part_count; i++)
+        combinations *= build->parts[i].count;
+    build->entry_count += combinations;
     build->index->checks[at] = (fields & ~sure) | (sure & WFP_CHECK_PROGRAM);
     return keep_parts(build, group);
 }
@@ -379,7 +384,7 @@ struct emitting {
     UINT32 count; /* of entries */
 };
 
-/* Counts the filter's entries, or (entries is there) writes them. */
+/* Writes the filter's entries. */
 static void emit(struct build *build, struct emitting *emitting, UINT32 place)
 {
     struct wfp_index *index = build->index;
@@ -389,7 +394,7 @@ static void emit(struct build *build, struct emitting *emitting, UINT32 place)
 
     for (unsigned i = 0; i < group->count; i++)
         combinations *= plan[1 + i];
-    for (UINT32 i = 0; i < combinations && index->entries != NULL; i++) {
+    for (UINT32 i = 0; i < combinations; i++) {
         struct wfp_entry *entry = &index->entries[emitting->count + i];
         UINT64 key = group->id;
         UINT32 left = i;
@@ -416,19 +421,18 @@ static void emit(struct build *build, struct emitting *emitting, UINT32 place)
     emitting->count += combinations;
 }
 
-static UINT32 emit_all(struct build *build)
+static void emit_all(struct build *build)
 {
     struct emitting emitting = {0};
 
     for (UINT32 i = 0; i < build->count; i++)
         emit(build, &emitting, build->begin + i);
-    return emitting.count;
 }
 
 static BOOLEAN make_table(struct build *build)
 {
     struct wfp_index *index = build->index;
-    UINT32 count = emit_all(build);
+    UINT32 count = build->entry_count;
     UINT32 buckets = 1;
 
     while (buckets < count)
@@ -450,13 +454,25 @@ static BOOLEAN make_table(struct build *build)
     return TRUE;
 }
 
+/* Filters lie anywhere in memory: what planning needs of the next ones is on its way meanwhile. */
+static void prefetch(const struct build *build, UINT32 at)
+{
+    if (at + 2 * AHEAD < build->count) {
+        __builtin_prefetch(&build->filters[build->begin + at + 2 * AHEAD]->more);
+        __builtin_prefetch(&build->filters[build->begin + at + 2 * AHEAD]->run);
+        __builtin_prefetch(build->filters[build->begin + at + AHEAD]->run.filterCondition);
+    }
+}
+
 static BOOLEAN build_all(struct build *build)
 {
     struct wfp_index *index = build->index;
 
-    for (UINT32 i = 0; i < build->count; i++)
+    for (UINT32 i = 0; i < build->count; i++) {
+        prefetch(build, i);
         if (!plan_filter(build, i))
             return FALSE;
+    }
     for (unsigned i = 0; i < index->tree_count; i++)
         if (build->prefixes[i].count != 0 &&
             !wfp_tree_build(&index->trees[i], build->prefixes[i].items, build->prefixes[i].count))

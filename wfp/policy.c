@@ -20,6 +20,7 @@
 /* Filters of the smallest level, which each commit makes anew, and of the middle one. */
 #define SMALL  32u
 #define MIDDLE 2048u
+static UINT32 small = SMALL, middle = MIDDLE;
 
 static struct wfp_policy *policy_of(UINT64 word)
 {
@@ -76,6 +77,12 @@ static size_t word_count(const struct wfp_level *level)
     return ((size_t)level->segment->count + 63) / 64;
 }
 
+void wfp_policy_set_steps(UINT32 small_count, UINT32 middle_count)
+{
+    small = small_count != 0 ? small_count : SMALL;
+    middle = middle_count != 0 ? middle_count : MIDDLE;
+}
+
 /* What the successor keeps of one level of the old policy. */
 struct kept {
     struct wfp_level level; /* of the old policy; live as it will be */
@@ -105,7 +112,7 @@ static struct kept *level_of(struct plan *plan, const struct wfp_filter *filter)
 /* Sizes below a step are one kind: there is one level of each. */
 static unsigned kind_of(UINT32 count)
 {
-    return count <= SMALL ? 0 : count <= MIDDLE ? 1 : 2;
+    return count <= small ? 0 : count <= middle ? 1 : 2;
 }
 
 /* Which levels the added filters take with them: those no larger in kind, and those that are mostly gaps. */

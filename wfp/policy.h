@@ -47,6 +47,9 @@ struct wfp_policy_change {
 struct wfp_policy *wfp_policy_build(struct wfp_live_layer *layer, struct wfp_policy_change *change, BOOLEAN certain,
                                     BOOLEAN *built);
 
+/* For tests: how many filters the small and the middle level have at most; 0: as usual. With no commit going on. */
+void wfp_policy_set_steps(UINT32 small_count, UINT32 middle_count);
+
 /* Makes policy current (NULL: none) with generation; retired go with the old one. */
 void wfp_policy_swap(struct wfp_live_layer *layer, struct wfp_policy *policy, UINT64 generation,
                      struct wfp_filter *retired);

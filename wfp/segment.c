@@ -3,13 +3,20 @@
  * segment.c - building segments, and the walk through one run. See segment.h.
  */
 #include "wfp/segment.h"
+#include "wfp/sublayer.h"
+
+/* While the sublayer lives: in commits. */
+static UINT64 sublayer_id(const struct wfp_filter *filter)
+{
+    return CONTAINING_RECORD(filter->sublayer, const struct wfp_sublayer, object)->id;
+}
 
 int wfp_filter_compare(const struct wfp_filter *a, const struct wfp_filter *b)
 {
     if (a->run.subLayerWeight != b->run.subLayerWeight)
         return a->run.subLayerWeight > b->run.subLayerWeight ? -1 : 1;
-    if (a->sublayer_id != b->sublayer_id)
-        return a->sublayer_id < b->sublayer_id ? -1 : 1;
+    if (a->sublayer != b->sublayer)
+        return sublayer_id(a) < sublayer_id(b) ? -1 : 1;
     if (a->weight != b->weight)
         return a->weight > b->weight ? -1 : 1;
     return a->run.filterId < b->run.filterId ? -1 : a->run.filterId > b->run.filterId;
@@ -20,7 +27,7 @@ static UINT32 count_runs(struct wfp_filter *const *filters, UINT32 count)
     UINT32 runs = 0;
 
     for (UINT32 i = 0; i < count; i++)
-        runs += i == 0 || filters[i]->sublayer_id != filters[i - 1]->sublayer_id;
+        runs += i == 0 || filters[i]->sublayer != filters[i - 1]->sublayer;
     return runs;
 }
 
@@ -31,9 +38,11 @@ static BOOLEAN make_runs(struct wfp_segment *segment)
     for (UINT32 i = 0; i < segment->count; i++) {
         const struct wfp_filter *filter = segment->filters[i];
 
-        if (run == NULL || run->sublayer_id != filter->sublayer_id) {
+        if (i + 16 < segment->count)
+            __builtin_prefetch(&segment->filters[i + 16]->sublayer);
+        if (run == NULL || run->sublayer_id != sublayer_id(filter)) {
             run = &segment->runs[segment->run_count++];
-            *run = (struct wfp_run){filter->sublayer_id, i, i, filter->run.subLayerWeight, FALSE, NULL};
+            *run = (struct wfp_run){sublayer_id(filter), i, i, filter->run.subLayerWeight, FALSE, NULL};
         }
         run->end = i + 1;
         run->has_callouts = run->has_callouts || filter->slot != NULL;

@@ -12,7 +12,7 @@
 
 #include <stdatomic.h>
 
-#define WFP_RUN_LINEAR 16u /* filters up to which a run is walked one by one */
+#define WFP_RUN_LINEAR 4u /* filters up to which a run is walked one by one */
 
 struct wfp_run {
     UINT64 sublayer_id;
@@ -42,7 +42,8 @@ static inline BOOLEAN wfp_level_has(const struct wfp_level *level, UINT32 place)
     return level->kept == NULL || (level->kept[place / 64] >> place % 64 & 1) != 0;
 }
 
-/* Arbitration order: sublayers by weight, then filters by weight, high to low; older first among equals. */
+/* Arbitration order: sublayers by weight, then filters by weight, high to low; older first among equals.
+ * Readers compare filters of one sublayer only. */
 int wfp_filter_compare(const struct wfp_filter *a, const struct wfp_filter *b);
 
 /* Of count filters in arbitration order, which are copied; with one reference. NULL: no memory. */

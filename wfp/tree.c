@@ -14,7 +14,7 @@ struct item {
 
 static wfp_number last_of(const struct item *item, unsigned width)
 {
-    return item->length == 0 ? wfp_number_most(width) : item->value | (wfp_number_most(width) >> item->length);
+    return item->length == width ? item->value : item->value | (wfp_number_most(width) >> item->length);
 }
 
 static BOOLEAN in_order(const struct item *a, const struct item *b)
