@@ -155,7 +155,7 @@ static const char *rule_fields_fault(const struct gatehouse_rule *rule, bool kep
         return "a reserved field of a rule is not zero";
     if (timed != (rule->lifetime_ms != 0))
         return "a lifetime without an end by time, or the other way round";
-    if (rule->ends != 0 && (!timed || !kept))
+    if (rule->ends != 0 && (!kept || (!timed && rule->until != GATEHOUSE_UNTIL_EXIT)))
         return "a rule with an end that is not its own";
     if (rule->added != 0 && !kept)
         return "a rule that was added before it is loaded";

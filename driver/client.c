@@ -21,13 +21,13 @@ struct client *client_new(uint64_t process_id, NTSTATUS *status)
     if (client == NULL)
         return NULL;
     client->process_id = process_id;
-    client->references = 1;
     pend_owner_init(&client->hand);
     irp_queue_init(&client->request_reads, &driver_pend_lock);
     irp_queue_init(&client->event_reads, &driver_event_lock);
     InitializeListHead(&client->observer);
 
     KeAcquireSpinLock(&driver_pend_lock, &irql);
+    client->references = 1;
     stopping = driver_state.draining;
     if (!stopping)
         InsertTailList(&driver_state.clients, &client->link);

@@ -108,6 +108,7 @@ static void run_submit(struct change *change)
 }
 
 /* The requests behind the statuses. */
+_IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS get_after(struct change *change, PIRP irp, struct dispatch_io *io)
 {
     return requests_get_after(change->client, irp, io, (ULONG)change->information);

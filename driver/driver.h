@@ -45,8 +45,9 @@
 #define DRIVER_LIVE_RULES_MAX (2u * (GATEHOUSE_RULES_MAX + GATEHOUSE_ADDED_RULES_MAX)) /* old and new ones */
 #define DRIVER_VERDICTS_MAX   65536u
 #define DRIVER_EVENT_BYTES    (512u * 1024u)
-#define DRIVER_READS_MAX      16u /* reads of one kind that may wait on one handle */
-#define DRIVER_BATCH          64u /* entries claimed under one hold of pend_lock */
+#define DRIVER_READS_MAX      16u  /* reads of one kind that may wait on one handle */
+#define DRIVER_BATCH          64u  /* entries claimed under one hold of pend_lock */
+#define DRIVER_FOLDER_MAX     260u /* characters */
 #define DRIVER_CALLOUTS       14u
 
 struct client;
@@ -75,6 +76,7 @@ struct driver_rules {
     _Guarded_by_(driver_rule_lock) struct rules_snapshot *snapshot;
     volatile LONG due; /* rule_lifetimes.h */
     volatile LONG work_queued;
+    BOOLEAN notified; /* of processes */
     PIO_WORKITEM work;
     KTIMER timer;
     KDPC dpc;
@@ -97,6 +99,8 @@ struct driver_state {
     uint64_t loaded_at;
     uint32_t capacity;
     BOOLEAN hold_loopback;
+    WCHAR folder[DRIVER_FOLDER_MAX + 1]; /* rule_store.h; empty: none */
+    WCHAR volatile_folder[DRIVER_FOLDER_MAX + 1];
     struct driver_counters counters;
 
     struct pend_table pends; /* driver_pends() */
@@ -123,6 +127,7 @@ struct driver_state {
     struct driver_rules rules;
     UINT64 loopback_in[2];     /* filters of registration_pass_loopback_in; 0: not there */
     UINT64 loopback_in_new[2]; /* the same in the open transaction */
+    HANDLE injection; /* accept.h */
     HANDLE engine;
     HANDLE shared_engine; /* for provider and sublayer, which are no objects of the other's: registration.c */
     UINT32 callout_ids[DRIVER_CALLOUTS];

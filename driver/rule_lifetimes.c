@@ -4,6 +4,7 @@
  */
 #include "driver/rule_lifetimes.h"
 
+#include "driver/rule_callout.h"
 #include "driver/rules.h"
 
 /* FALSE: somebody else has it. */
@@ -60,6 +61,14 @@ static VOID lifetimes_dpc(struct _KDPC *dpc, PVOID context, PVOID argument1, PVO
     look_later();
 }
 
+_Function_class_(CREATE_PROCESS_NOTIFY_ROUTINE)
+static VOID process_notify(HANDLE parent_id, HANDLE process_id, BOOLEAN create)
+{
+    UNREFERENCED_PARAMETER(parent_id);
+    if (!create && rule_callout_process_exited((uint64_t)(ULONG_PTR)process_id))
+        look_later();
+}
+
 _Use_decl_annotations_
 void rule_lifetimes_arm(uint64_t when)
 {
@@ -76,10 +85,16 @@ void rule_lifetimes_arm(uint64_t when)
 _Use_decl_annotations_
 NTSTATUS rule_lifetimes_init(void)
 {
+    NTSTATUS status;
+
     KeInitializeTimer(&driver_state.rules.timer);
     KeInitializeDpc(&driver_state.rules.dpc, lifetimes_dpc, NULL);
     driver_state.rules.work = IoAllocateWorkItem(driver_state.device);
-    return driver_state.rules.work == NULL ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
+    if (driver_state.rules.work == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    status = PsSetCreateProcessNotifyRoutine(process_notify, FALSE);
+    driver_state.rules.notified = NT_SUCCESS(status);
+    return status;
 }
 
 _Use_decl_annotations_
@@ -87,6 +102,9 @@ void rule_lifetimes_cleanup(void)
 {
     if (driver_state.rules.work == NULL)
         return;
+    if (driver_state.rules.notified)
+        (void)PsSetCreateProcessNotifyRoutine(process_notify, TRUE);
+    driver_state.rules.notified = FALSE;
     (void)KeCancelTimer(&driver_state.rules.timer);
     KeFlushQueuedDpcs();
     IoFreeWorkItem(driver_state.rules.work);

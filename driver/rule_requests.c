@@ -155,6 +155,7 @@ static NTSTATUS status_of(uint32_t refusal)
     return refusal == 0 ? STATUS_SUCCESS : (NTSTATUS)refusal;
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static void run_commit(struct change *change)
 {
     struct rules_operation *operation = change->data;
@@ -204,6 +205,7 @@ NTSTATUS rule_requests_commit(struct client *client, PIRP irp, struct dispatch_i
     return change_start(client, irp, io, run_commit, operation, image);
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static void run_add(struct change *change)
 {
     struct rules_operation *operation = change->data;
@@ -229,6 +231,7 @@ NTSTATUS rule_requests_add(struct client *client, PIRP irp, struct dispatch_io *
     return change_start(client, irp, io, run_add, operation, image);
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static void run_remove(struct change *change)
 {
     struct rules_operation *operation = change->data;
@@ -265,6 +268,7 @@ static ULONG put_piece(const struct rules_snapshot *snapshot, const struct gateh
     return (ULONG)sizeof(piece) + piece.size;
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 static void run_get(struct change *change)
 {
     struct rules_operation *operation = change->data;
@@ -279,6 +283,7 @@ static void run_get(struct change *change)
     rules_snapshot_put(snapshot);
 }
 
+_IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS rule_requests_get(struct client *client, PIRP irp, struct dispatch_io *io)
 {
     ULONG most = (ULONG)sizeof(struct gatehouse_rules_piece) + GATEHOUSE_RULES_PUT_MAX;

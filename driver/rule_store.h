@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * rule_store.h - rules in files, so that they are in force again when the driver is back.
+ *
+ * Two folders, named by the service's registry values; without them nothing is kept. RulesVolatileFolder is empty after
+ * a reboot: its files hold every rule. RulesFolder lasts: its files hold those that outlive a reboot (not UNTIL_REBOOT,
+ * and not UNTIL_EXIT, for the processes are gone). What is in the first counts while it is there. The files are `rules`
+ * (of the file) and `added`; each is an image (gatehouse/rules.h).
+ *
+ * A file is written beside the old one, flushed, and renamed over it: whenever the machine stops, the one or the other
+ * is there whole. The volatile one goes first, so a stop between the two is a whole new policy until the next reboot.
  */
 #ifndef DRIVER_RULE_STORE_H
 #define DRIVER_RULE_STORE_H
@@ -9,11 +17,15 @@
 
 enum rule_store_file { RULE_STORE_FILE, RULE_STORE_ADDED };
 
-/* Stores the list in the place of what was stored before; when this fails, that is still there. */
+/* *touched: something may have changed; on failure the old list is to be written once more. */
 _IRQL_requires_(PASSIVE_LEVEL)
-NTSTATUS rule_store_write(enum rule_store_file which, const struct rule_list *list);
+NTSTATUS rule_store_write(enum rule_store_file which, const struct rule_list *list, BOOLEAN *touched);
 
-/* An empty list where nothing is kept, or only something damaged. */
+/* Rules of the list ended: only the volatile file says so. Best effort: else they begin once more. */
+_IRQL_requires_(PASSIVE_LEVEL)
+void rule_store_write_ends(enum rule_store_file which, const struct rule_list *list);
+
+/* An empty list where nothing is kept, or only something damaged, which is renamed to NAME.damaged. */
 _IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS rule_store_read(enum rule_store_file which, struct rule_list *list);
 

@@ -178,16 +178,22 @@ static void discard(struct rule_list *old, struct rule_list *now)
 /* Both of the change's images, or with undo the old ones. */
 _IRQL_requires_(PASSIVE_LEVEL)
 _Requires_lock_held_(driver_rules_gate)
-static NTSTATUS store(const struct rules_change *change, BOOLEAN undo)
+static NTSTATUS store(struct rules_change *change, BOOLEAN undo)
 {
     NTSTATUS status = STATUS_SUCCESS;
+    BOOLEAN added = undo ? change->touched_added : change->new_added;
+    BOOLEAN file = undo ? change->touched_file : change->new_file;
 
     if (change->kept)
         return status;
-    if (change->new_added)
-        status = rule_store_write(RULE_STORE_ADDED, undo ? driver_added_rules() : &change->added);
-    if (change->new_file && NT_SUCCESS(status))
-        status = rule_store_write(RULE_STORE_FILE, undo ? driver_file_rules() : &change->file);
+    if (added)
+        status =
+            rule_store_write(RULE_STORE_ADDED, undo ? driver_added_rules() : &change->added, &change->touched_added);
+    if (file && (undo || NT_SUCCESS(status))) {
+        NTSTATUS second =
+            rule_store_write(RULE_STORE_FILE, undo ? driver_file_rules() : &change->file, &change->touched_file);
+        status = NT_SUCCESS(status) ? second : status;
+    }
     return status;
 }
 
@@ -304,12 +310,19 @@ static NTSTATUS delete_due(struct rule_list *list, uint64_t now, uint32_t *count
     return status;
 }
 
-static void end_due(struct rule_list *list, BOOLEAN done)
+/* Returns whether a rule ended that the clock does not end. */
+static BOOLEAN end_due(struct rule_list *list, uint64_t now, BOOLEAN done)
 {
+    BOOLEAN exited = FALSE;
+
     for (uint32_t i = 0; i < list->count; i++) {
         struct rule_entry *entry = &list->entries[i];
 
         if (done && !entry->stays) {
+            if (entry->rule->until == GATEHOUSE_UNTIL_EXIT) {
+                entry->rule->ends = now; /* so that the kept file says it */
+                exited = TRUE;
+            }
             DRIVER_TRACE("a rule ended: %016llx\n", (unsigned long long)entry->rule->id);
             rule_callout_retire(entry->number);
             entry->ended = true;
@@ -318,6 +331,9 @@ static void end_due(struct rule_list *list, BOOLEAN done)
         }
         entry->stays = false;
     }
+    if (exited)
+        list->image->check = rule_image_sum(list->image, list->image->size);
+    return exited;
 }
 
 static BOOLEAN any_due(const struct rule_list *list, uint64_t now)
@@ -358,8 +374,10 @@ static BOOLEAN expire(uint64_t now)
         status = FwpmTransactionCommit0(driver_state.engine);
     if (!NT_SUCCESS(status))
         (void)FwpmTransactionAbort0(driver_state.engine);
-    end_due(file, NT_SUCCESS(status));
-    end_due(added, NT_SUCCESS(status));
+    if (end_due(file, now, NT_SUCCESS(status)))
+        rule_store_write_ends(RULE_STORE_FILE, file);
+    if (end_due(added, now, NT_SUCCESS(status)))
+        rule_store_write_ends(RULE_STORE_ADDED, added);
     if (NT_SUCCESS(status) && count != 0)
         changed();
     return NT_SUCCESS(status);
@@ -382,7 +400,9 @@ _Use_decl_annotations_
 NTSTATUS rules_init(void)
 {
     KeInitializeEvent(&driver_rules_gate, SynchronizationEvent, TRUE);
+    _Analysis_assume_lock_acquired_(driver_rules_gate); /* nobody else is there yet */
     driver_state.rules.generation = 1;
+    _Analysis_assume_lock_released_(driver_rules_gate);
     if (!rule_table_init(&driver_state.rules.table, &driver_state.memory, DRIVER_LIVE_RULES_MAX,
                          driver_state.loaded_at))
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -394,8 +414,9 @@ static void end_past(struct rule_list *list)
     uint64_t now = system_time();
 
     for (uint32_t i = 0; i < list->count; i++)
-        list->entries[i].ended =
-            list->entries[i].rule->until == GATEHOUSE_UNTIL_TIME && list->entries[i].rule->ends <= now;
+        list->entries[i].ended = list->entries[i].rule->until == GATEHOUSE_UNTIL_TIME
+                                     ? list->entries[i].rule->ends <= now
+                                     : list->entries[i].rule->ends != 0;
 }
 
 _Use_decl_annotations_

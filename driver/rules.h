@@ -46,8 +46,9 @@ struct rules_addition {
 struct rules_change {
     struct rule_list file, added;
     BOOLEAN new_file, new_added;
-    BOOLEAN kept;                    /* it comes from the store */
-    struct rules_addition *addition; /* or NULL */
+    BOOLEAN touched_file, touched_added; /* what is stored may be the new ones */
+    BOOLEAN kept;                        /* it comes from the store */
+    struct rules_addition *addition;     /* or NULL */
 };
 
 /* The list takes over what it can from the one in force. fresh: the id of a rule that begins anew; 0: none. */

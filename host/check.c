@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/rules_file.h"
+
 static const char *const origins[] = {"default", "file", "command line"};
 
 /* --- Text ------------------------------------------------------------------------------------ */
@@ -132,18 +134,60 @@ static void json_config(const struct host_options *options)
     fputs("]},\n", stdout);
 }
 
+/* --- Rules ----------------------------------------------------------------------------------- */
+
+static void text_rules(const char *path, const struct rules_file *rules)
+{
+    if (!rules->found)
+        printf("# %s is not there: no rules are loaded.\n", path);
+    else if (rules->right)
+        printf("# %s is right: %u rules.\n", path, rules->rules);
+    for (unsigned i = 0; i < rules->message_count; i++) {
+        const struct rules_message *message = &rules->messages[i];
+
+        printf("# %s", message->file);
+        if (message->line)
+            printf(":%u:%u", message->line, message->column);
+        printf(": %s%s\n", message->warning ? "warning: " : "", message->sentence);
+    }
+}
+
+static void json_rules(const char *path, const struct rules_file *rules)
+{
+    fputs("  \"rules\": {\"file\": ", stdout);
+    json_string(path);
+    printf(", \"found\": %s, \"ok\": %s, \"count\": %u, \"errors\": [", rules->found ? "true" : "false",
+           rules->right || !rules->found ? "true" : "false", rules->rules);
+    for (unsigned i = 0; i < rules->message_count; i++) {
+        const struct rules_message *message = &rules->messages[i];
+
+        printf("%s\n    {\"file\": ", i ? "," : "");
+        json_string(message->file);
+        printf(", \"line\": %u, \"column\": %u, \"warning\": %s, \"message\": ", message->line, message->column,
+               message->warning ? "true" : "false");
+        json_string(message->sentence);
+        putchar('}');
+    }
+    fputs("]},\n", stdout);
+}
+
 bool check_run(const struct host_options *options)
 {
-    bool right = options->config_found != CONF_BAD;
+    struct rules_file rules;
 
+    rules_file_read(options->settings.rules, &rules);
+    bool right = options->config_found != CONF_BAD && (rules.right || !rules.found);
     if (options->json) {
         fputs("{\n", stdout);
         json_config(options);
         json_settings(&options->settings);
+        json_rules(options->settings.rules, &rules);
         printf("  \"ok\": %s\n}\n", right ? "true" : "false");
     } else {
         text_config(options);
         text_settings(&options->settings);
+        text_rules(options->settings.rules, &rules);
     }
+    rules_file_cleanup(&rules);
     return right;
 }

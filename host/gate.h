@@ -59,9 +59,9 @@ struct gate_packet {
     uint64_t cookie;                               /* the socket's; 0: none (kernel) */
     uint32_t interface_index;
     bool loopback;
-    bool inbound;             /* it comes in: local is the end that listens, owner who bound the socket */
-    bool nobody;              /* inbound: no socket would get it */
-    uint32_t sequence;        /* inbound TCP: of the SYN, as in the packet */
+    bool inbound;      /* it comes in: local is the end that listens, owner who bound the socket */
+    bool nobody;       /* inbound: no socket would get it */
+    uint32_t sequence; /* inbound TCP: of the SYN, as in the packet */
     uint32_t ip_header_size, transport_header_size; /* inbound */
     bool known_stale;        /* decided under an older generation: reauthorize, do not ask anew */
     struct gate_owner owner; /* flags 0: not known */
@@ -78,10 +78,11 @@ struct gate_peer {
 };
 
 struct gate_stream_end {
-    uint64_t cookie;    /* 0: not known */
-    bool inbound;       /* it came in, and peer is its key */
-    struct gate_peer peer; /* sequence 0 */
-    uint64_t bytes_out, bytes_in;
+    uint64_t cookie;              /* 0: not known */
+    bool inbound;                 /* it came in, and peer is its key */
+    struct gate_peer peer;        /* sequence 0 */
+    uint64_t bytes_out, bytes_in; /* payload */
+    struct gate_owner owner;      /* of one that went out, if it is known; path as in gate_packet */
 };
 
 struct gate_handlers {

@@ -163,7 +163,8 @@ void gate_local_look(const struct gate_maps *maps);
 /* Takes in what changed: true when it is worth a look. */
 bool gate_local_read(int fd);
 
-/* Programs of another object: pinned, attached to the root of cgroup2, or to their trace point (which may be missing). */
+/* Programs of another object: pinned, attached to the root of cgroup2, or to their trace point (which may be missing).
+ */
 struct bpf_program;
 int gate_program_pin(const struct bpf_program *program, const char *directory, struct gate_error *error);
 int gate_program_attach(const struct bpf_program *program, int type, const struct gate_load *load,

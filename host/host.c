@@ -5,6 +5,7 @@
 #include "host/host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "host/device_server.h"
 #include "host/log.h"
 #include "host/loop.h"
+#include "host/process_ends.h"
 #include "nt/nt.h"
 #include "wfp/ale.h"
 
@@ -29,7 +31,9 @@ struct host {
     struct device_server *server;
     struct gate *gate;
     struct feed *feed;
-    struct loop_source queue, events, changes, signals, timer, wake;
+    struct loop_source terminal; /* whose end ends it; ready NULL: there is none, or it does not matter */
+    struct process_ends *ends;
+    struct loop_source queue, events, changes, processes, signals, timer, wake;
     uint64_t timer_due; /* what the timer is set to, 100 ns boot time; NT_NEVER: not set */
     bool pump_wanted, stop;
     int failed; /* -errno */
@@ -78,13 +82,33 @@ static void changes_ready(void *context, uint32_t events)
         log_say("somebody took the packet rules out, and they cannot be put back: %s", error);
 }
 
+static void processes_ready(void *context, uint32_t events)
+{
+    struct host *host = context;
+
+    (void)events;
+    process_ends_tell(host->ends);
+}
+
 static void signals_ready(void *context, uint32_t events)
 {
     struct host *host = context;
     struct signalfd_siginfo info;
 
     (void)events;
-    if (read(host->signals.fd, &info, sizeof(info)) == sizeof(info))
+    if (read(host->signals.fd, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo == SIGHUP && host->settings.hangup)
+        host->settings.hangup(host->settings.context);
+    else
+        host->stop = true;
+}
+
+static void terminal_ready(void *context, uint32_t events)
+{
+    struct host *host = context;
+
+    if (events & (EPOLLHUP | EPOLLERR))
         host->stop = true;
 }
 
@@ -111,8 +135,7 @@ static void wake_ready(void *context, uint32_t events)
 
 static _Thread_local bool is_host_thread;
 
-/* There is something for the next turn. Any thread. */
-static void host_wake(void *context)
+void host_wake(void *context)
 {
     struct host *host = context;
     uint64_t one = 1;
@@ -148,6 +171,23 @@ static int host_watch(struct host *host, struct loop_source *source, int fd, voi
 
 /* --- Start --------------------------------------------------------------------------------- */
 
+/*
+ * Started on a terminal, it ends with it, and does not leave the gate shut; a shell sends SIGHUP then too, which is not
+ * asked to mean "reload". Whoever ignores SIGHUP (nohup) wants it to live on.
+ */
+static int host_watch_terminal(struct host *host)
+{
+    struct sigaction hangup;
+
+    if (!host->settings.hangup || sigaction(SIGHUP, NULL, &hangup) || hangup.sa_handler == SIG_IGN)
+        return 0;
+    int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    host->terminal = (struct loop_source){fd, terminal_ready, host};
+    return loop_add(&host->loop, &host->terminal, 0);
+}
+
 static int host_start_loop(struct host *host)
 {
     sigset_t set;
@@ -155,7 +195,7 @@ static int host_start_loop(struct host *host)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP); /* its terminal was closed: end as asked, do not leave the gate shut */
+    sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     host->timer_due = NT_NEVER;
@@ -170,6 +210,8 @@ static int host_start_loop(struct host *host)
             host_watch(host, &host->timer, timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK), timer_ready);
     if (!result)
         result = host_watch(host, &host->wake, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), wake_ready);
+    if (!result)
+        result = host_watch_terminal(host);
     if (result)
         log_say("cannot set up its event loop: %s.", strerror(-result));
     return result;
@@ -198,6 +240,17 @@ static void host_hits(void *context, uint64_t first, unsigned room, struct gateh
     feed_hits(host->feed, first, room, head, entries);
 }
 
+static size_t host_flows(void *context, uint64_t first, void *out, size_t room)
+{
+    struct host *host = context;
+
+    if (host->feed)
+        return feed_flows(host->feed, first, out, room);
+    memset(out, 0, sizeof(struct gatehouse_flows));
+    memcpy((uint8_t *)out + offsetof(struct gatehouse_flows, next), &first, sizeof(first));
+    return sizeof(struct gatehouse_flows);
+}
+
 static int host_start_server(struct host *host)
 {
     char error[512] = "";
@@ -206,6 +259,7 @@ static int host_start_server(struct host *host)
         .device = host->settings.device,
         .status = host_status,
         .hits = host_hits,
+        .flows = host_flows,
         .wake = host_wake,
         .context = host,
     };
@@ -231,7 +285,8 @@ static int host_start_gate(struct host *host)
         log_say("%s", error);
         return result;
     }
-    host->feed = feed_new(host->gate, host_wake, host);
+    host->ends = process_ends_new();
+    host->feed = host->ends ? feed_new(host->gate, host->ends, host_wake, host) : NULL;
     result = host->feed ? 0 : -ENOMEM;
     if (!result)
         result = host_watch(host, &host->queue, gate_queue_fd(host->gate), queue_ready);
@@ -239,6 +294,8 @@ static int host_start_gate(struct host *host)
         result = host_watch(host, &host->events, gate_events_fd(host->gate), ends_ready);
     if (!result)
         result = host_watch(host, &host->changes, gate_changes_fd(host->gate), changes_ready);
+    if (!result)
+        result = host_watch(host, &host->processes, process_ends_fd(host->ends), processes_ready);
     if (result)
         log_say("cannot watch the packet queue: %s.", strerror(-result));
     return result;
@@ -288,6 +345,8 @@ int host_run(struct host *host)
             host_fail(host, "waiting for events failed", result);
         if (host->server)
             device_server_look(host->server);
+        if (host->settings.turn)
+            host->settings.turn(host->settings.context);
     }
     return host->failed;
 }
@@ -306,6 +365,7 @@ void host_stop(struct host *host)
     if (host->driver_started)
         host->settings.stop_driver(host->settings.context);
     feed_free(host->feed);
+    process_ends_free(host->ends);
     wfp_reset();
     nt_set_pump_wake(NULL, NULL);
     if (host->gate) {
@@ -313,6 +373,7 @@ void host_stop(struct host *host)
         if (gate_remove(error, sizeof(error)) < 0)
             log_say("%s", error);
     }
+    source_close(&host->terminal);
     source_close(&host->signals);
     source_close(&host->timer);
     source_close(&host->wake);

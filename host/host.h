@@ -30,14 +30,22 @@ struct host_settings {
     /* 0, or -errno, told. stop_driver comes also after a start that failed, and takes back what there is. */
     int (*start_driver)(void *context);
     void (*stop_driver)(void *context);
+    /*
+     * On SIGHUP; then only the end of the terminal that it was started on ends host_run, which else SIGHUP does. NULL:
+     * SIGHUP ends it. turn: in each turn of the loop; NULL: nothing to do.
+     */
+    void (*hangup)(void *context);
+    void (*turn)(void *context);
     /* Before and after each wait for something to happen; NULL: nobody needs to know. */
     void (*sleeping)(void *context, bool sleeps);
     void *context;
 };
 
-/* settings are copied. 0, or -errno, told: then nothing is left. SIGINT, SIGTERM and SIGHUP end host_run from now on.
- */
+/* settings are copied. 0, or -errno, told: then nothing is left. SIGINT and SIGTERM end host_run from now on. */
 int host_start(const struct host_settings *settings, struct host **host);
+
+/* There is something for the next turn. Any thread, between start and stop; context: the host. */
+void host_wake(void *context);
 
 /* Until such a signal: 0; or until something failed for good: -errno, told. */
 int host_run(struct host *host);

@@ -19,11 +19,15 @@
 #include "host/gate.h"
 #include "host/host.h"
 #include "host/log.h"
+#include "host/notify.h"
 #include "host/options.h"
+#include "host/rules_load.h"
 #include "host/state.h"
 #include "nt/nt.h"
 #include "pe/loader.h"
 #include "wfp/ale.h"
+
+#define DEVICE "\\\\.\\Gatehouse"
 
 DRIVER_INITIALIZE DriverEntry;
 
@@ -34,6 +38,7 @@ struct gatehoused {
     struct state state;
     struct nt_driver *driver;
     struct pe_driver *driver_file; /* instead of driver, with --driver */
+    struct rules_load *rules;      /* while it runs */
 };
 
 static void driver_print(void *context, ULONG component, ULONG level, const char *text)
@@ -77,9 +82,8 @@ static void tell_promises(void)
     }
 }
 
-static int start_driver(void *context)
+static int load_driver(struct gatehoused *self)
 {
-    struct gatehoused *self = context;
     struct settings *settings = &self->options.settings;
     char kept[sizeof(self->state.kept) + 16], until_reboot[sizeof(self->state.until_reboot) + 16];
     struct nt_registry_value values[] = {
@@ -107,10 +111,26 @@ static int start_driver(void *context)
     return -EIO;
 }
 
+/*
+ * While the pins of one before stand, it was killed or crashed, or takes over: what the driver kept is in force
+ * already. Otherwise the file's word counts. Rules with an end are not begun anew by a restart of the machine.
+ */
+static int start_driver(void *context)
+{
+    struct gatehoused *self = context;
+    int code = load_driver(self);
+
+    if (!code && !gate_stands())
+        rules_load_now(DEVICE, self->options.settings.rules, self->state.restarted);
+    return code;
+}
+
 static void stop_driver(void *context)
 {
     struct gatehoused *self = context;
 
+    rules_load_free(self->rules);
+    self->rules = NULL;
     if (self->driver)
         nt_driver_unload(self->driver);
     if (self->driver_file)
@@ -136,16 +156,34 @@ static void open_standard_streams(void)
             return;
 }
 
+static void reload(void *context)
+{
+    struct gatehoused *self = context;
+
+    if (self->rules)
+        rules_load_again(self->rules);
+}
+
+static void turn(void *context)
+{
+    struct gatehoused *self = context;
+
+    if (self->rules)
+        rules_load_tidy(self->rules);
+}
+
 static int run(struct gatehoused *self)
 {
     struct host_settings settings = {
         .socket_path = self->options.settings.socket,
-        .device = "\\\\.\\Gatehouse",
+        .device = DEVICE,
         .queue = self->options.settings.queue,
         .dead_open = self->options.settings.dead_open,
         .deadline_ms = self->options.settings.deadline_ms,
         .start_driver = start_driver,
         .stop_driver = stop_driver,
+        .hangup = reload,
+        .turn = turn,
         .context = self,
     };
     struct host *host;
@@ -156,8 +194,11 @@ static int run(struct gatehoused *self)
         state_close(&self->state);
         return EXIT_NO_START;
     }
+    self->rules = rules_load_new(DEVICE, self->options.settings.rules, host_wake, host);
     log_tell("ready; deciders connect at %s", self->options.settings.socket);
+    notify("READY=1");
     int result = host_run(host);
+    notify("STOPPING=1");
     host_stop(host);
     state_close(&self->state);
     return result ? EXIT_FAILED : EXIT_ENDED;

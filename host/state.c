@@ -123,7 +123,7 @@ static int write_id(int folder, const char id[BOOT_ID_SIZE])
 }
 
 /* The mark comes last: an end in between empties the folder once more. */
-static int empty_after_restart(int folder)
+static int empty_after_restart(int folder, bool *restarted)
 {
     char now[BOOT_ID_SIZE], then[BOOT_ID_SIZE];
 
@@ -132,6 +132,7 @@ static int empty_after_restart(int folder)
     if (read_id(folder, "boot-id", then) && memcmp(now, then, BOOT_ID_SIZE) == 0)
         return 0;
     int code = remove_files(folder);
+    *restarted = true;
     return code ? code : write_id(folder, now);
 }
 
@@ -181,7 +182,7 @@ int state_open(const struct settings *settings, struct state *state)
         close(kept);
         return until_reboot;
     }
-    code = empty_after_restart(until_reboot);
+    code = empty_after_restart(until_reboot, &state->restarted);
     close(until_reboot);
     if (code) {
         log_say("the folder %s, for rules until the machine restarts, cannot be emptied of old ones: %s.",

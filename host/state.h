@@ -17,7 +17,8 @@
 
 struct state {
     char kept[SETTING_PATH_MAX + 16], until_reboot[SETTING_PATH_MAX + 16]; /* without links and needless slashes */
-    int lock;                                                              /* -1: not taken */
+    bool restarted; /* the machine has been since the folders were used last, or they are new */
+    int lock;       /* -1: not taken */
 };
 
 /* Makes both. 0, or -errno, told: then nothing is held. */

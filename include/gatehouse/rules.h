@@ -93,7 +93,8 @@ struct gatehouse_rule {
     uint8_t place;
     uint8_t reserved[3];
     uint64_t lifetime_ms; /* UNTIL_TIME in an image that is loaded: 1 or more. Else 0 */
-    uint64_t ends;        /* UNTIL_TIME, given back and kept: system time. 0 in an image that is loaded */
+    uint64_t ends;        /* UNTIL_TIME, given back and kept: system time; UNTIL_EXIT, kept: when it ended, 0: it has
+                             not. 0 in an image that is loaded */
     uint64_t added;       /* system time; 0 in an image that is loaded */
     uint32_t line;        /* in its file; 0: none */
     uint32_t reserved2;

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rules_file.c - see rules_file.h. Everything here is the policy library's; it is only brought into one piece that can
+ * go from one thread to another.
+ */
+#include "host/rules_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void add_message(struct rules_file *file, const char *name, const struct policy_error *error,
+                        const char *sentence)
+{
+    if (file->message_count == sizeof(file->messages) / sizeof(file->messages[0]))
+        return;
+    struct rules_message *message = &file->messages[file->message_count];
+    message->file = strdup(error && error->file ? error->file : name);
+    message->sentence = strdup(sentence);
+    if (!message->file || !message->sentence) {
+        free(message->file);
+        free(message->sentence);
+        *message = (struct rules_message){0};
+        return;
+    }
+    message->line = error ? error->line : 0;
+    message->column = error ? error->column : 0;
+    message->warning = error && error->warning;
+    file->message_count++;
+}
+
+void rules_file_read(const char *path, struct rules_file *file)
+{
+    struct stat status;
+
+    memset(file, 0, sizeof(*file));
+    if (stat(path, &status) && (errno == ENOENT || errno == ENOTDIR))
+        return;
+    file->found = true;
+    struct policy *policy = policy_parse_file(path, &policy_system_here);
+    if (!policy) {
+        add_message(file, path, NULL, "out of memory.");
+        return;
+    }
+    if (!policy_failed(policy) && policy_compile(policy, NULL, &file->image)) {
+        file->right = true;
+        file->rules = policy_rule_count(policy);
+    }
+    for (unsigned i = 0; i < policy_error_count(policy); i++) {
+        const struct policy_error *error = policy_error(policy, i);
+
+        add_message(file, path, error, error->sentence);
+    }
+    policy_free(policy);
+}
+
+void rules_file_cleanup(struct rules_file *file)
+{
+    for (unsigned i = 0; i < file->message_count; i++) {
+        free(file->messages[i].file);
+        free(file->messages[i].sentence);
+    }
+    if (file->right)
+        policy_image_cleanup(&file->image);
+    memset(file, 0, sizeof(*file));
+}
