@@ -17,6 +17,7 @@
  */
 #include "accepts.bpf.h"
 #include "caller.bpf.h"
+#include "decided.bpf.h"
 #include "packet.bpf.h"
 
 #include "sockets.bpf.h"
@@ -319,21 +320,26 @@ static __always_inline bool tuple_of(const struct sock *sk, struct gate_tuple *t
 static __always_inline void tell_stream_end(struct sock *sk, const struct gate_tuple *tuple, bool inbound)
 {
     struct tcp_sock *stream = (void *)bpf_skc_to_tcp_sock(sk);
-    struct gate_end *end = stream ? bpf_ringbuf_reserve(&gate_ends, sizeof(*end), 0) : NULL;
+    __u64 used = bpf_ringbuf_query(&gate_ends, BPF_RB_AVAIL_DATA);
+    struct gate_end *end;
 
-    if (!end) {
-        if (stream)
-            count_lost_event();
+    /* Nobody depends on what is told of one that went out: the ring is for the others first. */
+    if (!stream || (!inbound && used > GATE_ENDS_SIZE / 2))
         return;
-    }
+    end = bpf_ringbuf_reserve(&gate_ends, sizeof(*end), 0);
+    if (!end)
+        return;
+    __builtin_memset(&end->caller, 0, sizeof(end->caller));
     end->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+    if (!inbound)
+        find_past_caller(end->cookie, &end->caller);
     end->tuple = *tuple;
     end->is = GATE_END_STREAM;
     end->inbound = inbound;
     end->bytes_out = stream->bytes_sent - stream->bytes_retrans;
     /* The end of the peer's data counts as a byte. */
     end->bytes_in = stream->bytes_received - (BPF_CORE_READ(sk, __sk_common.skc_flags) >> SOCK_DONE & 1);
-    bpf_ringbuf_submit(end, BPF_RB_NO_WAKEUP);
+    bpf_ringbuf_submit(end, inbound && used > GATE_ENDS_SIZE / 4 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
 SEC("tp_btf/inet_sock_set_state")

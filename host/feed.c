@@ -27,6 +27,7 @@
 #include "host/adopt.h"
 #include "host/exe_hash.h"
 #include "host/feed_inbound.h"
+#include "host/flows.h"
 #include "host/identity.h"
 #include "host/keep.h"
 #include "host/log.h"
@@ -44,6 +45,8 @@ struct feed_flow {
     bool gone;  /* socket closed while pended: only done is still to come */
     bool fresh; /* permitted, ALE_FLOW_ESTABLISHED not yet classified */
     UINT64 wfp_flow;
+    UINT64 filter; /* that permitted it */
+    struct flow_record *record;
     uint8_t local_address[16];
     uint16_t local_port;
     unsigned packet_count;
@@ -85,6 +88,7 @@ struct feed {
     struct keep keep;
     struct adopt adopt;
     struct feed_inbound *inbound;
+    struct flows *records;
     uint64_t kernel_endpoint; /* packets without a socket get handles of their own */
     uint32_t packets_held;
     uint64_t packets_seen, packets_damaged, packets_unknown, datagrams_overflow;
@@ -157,6 +161,8 @@ static void flow_forget(struct feed_flow *flow)
 {
     struct feed *feed = flow->feed;
 
+    flows_end(feed->records, flow->record);
+    flow->record = NULL;
     HASH_DEL(feed->flows, flow);
     TAILQ_REMOVE(&flow->socket->flows, flow, of_socket);
     socket_put(feed, flow->socket);
@@ -177,9 +183,11 @@ static void flow_forget(struct feed_flow *flow)
 static void flow_live(struct feed_flow *flow, UINT64 wfp_flow)
 {
     struct feed *feed = flow->feed;
+    GUID key;
 
     flow->state = FLOW_LIVE;
     flow->wfp_flow = wfp_flow;
+    flows_live(feed->records, flow->record, wfp_filter_key(flow->filter, &key) ? (const uint8_t *)&key : NULL);
     flow->fresh = true;
     feed->fresh_count++;
     TAILQ_INSERT_TAIL(&feed->live, flow, of_live);
@@ -263,6 +271,7 @@ static void flow_decided(struct feed_flow *flow, const struct wfp_decision *deci
     flow->state = FLOW_NEW;
     flow->feed->counts.held--;
     keep_hit(&flow->feed->keep, decision);
+    flow->filter = decision->filter_id;
     if (flow->gone) {
         if (decision->outcome == WFP_PERMIT)
             wfp_ale_flow_end(decision->flow);
@@ -406,12 +415,14 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
 
     feed->counts.connections++;
     feed->counts.held++;
+    flow->record = flows_make(feed->records, packet, connect.app_id);
     flow->state = FLOW_PENDED; /* done may come before wfp_ale_connect returns, and free the flow */
     wfp_ale_connect(&connect, flow_done, flow, &decision);
     if (decision.outcome == WFP_PENDED)
         return;
     feed->counts.held--;
     flow->state = FLOW_NEW;
+    flow->filter = decision.filter_id;
     keep_decision(&feed->keep, packet, &decision, generation); /* first: the next such connect() may be quick */
     flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
 }
@@ -454,7 +465,12 @@ static void feed_stream_ended(void *context, const struct gate_stream_end *end)
 {
     struct feed *feed = context;
 
-    feed_inbound_stream_ended(feed->inbound, end);
+    if (end->inbound) {
+        feed_inbound_stream_ended(feed->inbound, end);
+        return;
+    }
+    identity_fill(&feed->identity, &end->owner);
+    flows_stream_end(feed->records, end, NULL, feed->identity.app_id.size ? &feed->identity.app_id : NULL);
 }
 
 /*
@@ -480,7 +496,8 @@ static void feed_packet(void *context, const struct gate_packet *packet)
     struct gate_flow key;
 
     if (packet->inbound) {
-        feed_inbound_packet(feed->inbound, packet);
+        if (!feed_waits_for_hash(feed, packet))
+            feed_inbound_packet(feed->inbound, packet, feed->package.size ? &feed->package : NULL);
         return;
     }
     feed->packets_seen++;
@@ -641,9 +658,16 @@ struct feed *feed_new(struct gate *gate, struct process_ends *ends, void (*wake)
     feed->wake = wake;
     feed->wake_context = wake_context;
     TAILQ_INIT(&feed->live);
-    feed->inbound = feed_inbound_new(gate, ends, &feed->counts, wake, wake_context);
-    if (!feed->inbound) {
-        free(feed);
+    feed->records = flows_new();
+    feed->inbound = feed_inbound_new(&(struct feed_parts){.gate = gate,
+                                                          .counts = &feed->counts,
+                                                          .identity = &feed->identity,
+                                                          .keep = &feed->keep,
+                                                          .records = feed->records,
+                                                          .wake = wake,
+                                                          .wake_context = wake_context});
+    if (!feed->records || !feed->inbound) {
+        feed_free(feed);
         return NULL;
     }
     wfp_set_policy_changed(feed_policy_changed, feed);
@@ -666,8 +690,9 @@ void feed_free(struct feed *feed)
         flow->state = FLOW_NEW; /* the driver is gone: no done will come */
         flow_forget(flow);
     }
-    keep_close(&feed->keep);
     feed_inbound_free(feed->inbound);
+    flows_free(feed->records);
+    keep_close(&feed->keep);
     exe_hash_free(feed->hashes);
     cgroup_names_free(feed->identity.cgroups);
     free(feed);
@@ -684,6 +709,12 @@ void feed_hits(struct feed *feed, uint64_t first, unsigned room, struct gatehous
     *head = (struct gatehouse_hits){0};
     if (feed)
         keep_hits(&feed->keep, first, room, head, entries);
+}
+
+size_t feed_flows(struct feed *feed, uint64_t first, void *out, size_t room)
+{
+    gate_read_events(feed->gate, &feed_handlers, feed); /* what has ended meanwhile */
+    return flows_list(feed->records, first, out, room);
 }
 
 void feed_status(struct feed *feed, struct gatehouse_platform_status *status)

@@ -55,6 +55,9 @@ void feed_count(const struct feed *feed, struct feed_counts *counts);
 void feed_hits(struct feed *feed, uint64_t first, unsigned room, struct gatehouse_hits *head,
                struct gatehouse_hit *entries);
 
+/* Flows (device_server_flows). */
+size_t feed_flows(struct feed *feed, uint64_t first, void *out, size_t room);
+
 /* Fills the counters (device_server_status). */
 void feed_status(struct feed *feed, struct gatehouse_platform_status *status);
 

@@ -12,19 +12,29 @@
 #define HOST_FEED_INBOUND_H
 
 #include <ntddk.h>
+#include <fwpsk.h>
 
 #include "host/feed.h"
-#include "host/process_ends.h"
 
 struct feed_inbound;
-struct flows;
 
-/* counts are the feed's. NULL: out of memory. */
-struct feed_inbound *feed_inbound_new(struct gate *gate, struct process_ends *ends, struct feed_counts *counts,
-                                      void (*wake)(void *context), void *wake_context);
+/* Of the feed, which outlives this. */
+struct feed_parts {
+    struct gate *gate;
+    struct feed_counts *counts;
+    struct identity *identity;
+    struct keep *keep;
+    struct flows *records;
+    void (*wake)(void *context);
+    void *wake_context;
+};
+
+/* NULL: out of memory. */
+struct feed_inbound *feed_inbound_new(const struct feed_parts *parts);
 void feed_inbound_free(struct feed_inbound *inbound);
 
-void feed_inbound_packet(struct feed_inbound *inbound, const struct gate_packet *packet);
+/* package: of the program, or NULL (struct wfp_ale_connect). */
+void feed_inbound_packet(struct feed_inbound *inbound, const struct gate_packet *packet, const FWP_BYTE_BLOB *package);
 void feed_inbound_socket_closed(struct feed_inbound *inbound, uint64_t cookie);
 void feed_inbound_stream_ended(struct feed_inbound *inbound, const struct gate_stream_end *end);
 

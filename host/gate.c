@@ -116,6 +116,8 @@ static int take_event(void *context, void *data, size_t size)
     return 0;
 }
 
+static void fill_owner(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner);
+
 static int take_end(void *context, void *data, size_t size)
 {
     struct gate *gate = context;
@@ -133,6 +135,7 @@ static int take_end(void *context, void *data, size_t size)
     told.inbound = end->inbound;
     told.bytes_out = end->bytes_out;
     told.bytes_in = end->bytes_in;
+    fill_owner(gate, &end->caller, &told.owner);
     told.peer.ip_version = end->tuple.ip_version;
     told.peer.protocol = end->tuple.protocol;
     told.peer.local_port = ntohs(end->tuple.local_port);

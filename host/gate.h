@@ -78,10 +78,11 @@ struct gate_peer {
 };
 
 struct gate_stream_end {
-    uint64_t cookie;       /* 0: not known */
-    bool inbound;          /* it came in, and peer is its key */
-    struct gate_peer peer; /* sequence 0 */
-    uint64_t bytes_out, bytes_in;
+    uint64_t cookie;              /* 0: not known */
+    bool inbound;                 /* it came in, and peer is its key */
+    struct gate_peer peer;        /* sequence 0 */
+    uint64_t bytes_out, bytes_in; /* payload */
+    struct gate_owner owner;      /* of one that went out, if it is known; path as in gate_packet */
 };
 
 struct gate_handlers {

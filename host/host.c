@@ -240,6 +240,17 @@ static void host_hits(void *context, uint64_t first, unsigned room, struct gateh
     feed_hits(host->feed, first, room, head, entries);
 }
 
+static size_t host_flows(void *context, uint64_t first, void *out, size_t room)
+{
+    struct host *host = context;
+
+    if (host->feed)
+        return feed_flows(host->feed, first, out, room);
+    memset(out, 0, sizeof(struct gatehouse_flows));
+    memcpy((uint8_t *)out + offsetof(struct gatehouse_flows, next), &first, sizeof(first));
+    return sizeof(struct gatehouse_flows);
+}
+
 static int host_start_server(struct host *host)
 {
     char error[512] = "";
@@ -248,6 +259,7 @@ static int host_start_server(struct host *host)
         .device = host->settings.device,
         .status = host_status,
         .hits = host_hits,
+        .flows = host_flows,
         .wake = host_wake,
         .context = host,
     };

@@ -19,6 +19,7 @@
 #include "host/gate.h"
 #include "host/host.h"
 #include "host/log.h"
+#include "host/notify.h"
 #include "host/options.h"
 #include "host/rules_load.h"
 #include "host/state.h"
@@ -195,7 +196,9 @@ static int run(struct gatehoused *self)
     }
     self->rules = rules_load_new(DEVICE, self->options.settings.rules, host_wake, host);
     log_tell("ready; deciders connect at %s", self->options.settings.socket);
+    notify("READY=1");
     int result = host_run(host);
+    notify("STOPPING=1");
     host_stop(host);
     state_close(&self->state);
     return result ? EXIT_FAILED : EXIT_ENDED;

@@ -3,14 +3,16 @@
 """What comes in: rules for those who listen, by the program that listens, and what passes all the same."""
 import contextlib
 import errno
+import json
 import pathlib
 import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from gatetest import decide, names, net, protocol  # noqa: E402
-from gatetest.servers import TcpServer, UdpServer, wait_until  # noqa: E402
+from gatetest.servers import Server, TcpServer, UdpServer, wait_until  # noqa: E402
 from gatetest.tap import case, run, tell  # noqa: E402
 
 PORT = 7300
@@ -248,6 +250,80 @@ def held(lab):
     assert decider.status().cancelled == 1, decider.status()
     for sock in socks:
         sock.close()
+
+
+def flows(lab):
+    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "flows", "--json")
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def carry(sock, there, back):
+    """Sends so many bytes, receives so many, and closes."""
+    sender = threading.Thread(target=sock.sendall, args=(bytes(there),))
+    sender.start()
+    while back:
+        data = sock.recv(min(back, 1 << 16))
+        assert data
+        back -= len(data)
+    sender.join()
+    sock.close()
+
+
+class Carrier(Server):
+    """Takes connections: reads so many bytes of each, sends so many, and closes."""
+
+    def __init__(self, namespace, port, takes, gives):
+        super().__init__()
+        self.takes, self.gives = takes, gives
+        self.socket = namespace.socket(socket.AF_INET6)
+        self.socket.bind(("::", port))
+        self.socket.listen(16)
+        self.socket.settimeout(0.1)
+        self.start()
+
+    def serve(self):
+        with contextlib.suppress(TimeoutError):
+            taken = self.socket.accept()[0]
+            taken.settimeout(20)
+            carry(taken, self.gives, self.takes)
+
+
+def ended(lab, count):
+    """So many flows that have ended and were counted."""
+    def look():
+        found = [flow for flow in flows(lab) if flow.get("bytes_out") is not None and flow.get("ended")]
+        return found if len(found) >= count else None
+
+    try:
+        return wait_until(look, 5, f"the end of {count} flows")
+    except AssertionError:
+        for flow in flows(lab):
+            tell(str(flow))
+        raise
+
+
+@case("Flows: bytes in and out to the byte, of TCP that goes out and that comes in, decided here or in the kernel", 60)
+def carried(lab):
+    there, back = 10_000_007, 3_333_333
+    outside, inside = Carrier(lab.server, PORT, there, back), Carrier(lab.client, PORT + 1, back, there)
+    lab.gatehoused()
+    rules(lab, "add", "permit all")
+    for address in (net.SERVER_V4, net.SERVER_V6, net.SERVER_V4):
+        sock = lab.client.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        sock.connect((address, PORT))
+        carry(sock, there, back)
+    for address in BOTH:
+        sock = lab.server.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        sock.connect((address, PORT + 1))
+        carry(sock, back, there)
+    for flow in ended(lab, 5):
+        assert (flow["bytes_out"], flow["bytes_in"]) == (there, back), flow
+        assert flow["program"].endswith("python3.11") or "python" in flow["program"], flow
+    directions = sorted(flow["way"] for flow in flows(lab))
+    assert directions == ["in", "in", "out", "out", "out"], directions
+    outside.stop()
+    inside.stop()
 
 
 @case("Inbound: gatehoused killed: what lives goes on, nothing new comes in; and it does when gatehoused is back", 60)
