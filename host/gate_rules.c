@@ -35,12 +35,16 @@
 struct family {
     const char *command, *restore;
     const char *refusal; /* for datagrams */
-    const char *probe;   /* this file exists when the kernel has the family */
+    const char *echo;    /* matches echo requests */
+    const char *echo_refusal;
+    const char *probe; /* this file exists when the kernel has the family */
 };
 
 static const struct family families[] = {
-    {"iptables", "iptables-restore", "icmp-port-unreachable", "/proc/thread-self/net/route"},
-    {"ip6tables", "ip6tables-restore", "icmp6-port-unreachable", "/proc/thread-self/net/if_inet6"},
+    {"iptables", "iptables-restore", "icmp-port-unreachable", "-p icmp -m icmp --icmp-type 8", "icmp-admin-prohibited",
+     "/proc/thread-self/net/route"},
+    {"ip6tables", "ip6tables-restore", "icmp6-port-unreachable", "-p ipv6-icmp -m icmp6 --icmpv6-type 128",
+     "icmp6-adm-prohibited", "/proc/thread-self/net/if_inet6"},
 };
 #define FAMILIES (sizeof(families) / sizeof(families[0]))
 
@@ -165,7 +169,9 @@ static const char *one_line(char *text)
 struct place {
     const char *from, *chain;
 };
-static const struct place place_out = {"OUTPUT", CHAIN}, place_in = {"INPUT", CHAIN "-in"};
+static const struct place place_out = {"OUTPUT", CHAIN}, place_in = {"INPUT", CHAIN "-in"},
+                          place_echo = {"OUTPUT", CHAIN "-echo"}, place_echo_in = {"INPUT", CHAIN "-echo-in"};
+static const struct place *const places[] = {&place_out, &place_in, &place_echo, &place_echo_in};
 
 /* True for a line of -S that leads to our chain. */
 static bool is_jump(const char *line, const struct place *place)
@@ -316,11 +322,12 @@ int gate_rules_remove(struct gate_error *error)
     int result = 0;
 
     for (size_t i = 0; i < FAMILIES; i++) {
-        int code = access(families[i].probe, F_OK) ? 0 : remove_family(&families[i], &place_out, error);
-        int code_in = access(families[i].probe, F_OK) ? 0 : remove_family(&families[i], &place_in, error);
+        for (size_t k = 0; k < sizeof(places) / sizeof(places[0]) && !access(families[i].probe, F_OK); k++) {
+            int code = remove_family(&families[i], places[k], error);
 
-        if ((code || code_in) && !result)
-            result = code ? code : code_in;
+            if (code && !result)
+                result = code;
+        }
     }
     return result;
 }
@@ -358,6 +365,47 @@ int gate_rules_inbound(const char *directory, uint16_t queue, bool dead_open, bo
             continue;
         code = on ? install_inbound(&families[i], directory, queue, dead_open, error)
                   : remove_family(&families[i], &place_in, error);
+    }
+    return code;
+}
+
+/* A refused request that goes out is told of, so that its program does not wait. */
+static int install_echo(const struct family *family, const char *directory, uint16_t queue, bool bypass, bool out,
+                        struct gate_error *error)
+{
+    const struct place *place = out ? &place_echo : &place_echo_in;
+    char jumps[2048], rules[8192], refusal[64] = "DROP";
+    bool chain;
+    int code = list_jumps(family, place, jumps, sizeof(jumps), &chain, error);
+
+    if (code)
+        return code;
+    if (out)
+        snprintf(refusal, sizeof(refusal), "REJECT --reject-with %s", family->echo_refusal);
+    snprintf(rules, sizeof(rules),
+             "*filter\n"
+             ":%s - [0:0]\n"
+             "%s"
+             "-A %s -m bpf --object-pinned %s/xt_%s_permit -j RETURN\n"
+             "-A %s -m bpf --object-pinned %s/xt_%s_pend -j NFQUEUE --queue-num %u%s\n"
+             "-A %s -j %s\n"
+             "-I %s 1 %s -j %s\n"
+             "COMMIT\n",
+             place->chain, jumps, place->chain, directory, out ? "echo" : "echo_in", place->chain, directory,
+             out ? "echo" : "echo_in", (unsigned)queue, bypass ? " --queue-bypass" : "", place->chain, refusal,
+             place->from, family->echo, place->chain);
+    return restore(family, rules, error);
+}
+
+int gate_rules_echo(const char *directory, uint16_t queue, bool dead_open, bool out, bool on, struct gate_error *error)
+{
+    int code = 0;
+
+    for (size_t i = 0; !code && i < FAMILIES; i++) {
+        if (access(families[i].probe, F_OK))
+            continue;
+        code = on ? install_echo(&families[i], directory, queue, dead_open, out, error)
+                  : remove_family(&families[i], out ? &place_echo : &place_echo_in, error);
     }
     return code;
 }
