@@ -47,7 +47,7 @@ struct row {
 
 static const struct row rows[SETTINGS] = {
     [SETTING_SOCKET] = {"socket", KIND_SOCKET, PLACE(socket), 0, 0, NULL, NULL},
-    [SETTING_STATE] = {"state", KIND_PATH, PLACE(state), 0, 0, NULL, NULL},
+    [SETTING_STATE] = {"state", KIND_PATH, PLACE(state), 0, SETTING_STATE_MAX, NULL, NULL},
     [SETTING_RULES] = {"rules", KIND_PATH, PLACE(rules), 0, 0, NULL, NULL},
     [SETTING_DEADLINE] = {"deadline", KIND_SECONDS, PLACE(deadline_ms), GATEHOUSE_DEADLINE_MIN_MS,
                           GATEHOUSE_DEADLINE_MAX_MS, NULL, NULL},
@@ -264,7 +264,7 @@ bool setting_take(struct settings *settings, enum setting setting, const char *t
     case KIND_SOCKET:
         return take_path(text, folder, value, sizeof(settings->socket), message);
     case KIND_PATH:
-        return take_path(text, folder, value, SETTING_PATH_MAX, message);
+        return take_path(text, folder, value, row->highest ? row->highest + 1 : SETTING_PATH_MAX, message);
     case KIND_SECONDS:
         return take_seconds(row, text, value, message);
     case KIND_NUMBER32:

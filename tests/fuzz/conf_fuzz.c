@@ -24,7 +24,7 @@ static const struct {
     double lowest, highest; /* 0, 0: a word or path */
 } forms[SETTINGS] = {
     {"socket", "^/.{0,106}$", 0, 0},
-    {"state", "^/", 0, 0},
+    {"state", "^/.{0,239}$", 0, 0},
     {"rules", "^/", 0, 0},
     {"deadline", "^[0-9]{1,6}([.][0-9]{1,9})?$", 0.0995, 120.0004},
     {"undecided", "^(block|permit)$", 0, 0},

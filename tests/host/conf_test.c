@@ -103,7 +103,7 @@ static const struct {
     {"capacity = 64001", 1, 12, "capacity takes a whole number from 16 to 64000, not \"64001\"."},
     {"queue = -1", 1, 9, "queue takes a whole number from 0 to 65535, not \"-1\"."},
     {"queue = 99999999999999999999", 1, 9, "queue takes a whole number from 0 to 65535, not \"99999999999999999999\"."},
-    {"state = state", 1, 9, "state takes an absolute path of 1 to 4095 bytes, not \"state\"."},
+    {"state = state", 1, 9, "state takes an absolute path of 1 to 240 bytes, not \"state\"."},
     {"rules = \"\"", 1, 9, "rules takes an absolute path of 1 to 4095 bytes, not \"\"."},
     {"rules = /a b", 1, 12,
      "found \"b\" after the value; a value with blanks stands in quotes, a comment begins with #."},
