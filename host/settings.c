@@ -237,14 +237,10 @@ static bool take_path(const char *text, const char *folder, char *path, size_t s
 {
     char takes[80];
 
-    if (text[0] == '/' && strlen(text) < size) {
-        strcpy(path, text);
-        return true;
-    }
-    if (text[0] && text[0] != '/' && folder && strlen(folder) + 1 + strlen(text) < size) {
-        strcpy(path, folder);
-        strcat(path, strcmp(folder, "/") == 0 ? "" : "/");
-        strcat(path, text);
+    bool relative = text[0] && text[0] != '/';
+    const char *before = relative && folder ? folder : "", *slash = relative && folder && folder[1] ? "/" : "";
+    if (text[0] && (!relative || folder) && strlen(before) + strlen(slash) + strlen(text) < size) {
+        snprintf(path, size, "%s%s%s", before, slash, text);
         return true;
     }
     snprintf(takes, sizeof(takes), "%s path of 1 to %zu bytes%s", folder ? "a" : "an absolute", size - 1,

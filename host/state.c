@@ -161,7 +161,7 @@ static void real_path(char path[SETTING_PATH_MAX + 16])
     char *real = realpath(path, NULL);
 
     if (real && strlen(real) < SETTING_PATH_MAX + 16)
-        strcpy(path, real);
+        snprintf(path, SETTING_PATH_MAX + 16, "%s", real);
     free(real);
 }
 

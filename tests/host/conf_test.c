@@ -139,7 +139,7 @@ static void says_what_is_wrong(void **state)
 
 static void tells_all_errors(void **state)
 {
-    char text[CONF_ERRORS_MAX * 8 + 64] = "deadline = 5\n";
+    char text[2 * (CONF_ERRORS_MAX + 5) + 1];
 
     (void)state;
     assert_false(parse("deadline = 5\nquee = 1\n\nqueue = x\n"));
@@ -148,7 +148,7 @@ static void tells_all_errors(void **state)
     assert_int_equal(errors.error[1].line, 4);
     assert_int_equal(settings.deadline_ms, 60000);
     for (unsigned i = 0; i < CONF_ERRORS_MAX + 5; i++)
-        strcat(text, "x\n");
+        memcpy(text + 2 * i, "x\n", 3);
     assert_false(parse(text));
     assert_int_equal(errors.count, CONF_ERRORS_MAX);
 }
