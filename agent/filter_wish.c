@@ -234,7 +234,8 @@ static enum agent_result read_rest(const struct filter_words *words, struct filt
 enum agent_result filter_wish_read(const struct filter_words *words, bool block, struct filter_wish *wish,
                                    struct problem *problem)
 {
-    struct filter_wish read = {.block = block, .v4 = words->v4, .v6 = words->v6, .in = words->in, .program = words->program};
+    struct filter_wish read = {
+        .block = block, .v4 = words->v4, .v6 = words->v6, .in = words->in, .program = words->program};
     enum agent_result result = AGENT_OK;
 
     if (words->to != NULL)

@@ -20,10 +20,11 @@ static __always_inline struct gate_decided *find_decided(const struct gate_flow_
     __u32 place = flow->cookie & (GATE_DECIDED - 1);
 
     if (flow->protocol != IPPROTO_TCP)
-        place = (flow->cookie ^ words[0] * 0x9e3779b97f4a7c15ull ^ words[1] * 0xff51afd7ed558ccdull ^
-                 flow->remote_port * 0xc4ceb9fe1a85ec53ull) *
-                    0x9e3779b97f4a7c15ull >>
-                48;
+        place = ((flow->cookie ^ words[0] * 0x9e3779b97f4a7c15ull ^ words[1] * 0xff51afd7ed558ccdull ^
+                  flow->remote_port * 0xc4ceb9fe1a85ec53ull) *
+                     0x9e3779b97f4a7c15ull >>
+                 40) &
+                (GATE_DECIDED - 1);
     return bpf_map_lookup_elem(&gate_decided, &place);
 }
 
@@ -82,16 +83,43 @@ static __always_inline void drop_decided(const struct gate_flow_key *flow)
         __sync_val_compare_and_swap(&decided->cookie, flow->cookie, 0);
 }
 
-/* The socket is closed. */
+/* In place of the address when the socket is closed: the cookie it had, and this. */
+#define DECIDED_OVER (~0ull)
+
+/* The socket is closed. Who had it stays until somebody else takes the place: its connection ends later. */
 static __always_inline void end_decided(__u64 cookie)
 {
     struct gate_flow_key flow = {.cookie = cookie, .protocol = IPPROTO_TCP};
     struct gate_decided *decided = find_decided(&flow);
 
-    if (decided && decided->cookie == cookie)
-        __sync_val_compare_and_swap(&decided->cookie, cookie, 0);
-    else if (bpf_map_lookup_elem(&gate_spilled, &cookie))
+    if (decided && decided->cookie == cookie &&
+        __sync_val_compare_and_swap(&decided->cookie, cookie, GATE_COOKIE_BUSY) == cookie) {
+        ((__u64 *)decided->remote_address)[0] = cookie;
+        ((__u64 *)decided->remote_address)[1] = DECIDED_OVER;
+        __sync_lock_test_and_set(&decided->cookie, 0);
+    } else if (bpf_map_lookup_elem(&gate_spilled, &cookie))
         bpf_map_delete_elem(&gate_spilled, &cookie);
+}
+
+static __always_inline bool had_socket(const struct gate_decided *decided, __u64 cookie)
+{
+    const volatile __u64 *words = (const volatile void *)decided->remote_address;
+    __u64 now = *(volatile __u64 *)&decided->cookie;
+
+    return now == cookie || (now == 0 && words[0] == cookie && words[1] == DECIDED_OVER);
+}
+
+/* Whose the TCP socket is or was, as far as that is still known. */
+static __always_inline void find_past_caller(__u64 cookie, struct gate_caller *caller)
+{
+    struct gate_flow_key flow = {.cookie = cookie, .protocol = IPPROTO_TCP};
+    struct gate_decided *decided = cookie ? find_decided(&flow) : NULL;
+
+    if (!decided || !had_socket(decided, cookie))
+        return;
+    *caller = decided->caller;
+    if (!had_socket(decided, cookie))
+        __builtin_memset(caller, 0, sizeof(*caller));
 }
 
 #endif

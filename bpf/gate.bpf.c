@@ -22,6 +22,7 @@
  * claimed first. Entries of LRU maps can be recycled under a reader: copies are checked after.
  */
 #include "connect.bpf.h"
+#include "guard.bpf.h"
 #include "release.bpf.h"
 #include "rules.bpf.h"
 

@@ -47,7 +47,8 @@ struct gate_end {
     __u64 bytes_out, bytes_in; /* payload: sent once, and received in order */
     struct gate_tuple tuple;   /* STREAM */
     __u32 is;
-    __u32 inbound; /* STREAM: its tuple was among the accepts */
+    __u32 inbound;             /* STREAM: its tuple was among the accepts */
+    struct gate_caller caller; /* STREAM that goes out, if it is still known */
 };
 
 #endif

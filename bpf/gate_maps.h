@@ -23,7 +23,7 @@
 #define GATE_IMAGES_MAX  4096
 #define GATE_EVENTS_SIZE (256 * 1024)
 #define GATE_PATH_MAX    4096
-#define GATE_DECIDED     4096 /* a power of two */
+#define GATE_DECIDED     4096  /* a power of two */
 #define GATE_CACHE       65536 /* a power of two */
 #define GATE_MASKS       32
 #define GATE_PROGRAMS    1024 /* a power of two */
@@ -296,7 +296,8 @@ struct gate_state {
     __u32 refuse;      /* blocked connections are refused in the hook: addresses of this machine are known for sure */
     __u32 mask_number; /* the latest */
     __u32 hits_used;   /* places of gate_hits that have a key: the first */
-    __u32 zero1;
+    __u32 guard_told;  /* the guard dropped something, and the host has not looked since */
+    __u64 changed;     /* CLOCK_MONOTONIC ns: before generation was, last */
     __u64 local[GATE_LOCAL_BITS / 64]; /* bits of gate_local_hash of what is in gate_local; may have more */
     struct gate_masks masks[2];        /* IPv4, IPv6 */
     __u32 inbound;                     /* packets that come in are looked at (gate_inbound.h) */
@@ -316,7 +317,8 @@ enum gate_counter {
 };
 
 struct gate_event {
-    __u64 cookie;
+    __u64 cookie; /* of a socket that was released, or: */
 };
+#define GATE_COOKIE_OF_GUARD (~0ull) /* the guard dropped a packet */
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inbound.bpf.c - who listens, which packets may come in, and how connections end. An object of its own, so that a kernel
- * that lacks something of it still has the rest (gate.bpf.c); it shares the pinned maps.
+ * inbound.bpf.c - who listens, which packets may come in, and how connections end. An object of its own, so that a
+ * kernel that lacks something of it still has the rest (gate.bpf.c); it shares the pinned maps.
  *
  * gate_bind4 and gate_bind6 write down who bound a socket, by its cookie; gate_find_bound does that once for those that
  * were bound before. gate_unbind forgets them.
@@ -17,6 +17,7 @@
  */
 #include "accepts.bpf.h"
 #include "caller.bpf.h"
+#include "decided.bpf.h"
 #include "packet.bpf.h"
 
 #include "sockets.bpf.h"
@@ -150,8 +151,7 @@ int gate_find_bound(struct bpf_iter__task_file *ctx)
     sk = socket->sk;
     if (!sk || BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie) != netns_cookie)
         return 0;
-    if ((sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6) ||
-        !sk->__sk_common.skc_num)
+    if ((sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6) || !sk->__sk_common.skc_num)
         return 0;
     cookie = bpf_get_socket_cookie(sk);
     if (!cookie || !identify_task(task, &bound.caller))
@@ -298,7 +298,7 @@ static __always_inline bool tuple_of(const struct sock *sk, struct gate_tuple *t
     const struct sock_common *common = &sk->__sk_common;
 
     tuple->protocol = IPPROTO_TCP;
-    tuple->local_port = bpf_htons(common->skc_num);
+    tuple->local_port = BPF_CORE_READ((const struct inet_sock *)sk, inet_sport); /* skc_num is given back by now */
     tuple->remote_port = common->skc_dport;
     if (common->skc_family == AF_INET6) {
         __builtin_memcpy(tuple->local_address, &common->skc_v6_rcv_saddr, 16);
@@ -320,21 +320,26 @@ static __always_inline bool tuple_of(const struct sock *sk, struct gate_tuple *t
 static __always_inline void tell_stream_end(struct sock *sk, const struct gate_tuple *tuple, bool inbound)
 {
     struct tcp_sock *stream = (void *)bpf_skc_to_tcp_sock(sk);
-    struct gate_end *end = stream ? bpf_ringbuf_reserve(&gate_ends, sizeof(*end), 0) : NULL;
+    __u64 used = bpf_ringbuf_query(&gate_ends, BPF_RB_AVAIL_DATA);
+    struct gate_end *end;
 
-    if (!end) {
-        if (stream)
-            count_lost_event();
+    /* Nobody depends on what is told of one that went out: the ring is for the others first. */
+    if (!stream || (!inbound && used > GATE_ENDS_SIZE / 2))
         return;
-    }
+    end = bpf_ringbuf_reserve(&gate_ends, sizeof(*end), 0);
+    if (!end)
+        return;
+    __builtin_memset(&end->caller, 0, sizeof(end->caller));
     end->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+    if (!inbound)
+        find_past_caller(end->cookie, &end->caller);
     end->tuple = *tuple;
     end->is = GATE_END_STREAM;
     end->inbound = inbound;
     end->bytes_out = stream->bytes_sent - stream->bytes_retrans;
     /* The end of the peer's data counts as a byte. */
     end->bytes_in = stream->bytes_received - (BPF_CORE_READ(sk, __sk_common.skc_flags) >> SOCK_DONE & 1);
-    bpf_ringbuf_submit(end, BPF_RB_NO_WAKEUP);
+    bpf_ringbuf_submit(end, inbound && used > GATE_ENDS_SIZE / 4 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
 SEC("tp_btf/inet_sock_set_state")

@@ -20,6 +20,8 @@
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 
+#define LOOPBACK_INDEX 1 /* lo is the first device of every namespace */
+
 /* Set by the host before loading. */
 const volatile __u64 netns_cookie = 0;
 const volatile __u64 undecided_limit_ns = 0;

@@ -100,12 +100,19 @@ static __noinline bool own_late(const struct gate_flow_key *flow, const struct g
     struct gate_owner_state owner = {.cookie = flow->cookie, .pended = 1};
     struct gate_flow_key own = {.cookie = flow->cookie};
 
-    if (!decided || *(volatile __u64 *)&decided->cookie != flow->cookie)
-        return false;
-    owner.caller = decided->caller;
-    pended->stale = is_of_flow(decided, flow);
-    if (*(volatile __u64 *)&decided->cookie != flow->cookie)
-        return false;
+    struct gate_caller *spilled;
+
+    if (decided && *(volatile __u64 *)&decided->cookie == flow->cookie) {
+        owner.caller = decided->caller;
+        pended->stale = is_of_flow(decided, flow);
+        if (*(volatile __u64 *)&decided->cookie != flow->cookie)
+            return false;
+    } else {
+        spilled = bpf_map_lookup_elem(&gate_spilled, &flow->cookie);
+        if (!spilled)
+            return false;
+        owner.caller = *spilled;
+    }
     owner.last = *tuple;
     pended->caller = owner.caller;
     bpf_map_update_elem(&gate_owners, &own, &owner, BPF_ANY);

@@ -46,6 +46,10 @@ struct sock {
     struct sock_common __sk_common;
 };
 
+struct inet_sock {
+    __u16 inet_sport;
+};
+
 struct socket {
     struct sock *sk;
 };

@@ -72,6 +72,7 @@ struct pend_entry {
     struct group_link by_destination;
     struct group_link by_flow;
     struct group_link by_endpoint;
+    void *packet; /* the caller's: what goes on if it is permitted */
     struct connection connection;
 };
 

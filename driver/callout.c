@@ -68,15 +68,13 @@ void NTAPI callout_flow_established(const FWPS_INCOMING_VALUES0 *values, const F
                                     UINT64 flow_context, FWPS_CLASSIFY_OUT0 *out)
 {
     BOOLEAN v6 = values->layerId == FWPS_LAYER_ALE_FLOW_ESTABLISHED_V6;
-    const FWP_VALUE0 *direction = classify_field(values, FWPS_FIELD_ALE_FLOW_ESTABLISHED_V4_DIRECTION, FWP_UINT32);
-    BOOLEAN outbound = direction == NULL || direction->uint32 == FWP_DIRECTION_OUTBOUND;
     UINT64 endpoint = classify_endpoint(metadata);
     struct destination to;
 
     UNREFERENCED_PARAMETER(layer_data);
     UNREFERENCED_PARAMETER(classify_context);
     UNREFERENCED_PARAMETER(flow_context);
-    if (outbound && endpoint != 0 && FWPS_IS_METADATA_FIELD_PRESENT(metadata, FWPS_METADATA_FIELD_FLOW_HANDLE) &&
+    if (endpoint != 0 && FWPS_IS_METADATA_FIELD_PRESENT(metadata, FWPS_METADATA_FIELD_FLOW_HANDLE) &&
         classify_destination(values, v6 ? 6 : 4, &to))
         holds_flow_established(endpoint, &to, metadata->flowHandle, values->layerId, callout_flow_id(values->layerId));
     classify_answer(out, filter, ACTION_CONTINUE);

@@ -36,7 +36,7 @@ _IRQL_requires_max_(DISPATCH_LEVEL)
 void callout_ask(const FWPS_INCOMING_VALUES0 *values, const FWPS_INCOMING_METADATA_VALUES0 *metadata,
                  const FWPS_FILTER3 *filter, FWPS_CLASSIFY_OUT0 *out);
 
-/* ALE_FLOW_ESTABLISHED_V4/_V6: keeps the flow's verdict as long as the flow lives. */
+/* ALE_FLOW_ESTABLISHED_V4/_V6, in either direction: keeps the flow's verdict as long as the flow lives. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void NTAPI callout_flow_established(const FWPS_INCOMING_VALUES0 *values, const FWPS_INCOMING_METADATA_VALUES0 *metadata,
                                     void *layer_data, const void *classify_context, const FWPS_FILTER3 *filter,

@@ -11,6 +11,7 @@
  */
 #include "driver/driver.h"
 
+#include "driver/accept.h"
 #include "driver/changes.h"
 #include "driver/client.h"
 #include "driver/device.h"
@@ -113,6 +114,7 @@ static void stop_everything(void)
 
     changes_cleanup();
     (void)registration_stop();
+    accept_stop();
     client_leave_all();
     rules_cleanup();
 
@@ -138,7 +140,9 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING registry_path)
     NTSTATUS status;
 
     state_init();
-    settings_read(registry_path, &driver_state.policy, &driver_state.capacity, &driver_state.hold_loopback);
+    status = settings_read(registry_path, &driver_state.policy, &driver_state.capacity, &driver_state.hold_loopback);
+    if (!NT_SUCCESS(status))
+        return status;
     driver->DriverUnload = driver_unload;
     driver->MajorFunction[IRP_MJ_CREATE] = dispatch_create;
     driver->MajorFunction[IRP_MJ_CLEANUP] = dispatch_cleanup;
@@ -148,6 +152,8 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING registry_path)
     status = device_create(driver);
     if (NT_SUCCESS(status))
         status = tables_init();
+    if (NT_SUCCESS(status))
+        status = accept_start();
     if (NT_SUCCESS(status))
         status = registration_start();
     if (NT_SUCCESS(status))

@@ -4,6 +4,7 @@
  */
 #include "driver/holds.h"
 
+#include "driver/accept.h"
 #include "driver/callout.h"
 #include "driver/client.h"
 #include "driver/events.h"
@@ -192,6 +193,7 @@ enum hold_result holds_pend(struct hold_arrival *arrival)
         return decide_at_once(arrival, verdict, by);
     }
     entry->completion = completion;
+    entry->packet = arrival->packet;
     park(entry, &arrival->connection);
     return HOLD_PENDED;
 }
@@ -366,6 +368,8 @@ static void complete_one(struct pend_entry *entry)
 {
     struct destination to = connection_destination(&entry->connection);
     struct verdict_flow evicted = {0, 0};
+    struct hold_packet *packet = entry->packet;
+    BOOLEAN permit = entry->verdict == GATEHOUSE_VERDICT_PERMIT;
     struct wire_request request;
     KIRQL irql;
 
@@ -381,10 +385,10 @@ static void complete_one(struct pend_entry *entry)
     driver_state.completing++;
     KeReleaseSpinLock(&driver_pend_lock, irql);
 
-    FwpsCompleteOperation0(entry->completion, NULL);
+    FwpsCompleteOperation0(entry->completion, permit ? accept_clone(packet) : NULL);
 
     KeAcquireSpinLock(&driver_pend_lock, &irql);
-    if (entry->verdict != GATEHOUSE_VERDICT_PERMIT)
+    if (!permit)
         verdict_block_locked(entry->connection.endpoint, &to);
     else if (entry->state == PEND_COMPLETING && !entry->endpoint_gone)
         verdict_store(entry->connection.endpoint, &to, &evicted);
@@ -392,6 +396,7 @@ static void complete_one(struct pend_entry *entry)
     pend_table_release(driver_pends(), entry);
     KeReleaseSpinLock(&driver_pend_lock, irql);
     remove_flow_context(&evicted);
+    accept_finish(packet, permit);
     events_deliver();
 }
 

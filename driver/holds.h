@@ -20,12 +20,15 @@
 
 enum hold_result { HOLD_PENDED, HOLD_PERMIT, HOLD_BLOCK };
 
+struct hold_packet;
+
 /* What classify knows of a new connection. */
 struct hold_arrival {
     struct connection connection;
     const uint8_t *path; /* NULL: no program; without the NUL */
     size_t path_size;
     HANDLE completion_handle;
+    struct hold_packet *packet; /* inbound (accept.h); holds_pend takes it over when it pends. NULL: none */
 };
 
 /* A new connection that can be pended: pends and parks it, or decides at once by policy. */

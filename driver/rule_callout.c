@@ -5,6 +5,7 @@
 #include "driver/rule_callout.h"
 
 #include "core/path_pattern.h"
+#include "driver/accept.h"
 #include "driver/callout.h"
 #include "driver/classify.h"
 #include "driver/events.h"
@@ -77,8 +78,7 @@ static BOOLEAN program_matches(const struct gatehouse_rule *rule, const FWPS_INC
             patterns = TRUE;
             found = path != NULL && path_pattern_matches(part + 1, part->data_size, path, path_size);
         } else if (part->type == GATEHOUSE_PART_PROGRAM) {
-            found = path != NULL && path_size == part->data_size &&
-                    RtlCompareMemory(part + 1, path, path_size) == path_size;
+            found = path != NULL && path_size == part->data_size && memcmp(part + 1, path, path_size) == 0;
         }
     }
     return found || !patterns;
@@ -89,8 +89,7 @@ static BOOLEAN token_has(const SID_AND_ATTRIBUTES_HASH *sids, const struct gateh
     for (ULONG i = 0; i < sids->SidCount; i++) {
         const SID *sid = sids->SidAttr[i].Sid;
 
-        if (classify_sid_size(sid) == part->data_size &&
-            RtlCompareMemory(sid, part + 1, part->data_size) == part->data_size)
+        if (classify_sid_size(sid) == part->data_size && memcmp(sid, part + 1, part->data_size) == 0)
             return TRUE;
     }
     return FALSE;
@@ -136,18 +135,9 @@ static void note(struct live_rule *live, const FWPS_INCOMING_VALUES0 *values,
     }
 }
 
-/* A rule asks about an incoming connection. Holding it is to come; until then policy's undecided verdict. */
-static enum classify_action ask_inbound(const FWPS_INCOMING_VALUES0 *values,
-                                        const FWPS_INCOMING_METADATA_VALUES0 *metadata)
-{
-    struct hold_arrival arrival;
-
-    (void)classify_arrival(values, metadata, &arrival);
-    return holds_cannot_pend(&arrival) == HOLD_PERMIT ? ACTION_PERMIT : ACTION_BLOCK;
-}
-
 static void decide(struct live_rule *live, const FWPS_INCOMING_VALUES0 *values,
-                   const FWPS_INCOMING_METADATA_VALUES0 *metadata, const FWPS_FILTER3 *filter, FWPS_CLASSIFY_OUT0 *out)
+                   const FWPS_INCOMING_METADATA_VALUES0 *metadata, void *layer_data, const FWPS_FILTER3 *filter,
+                   FWPS_CLASSIFY_OUT0 *out)
 {
     const struct gatehouse_rule *rule = live->rule;
     BOOLEAN by_hash = (filter->context & RULE_CONTEXT_SHA256) != 0;
@@ -158,7 +148,7 @@ static void decide(struct live_rule *live, const FWPS_INCOMING_VALUES0 *values,
         note(live, values, metadata);
         classify_answer(out, filter, rule->action == GATEHOUSE_RULE_PERMIT ? ACTION_PERMIT : ACTION_BLOCK);
     } else if (classify_inbound(values)) {
-        classify_answer(out, filter, ask_inbound(values, metadata));
+        classify_answer(out, filter, accept_ask(values, metadata, layer_data, out));
     } else {
         callout_ask(values, metadata, filter, out);
     }
@@ -172,7 +162,6 @@ void NTAPI rule_callout(const FWPS_INCOMING_VALUES0 *values, const FWPS_INCOMING
     struct live_rule *live;
     KIRQL irql;
 
-    UNREFERENCED_PARAMETER(layer_data);
     UNREFERENCED_PARAMETER(classify_context);
     UNREFERENCED_PARAMETER(flow_context);
     DRIVER_COUNT(classified);
@@ -183,7 +172,7 @@ void NTAPI rule_callout(const FWPS_INCOMING_VALUES0 *values, const FWPS_INCOMING
         classify_answer(out, filter, ACTION_BLOCK);
         return;
     }
-    decide(live, values, metadata, filter, out);
+    decide(live, values, metadata, layer_data, filter, out);
     KeAcquireSpinLock(&driver_rule_lock, &irql);
     rule_table_put(driver_rule_table(), live);
     KeReleaseSpinLock(&driver_rule_lock, irql);

@@ -414,7 +414,9 @@ static void end_past(struct rule_list *list)
     uint64_t now = system_time();
 
     for (uint32_t i = 0; i < list->count; i++)
-        list->entries[i].ended = list->entries[i].rule->ends != 0 && list->entries[i].rule->ends <= now;
+        list->entries[i].ended = list->entries[i].rule->until == GATEHOUSE_UNTIL_TIME
+                                     ? list->entries[i].rule->ends <= now
+                                     : list->entries[i].rule->ends != 0;
 }
 
 _Use_decl_annotations_

@@ -50,7 +50,9 @@
 #define REST_MAX 256u
 
 #define ANSWER_PIECE 1024u
-#define HITS_AT_ONCE 1024u
+/* Any record fits: a path has 8,704 bytes at most. */
+#define FLOWS_ROOM_MIN 16384u
+#define HITS_AT_ONCE   1024u
 
 struct call {
     struct client *client;
@@ -104,6 +106,7 @@ struct device_server {
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     device_server_status *status;
     device_server_hits *hits;
+    device_server_flows *flows;
     void *context; /* of status, hits and wake */
     struct fwpm_server *management;
     uint8_t message[GATEHOUSE_MESSAGE_MAX];
@@ -282,6 +285,28 @@ static void client_platform_status(struct client *client, const struct gatehouse
     client_answer(client, header->tag, STATUS_SUCCESS, &status, sizeof(status));
 }
 
+static void client_flows(struct client *client, const struct gatehouse_call *header, const uint8_t *input,
+                         size_t input_size)
+{
+    struct device_server *server = client->server;
+    uint64_t first;
+    uint32_t refused = input_size < sizeof(first)             ? GATEHOUSE_E_SHORT_INPUT
+                       : input_size > sizeof(first)           ? GATEHOUSE_E_LONG_INPUT
+                       : header->output_size < FLOWS_ROOM_MIN ? GATEHOUSE_E_SHORT_OUTPUT
+                                                              : 0;
+    size_t room = sizeof(server->management_answer);
+
+    if (refused) {
+        client_answer(client, header->tag, refused, NULL, 0);
+        return;
+    }
+    memcpy(&first, input, sizeof(first));
+    if (room > header->output_size)
+        room = header->output_size;
+    size_t size = server->flows(server->context, first, server->management_answer, room);
+    client_answer(client, header->tag, STATUS_SUCCESS, server->management_answer, size);
+}
+
 static void client_hits(struct client *client, const struct gatehouse_call *header, const uint8_t *input,
                         size_t input_size)
 {
@@ -376,6 +401,8 @@ static void client_message(struct client *client, const uint8_t *message, size_t
         client_manage(client, &header, input, input_size);
     else if (header.code == GATEHOUSE_CALL_HITS)
         client_hits(client, &header, input, input_size);
+    else if (header.code == GATEHOUSE_CALL_FLOWS)
+        client_flows(client, &header, input, input_size);
     else
         client_control(client, &header, input, input_size);
 }
@@ -669,6 +696,7 @@ int device_server_start(struct loop *loop, const struct device_server_options *o
     made->owner = pthread_self();
     made->status = options->status;
     made->hits = options->hits;
+    made->flows = options->flows;
     made->wake = options->wake;
     made->context = options->context;
     snprintf(made->path, sizeof(made->path), "%s", options->path);

@@ -26,11 +26,16 @@ typedef void device_server_status(void *context, struct gatehouse_platform_statu
 typedef void device_server_hits(void *context, uint64_t first, unsigned room, struct gatehouse_hits *head,
                                 struct gatehouse_hit *entries);
 
+/* Writes a struct gatehouse_flows and records from behind number first, for GATEHOUSE_CALL_FLOWS; returns the bytes.
+ * room is 4096 at least. */
+typedef size_t device_server_flows(void *context, uint64_t first, void *out, size_t room);
+
 struct device_server_options {
     const char *path;   /* of the socket; its folder is made if missing, a socket nobody answers at is replaced */
     const char *device; /* "\\\\.\\Gatehouse" */
     device_server_status *status;
     device_server_hits *hits;
+    device_server_flows *flows;
     void (*wake)(void *context); /* on another thread a driver ended a call: device_server_tidy has work */
     void *context;               /* of all three */
 };

@@ -24,8 +24,10 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "host/adopt.h"
 #include "host/exe_hash.h"
 #include "host/feed_inbound.h"
+#include "host/flows.h"
 #include "host/identity.h"
 #include "host/keep.h"
 #include "host/log.h"
@@ -43,6 +45,8 @@ struct feed_flow {
     bool gone;  /* socket closed while pended: only done is still to come */
     bool fresh; /* permitted, ALE_FLOW_ESTABLISHED not yet classified */
     UINT64 wfp_flow;
+    UINT64 filter; /* that permitted it */
+    struct flow_record *record;
     uint8_t local_address[16];
     uint16_t local_port;
     unsigned packet_count;
@@ -77,11 +81,14 @@ struct feed {
     size_t fresh_count;
     struct feed_flow *reauth_next; /* next live flow to reauthorize; NULL: none under way */
     bool policy_dirty;
+    bool ends_wanted; /* somebody asks what lives: see what has ended */
     struct identity identity;
     struct exe_hash *hashes;
     FWP_BYTE_BLOB package; /* of the packet in hand; size 0: not known or not wanted */
     struct keep keep;
+    struct adopt adopt;
     struct feed_inbound *inbound;
+    struct flows *records;
     uint64_t kernel_endpoint; /* packets without a socket get handles of their own */
     uint32_t packets_held;
     uint64_t packets_seen, packets_damaged, packets_unknown, datagrams_overflow;
@@ -154,6 +161,8 @@ static void flow_forget(struct feed_flow *flow)
 {
     struct feed *feed = flow->feed;
 
+    flows_end(feed->records, flow->record);
+    flow->record = NULL;
     HASH_DEL(feed->flows, flow);
     TAILQ_REMOVE(&flow->socket->flows, flow, of_socket);
     socket_put(feed, flow->socket);
@@ -174,9 +183,11 @@ static void flow_forget(struct feed_flow *flow)
 static void flow_live(struct feed_flow *flow, UINT64 wfp_flow)
 {
     struct feed *feed = flow->feed;
+    GUID key;
 
     flow->state = FLOW_LIVE;
     flow->wfp_flow = wfp_flow;
+    flows_live(feed->records, flow->record, wfp_filter_key(flow->filter, &key) ? (const uint8_t *)&key : NULL);
     flow->fresh = true;
     feed->fresh_count++;
     TAILQ_INSERT_TAIL(&feed->live, flow, of_live);
@@ -260,6 +271,7 @@ static void flow_decided(struct feed_flow *flow, const struct wfp_decision *deci
     flow->state = FLOW_NEW;
     flow->feed->counts.held--;
     keep_hit(&flow->feed->keep, decision);
+    flow->filter = decision->filter_id;
     if (flow->gone) {
         if (decision->outcome == WFP_PERMIT)
             wfp_ale_flow_end(decision->flow);
@@ -305,29 +317,45 @@ static void feed_decided(struct feed *feed)
 
 /* --- From packet to authorization ---------------------------------------------------------- */
 
-/* SHA-256 of the program, if some filter wants it: true, it is not known yet, and the packet waits or is gone. */
-static bool feed_waits_for_hash(struct feed *feed, const struct gate_packet *packet)
+#define NO_PACKET UINT32_MAX /* instead of one that waits for a hash: a live connection that is to be adopted */
+
+/* SHA-256 of the program, if some filter wants it, into feed->package. */
+static enum exe_hash_result feed_find_hash(struct feed *feed, const struct gate_owner *owner, uint64_t cookie,
+                                           uint32_t packet)
 {
     const struct exe_sid *sid = NULL;
+    enum exe_hash_result result = EXE_HASH_NONE;
 
     feed->package = (FWP_BYTE_BLOB){0};
-    if (!wfp_package_wanted())
-        return false;
-    switch (exe_hash_find(feed->hashes, &packet->owner, packet->cookie, packet->id, &sid)) {
-    case EXE_HASH_KNOWN:
+    if (wfp_package_wanted())
+        result = exe_hash_find(feed->hashes, owner, cookie, packet, &sid);
+    if (result == EXE_HASH_KNOWN) {
         feed->package.size = sizeof(*sid);
         feed->package.data = (UINT8 *)(uintptr_t)sid;
-        return false;
-    case EXE_HASH_NONE:
-        return false;
-    case EXE_HASH_WAITS:
-        return true;
-    case EXE_HASH_FULL:
+    }
+    return result;
+}
+
+/* True: the hash is wanted and not known yet, and the packet waits or is gone. */
+static bool feed_waits_for_hash(struct feed *feed, const struct gate_packet *packet)
+{
+    enum exe_hash_result result = feed_find_hash(feed, &packet->owner, packet->cookie, packet->id);
+
+    if (result == EXE_HASH_FULL) {
         gate_drop(feed->gate, packet->id); /* a TCP program's system sends it again */
         feed->datagrams_overflow += packet->protocol == IPPROTO_UDP;
-        return true;
     }
-    return false;
+    return result == EXE_HASH_WAITS || result == EXE_HASH_FULL;
+}
+
+/* False: a hash is wanted first; then all begins anew. */
+static bool feed_package(void *context, const struct gate_live *live, const FWP_BYTE_BLOB **package)
+{
+    struct feed *feed = context;
+    enum exe_hash_result result = feed_find_hash(feed, &live->owner, live->flow.cookie, NO_PACKET);
+
+    *package = feed->package.size ? &feed->package : NULL;
+    return result != EXE_HASH_WAITS && result != EXE_HASH_FULL;
 }
 
 /* Round again: its program's hash is known by then. */
@@ -338,7 +366,10 @@ static void feed_hashed(struct feed *feed)
 
     while ((count = exe_hash_ready(feed->hashes, packets, sizeof(packets) / sizeof(packets[0]))) != 0)
         for (size_t i = 0; i < count; i++)
-            gate_repeat(feed->gate, packets[i]);
+            if (packets[i] == NO_PACKET)
+                adopt_start(&feed->adopt);
+            else
+                gate_repeat(feed->gate, packets[i]);
 }
 
 static void feed_forget_unhashed(struct feed *feed, uint64_t cookie)
@@ -348,7 +379,8 @@ static void feed_forget_unhashed(struct feed *feed, uint64_t cookie)
 
     while ((count = exe_hash_forget(feed->hashes, cookie, packets, sizeof(packets) / sizeof(packets[0]))) != 0)
         for (size_t i = 0; i < count; i++)
-            gate_drop(feed->gate, packets[i]);
+            if (packets[i] != NO_PACKET)
+                gate_drop(feed->gate, packets[i]);
 }
 
 static void flow_authorize(struct feed_flow *flow, const struct gate_packet *packet)
@@ -383,14 +415,16 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
 
     feed->counts.connections++;
     feed->counts.held++;
+    flow->record = flows_make(feed->records, packet, connect.app_id);
     flow->state = FLOW_PENDED; /* done may come before wfp_ale_connect returns, and free the flow */
     wfp_ale_connect(&connect, flow_done, flow, &decision);
     if (decision.outcome == WFP_PENDED)
         return;
     feed->counts.held--;
     flow->state = FLOW_NEW;
+    flow->filter = decision.filter_id;
+    keep_decision(&feed->keep, packet, &decision, generation); /* first: the next such connect() may be quick */
     flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
-    keep_decision(&feed->keep, packet, &decision, generation);
 }
 
 /* A live flow's packet is here again: its policy changed, or it was queued before its verdict was stored. */
@@ -431,7 +465,12 @@ static void feed_stream_ended(void *context, const struct gate_stream_end *end)
 {
     struct feed *feed = context;
 
-    feed_inbound_stream_ended(feed->inbound, end);
+    if (end->inbound) {
+        feed_inbound_stream_ended(feed->inbound, end);
+        return;
+    }
+    identity_fill(&feed->identity, &end->owner);
+    flows_stream_end(feed->records, end, NULL, feed->identity.app_id.size ? &feed->identity.app_id : NULL);
 }
 
 /*
@@ -457,7 +496,8 @@ static void feed_packet(void *context, const struct gate_packet *packet)
     struct gate_flow key;
 
     if (packet->inbound) {
-        feed_inbound_packet(feed->inbound, packet);
+        if (!feed_waits_for_hash(feed, packet))
+            feed_inbound_packet(feed->inbound, packet, feed->package.size ? &feed->package : NULL);
         return;
     }
     feed->packets_seen++;
@@ -555,9 +595,14 @@ bool feed_tidy(struct feed *feed)
         feed_decided(feed);
     feed_hashed(feed);
     feed_establish(feed);
+    if (feed->ends_wanted) {
+        feed->ends_wanted = false;
+        gate_read_events(feed->gate, &feed_handlers, feed);
+    }
     if (__atomic_exchange_n(&feed->policy_dirty, false, __ATOMIC_ACQUIRE)) {
         gate_new_generation(feed->gate); /* once more: a verdict of the old policy may have been stored meanwhile */
         feed->reauth_next = TAILQ_FIRST(&feed->live);
+        adopt_start(&feed->adopt);
     }
     for (unsigned i = 0; i < REAUTH_STEP && feed->reauth_next; i++) {
         struct feed_flow *flow = feed->reauth_next;
@@ -565,7 +610,9 @@ bool feed_tidy(struct feed *feed)
         if (flow->key.protocol == IPPROTO_TCP) /* the next datagram of a UDP flow comes by itself */
             flow_reauthorize(flow);
     }
-    return feed_inbound_tidy(feed->inbound) || feed->reauth_next || feed->policy_dirty;
+    bool more = !feed->reauth_next && adopt_step(&feed->adopt);
+    more = feed_inbound_tidy(feed->inbound) || more;
+    return more || feed->reauth_next || feed->policy_dirty;
 }
 
 static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
@@ -583,7 +630,12 @@ static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
         feed->wake(feed->wake_context);
 }
 
-struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake_context)
+static bool feed_knows(void *context, const struct gate_flow *key)
+{
+    return flow_find(context, key) != NULL;
+}
+
+struct feed *feed_new(struct gate *gate, struct process_ends *ends, void (*wake)(void *context), void *wake_context)
 {
     struct feed *feed = calloc(1, sizeof(*feed));
     struct exe_hash *hashes = feed ? exe_hash_new(wake, wake_context) : NULL;
@@ -596,15 +648,26 @@ struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake
     feed->identity.cgroups = cgroup_names_new();
     if (!feed->identity.cgroups)
         log_say("control groups cannot be told apart: rules for units and cgroups match nothing.");
+    feed->identity.ends = ends;
     feed->gate = gate;
     feed->keep.gate = gate;
+    feed->adopt = (struct adopt){
+        .gate = gate, .identity = &feed->identity, .is_known = feed_knows, .package = feed_package, .context = feed};
+    feed->policy_dirty = true; /* what a gatehoused before this one decided was under its policy */
     feed->owner = pthread_self();
     feed->wake = wake;
     feed->wake_context = wake_context;
     TAILQ_INIT(&feed->live);
-    feed->inbound = feed_inbound_new(gate, &feed->counts, wake, wake_context);
-    if (!feed->inbound) {
-        free(feed);
+    feed->records = flows_new();
+    feed->inbound = feed_inbound_new(&(struct feed_parts){.gate = gate,
+                                                          .counts = &feed->counts,
+                                                          .identity = &feed->identity,
+                                                          .keep = &feed->keep,
+                                                          .records = feed->records,
+                                                          .wake = wake,
+                                                          .wake_context = wake_context});
+    if (!feed->records || !feed->inbound) {
+        feed_free(feed);
         return NULL;
     }
     wfp_set_policy_changed(feed_policy_changed, feed);
@@ -627,8 +690,9 @@ void feed_free(struct feed *feed)
         flow->state = FLOW_NEW; /* the driver is gone: no done will come */
         flow_forget(flow);
     }
-    keep_close(&feed->keep);
     feed_inbound_free(feed->inbound);
+    flows_free(feed->records);
+    keep_close(&feed->keep);
     exe_hash_free(feed->hashes);
     cgroup_names_free(feed->identity.cgroups);
     free(feed);
@@ -647,6 +711,12 @@ void feed_hits(struct feed *feed, uint64_t first, unsigned room, struct gatehous
         keep_hits(&feed->keep, first, room, head, entries);
 }
 
+size_t feed_flows(struct feed *feed, uint64_t first, void *out, size_t room)
+{
+    gate_read_events(feed->gate, &feed_handlers, feed); /* what has ended meanwhile */
+    return flows_list(feed->records, first, out, room);
+}
+
 void feed_status(struct feed *feed, struct gatehouse_platform_status *status)
 {
     struct gate_counts counts = {0};
@@ -663,4 +733,5 @@ void feed_status(struct feed *feed, struct gatehouse_platform_status *status)
     status->flows = feed->live_count;
     status->events_lost = counts.events_lost;
     feed_inbound_status(feed->inbound, status);
+    feed->ends_wanted = true;
 }

@@ -19,7 +19,9 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "host/flows.h"
 #include "host/identity.h"
+#include "host/keep.h"
 #include "host/log.h"
 #include "wfp/ale.h"
 #include "wfp/packet.h"
@@ -43,7 +45,8 @@ struct accept_flow {
     enum flow_state state;
     bool gone, fresh, over;
     uint64_t cookie; /* of who listens; 0: not known */
-    UINT64 endpoint, wfp_flow;
+    UINT64 endpoint, wfp_flow, filter;
+    struct flow_record *record;
     uint64_t seen; /* ns: the last packet that came here */
     unsigned packet_count;
     uint32_t packets[FEED_PACKETS_MAX];
@@ -57,11 +60,8 @@ struct accept_flow {
 };
 
 struct feed_inbound {
-    struct gate *gate;
+    struct feed_parts feed;
     pthread_t owner;
-    void (*wake)(void *context);
-    void *wake_context;
-    struct feed_counts *counts;
     struct accept_flow *late; /* atomic */
     struct accept_flow *flows;
     struct listener *listeners;
@@ -69,7 +69,6 @@ struct feed_inbound {
     size_t live_count, fresh_count;
     struct accept_flow *reauth_next;
     bool policy_dirty, watching, told;
-    struct identity identity;
     uint64_t endpoints;
     uint32_t packets_held;
     uint64_t packets_seen, packets_unknown, overflow;
@@ -159,6 +158,8 @@ static void flow_forget(struct accept_flow *flow)
     struct feed_inbound *inbound = flow->inbound;
     enum flow_state state = flow->state;
 
+    flows_end(inbound->feed.records, flow->record);
+    flow->record = NULL;
     HASH_DEL(inbound->flows, flow);
     TAILQ_REMOVE(&flow->listener->flows, flow, of_listener);
     listener_put(inbound, flow->listener);
@@ -187,7 +188,7 @@ static void flow_keep_packet(struct accept_flow *flow, uint32_t id)
     unsigned most = flow->key.protocol == IPPROTO_TCP ? 1 : FEED_PACKETS_MAX;
 
     if (flow->packet_count >= most) {
-        gate_drop(flow->inbound->gate, id);
+        gate_drop(flow->inbound->feed.gate, id);
         flow->inbound->overflow += most > 1;
         return;
     }
@@ -209,7 +210,7 @@ static void say_unreleased(int code)
 static void flow_drop_packets(struct accept_flow *flow)
 {
     for (unsigned i = 0; i < flow->packet_count; i++) {
-        int result = gate_drop(flow->inbound->gate, flow->packets[i]);
+        int result = gate_drop(flow->inbound->feed.gate, flow->packets[i]);
 
         if (result < 0 && result != -ENOENT)
             say_unreleased(result);
@@ -230,7 +231,7 @@ static struct gate_flow answers_of(const struct accept_flow *flow)
 
 static void flow_apply(struct accept_flow *flow, enum gate_answer answer)
 {
-    struct gate *gate = flow->inbound->gate;
+    struct gate *gate = flow->inbound->feed.gate;
     int failed, result = 0;
 
     if (flow->key.protocol == IPPROTO_UDP && flow->cookie) {
@@ -253,9 +254,11 @@ static void flow_apply(struct accept_flow *flow, enum gate_answer answer)
 static void flow_live(struct accept_flow *flow, UINT64 wfp_flow)
 {
     struct feed_inbound *inbound = flow->inbound;
+    GUID key;
 
     flow->state = FLOW_LIVE;
     flow->wfp_flow = wfp_flow;
+    flows_live(inbound->feed.records, flow->record, wfp_filter_key(flow->filter, &key) ? (const uint8_t *)&key : NULL);
     flow->fresh = true;
     inbound->fresh_count++;
     TAILQ_INSERT_TAIL(&inbound->live, flow, of_live);
@@ -266,7 +269,7 @@ static void flow_live(struct accept_flow *flow, UINT64 wfp_flow)
 static void flow_settle(struct accept_flow *flow, bool permit, UINT64 wfp_flow)
 {
     flow_apply(flow, permit ? GATE_ANSWER_PERMIT : GATE_ANSWER_BLOCK);
-    *(permit ? &flow->inbound->counts->permitted : &flow->inbound->counts->blocked) += 1;
+    *(permit ? &flow->inbound->feed.counts->permitted : &flow->inbound->feed.counts->blocked) += 1;
     if (permit)
         flow_live(flow, wfp_flow);
     else
@@ -276,7 +279,9 @@ static void flow_settle(struct accept_flow *flow, bool permit, UINT64 wfp_flow)
 static void flow_decided(struct accept_flow *flow, const struct wfp_decision *decision)
 {
     flow->state = FLOW_NEW;
-    flow->inbound->counts->held--;
+    flow->inbound->feed.counts->held--;
+    keep_hit(flow->inbound->feed.keep, decision);
+    flow->filter = decision->filter_id;
     if (flow->gone) {
         if (decision->outcome == WFP_PERMIT)
             wfp_ale_flow_end(decision->flow);
@@ -297,10 +302,10 @@ static void flow_done(void *context, const struct wfp_decision *decision)
     }
     flow->late = *decision;
     flow->late_next = __atomic_load_n(&inbound->late, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&inbound->late, &flow->late_next, flow, true, __ATOMIC_RELEASE,
-                                        __ATOMIC_RELAXED))
+    while (
+        !__atomic_compare_exchange_n(&inbound->late, &flow->late_next, flow, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         ;
-    inbound->wake(inbound->wake_context);
+    inbound->feed.wake(inbound->feed.wake_context);
 }
 
 static void take_late(struct feed_inbound *inbound)
@@ -318,10 +323,10 @@ static void take_late(struct feed_inbound *inbound)
 
 /* --- From packet to authorization ------------------------------------------------------------------ */
 
-static void flow_authorize(struct accept_flow *flow, const struct gate_packet *packet)
+static void flow_authorize(struct accept_flow *flow, const struct gate_packet *packet, const FWP_BYTE_BLOB *package)
 {
     struct feed_inbound *inbound = flow->inbound;
-    struct identity *identity = &inbound->identity;
+    struct identity *identity = inbound->feed.identity;
     struct wfp_decision decision = {.outcome = WFP_BLOCK};
     bool known = packet->owner.flags & GATE_OWNER_KNOWN;
     struct wfp_packet indicated = {.size = (UINT32)packet->data_size,
@@ -342,23 +347,27 @@ static void flow_authorize(struct accept_flow *flow, const struct gate_packet *p
         .user = identity->user.size ? &identity->user : NULL,
         .condition_flags = packet->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0,
         .interface_index = packet->interface_index,
+        .package = package,
         .inbound = TRUE,
         .layer_data = &indicated,
     };
     memcpy(accept.local_address, packet->local_address, 16);
     memcpy(accept.remote_address, packet->remote_address, 16);
     inbound->packets_unknown += !known;
-    inbound->counts->connections++;
-    inbound->counts->held++;
+    inbound->feed.counts->connections++;
+    inbound->feed.counts->held++;
+    flow->record = flows_make(inbound->feed.records, packet, accept.app_id);
     flow->state = FLOW_PENDED; /* done may come before wfp_ale_connect returns, and free the flow */
     wfp_ale_connect(&accept, flow_done, flow, &decision);
     if (decision.outcome == WFP_PENDED) {
         if (packet->cookie)
-            gate_tell_end(inbound->gate, packet->cookie);
+            gate_tell_end(inbound->feed.gate, packet->cookie);
         return;
     }
-    inbound->counts->held--;
+    inbound->feed.counts->held--;
     flow->state = FLOW_NEW;
+    flow->filter = decision.filter_id;
+    keep_hit(inbound->feed.keep, &decision);
     flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
 }
 
@@ -398,13 +407,13 @@ static struct gate_peer peer_of(const struct gate_packet *packet)
 
 static void pass_once(struct feed_inbound *inbound, const struct gate_peer *peer, uint32_t id)
 {
-    int failed, result = gate_settle_inbound(inbound->gate, peer, GATE_ANSWER_ONCE, &id, 1, &failed);
+    int failed, result = gate_settle_inbound(inbound->feed.gate, peer, GATE_ANSWER_ONCE, &id, 1, &failed);
 
     if (result < 0 || failed)
         say_unreleased(result < 0 ? result : failed);
 }
 
-void feed_inbound_packet(struct feed_inbound *inbound, const struct gate_packet *packet)
+void feed_inbound_packet(struct feed_inbound *inbound, const struct gate_packet *packet, const FWP_BYTE_BLOB *package)
 {
     struct gate_peer peer = peer_of(packet);
     struct accept_flow *flow = flow_find(inbound, &peer);
@@ -430,13 +439,13 @@ void feed_inbound_packet(struct feed_inbound *inbound, const struct gate_packet 
     }
     flow = flow_new(inbound, &peer, packet->cookie);
     if (!flow) {
-        gate_drop(inbound->gate, packet->id);
+        gate_drop(inbound->feed.gate, packet->id);
         log_say("out of memory: a packet that came in was dropped.");
         return;
     }
     flow->seen = now_ns();
     flow_keep_packet(flow, packet->id);
-    flow_authorize(flow, packet);
+    flow_authorize(flow, packet, package);
 }
 
 /* --- Ends ------------------------------------------------------------------------------------------ */
@@ -453,7 +462,7 @@ void feed_inbound_socket_closed(struct feed_inbound *inbound, uint64_t cookie)
         if (flow->state == FLOW_LIVE && flow->key.protocol == IPPROTO_TCP)
             continue;
         flow_drop_packets(flow);
-        gate_forget_inbound(inbound->gate, &flow->key);
+        gate_forget_inbound(inbound->feed.gate, &flow->key);
         flow_forget(flow); /* the last takes the listener along */
     }
 }
@@ -462,14 +471,17 @@ void feed_inbound_stream_ended(struct feed_inbound *inbound, const struct gate_s
 {
     struct accept_flow *flow = end->inbound ? flow_find(inbound, &end->peer) : NULL;
 
-    if (flow && flow->state == FLOW_LIVE)
-        flow_forget(flow);
+    if (!flow || flow->state != FLOW_LIVE)
+        return;
+    flows_stream_end(inbound->feed.records, end, flow->record, NULL);
+    flow->record = NULL;
+    flow_forget(flow);
 }
 
 static bool is_idle(const struct accept_flow *flow, uint64_t now)
 {
     if (flow->key.protocol == IPPROTO_TCP)
-        return now - flow->seen > HANDSHAKE_NS && !gate_is_established(flow->inbound->gate, &flow->key);
+        return now - flow->seen > HANDSHAKE_NS && !gate_is_established(flow->inbound->feed.gate, &flow->key);
     return now - flow->seen > UDP_IDLE_NS;
 }
 
@@ -485,7 +497,7 @@ static void forget_idle(struct feed_inbound *inbound)
         if (now - flow->seen <= HANDSHAKE_NS)
             break;
         if (is_idle(flow, now)) {
-            gate_forget_inbound(inbound->gate, &flow->key);
+            gate_forget_inbound(inbound->feed.gate, &flow->key);
             flow_forget(flow);
             continue;
         }
@@ -509,10 +521,10 @@ static void flow_reauthorize(struct accept_flow *flow)
     if (decision.outcome == WFP_PERMIT)
         return;
     stream.cookie = ~UINT64_C(0); /* by its tuple: the connection has another socket than the listener */
-    int result = gate_destroy_socket(flow->inbound->gate, &stream, flow->key.local_address, flow->key.local_port);
+    int result = gate_destroy_socket(flow->inbound->feed.gate, &stream, flow->key.local_address, flow->key.local_port);
     if (result < 0 && result != -ENOENT)
         log_say("a connection that the new policy blocks could not be ended: %s.", strerror(-result));
-    gate_forget_inbound(flow->inbound->gate, &flow->key);
+    gate_forget_inbound(flow->inbound->feed.gate, &flow->key);
     flow_forget(flow);
 }
 
@@ -539,7 +551,7 @@ static void watch(struct feed_inbound *inbound)
         return;
     inbound->told = true;
     inbound->watching = wanted;
-    if (gate_watch_inbound(inbound->gate, wanted, error, sizeof(error)) < 0)
+    if (gate_watch_inbound(inbound->feed.gate, wanted, error, sizeof(error)) < 0)
         log_say("%s.", error);
 }
 
@@ -550,7 +562,7 @@ bool feed_inbound_tidy(struct feed_inbound *inbound)
     establish(inbound);
     if (__atomic_exchange_n(&inbound->policy_dirty, false, __ATOMIC_ACQUIRE) || !inbound->told) {
         watch(inbound);
-        gate_new_generation(inbound->gate);
+        gate_new_generation(inbound->feed.gate);
         inbound->reauth_next = TAILQ_FIRST(&inbound->live);
     }
     for (unsigned i = 0; i < REAUTH_STEP && inbound->reauth_next; i++) {
@@ -566,22 +578,18 @@ bool feed_inbound_tidy(struct feed_inbound *inbound)
 
 void feed_inbound_policy_changed(struct feed_inbound *inbound)
 {
-    gate_new_generation(inbound->gate);
+    gate_new_generation(inbound->feed.gate);
     __atomic_store_n(&inbound->policy_dirty, true, __ATOMIC_RELEASE);
 }
 
-struct feed_inbound *feed_inbound_new(struct gate *gate, struct feed_counts *counts, void (*wake)(void *context),
-                                      void *wake_context)
+struct feed_inbound *feed_inbound_new(const struct feed_parts *parts)
 {
     struct feed_inbound *inbound = calloc(1, sizeof(*inbound));
 
     if (!inbound)
         return NULL;
-    inbound->gate = gate;
-    inbound->counts = counts;
+    inbound->feed = *parts;
     inbound->owner = pthread_self();
-    inbound->wake = wake;
-    inbound->wake_context = wake_context;
     TAILQ_INIT(&inbound->live);
     return inbound;
 }

@@ -2,9 +2,9 @@
 /*
  * feed_inbound.h - the part of the feed that comes in: packets to those who listen, and their flows.
  *
- * A flow is a tuple (and, for TCP, the sequence number of its SYN). TCP connections have an endpoint of their own in the
- * engine, because the listener outlives them; UDP's is the socket. Packets of the kernel's own (nobody listens) are not
- * authorized: they pass once, for the refusal, as on Windows, where ALE knows endpoints alone.
+ * A flow is a tuple (and, for TCP, the sequence number of its SYN). TCP connections have an endpoint of their own in
+ * the engine, because the listener outlives them; UDP's is the socket. Packets of the kernel's own (nobody listens) are
+ * not authorized: they pass once, for the refusal, as on Windows, where ALE knows endpoints alone.
  *
  * One thread, as feed.h. The rules in filter INPUT are there while the engine has filters at ALE_AUTH_RECV_ACCEPT.
  */
@@ -12,18 +12,30 @@
 #define HOST_FEED_INBOUND_H
 
 #include <ntddk.h>
+#include <fwpsk.h>
 
 #include "host/feed.h"
+#include "host/process_ends.h"
 
 struct feed_inbound;
-struct flows;
 
-/* counts are the feed's. NULL: out of memory. */
-struct feed_inbound *feed_inbound_new(struct gate *gate, struct feed_counts *counts, void (*wake)(void *context),
-                                      void *wake_context);
+/* Of the feed, which outlives this. */
+struct feed_parts {
+    struct gate *gate;
+    struct feed_counts *counts;
+    struct identity *identity;
+    struct keep *keep;
+    struct flows *records;
+    void (*wake)(void *context);
+    void *wake_context;
+};
+
+/* NULL: out of memory. */
+struct feed_inbound *feed_inbound_new(const struct feed_parts *parts);
 void feed_inbound_free(struct feed_inbound *inbound);
 
-void feed_inbound_packet(struct feed_inbound *inbound, const struct gate_packet *packet);
+/* package: of the program, or NULL (struct wfp_ale_connect). */
+void feed_inbound_packet(struct feed_inbound *inbound, const struct gate_packet *packet, const FWP_BYTE_BLOB *package);
 void feed_inbound_socket_closed(struct feed_inbound *inbound, uint64_t cookie);
 void feed_inbound_stream_ended(struct feed_inbound *inbound, const struct gate_stream_end *end);
 

@@ -43,9 +43,14 @@ struct gate {
     struct gate_images *images;
     struct gate_hits *hits;
     struct ring_buffer *ring;
+    struct gate_adoption adoption;
     struct gate_inbound *inbound; /* NULL: the kernel cannot */
     int changes; /* an epoll of what is below */
     int local;   /* routes and rules of this namespace */
+    struct gate_watch watch;
+    bool guarded;
+    bool dead_open; /* of the options, as queue's number */
+    char directory[GATE_PIN_DIR_SIZE];
     int lock;
     int control;          /* a socket to ask for the state of lo with */
     uint64_t events_lost; /* of those swept for */
@@ -104,10 +109,14 @@ static int take_event(void *context, void *data, size_t size)
     struct gate *gate = context;
     const struct gate_event *event = data;
 
-    if (size >= sizeof(*event) && gate->handlers->socket_closed)
+    if (size >= sizeof(*event) && event->cookie == GATE_COOKIE_OF_GUARD)
+        gate_watch_doubt(&gate->watch);
+    else if (size >= sizeof(*event) && gate->handlers->socket_closed)
         gate->handlers->socket_closed(gate->context, event->cookie);
     return 0;
 }
+
+static void fill_owner(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner);
 
 static int take_end(void *context, void *data, size_t size)
 {
@@ -126,6 +135,7 @@ static int take_end(void *context, void *data, size_t size)
     told.inbound = end->inbound;
     told.bytes_out = end->bytes_out;
     told.bytes_in = end->bytes_in;
+    fill_owner(gate, &end->caller, &told.owner);
     told.peer.ip_version = end->tuple.ip_version;
     told.peer.protocol = end->tuple.protocol;
     told.peer.local_port = ntohs(end->tuple.local_port);
@@ -164,6 +174,11 @@ static int open_changes(struct gate *gate, struct gate_error *error)
     gate->local = gate_local_open(&gate->programs.maps);
     if (gate->local >= 0)
         epoll_ctl(gate->changes, EPOLL_CTL_ADD, gate->local, &event);
+    if (gate_watch_open(&gate->watch))
+        return gate_fail(error, -EMFILE, "cannot make a timer: %s", strerror(errno));
+    epoll_ctl(gate->changes, EPOLL_CTL_ADD, gate->watch.timer, &event);
+    if (gate->watch.netlink >= 0)
+        epoll_ctl(gate->changes, EPOLL_CTL_ADD, gate->watch.netlink, &event);
     return 0;
 }
 
@@ -200,9 +215,15 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
     if (!code)
         code = open_memory(gate, error);
     if (!code)
-        code = open_changes(gate, error);
-    if (!code)
         code = gate_rules_install(directory, options->queue, options->dead_open, error);
+    if (!code)
+        code = open_changes(gate, error);
+    if (!code) {
+        gate->guarded = gate_programs_guard(&gate->programs, &load);
+        gate->dead_open = options->dead_open;
+        memcpy(gate->directory, directory, sizeof(directory));
+        gate->programs.maps.state->guard_told = 0;
+    }
     if (load.cgroup >= 0)
         close(load.cgroup);
     if (code && made && gate->lock >= 0) {
@@ -234,7 +255,8 @@ int gate_open(const struct gate_options *options, struct gate **gate, char *erro
         error[0] = 0;
     if (!fresh)
         return gate_fail(&sentence, -ENOMEM, "out of memory");
-    fresh->lock = fresh->changes = fresh->local = -1;
+    fresh->watch.netlink = fresh->watch.timer = -1;
+    fresh->lock = fresh->adoption.fd = fresh->changes = fresh->local = -1;
     fresh->control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     code = check_options(options, &sentence);
     if (!code)
@@ -270,6 +292,8 @@ void gate_close(struct gate *gate)
         close(gate->changes);
     if (gate->local >= 0)
         close(gate->local);
+    gate_watch_close(&gate->watch);
+    gate_adoption_stop(&gate->adoption);
     gate_hits_free(gate->hits);
     gate_programs_close(&gate->programs);
     gate_images_free(gate->images);
@@ -301,6 +325,8 @@ int gate_remove(char *error, size_t error_size)
         return gate_fail(&sentence, lock,
                          "a gatehoused runs in this network namespace, nothing was removed: end it (Ctrl-C or "
                          "SIGTERM), and it takes out everything itself");
+    if (!gate_pins_find(&host, netns_cookie, false, directory, &made, NULL))
+        gate_guard_remove(directory);
     rules = gate_rules_remove(&sentence);
     /* Without iptables nobody installed rules: only worth a word when there are pins. */
     if (rules == -ENOENT && gate_pins_find(&host, netns_cookie, false, directory, &made, &sentence) == -ENOENT) {
@@ -551,6 +577,11 @@ int gate_drop(struct gate *gate, uint32_t packet_id)
 
 int gate_new_generation(struct gate *gate)
 {
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    __atomic_store_n(&gate->programs.maps.state->changed, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+                     __ATOMIC_SEQ_CST);
     __atomic_add_fetch(&gate->programs.maps.state->generation, 1, __ATOMIC_SEQ_CST);
     return 0;
 }
@@ -582,15 +613,64 @@ unsigned gate_read_hits(const struct gate *gate, uint64_t first, struct gate_hit
     return gate_hits_read(gate->hits, first, entries, room, next);
 }
 
+struct taking {
+    struct gate *gate;
+    void (*take)(void *context, const struct gate_live *live);
+    void *context;
+};
+
+static void take_live(void *context, struct gate_live *live, const struct gate_caller *caller)
+{
+    struct taking *taking = context;
+
+    fill_owner(taking->gate, caller, &live->owner);
+    taking->take(taking->context, live);
+}
+
+int gate_adopt_start(struct gate *gate)
+{
+    return gate_adoption_start(&gate->adoption);
+}
+
+int gate_adopt_step(struct gate *gate, void (*take)(void *context, const struct gate_live *live), void *context)
+{
+    struct taking taking = {gate, take, context};
+
+    return gate_adoption_step(&gate->adoption, &gate->programs.maps, take_live, &taking);
+}
+
 int gate_changes_fd(const struct gate *gate)
 {
     return gate->changes;
 }
 
-void gate_look(struct gate *gate)
+int gate_look(struct gate *gate, char *error, size_t error_size)
 {
+    struct gate_error sentence = {.text = error, .size = error_size};
+    int code;
+
     if (gate->local >= 0 && gate_local_read(gate->local))
         gate_local_look(&gate->programs.maps);
+    if (!gate_watch_read(&gate->watch))
+        return 0;
+    __atomic_store_n(&gate->programs.maps.state->guard_told, 0, __ATOMIC_SEQ_CST);
+    if (gate_rules_stand()) {
+        gate_watch_looked(&gate->watch, true);
+        return 0;
+    }
+    if (error_size)
+        error[0] = 0;
+    code = gate_rules_install(gate->directory, gate->queue.number, gate->dead_open, &sentence);
+    gate_watch_looked(&gate->watch, false);
+    gate_watch_read(&gate->watch); /* what that itself caused */
+    if (code)
+        gate_watch_doubt(&gate->watch);
+    return code ? code : 1;
+}
+
+bool gate_is_guarded(const struct gate *gate)
+{
+    return gate->guarded;
 }
 
 int gate_destroy_socket(struct gate *gate, const struct gate_flow *flow, const uint8_t local_address[16],

@@ -59,9 +59,9 @@ struct gate_packet {
     uint64_t cookie;                               /* the socket's; 0: none (kernel) */
     uint32_t interface_index;
     bool loopback;
-    bool inbound;             /* it comes in: local is the end that listens, owner who bound the socket */
-    bool nobody;              /* inbound: no socket would get it */
-    uint32_t sequence;        /* inbound TCP: of the SYN, as in the packet */
+    bool inbound;      /* it comes in: local is the end that listens, owner who bound the socket */
+    bool nobody;       /* inbound: no socket would get it */
+    uint32_t sequence; /* inbound TCP: of the SYN, as in the packet */
     uint32_t ip_header_size, transport_header_size; /* inbound */
     bool known_stale;        /* decided under an older generation: reauthorize, do not ask anew */
     struct gate_owner owner; /* flags 0: not known */
@@ -78,10 +78,11 @@ struct gate_peer {
 };
 
 struct gate_stream_end {
-    uint64_t cookie;    /* 0: not known */
-    bool inbound;       /* it came in, and peer is its key */
-    struct gate_peer peer; /* sequence 0 */
-    uint64_t bytes_out, bytes_in;
+    uint64_t cookie;              /* 0: not known */
+    bool inbound;                 /* it came in, and peer is its key */
+    struct gate_peer peer;        /* sequence 0 */
+    uint64_t bytes_out, bytes_in; /* payload */
+    struct gate_owner owner;      /* of one that went out, if it is known; path as in gate_packet */
 };
 
 struct gate_handlers {
@@ -204,9 +205,31 @@ struct gate_hits_entry {
 unsigned gate_read_hits(const struct gate *gate, uint64_t first, struct gate_hits_entry *entries, unsigned room,
                         uint64_t *next);
 
-/* Readable when something that the gate itself depends on has changed: then gate_look mends it. */
+/*
+ * Readable when something that the gate itself depends on may have changed: then gate_look mends it. 0; 1: somebody had
+ * taken the packet rules out or put others before them, and they are back; -errno with a sentence: they are not, it
+ * will be tried again.
+ */
 int gate_changes_fd(const struct gate *gate);
-void gate_look(struct gate *gate);
+int gate_look(struct gate *gate, char *error, size_t error_size);
+
+/* False: this kernel cannot hold the gate shut while somebody has taken the packet rules out. */
+bool gate_is_guarded(const struct gate *gate);
+
+/*
+ * TCP connections that live and began with a connect() under this gate or one before it. gate_adopt_start begins to
+ * list them (0 or -errno), each gate_adopt_step gives some to take: 1: there may be more; 0: that was all; or -errno.
+ */
+struct gate_live {
+    struct gate_flow flow;
+    uint8_t local_address[16];
+    uint16_t local_port;
+    bool loopback; /* as far as its addresses tell */
+    bool cached;   /* the verdict cache permitted it; else gate_settle or gate_decide did */
+    struct gate_owner owner;
+};
+int gate_adopt_start(struct gate *gate);
+int gate_adopt_step(struct gate *gate, void (*take)(void *context, const struct gate_live *live), void *context);
 
 /*
  * Packets that come in: brought only while they are watched. Watching puts rules into filter INPUT, an initial SYN or a

@@ -87,6 +87,14 @@ static bool layout_matches(const char *directory)
     return same;
 }
 
+void gate_guard_remove(const char *directory)
+{
+    char path[PIN_SIZE];
+
+    pin_path(path, directory, "link_gate_guard");
+    unlink(path);
+}
+
 static void unlink_maps(const char *directory)
 {
     static const char *const names[] = {"gate_flows",   "gate_owners",   "gate_waiting", "gate_images",  "gate_slots",
@@ -94,6 +102,7 @@ static void unlink_maps(const char *directory)
                                         "gate_spilled", "gate_hits",     "gate_local",   "gate_programs", "gate_accepts"};
     char path[PIN_SIZE];
 
+    gate_guard_remove(directory); /* it would go on by the old maps */
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         pin_path(path, directory, names[i]);
         unlink(path);
@@ -119,7 +128,7 @@ static int explain_load(int code, struct gate_error *error)
                      strerror(-code));
 }
 
-static int try_load(struct gate_programs *programs, const struct gate_load *load, bool with_exec)
+static int try_load(struct gate_programs *programs, const struct gate_load *load, bool with_exec, bool with_guard)
 {
     struct gate_bpf *skeleton = gate_bpf__open();
     int code;
@@ -127,6 +136,7 @@ static int try_load(struct gate_programs *programs, const struct gate_load *load
     if (!skeleton)
         return -errno;
     bpf_program__set_autoload(skeleton->progs.gate_exec, with_exec);
+    bpf_program__set_autoload(skeleton->progs.gate_guard, with_guard);
     skeleton->rodata->netns_cookie = load->netns_cookie;
     skeleton->rodata->undecided_limit_ns = ((uint64_t)load->options->deadline_ms + GRACE_MS) * 1000000;
     skeleton->rodata->host_mount_namespace = load->host_mount_namespace;
@@ -141,13 +151,16 @@ static int try_load(struct gate_programs *programs, const struct gate_load *load
     return code;
 }
 
-/* Without the trace point, every path is taken at connect(): that is worth less, but no reason not to start. */
+/*
+ * Without the trace point, every path is taken at connect(); without the guard, packet rules that are flushed are put
+ * back a moment later: both are worth less, but no reason not to start.
+ */
 static int load_programs(struct gate_programs *programs, const struct gate_load *load, struct gate_error *error)
 {
-    int code = try_load(programs, load, true);
+    int code = -EINVAL;
 
-    if (code)
-        code = try_load(programs, load, false);
+    for (unsigned without = 0; code && without < 4; without++)
+        code = try_load(programs, load, !(without & 1), !(without & 2));
     return programs->skeleton ? 0 : explain_load(code, error);
 }
 
@@ -215,6 +228,13 @@ static int attach_trace(const struct bpf_program *program, const char *directory
         code = gate_fail(error, -errno, "cannot pin an eBPF link at %s: %s", path, strerror(errno));
     bpf_link__destroy(link); /* the pin keeps it */
     return code;
+}
+
+bool gate_programs_guard(struct gate_programs *programs, const struct gate_load *load)
+{
+    const struct bpf_program *guard = programs->skeleton->progs.gate_guard;
+
+    return bpf_program__fd(guard) >= 0 && !attach(guard, BPF_CGROUP_INET_EGRESS, load->directory, load->cgroup, NULL);
 }
 
 static int attach_all(struct gate_bpf *skeleton, const char *directory, int cgroup, struct gate_error *error)

@@ -50,14 +50,14 @@ struct gate_inbound {
 
 /* --- Programs -------------------------------------------------------------------------------------- */
 
-static const char *const own_maps[] = {"gate_accepts", "gate_bound", "gate_ends"};
+static const char *const own_maps[] = {"gate_bound", "gate_ends"};
 
 static void pin_path(char *path, size_t size, const char *directory, const char *name)
 {
     snprintf(path, size, "%s/%s", directory, name);
 }
 
-/* All but the scratch space are the gate's, or are kept like them. */
+/* Those of the gate, and ours, which are kept like them; but not what each object has for itself. */
 static int pin_maps(struct inbound_bpf *skeleton, const char *directory)
 {
     char path[GATE_PIN_DIR_SIZE + 40];
@@ -67,7 +67,7 @@ static int pin_maps(struct inbound_bpf *skeleton, const char *directory)
     {
         const char *name = bpf_map__name(map);
 
-        if (strncmp(name, "gate_", 5) != 0 || !strcmp(name, "gate_scratch"))
+        if (strncmp(name, "gate_", 5) != 0 || !strcmp(name, "gate_scratch") || !strcmp(name, "gate_programs"))
             continue;
         pin_path(path, sizeof(path), directory, name);
         if (bpf_map__set_pin_path(map, path))
@@ -367,9 +367,10 @@ int gate_inbound_watch(struct gate_inbound *inbound, bool on, struct gate_error 
     int code;
 
     if (!inbound && on)
-        return gate_fail(error, -EOPNOTSUPP,
-                         "the kernel refuses the eBPF programs for connections that come in (Linux 6.1 or newer has all "
-                         "they need): rules for what comes in are not applied");
+        return gate_fail(
+            error, -EOPNOTSUPP,
+            "the kernel refuses the eBPF programs for connections that come in (Linux 6.1 or newer has all "
+            "they need): rules for what comes in are not applied");
     if (!inbound)
         return 0;
     if (on)

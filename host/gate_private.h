@@ -3,9 +3,11 @@
  * gate_private.h - what the files of the gate share. gate.h is the contract for everybody else.
  *
  *   gate.c         opens, closes, decides: puts the others together
+ *   gate_adopt.c   live connections and who began them
  *   gate_alive.c   whose pins they are: a running gate's, a living namespace's
  *   gate_bpf.c     programs, maps, links and their pins
  *   gate_cache.c   fills the verdict cache
+ *   gate_guard.c   notices when somebody touches the rules
  *   gate_hits.c    counters by filter key
  *   gate_images.c  the path of an executable
  *   gate_inbound.c packets that come in
@@ -112,12 +114,30 @@ struct gate_load {
     int cgroup;            /* root of cgroup2 */
 };
 
-/* Loads the programs on new or adopted maps, pins all, and attaches or replaces the links. */
+/* Loads the programs on new or adopted maps, pins all, and attaches or replaces the links, but for a new guard. */
 int gate_programs_open(struct gate_programs *programs, const struct gate_load *load, bool *adopted,
                        struct gate_error *error);
+/* The guard comes after the rules, and goes before them. True: it stands. */
+void gate_guard_remove(const char *directory);
+bool gate_programs_guard(struct gate_programs *programs, const struct gate_load *load);
 void gate_programs_close(struct gate_programs *programs);
 int gate_programs_ring(const struct gate_programs *programs);
 int gate_programs_count(const struct gate_programs *programs, uint64_t counts[GATE_COUNTERS]);
+
+/* ---- gate_adopt.c: see gate_adopt_start ---- */
+
+struct gate_adoption {
+    int fd; /* -1: none is under way */
+    int family;
+};
+typedef void gate_adoption_take(void *context, struct gate_live *live, const struct gate_caller *caller);
+
+int gate_adoption_start(struct gate_adoption *adoption);
+void gate_adoption_stop(struct gate_adoption *adoption);
+int gate_adoption_step(struct gate_adoption *adoption, const struct gate_maps *maps, gate_adoption_take *take,
+                       void *context);
+/* Who called the connect() of a TCP socket. *cached: the verdict cache knew the answer. */
+bool gate_caller_find(const struct gate_maps *maps, uint64_t cookie, struct gate_caller *caller, bool *cached);
 
 /* ---- gate_cache.c ---- */
 
@@ -143,7 +163,8 @@ void gate_local_look(const struct gate_maps *maps);
 /* Takes in what changed: true when it is worth a look. */
 bool gate_local_read(int fd);
 
-/* Programs of another object: pinned, attached to the root of cgroup2, or to their trace point (which may be missing). */
+/* Programs of another object: pinned, attached to the root of cgroup2, or to their trace point (which may be missing).
+ */
 struct bpf_program;
 int gate_program_pin(const struct bpf_program *program, const char *directory, struct gate_error *error);
 int gate_program_attach(const struct bpf_program *program, int type, const struct gate_load *load,
@@ -175,6 +196,8 @@ int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, st
 int gate_rules_inbound(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error);
 
 int gate_rules_remove(struct gate_error *error);
+/* They are all there, and before all others. */
+bool gate_rules_stand(void);
 
 /* ---- gate_queue.c ---- */
 
@@ -203,6 +226,23 @@ int gate_queue_read(struct gate_queue *queue, unsigned limit, void (*take)(void 
 /* The kernel's counters of this queue. */
 int gate_queue_count(uint16_t number, uint64_t *dropped, uint64_t *user_dropped);
 
+/* ---- gate_guard.c ---- */
+
+struct gate_watch {
+    int netlink, timer; /* readable: gate_watch_read */
+    bool due;           /* the timer is set */
+    unsigned rest_ms;   /* after a look */
+    uint64_t looked_ms;
+};
+
+int gate_watch_open(struct gate_watch *watch);
+void gate_watch_close(struct gate_watch *watch);
+/* Something passed the rules by: look soon. */
+void gate_watch_doubt(struct gate_watch *watch);
+/* True: look now, then say what was found. */
+bool gate_watch_read(struct gate_watch *watch);
+void gate_watch_looked(struct gate_watch *watch, bool stood);
+
 /* ---- gate_images.c ---- */
 
 struct gate_images;
@@ -213,6 +253,9 @@ void gate_images_free(struct gate_images *images);
 void gate_images_find(struct gate_images *images, int map, const struct gate_caller *caller, struct gate_owner *owner);
 
 /* ---- gate_sockets.c ---- */
+
+/* For sock_diag; receiving on it has a time limit. A descriptor or -errno. */
+int gate_sockets_open(void);
 
 /* Permits every connected UDP socket there is now under generation. */
 int gate_sockets_adopt(int flows, uint32_t generation, struct gate_error *error);

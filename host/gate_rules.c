@@ -2,10 +2,11 @@
 /*
  * gate_rules.c - the netfilter rules, through iptables and ip6tables.
  *
- * One chain of our own in the filter table (and one more for INPUT while packets that come in are watched), reached from the top of OUTPUT by an initial SYN or any datagram; nothing
- * else pays for it. Each family is changed by one iptables-restore, which the kernel commits as a whole: there is no
- * moment without rules when they are replaced. A blocked SYN is answered with a reset, not with an ICMP error: the
- * kernel limits how many ICMP errors it sends a second, and a limited one would leave the program waiting.
+ * One chain of our own in the filter table (and one more for INPUT while packets that come in are watched), reached
+ * from the top of OUTPUT by an initial SYN or any datagram; nothing else pays for it. Each family is changed by one
+ * iptables-restore, which the kernel commits as a whole: there is no moment without rules when they are replaced. A
+ * blocked SYN is answered with a reset, not with an ICMP error: the kernel limits how many ICMP errors it sends a
+ * second, and a limited one would leave the program waiting.
  *
  * Every child has a time limit. When you change the rules, gate_rules_remove needs no change: it takes out the chain
  * and every jump to it.
@@ -256,6 +257,37 @@ int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, st
         if (!access(families[i].probe, F_OK))
             code = install_family(&families[i], directory, queue, dead_open, error);
     return code;
+}
+
+#define CHAIN_RULES 6
+#define JUMPS       2
+
+/* Our jumps come first in OUTPUT, and our chain has its rules. Nobody else changes single ones of them. */
+static bool family_stands(const struct family *family)
+{
+    char *const arguments[] = {(char *)family->command, "-w", "5", "-t", "filter", "-S", NULL};
+    char *text, *rest = NULL;
+    unsigned first = 0, outputs = 0, ours = 0;
+    int code = run(arguments, NULL, &text);
+
+    for (char *line = code || !text ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        if (!strncmp(line, "-A OUTPUT ", 10) && ++outputs <= JUMPS && is_jump(line, &place_out))
+            first++;
+        if (!strncmp(line, "-A " CHAIN " ", sizeof("-A " CHAIN)))
+            ours++;
+    }
+    free(text);
+    return code == 0 && first == JUMPS && ours == CHAIN_RULES;
+}
+
+bool gate_rules_stand(void)
+{
+    bool stand = true;
+
+    for (size_t i = 0; i < FAMILIES; i++)
+        if (!access(families[i].probe, F_OK) && !family_stands(&families[i]))
+            stand = false;
+    return stand;
 }
 
 static int remove_family(const struct family *family, const struct place *place, struct gate_error *error)

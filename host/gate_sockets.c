@@ -28,7 +28,7 @@ struct request {
     struct inet_diag_req_v2 body;
 };
 
-static int open_diag(void)
+int gate_sockets_open(void)
 {
     const struct timeval limit = {.tv_sec = 2};
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -112,7 +112,7 @@ static int adopt_one(void *context, int protocol, const struct inet_diag_msg *so
 int gate_sockets_adopt(int flows, uint32_t generation, struct gate_error *error)
 {
     struct adoption adoption = {.flows = flows, .generation = generation};
-    int fd = open_diag(), code = fd < 0 ? fd : 0;
+    int fd = gate_sockets_open(), code = fd < 0 ? fd : 0;
 
     if (!code)
         code = list(fd, AF_INET, IPPROTO_UDP, 1u << STATE_ESTABLISHED, adopt_one, &adoption);
@@ -142,7 +142,7 @@ int gate_sockets_destroy(const struct gate_flow *flow, const uint8_t local_addre
         struct nlmsghdr message;
         uint8_t bytes[512];
     } answer;
-    int fd = open_diag(), code = fd < 0 ? fd : 0;
+    int fd = gate_sockets_open(), code = fd < 0 ? fd : 0;
     ssize_t got;
 
     if (code)
@@ -194,7 +194,7 @@ static int compare(const void *left, const void *right)
 static int list_all(struct cookies *cookies)
 {
     static const int families[] = {AF_INET, AF_INET6}, protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
-    int fd = open_diag(), code = fd < 0 ? fd : 0;
+    int fd = gate_sockets_open(), code = fd < 0 ? fd : 0;
 
     for (int i = 0; !code && i < 4; i++)
         code = list(fd, families[i / 2], protocols[i % 2], ALL_STATES, add_cookie, cookies);

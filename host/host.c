@@ -20,6 +20,7 @@
 #include "host/device_server.h"
 #include "host/log.h"
 #include "host/loop.h"
+#include "host/process_ends.h"
 #include "nt/nt.h"
 #include "wfp/ale.h"
 
@@ -31,7 +32,8 @@ struct host {
     struct gate *gate;
     struct feed *feed;
     struct loop_source terminal; /* whose end ends it; ready NULL: there is none, or it does not matter */
-    struct loop_source queue, events, changes, signals, timer, wake;
+    struct process_ends *ends;
+    struct loop_source queue, events, changes, processes, signals, timer, wake;
     uint64_t timer_due; /* what the timer is set to, 100 ns boot time; NT_NEVER: not set */
     bool pump_wanted, stop;
     int failed; /* -errno */
@@ -69,9 +71,23 @@ static void ends_ready(void *context, uint32_t events)
 static void changes_ready(void *context, uint32_t events)
 {
     struct host *host = context;
+    char error[512] = "";
 
     (void)events;
-    gate_look(host->gate);
+    int result = gate_look(host->gate, error, sizeof(error));
+    if (result > 0)
+        log_say("somebody took the packet rules out or put others before them; they are back.%s",
+                gate_is_guarded(host->gate) ? " Nothing undecided passed meanwhile." : "");
+    else if (result < 0)
+        log_say("somebody took the packet rules out, and they cannot be put back: %s", error);
+}
+
+static void processes_ready(void *context, uint32_t events)
+{
+    struct host *host = context;
+
+    (void)events;
+    process_ends_tell(host->ends);
 }
 
 static void signals_ready(void *context, uint32_t events)
@@ -224,6 +240,17 @@ static void host_hits(void *context, uint64_t first, unsigned room, struct gateh
     feed_hits(host->feed, first, room, head, entries);
 }
 
+static size_t host_flows(void *context, uint64_t first, void *out, size_t room)
+{
+    struct host *host = context;
+
+    if (host->feed)
+        return feed_flows(host->feed, first, out, room);
+    memset(out, 0, sizeof(struct gatehouse_flows));
+    memcpy((uint8_t *)out + offsetof(struct gatehouse_flows, next), &first, sizeof(first));
+    return sizeof(struct gatehouse_flows);
+}
+
 static int host_start_server(struct host *host)
 {
     char error[512] = "";
@@ -232,6 +259,7 @@ static int host_start_server(struct host *host)
         .device = host->settings.device,
         .status = host_status,
         .hits = host_hits,
+        .flows = host_flows,
         .wake = host_wake,
         .context = host,
     };
@@ -257,7 +285,8 @@ static int host_start_gate(struct host *host)
         log_say("%s", error);
         return result;
     }
-    host->feed = feed_new(host->gate, host_wake, host);
+    host->ends = process_ends_new();
+    host->feed = host->ends ? feed_new(host->gate, host->ends, host_wake, host) : NULL;
     result = host->feed ? 0 : -ENOMEM;
     if (!result)
         result = host_watch(host, &host->queue, gate_queue_fd(host->gate), queue_ready);
@@ -265,6 +294,8 @@ static int host_start_gate(struct host *host)
         result = host_watch(host, &host->events, gate_events_fd(host->gate), ends_ready);
     if (!result)
         result = host_watch(host, &host->changes, gate_changes_fd(host->gate), changes_ready);
+    if (!result)
+        result = host_watch(host, &host->processes, process_ends_fd(host->ends), processes_ready);
     if (result)
         log_say("cannot watch the packet queue: %s.", strerror(-result));
     return result;
@@ -334,6 +365,7 @@ void host_stop(struct host *host)
     if (host->driver_started)
         host->settings.stop_driver(host->settings.context);
     feed_free(host->feed);
+    process_ends_free(host->ends);
     wfp_reset();
     nt_set_pump_wake(NULL, NULL);
     if (host->gate) {

@@ -25,7 +25,7 @@ struct host_settings {
     const char *socket_path; /* where the device is served; NULL: nowhere */
     const char *device;      /* its name as user mode spells it */
     uint16_t queue;          /* of struct gate_options, as the two below */
-    bool dead_open; /* while no gatehoused lives, undecided connections pass */
+    bool dead_open;          /* while no gatehoused lives, undecided connections pass */
     uint32_t deadline_ms;
     /* 0, or -errno, told. stop_driver comes also after a start that failed, and takes back what there is. */
     int (*start_driver)(void *context);

@@ -13,6 +13,7 @@
 
 #include <ntddk.h>
 
+#include "gatehouse/objects.h"
 #include "gatehouse/protocol.h"
 #include "host/check.h"
 #include "host/gate.h"
@@ -24,6 +25,7 @@
 #include "host/state.h"
 #include "nt/nt.h"
 #include "pe/loader.h"
+#include "wfp/ale.h"
 
 #define DEVICE "\\\\.\\Gatehouse"
 
@@ -66,6 +68,20 @@ static int start_driver_file(struct gatehoused *self, const struct nt_registry_v
     return 0;
 }
 
+/* What objects.h promises of the driver that is built in; of a file nobody knows what it is. */
+static void tell_promises(void)
+{
+    static const GUID rule[] = {GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V4, GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V6};
+    static const GUID log[] = {GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V4, GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V6};
+    const UINT64 fields =
+        1ull << FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_APP_ID | 1ull << FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_USER_ID;
+
+    for (unsigned i = 0; i < 2; i++) {
+        wfp_callout_looks(&rule[i], fields, TRUE);
+        wfp_callout_looks(&log[i], fields, FALSE);
+    }
+}
+
 static int load_driver(struct gatehoused *self)
 {
     struct settings *settings = &self->options.settings;
@@ -86,6 +102,7 @@ static int load_driver(struct gatehoused *self)
         nt_set_debug_sink(driver_print, NULL);
     if (settings->driver[0])
         return start_driver_file(self, values, sizeof(values) / sizeof(values[0]));
+    tell_promises();
     NTSTATUS status =
         nt_driver_load("Gatehouse", DriverEntry, values, sizeof(values) / sizeof(values[0]), &self->driver);
     if (NT_SUCCESS(status))

@@ -276,7 +276,6 @@ static int explore(struct explore_arguments *arguments, struct scenario *scenari
     }
     world_folders_own();
     bool good = explore_search(explorer, &end, &error);
-    world_folders_remove();
     double seconds = seconds_since(&progress.since);
     size_t found = explore_found_count(explorer);
     end_progress(&progress);
@@ -287,6 +286,7 @@ static int explore(struct explore_arguments *arguments, struct scenario *scenari
     else
         fprintf(stderr, "wfplab: %s: %s\n", scenario->file, error.text);
     explore_free(explorer);
+    world_folders_remove();
     if (interrupted && found == 0)
         end_interrupted();
     return !good ? LAB_FAILED : found != 0 ? LAB_FOUND : LAB_CLEAN;

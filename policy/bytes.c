@@ -48,7 +48,7 @@ void bytes_add(struct bytes *bytes, const void *more, size_t size)
 
 void bytes_pad(struct bytes *bytes)
 {
-    static const uint8_t zeros[8];
+    static const uint8_t zeros[8] = {0};
 
     bytes_add(bytes, zeros, (8 - bytes->size % 8) % 8);
 }

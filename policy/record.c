@@ -5,7 +5,8 @@
  */
 #include <string.h>
 
-#include "policy/grammar_tokens.h"
+#include "grammar.h"
+#include "policy/parser.h"
 #include "policy/names.h"
 
 static bool given(const struct parser *parser, enum matcher matcher)
@@ -119,7 +120,7 @@ static void put_addresses(struct parser *parser, enum matcher matcher, struct op
     }
     v4 = ranges_count_v4(ranges) != 0 && family != 6;
     v6 = ranges_count_v6(ranges) != 0 && family != 4;
-    if (!v4 && !v6 && ranges_count_v4(ranges) + ranges_count_v6(ranges) != 0) {
+    if (!v4 && !v6 && !operand->negated && ranges_count_v4(ranges) + ranges_count_v6(ranges) != 0) {
         parser_fail(parser, &parser->draft.given[matcher],
                     "found no IPv%u address behind '%.*s'; expected one, because the rule says inet%s", family,
                     (int)parser->draft.given[matcher].length, parser->draft.given[matcher].at, family == 6 ? "6" : "");

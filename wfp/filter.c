@@ -10,7 +10,9 @@
 #include "wfp/ale.h"
 #include "wfp/condition.h"
 #include "wfp/condition_set.h"
+#include "wfp/filter_block.h"
 #include "wfp/filter_copy.h"
+#include "wfp/filter_name.h"
 #include "wfp/looked.h"
 #include "wfp/notification.h"
 #include "wfp/sublayer.h"
@@ -25,6 +27,7 @@
      FWPM_FILTER_FLAG_IPSEC_NO_ACQUIRE_INITIATE)
 
 static struct wfp_table filters_by_id;
+static _Atomic(UINT32) filter_count; /* in it */
 
 /* Filters with a condition on ALE_PACKAGE_ID. */
 static _Atomic(UINT64) on_package;
@@ -38,18 +41,26 @@ void wfp_filter_init(void)
 void wfp_filter_reset(void)
 {
     wfp_table_trim(&filters_by_id);
+    wfp_filter_name_reset();
 }
 
 void wfp_filter_forget(void)
 {
     wfp_table_forget(&filters_by_id);
+    wfp_filter_blocks_forget();
+    wfp_filter_name_forget();
+    atomic_store(&filter_count, 0);
     atomic_store(&on_package, 0);
 }
 
 static BOOLEAN is_on_package(const struct wfp_filter *filter)
 {
-    for (UINT32 i = 0; i < filter->template->numFilterConditions; i++)
-        if (memcmp(&filter->template->filterCondition[i].fieldKey, &FWPM_CONDITION_ALE_PACKAGE_ID, sizeof(GUID)) == 0)
+    int field = filter->run.numFilterConditions == 0
+                    ? -1
+                    : wfp_layer_field(&wfp_layers[filter->layer], &FWPM_CONDITION_ALE_PACKAGE_ID);
+
+    for (UINT32 i = 0; field >= 0 && i < filter->run.numFilterConditions; i++)
+        if (filter->run.filterCondition[i].fieldId == field)
             return TRUE;
     return FALSE;
 }
@@ -64,6 +75,7 @@ void wfp_filter_link(struct wfp_filter *filter)
     if (is_on_package(filter))
         atomic_fetch_add(&on_package, 1);
     wfp_table_insert(&filters_by_id, &filter->by_id);
+    atomic_fetch_add_explicit(&filter_count, 1, memory_order_relaxed);
 }
 
 void wfp_filter_unlink(struct wfp_filter *filter)
@@ -71,6 +83,7 @@ void wfp_filter_unlink(struct wfp_filter *filter)
     if (is_on_package(filter))
         atomic_fetch_sub(&on_package, 1);
     wfp_table_remove(&filters_by_id, &filter->by_id);
+    atomic_fetch_sub_explicit(&filter_count, 1, memory_order_relaxed);
 }
 
 void wfp_filter_free(struct wfp_filter *filter)
@@ -79,9 +92,9 @@ void wfp_filter_free(struct wfp_filter *filter)
         wfp_slot_put(filter->slot);
     nt_end(NT_BEGAN_OBJECT, (uintptr_t)&filter->object);
     wfp_object_uncharge(&filter->object);
-    wfp_condition_sets_free(filter->sets);
-    wfp_free(filter->template);
-    wfp_free(filter);
+    wfp_condition_sets_free(wfp_filter_sets(filter));
+    wfp_filter_name_put(filter->name);
+    wfp_filter_block_put(filter);
 }
 
 static NTSTATUS check_flags(const FWPM_FILTER0 *source)
@@ -109,14 +122,16 @@ static NTSTATUS check_flags(const FWPM_FILTER0 *source)
 
 static NTSTATUS check_conditions(const FWPM_FILTER0 *source, const struct wfp_layer *layer)
 {
+    int field = -1;
+
     if (source->numFilterConditions != 0 && source->filterCondition == NULL)
         return STATUS_FWP_NULL_POINTER;
     if (source->numFilterConditions > WFP_MAX_CONDITIONS)
         return STATUS_FWP_OUT_OF_BOUNDS;
     for (UINT32 i = 0; i < source->numFilterConditions; i++) {
-        int field = wfp_layer_field(layer, &source->filterCondition[i].fieldKey);
         NTSTATUS status;
 
+        field = wfp_layer_field_near(layer, &source->filterCondition[i].fieldKey, field);
         if (field < 0)
             return STATUS_FWP_CONDITION_NOT_FOUND;
         status = wfp_condition_check(layer->fields[field].type, &source->filterCondition[i]);
@@ -167,7 +182,6 @@ static NTSTATUS refer(struct wfp_filter *filter, struct wfp_session *session, co
     if (!NT_SUCCESS(status))
         return status;
     filter->sublayer = &sublayer->object;
-    filter->sublayer_id = sublayer->id;
     filter->run.subLayerWeight = sublayer->weight;
     return (source->action.type & FWP_ACTION_FLAG_CALLOUT) != 0 ? refer_callout(filter, source) : STATUS_SUCCESS;
 }
@@ -182,7 +196,8 @@ static void forget(struct wfp_filter *filter)
     wfp_filter_free(filter);
 }
 
-static NTSTATUS finish(struct wfp_filter *filter, const struct wfp_session *session, const FWPM_FILTER0 *source)
+static NTSTATUS finish(struct wfp_filter *filter, const struct wfp_session *session, const FWPM_FILTER0 *source,
+                       size_t size)
 {
     NTSTATUS status;
 
@@ -193,25 +208,16 @@ static NTSTATUS finish(struct wfp_filter *filter, const struct wfp_session *sess
         filter->run.flags |= FWPS_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED;
     filter->run.action.type = source->action.type;
     filter->run.action.calloutId = filter->slot == NULL ? 0 : filter->slot->id;
-    filter->run.context = source->rawContext;
-    status =
-        wfp_object_charge(&filter->object, session,
-                          sizeof(*filter) + wfp_filter_copy_size(source, &wfp_layers[filter->layer], &filter->run));
+    status = wfp_object_charge(&filter->object, session, size);
     if (!NT_SUCCESS(status))
         return status;
-    filter->template = wfp_filter_copy(source, &wfp_layers[filter->layer], &filter->run);
-    if (filter->template == NULL)
-        return STATUS_INSUFFICIENT_RESOURCES;
-    if (!wfp_condition_sets_make(&filter->run, &wfp_layers[filter->layer], &filter->sets))
+    if (filter->more != NULL && !wfp_condition_sets_make(&filter->run, &wfp_layers[filter->layer], &filter->more->sets))
         return STATUS_INSUFFICIENT_RESOURCES;
     status = wfp_weight(&source->weight, filter->run.filterCondition, filter->run.numFilterConditions, &filter->weight);
     if (!NT_SUCCESS(status))
         return status;
     filter->run.weight.type = FWP_UINT64;
     filter->run.weight.uint64 = &filter->weight;
-    filter->template->filterKey = filter->object.key;
-    filter->template->filterId = filter->run.filterId;
-    filter->template->effectiveWeight = filter->run.weight;
     if (!NT_SUCCESS(wfp_notify(filter, FWPS_CALLOUT_NOTIFY_ADD_FILTER)))
         return STATUS_FWP_CALLOUT_NOTIFICATION_FAILED;
     return STATUS_SUCCESS;
@@ -227,6 +233,7 @@ static NTSTATUS add_filter(struct wfp_session *session, void *context)
     struct add *add = context;
     unsigned layer = wfp_layer_by_key(&add->source->layerKey);
     struct wfp_filter *filter;
+    size_t size;
     NTSTATUS status = check_flags(add->source);
 
     if (!NT_SUCCESS(status))
@@ -236,15 +243,16 @@ static NTSTATUS add_filter(struct wfp_session *session, void *context)
     status = check_conditions(add->source, &wfp_layers[layer]);
     if (!NT_SUCCESS(status))
         return status;
-    if (wfp_table_count(&filters_by_id) >= WFP_MAX_FILTERS)
+    if (atomic_load_explicit(&filter_count, memory_order_relaxed) >= WFP_MAX_FILTERS)
         return STATUS_INSUFFICIENT_RESOURCES;
-    filter = wfp_alloc(sizeof(*filter));
+    if (add->source->displayData.name == NULL)
+        return STATUS_FWP_NULL_DISPLAY_NAME;
+    filter = wfp_filter_pack(add->source, layer, &size);
     if (filter == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
-    filter->layer = layer;
     status = refer(filter, session, add->source);
     if (NT_SUCCESS(status))
-        status = finish(filter, session, add->source);
+        status = finish(filter, session, add->source, size);
     if (!NT_SUCCESS(status)) {
         forget(filter);
         return status;
@@ -346,7 +354,7 @@ static NTSTATUS get_filter(struct wfp_session *session, void *context)
     (void)session;
     if (object == NULL)
         return STATUS_FWP_FILTER_NOT_FOUND;
-    get->copy = wfp_filter_copy(CONTAINING_RECORD(object, struct wfp_filter, object)->template, NULL, NULL);
+    get->copy = wfp_filter_copy(CONTAINING_RECORD(object, struct wfp_filter, object));
     return get->copy == NULL ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
 }
 

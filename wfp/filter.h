@@ -16,26 +16,46 @@
 
 struct wfp_condition_set;
 
-#define WFP_MAX_CONDITIONS 1024    /* of one filter */
+#define WFP_MAX_CONDITIONS 1000000 /* of one filter */
 #define WFP_MAX_FILTERS    4000000 /* in all */
 
+/* What few filters have. */
+struct wfp_filter_more {
+    const wchar_t *description;
+    FWP_BYTE_BLOB data;  /* providerData */
+    const UINT32 *added; /* where in run the conditions are, in the order in which they were added; NULL: as they are */
+    struct wfp_condition_set *sets; /* of fields with many conditions; NULL: none */
+    UINT64 raw_context;             /* as added, if a callout may have changed run.context */
+};
+
+/* With what it points to in one block (filter_copy.c), but for name. As small as can be: there may be very many. */
 struct wfp_filter {
     struct wfp_object object;
-    struct wfp_node by_id;
-    unsigned layer; /* enum wfp_layer_index */
-    UINT32 place;   /* in the segment (policy.c) that it stands in */
-    struct wfp_object *sublayer;
+    union {
+        struct wfp_node by_id;
+        struct wfp_filter *retired_next; /* once it is deleted */
+    };
+    unsigned layer;                /* enum wfp_layer_index */
+    UINT32 place;                  /* in the segment (policy.c) that it stands in */
+    struct wfp_object *sublayer;   /* classify may hold a filter longer than this lives */
     struct wfp_object *callout;    /* management object; NULL: none */
     struct wfp_callout_slot *slot; /* of the callout; NULL: none */
-    UINT64 sublayer_id;            /* stays readable when the sublayer is gone */
     UINT64 weight;
-    FWPS_FILTER3 run;               /* what callouts get; conditions sorted by fieldId */
-    FWPM_FILTER0 *template;         /* deep copy as added, with filterId and effectiveWeight */
-    struct wfp_condition_set *sets; /* NULL: no field has many conditions */
-    struct wfp_filter *retired_next;
-    _Atomic(UINT64) hits; /* classifies that met its conditions; counted while the verifier is on */
-    atomic_bool missed;   /* filter-without-callout was reported */
+    FWPS_FILTER3 run;             /* what callouts get; conditions sorted by fieldId */
+    struct wfp_filter_name *name; /* shared with others (filter_name.h) */
+    struct wfp_filter_more *more; /* or NULL */
+    _Atomic(UINT64) hits;         /* classifies that met its conditions; counted while the verifier is on */
+    UINT32 flags;                 /* FWPM_FILTER_FLAG_* */
+    UINT8 asked_weight;           /* as added: FWP_EMPTY, FWP_UINT8 (asked_class) or FWP_UINT64 */
+    UINT8 asked_class;
+    atomic_bool missed; /* filter-without-callout was reported */
 };
+
+/* NULL: it has none. */
+static inline struct wfp_condition_set *wfp_filter_sets(const struct wfp_filter *filter)
+{
+    return filter->more == NULL ? NULL : filter->more->sets;
+}
 
 /* Called by transactions with the gate held. */
 void wfp_filter_link(struct wfp_filter *filter);

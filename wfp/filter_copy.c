@@ -1,104 +1,189 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * filter_copy.c - deep copies of FWPM_FILTER0. Two passes over one function: measure, then fill.
+ * filter_copy.c - packing filters and unpacking FWPM_FILTER0. Two passes over one function: measure, then fill.
+ *
+ * Conditions are kept once, sorted by field; a list says in which order they were added if that was another.
  */
 #include "wfp/filter_copy.h"
-#include "wfp/condition.h"
+#include "wfp/condition_set.h"
+#include "wfp/filter_block.h"
+#include "wfp/filter_name.h"
 
 #include <string.h>
 
-static void copy_value(struct wfp_arena *arena, const FWP_VALUE0 *source, FWP_VALUE0 *copy)
+/* Where each condition of source goes: next[field] is the place of the field's next one. FALSE: all stay. */
+static BOOLEAN places_of(const FWPM_FILTER0 *source, const struct wfp_layer *layer, UINT32 next[WFP_MAX_FIELDS])
 {
-    *copy = *source;
-    if (source->type == FWP_UINT64)
-        copy->uint64 = wfp_arena_copy(arena, source->uint64, sizeof(UINT64));
-}
+    UINT32 counts[WFP_MAX_FIELDS] = {0}, total = 0;
+    BOOLEAN moved = FALSE;
+    int field = -1;
 
-/* Insertion sort: few conditions, mostly in order, and equal fields keep their order. */
-static void sort(FWPS_FILTER_CONDITION0 *conditions, UINT32 count)
-{
-    for (UINT32 i = 1; i < count; i++) {
-        FWPS_FILTER_CONDITION0 moved = conditions[i];
-        UINT32 at = i;
-
-        for (; at > 0 && conditions[at - 1].fieldId > moved.fieldId; at--)
-            conditions[at] = conditions[at - 1];
-        conditions[at] = moved;
-    }
-}
-
-static void copy_conditions(struct wfp_arena *arena, const FWPM_FILTER0 *source, FWPM_FILTER0 *copy)
-{
-    FWPM_FILTER_CONDITION0 *conditions =
-        wfp_arena_copy(arena, source->filterCondition, source->numFilterConditions * sizeof(*conditions));
-
-    copy->filterCondition = conditions;
     for (UINT32 i = 0; i < source->numFilterConditions; i++) {
-        FWP_CONDITION_VALUE0 measured;
+        int before = field;
 
-        wfp_condition_copy(arena, &source->filterCondition[i].conditionValue,
-                           conditions == NULL ? &measured : &conditions[i].conditionValue);
+        field = wfp_layer_field_near(layer, &source->filterCondition[i].fieldKey, before);
+        moved = moved || field < before;
+        counts[field]++;
     }
+    for (unsigned i = 0; i < WFP_MAX_FIELDS; i++) {
+        next[i] = total;
+        total += counts[i];
+    }
+    return moved;
 }
 
-static void derive_run(struct wfp_arena *arena, const FWPM_FILTER0 *copy, const struct wfp_layer *layer,
-                       FWPS_FILTER3 *run)
+static void pack_conditions(struct wfp_arena *arena, const FWPM_FILTER0 *source, struct wfp_filter *filter)
 {
-    FWPS_FILTER_CONDITION0 *conditions = wfp_arena_take(arena, copy->numFilterConditions * sizeof(*conditions));
+    const struct wfp_layer *layer = &wfp_layers[filter->layer];
+    UINT32 count = source->numFilterConditions;
+    FWPS_FILTER_CONDITION0 *conditions = wfp_arena_take(arena, count * sizeof(*conditions));
+    UINT32 next[WFP_MAX_FIELDS];
+    UINT32 *added = places_of(source, layer, next) ? wfp_arena_take(arena, count * sizeof(*added)) : NULL;
+    int field = -1;
 
-    for (UINT32 i = 0; i < copy->numFilterConditions; i++) {
-        conditions[i].fieldId = (UINT16)wfp_layer_field(layer, &copy->filterCondition[i].fieldKey);
-        conditions[i].reserved = 0;
-        conditions[i].matchType = copy->filterCondition[i].matchType;
-        conditions[i].conditionValue = copy->filterCondition[i].conditionValue;
+    filter->run.filterCondition = count == 0 ? NULL : conditions;
+    filter->run.numFilterConditions = count;
+    for (UINT32 i = 0; i < count; i++) {
+        FWPS_FILTER_CONDITION0 measured;
+
+        field = wfp_layer_field_near(layer, &source->filterCondition[i].fieldKey, field);
+        UINT32 place = next[field]++;
+        FWPS_FILTER_CONDITION0 *to = conditions == NULL ? &measured : &conditions[place];
+        to->fieldId = (UINT16)field;
+        to->reserved = 0;
+        to->matchType = source->filterCondition[i].matchType;
+        wfp_condition_copy(arena, &source->filterCondition[i].conditionValue, &to->conditionValue);
+        if (added != NULL)
+            added[i] = place;
     }
-    sort(conditions, copy->numFilterConditions);
-    run->numFilterConditions = copy->numFilterConditions;
-    run->filterCondition = conditions;
+    if (filter->more != NULL)
+        filter->more->added = added;
 }
 
-FWPM_FILTER0 *wfp_filter_copy_into(struct wfp_arena *arena, const FWPM_FILTER0 *source, const struct wfp_layer *layer,
-                                   FWPS_FILTER3 *run)
+static BOOLEAN needs_more(const FWPM_FILTER0 *source, unsigned layer)
+{
+    UINT32 next[WFP_MAX_FIELDS];
+
+    return source->displayData.description != NULL || source->providerData.size != 0 ||
+           (source->action.type & FWP_ACTION_FLAG_CALLOUT) != 0 || source->numFilterConditions > WFP_SET_LEAST ||
+           places_of(source, &wfp_layers[layer], next);
+}
+
+/* Into filter, which stands at the arena's start (or anywhere, while measuring). */
+static void pack(struct wfp_arena *arena, const FWPM_FILTER0 *source, unsigned layer, struct wfp_filter *filter)
+{
+    struct wfp_filter_more measured = {0};
+
+    filter->layer = layer;
+    filter->flags = source->flags;
+    filter->asked_weight = (UINT8)source->weight.type;
+    filter->asked_class = source->weight.type == FWP_UINT8 ? source->weight.uint8 : 0;
+    filter->run.context = source->rawContext;
+    if (needs_more(source, layer)) {
+        filter->more = wfp_arena_take(arena, sizeof(*filter->more));
+        struct wfp_filter_more *more = filter->more == NULL ? &measured : filter->more;
+
+        more->raw_context = source->rawContext;
+        more->description = wfp_arena_string(arena, source->displayData.description);
+        more->data.size = source->providerData.size;
+        more->data.data = wfp_arena_copy(arena, source->providerData.data, source->providerData.size);
+    }
+    pack_conditions(arena, source, filter);
+}
+
+struct wfp_filter *wfp_filter_pack(const FWPM_FILTER0 *source, unsigned layer, size_t *size)
+{
+    struct wfp_filter measured = {.layer = layer};
+    struct wfp_filter *filter;
+    struct wfp_arena arena = {0};
+
+    wfp_arena_take(&arena, sizeof(measured));
+    pack(&arena, source, layer, &measured);
+    if (arena.used > WFP_MAX_FILTER_BYTES)
+        return NULL;
+    filter = wfp_filter_block_get(arena.used);
+    if (filter == NULL)
+        return NULL;
+    *size = arena.used;
+    arena = (struct wfp_arena){(UINT8 *)filter, 0};
+    wfp_arena_take(&arena, sizeof(*filter));
+    pack(&arena, source, layer, filter);
+    filter->name = wfp_filter_name_get(source->displayData.name);
+    if (filter->name == NULL) {
+        wfp_filter_block_put(filter);
+        return NULL;
+    }
+    return filter;
+}
+
+static void copy_weight(struct wfp_arena *arena, UINT64 weight, FWP_VALUE0 *copy)
+{
+    copy->type = FWP_UINT64;
+    copy->uint64 = wfp_arena_copy(arena, &weight, sizeof(weight));
+}
+
+static void copy_conditions(struct wfp_arena *arena, const struct wfp_filter *filter, FWPM_FILTER0 *copy)
+{
+    const struct wfp_layer *layer = &wfp_layers[filter->layer];
+    const UINT32 *added = filter->more == NULL ? NULL : filter->more->added;
+    UINT32 count = filter->run.numFilterConditions;
+    FWPM_FILTER_CONDITION0 *conditions = count == 0 ? NULL : wfp_arena_take(arena, count * sizeof(*conditions));
+
+    copy->numFilterConditions = count;
+    copy->filterCondition = conditions;
+    for (UINT32 i = 0; i < count; i++) {
+        const FWPS_FILTER_CONDITION0 *from = &filter->run.filterCondition[added == NULL ? i : added[i]];
+        FWPM_FILTER_CONDITION0 measured;
+        FWPM_FILTER_CONDITION0 *to = conditions == NULL ? &measured : &conditions[i];
+
+        to->fieldKey = *layer->fields[from->fieldId].key;
+        to->matchType = from->matchType;
+        wfp_condition_copy(arena, &from->conditionValue, &to->conditionValue);
+    }
+}
+
+FWPM_FILTER0 *wfp_filter_copy_into(struct wfp_arena *arena, const struct wfp_filter *filter)
 {
     FWPM_FILTER0 measured;
     FWPM_FILTER0 *result = wfp_arena_take(arena, sizeof(*result));
     FWPM_FILTER0 *copy = result == NULL ? &measured : result;
 
-    *copy = *source;
-    copy->displayData.name = wfp_arena_string(arena, source->displayData.name);
-    copy->displayData.description = wfp_arena_string(arena, source->displayData.description);
-    copy->providerKey = wfp_arena_copy(arena, source->providerKey, sizeof(GUID));
-    copy->providerData.data = wfp_arena_copy(arena, source->providerData.data, source->providerData.size);
-    copy->reserved = NULL;
-    copy_value(arena, &source->weight, &copy->weight);
-    if (run != NULL)
-        memset(&copy->effectiveWeight, 0, sizeof(copy->effectiveWeight));
-    else
-        copy_value(arena, &source->effectiveWeight, &copy->effectiveWeight);
-    copy_conditions(arena, source, copy);
-    if (run != NULL && result != NULL)
-        derive_run(arena, copy, layer, run);
-    else if (run != NULL)
-        wfp_arena_take(arena, source->numFilterConditions * sizeof(FWPS_FILTER_CONDITION0));
+    memset(copy, 0, sizeof(*copy));
+    copy->filterKey = filter->object.key;
+    copy->displayData.name = wfp_arena_string(arena, filter->name->text);
+    if (filter->more != NULL) {
+        copy->displayData.description = wfp_arena_string(arena, filter->more->description);
+        copy->providerData.size = filter->more->data.size;
+        copy->providerData.data = wfp_arena_copy(arena, filter->more->data.data, filter->more->data.size);
+    }
+    copy->flags = filter->flags;
+    if (filter->object.provider != NULL)
+        copy->providerKey = wfp_arena_copy(arena, &filter->object.provider->key, sizeof(GUID));
+    copy->layerKey = *wfp_layers[filter->layer].key;
+    copy->subLayerKey = filter->sublayer->key;
+    copy->weight.type = (FWP_DATA_TYPE)filter->asked_weight;
+    if (copy->weight.type == FWP_UINT64)
+        copy_weight(arena, filter->weight, &copy->weight);
+    else if (copy->weight.type == FWP_UINT8)
+        copy->weight.uint8 = filter->asked_class;
+    copy->action.type = filter->run.action.type;
+    if (filter->callout != NULL)
+        copy->action.calloutKey = filter->callout->key;
+    copy->rawContext = filter->more != NULL ? filter->more->raw_context : filter->run.context;
+    copy->filterId = filter->run.filterId;
+    copy_weight(arena, filter->weight, &copy->effectiveWeight);
+    copy_conditions(arena, filter, copy);
     return result;
 }
 
-size_t wfp_filter_copy_size(const FWPM_FILTER0 *source, const struct wfp_layer *layer, FWPS_FILTER3 *run)
+FWPM_FILTER0 *wfp_filter_copy(const struct wfp_filter *filter)
 {
     struct wfp_arena arena = {0};
 
-    wfp_filter_copy_into(&arena, source, layer, run);
-    return arena.used;
-}
-
-FWPM_FILTER0 *wfp_filter_copy(const FWPM_FILTER0 *source, const struct wfp_layer *layer, FWPS_FILTER3 *run)
-{
-    struct wfp_arena arena = {0};
-
-    wfp_filter_copy_into(&arena, source, layer, run);
+    wfp_filter_copy_into(&arena, filter);
     arena.base = wfp_alloc(arena.used);
     if (arena.base == NULL)
         return NULL;
     arena.used = 0;
-    return wfp_filter_copy_into(&arena, source, layer, run);
+    return wfp_filter_copy_into(&arena, filter);
 }

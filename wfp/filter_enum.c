@@ -36,19 +36,19 @@ struct create {
     size_t count, capacity;
 };
 
-static BOOLEAN wanted(const FWPM_FILTER_ENUM_TEMPLATE0 *template, const FWPM_FILTER0 *filter)
+static BOOLEAN wanted(const FWPM_FILTER_ENUM_TEMPLATE0 *template, const struct wfp_filter *filter)
 {
     if (template == NULL)
         return TRUE;
-    if (!wfp_guid_is_zero(&template->layerKey) && !IsEqualGUID(&template->layerKey, &filter->layerKey))
+    if (!wfp_guid_is_zero(&template->layerKey) && !IsEqualGUID(&template->layerKey, wfp_layers[filter->layer].key))
         return FALSE;
     if (template->providerKey != NULL &&
-        (filter->providerKey == NULL || !IsEqualGUID(template->providerKey, filter->providerKey)))
+        (filter->object.provider == NULL || !IsEqualGUID(template->providerKey, &filter->object.provider->key)))
         return FALSE;
-    if (template->calloutKey != NULL && ((filter->action.type & FWP_ACTION_FLAG_CALLOUT) == 0 ||
-                                         !IsEqualGUID(template->calloutKey, &filter->action.calloutKey)))
+    if (template->calloutKey != NULL &&
+        (filter->callout == NULL || !IsEqualGUID(template->calloutKey, &filter->callout->key)))
         return FALSE;
-    return (template->actionMask & filter->action.type) != 0;
+    return (template->actionMask & filter->run.action.type) != 0;
 }
 
 /* First counts, then (made) collects. */
@@ -58,7 +58,7 @@ static void visit(struct wfp_node *node, void *context)
     struct wfp_filter *filter =
         CONTAINING_RECORD(CONTAINING_RECORD(node, struct wfp_object, node), struct wfp_filter, object);
 
-    if (!wanted(create->template, filter->template))
+    if (!wanted(create->template, filter))
         return;
     if (create->made != NULL && create->count < create->capacity)
         create->made->ids[create->count] = filter->run.filterId;
@@ -126,7 +126,7 @@ static size_t copy_entries(struct wfp_arena *arena, const struct enumeration *en
 
         if (filter == NULL)
             continue;
-        copy = wfp_filter_copy_into(arena, filter->template, NULL, NULL);
+        copy = wfp_filter_copy_into(arena, filter);
         if (list != NULL)
             list[entries->got] = copy;
         entries->got++;

@@ -15,6 +15,7 @@
 #define FEW           64u
 #define KEY_BITS      58u /* the rest is the group's number */
 #define GROUP_BITS    6u
+#define AHEAD         8u
 
 /* One field of the filter that is planned; its prefixes are in scratch. */
 struct part {
@@ -37,7 +38,7 @@ struct build {
     UINT16 trees_of[WFP_INDEX_GROUPS]; /* a bit each */
     struct part parts[WFP_MAX_FIELDS];
     unsigned part_count;
-    UINT64 used; /* fields of the filter that is planned which its group has */
+    UINT32 entry_count;
 };
 
 static BOOLEAN add_prefix(struct build *build, wfp_number value, unsigned length, UINT32 condition)
@@ -116,7 +117,7 @@ static int cut_programs(struct build *build, const FWPS_FILTER3 *run, UINT32 beg
 
         if (condition->matchType != FWP_MATCH_EQUAL || condition->conditionValue.type != FWP_BYTE_BLOB_TYPE)
             return -1;
-        if (!add_prefix(build, wfp_index_hash(condition->conditionValue.byteBlob), 64, i))
+        if (!add_prefix(build, wfp_index_hash(condition->conditionValue.byteBlob), 32, i))
             return 0;
     }
     return 1;
@@ -126,7 +127,7 @@ static int cut_numbers(struct build *build, const struct wfp_filter *filter, UIN
                        BOOLEAN *exact)
 {
     const struct wfp_condition_set *set =
-        wfp_condition_set_of(filter->sets, filter->run.filterCondition[begin].fieldId);
+        wfp_condition_set_of(wfp_filter_sets(filter), filter->run.filterCondition[begin].fieldId);
     int done = 1;
 
     for (UINT32 i = 0; set != NULL && i < set->count && done == 1; i++)
@@ -173,7 +174,7 @@ static BOOLEAN cut_all(struct build *build, const struct wfp_filter *filter, UIN
     *fields = 0;
     for (UINT32 begin = 0; begin < run->numFilterConditions; begin = end) {
         UINT16 field = run->filterCondition[begin].fieldId;
-        const struct wfp_condition_set *set = wfp_condition_set_of(filter->sets, field);
+        const struct wfp_condition_set *set = wfp_condition_set_of(wfp_filter_sets(filter), field);
 
         for (end = set != NULL ? set->end : begin + 1;
              end < run->numFilterConditions && run->filterCondition[end].fieldId == field;)
@@ -229,7 +230,7 @@ static BOOLEAN choose_tree(struct build *build, struct part *part, BOOLEAN of_pr
         unsigned width = wfp_field_width(build->layer->fields[part->field].type);
 
         index->trees[at].field = part->field;
-        index->trees[at].width = (UINT8)(width == 0 ? 64 : width);
+        index->trees[at].width = (UINT8)(width == 0 ? 32 : width);
         build->of_program[at] = of_program;
         index->tree_count++;
     }
@@ -352,6 +353,10 @@ static BOOLEAN plan_filter(struct build *build, UINT32 at)
         else if (build->parts[i].exact)
             sure |= 1ull << build->parts[i].field;
     }
+    UINT32 combinations = 1;
+    for (unsigned i = 0; i < build->part_count; i++)
+        combinations *= build->parts[i].count;
+    build->entry_count += combinations;
     build->index->checks[at] = (fields & ~sure) | (sure & WFP_CHECK_PROGRAM);
     return keep_parts(build, group);
 }
@@ -379,7 +384,7 @@ struct emitting {
     UINT32 count; /* of entries */
 };
 
-/* Counts the filter's entries, or (entries is there) writes them. */
+/* Writes the filter's entries. */
 static void emit(struct build *build, struct emitting *emitting, UINT32 place)
 {
     struct wfp_index *index = build->index;
@@ -389,11 +394,15 @@ static void emit(struct build *build, struct emitting *emitting, UINT32 place)
 
     for (unsigned i = 0; i < group->count; i++)
         combinations *= plan[1 + i];
-    for (UINT32 i = 0; i < combinations && index->entries != NULL; i++) {
+    if (!group->exact)
+        index->checks[place - build->begin] = ~WFP_CHECK_PROGRAM;
+    UINT32 condition = index->checks[place - build->begin] == 0 ? WFP_NONE : 0;
+    for (UINT32 i = 0; i < combinations; i++) {
         struct wfp_entry *entry = &index->entries[emitting->count + i];
         UINT64 key = group->id;
         UINT32 left = i;
 
+        entry->condition = condition;
         for (unsigned j = 0; j < group->count; j++) {
             unsigned tree = group->tree[j];
             const struct wfp_prefix *prefix =
@@ -408,27 +417,34 @@ static void emit(struct build *build, struct emitting *emitting, UINT32 place)
         entry->key = key;
         entry->place = place;
     }
-    if (!group->exact)
-        index->checks[place - build->begin] = ~WFP_CHECK_PROGRAM;
     for (unsigned i = 0; i < group->count; i++)
         emitting->at[group->tree[i]] += plan[1 + i];
     emitting->plan += 1u + group->count;
     emitting->count += combinations;
 }
 
-static UINT32 emit_all(struct build *build)
+static void emit_all(struct build *build)
 {
     struct emitting emitting = {0};
 
     for (UINT32 i = 0; i < build->count; i++)
         emit(build, &emitting, build->begin + i);
-    return emitting.count;
+}
+
+/* Groups of one field need no table: the node knows its chain. */
+static UINT32 *chain_of(struct wfp_index *index, const struct wfp_entry *entry)
+{
+    const struct wfp_group *group = &index->groups[entry->key & (WFP_INDEX_GROUPS - 1)];
+
+    if (group->count == 1 && group->exact)
+        return &index->trees[group->tree[0]].nodes[entry->key >> group->shift[0]].alone;
+    return &index->buckets[wfp_index_bucket(index, entry->key)];
 }
 
 static BOOLEAN make_table(struct build *build)
 {
     struct wfp_index *index = build->index;
-    UINT32 count = emit_all(build);
+    UINT32 count = build->entry_count;
     UINT32 buckets = 1;
 
     while (buckets < count)
@@ -442,21 +458,33 @@ static BOOLEAN make_table(struct build *build)
     memset(index->buckets, 0xff, buckets * sizeof(index->buckets[0]));
     /* From the last: chains begin with the first. */
     for (UINT32 i = count; i-- != 0;) {
-        UINT32 *bucket = &index->buckets[wfp_index_bucket(index, index->entries[i].key)];
+        UINT32 *first = chain_of(index, &index->entries[i]);
 
-        index->entries[i].next = *bucket;
-        *bucket = i;
+        index->entries[i].next = *first;
+        *first = i;
     }
     return TRUE;
+}
+
+/* Filters lie anywhere in memory: what planning needs of the next ones is on its way meanwhile. */
+static void prefetch(const struct build *build, UINT32 at)
+{
+    if (at + 2 * AHEAD < build->count) {
+        __builtin_prefetch(&build->filters[build->begin + at + 2 * AHEAD]->more);
+        __builtin_prefetch(&build->filters[build->begin + at + 2 * AHEAD]->run);
+        __builtin_prefetch(build->filters[build->begin + at + AHEAD]->run.filterCondition);
+    }
 }
 
 static BOOLEAN build_all(struct build *build)
 {
     struct wfp_index *index = build->index;
 
-    for (UINT32 i = 0; i < build->count; i++)
+    for (UINT32 i = 0; i < build->count; i++) {
+        prefetch(build, i);
         if (!plan_filter(build, i))
             return FALSE;
+    }
     for (unsigned i = 0; i < index->tree_count; i++)
         if (build->prefixes[i].count != 0 &&
             !wfp_tree_build(&index->trees[i], build->prefixes[i].items, build->prefixes[i].count))

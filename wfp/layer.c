@@ -435,3 +435,8 @@ int wfp_layer_field(const struct wfp_layer *layer, const GUID *key)
             return i;
     return -1;
 }
+
+int wfp_layer_field_near(const struct wfp_layer *layer, const GUID *key, int near)
+{
+    return near >= 0 && IsEqualGUID(layer->fields[near].key, key) ? near : wfp_layer_field(layer, key);
+}

@@ -96,8 +96,7 @@ static BOOLEAN try_each(const FWPS_FILTER3 *run, UINT32 *at, const FWP_VALUE0 *v
 static BOOLEAN try_field(const struct wfp_filter *filter, UINT32 *at, const FWP_VALUE0 *value, enum wfp_role role,
                          struct proof *proof)
 {
-    const struct wfp_condition_set *set =
-        filter->sets == NULL ? NULL : wfp_condition_set_of(filter->sets, proof->field);
+    const struct wfp_condition_set *set = wfp_condition_set_of(wfp_filter_sets(filter), proof->field);
     unsigned bits;
     BOOLEAN met;
 
@@ -111,7 +110,7 @@ static BOOLEAN try_field(const struct wfp_filter *filter, UINT32 *at, const FWP_
 
 static void skip_field(const struct wfp_filter *filter, UINT32 *at, UINT16 field)
 {
-    const struct wfp_condition_set *set = filter->sets == NULL ? NULL : wfp_condition_set_of(filter->sets, field);
+    const struct wfp_condition_set *set = wfp_condition_set_of(wfp_filter_sets(filter), field);
 
     if (set != NULL) {
         *at = set->end;

@@ -41,7 +41,7 @@ UINT64 wfp_next_id(void)
 
 void *wfp_arena_take(struct wfp_arena *arena, size_t size)
 {
-    size_t at = (arena->used + 15) & ~(size_t)15;
+    size_t at = (arena->used + 7) & ~(size_t)7;
 
     arena->used = at + size;
     return arena->base == NULL ? NULL : arena->base + at;

@@ -29,7 +29,7 @@ struct wfp_arena {
     size_t used;
 };
 
-/* 16-byte aligned. NULL while measuring. */
+/* 8-byte aligned. NULL while measuring. */
 void *wfp_arena_take(struct wfp_arena *arena, size_t size);
 
 /* Copies size bytes; NULL while measuring or when size is 0. */

@@ -7,6 +7,7 @@
  */
 #include "wfp/object.h"
 #include "wfp/filter.h"
+#include "wfp/filter_name.h"
 #include "wfp/memory.h"
 #include "wfp/session.h"
 #include "wfp/sublayer.h"
@@ -59,7 +60,7 @@ NTSTATUS wfp_object_setup(struct wfp_object *object, const struct wfp_object_set
         return STATUS_FWP_NULL_DISPLAY_NAME;
     if (session->dynamic && setup->persistent)
         return STATUS_FWP_DYNAMIC_SESSION_IN_PROGRESS;
-    object->kind = setup->kind;
+    object->kind = (UINT8)setup->kind;
     object->driver = nt_current_driver();
     object->session = session->dynamic ? session : NULL;
     object->persistent = setup->persistent;
@@ -85,7 +86,7 @@ static const wchar_t *display_name(const struct wfp_object *object)
 {
     switch (object->kind) {
     case WFP_FILTER:
-        return CONTAINING_RECORD(object, const struct wfp_filter, object)->template->displayData.name;
+        return CONTAINING_RECORD(object, const struct wfp_filter, object)->name->text;
     case WFP_CALLOUT:
         return CONTAINING_RECORD(object, const struct wfp_callout, object)->template->displayData.name;
     case WFP_SUBLAYER:
@@ -113,7 +114,7 @@ NTSTATUS wfp_object_charge(struct wfp_object *object, const struct wfp_session *
     if (atomic_load_explicit(&charged, memory_order_relaxed) + bytes > WFP_CLIENTS_BYTES)
         return STATUS_QUOTA_EXCEEDED;
     atomic_fetch_add_explicit(&charged, bytes, memory_order_relaxed);
-    object->charged = bytes;
+    object->charged = (UINT32)bytes;
     return STATUS_SUCCESS;
 }
 

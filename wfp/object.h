@@ -23,15 +23,15 @@ enum wfp_kind { WFP_PROVIDER, WFP_SUBLAYER, WFP_CALLOUT, WFP_FILTER, WFP_KIND_CO
 struct wfp_object {
     struct wfp_node node; /* in the table of its kind */
     GUID key;
-    enum wfp_kind kind;
+    UINT8 kind; /* enum wfp_kind */
     BOOLEAN builtin;
     BOOLEAN persistent;
-    BOOLEAN added;   /* by the open transaction */
-    BOOLEAN deleted; /* by the open transaction */
+    BOOLEAN added;          /* by the open transaction */
+    BOOLEAN deleted;        /* by the open transaction */
+    BOOLEAN used_by_others; /* leftover.c: somebody else's object names it */
     UINT32 refs;
-    BOOLEAN used_by_others;      /* leftover.c: somebody else's object names it */
+    UINT32 charged;              /* bytes that count against WFP_CLIENTS_BYTES; until it is freed */
     PDRIVER_OBJECT driver;       /* who made it; NULL: no driver, or one that is gone */
-    size_t charged;              /* bytes that count against WFP_CLIENTS_BYTES; until it is freed */
     struct wfp_session *session; /* dynamic: goes with it. NULL: stays */
     struct wfp_object *provider; /* NULL or a reference */
     struct wfp_object *older;    /* next in the transaction's list, latest first */

@@ -3,13 +3,20 @@
  * segment.c - building segments, and the walk through one run. See segment.h.
  */
 #include "wfp/segment.h"
+#include "wfp/sublayer.h"
+
+/* While the sublayer lives: in commits. */
+static UINT64 sublayer_id(const struct wfp_filter *filter)
+{
+    return CONTAINING_RECORD(filter->sublayer, const struct wfp_sublayer, object)->id;
+}
 
 int wfp_filter_compare(const struct wfp_filter *a, const struct wfp_filter *b)
 {
     if (a->run.subLayerWeight != b->run.subLayerWeight)
         return a->run.subLayerWeight > b->run.subLayerWeight ? -1 : 1;
-    if (a->sublayer_id != b->sublayer_id)
-        return a->sublayer_id < b->sublayer_id ? -1 : 1;
+    if (a->sublayer != b->sublayer)
+        return sublayer_id(a) < sublayer_id(b) ? -1 : 1;
     if (a->weight != b->weight)
         return a->weight > b->weight ? -1 : 1;
     return a->run.filterId < b->run.filterId ? -1 : a->run.filterId > b->run.filterId;
@@ -20,7 +27,7 @@ static UINT32 count_runs(struct wfp_filter *const *filters, UINT32 count)
     UINT32 runs = 0;
 
     for (UINT32 i = 0; i < count; i++)
-        runs += i == 0 || filters[i]->sublayer_id != filters[i - 1]->sublayer_id;
+        runs += i == 0 || filters[i]->sublayer != filters[i - 1]->sublayer;
     return runs;
 }
 
@@ -31,11 +38,14 @@ static BOOLEAN make_runs(struct wfp_segment *segment)
     for (UINT32 i = 0; i < segment->count; i++) {
         const struct wfp_filter *filter = segment->filters[i];
 
-        if (run == NULL || run->sublayer_id != filter->sublayer_id) {
+        if (i + 16 < segment->count)
+            __builtin_prefetch(&segment->filters[i + 16]->sublayer);
+        if (run == NULL || run->sublayer_id != sublayer_id(filter)) {
             run = &segment->runs[segment->run_count++];
-            *run = (struct wfp_run){filter->sublayer_id, i, i, filter->run.subLayerWeight, FALSE, NULL};
+            *run = (struct wfp_run){sublayer_id(filter), i, i, filter->run.subLayerWeight, FALSE, NULL};
         }
         run->end = i + 1;
+        segment->mass += wfp_filter_mass(filter);
         run->has_callouts = run->has_callouts || filter->slot != NULL;
     }
     for (UINT32 i = 0; i < segment->run_count; i++) {
@@ -81,64 +91,46 @@ void wfp_source_begin(struct wfp_source *source, const struct wfp_level *level, 
 {
     source->level = level;
     source->run = run;
-    source->found = NULL;
     source->at = run->begin;
     if (run->index != NULL)
         wfp_search_begin(&source->search, run->index);
 }
 
-/* The first place whose filter, if it is there, comes behind limit. */
-static UINT32 place_of(const struct wfp_source *source, const struct wfp_filter *limit)
+const struct wfp_filter *wfp_source_bound(const struct wfp_source *source)
 {
-    UINT32 from = source->run->begin, to = source->run->end;
+    UINT32 place = source->run->index == NULL ? source->at : wfp_search_bound(&source->search);
 
-    if (limit == NULL)
-        return WFP_NONE;
-    while (from < to) {
-        UINT32 middle = from + (to - from) / 2, seen = middle;
-
-        while (seen < to && !wfp_level_has(source->level, seen))
-            seen++;
-        if (seen < to && wfp_filter_compare(source->level->segment->filters[seen], limit) < 0)
-            from = seen + 1;
-        else
-            to = middle;
-    }
-    return from;
+    while (place < source->run->end && !wfp_level_has(source->level, place))
+        place++;
+    return place < source->run->end ? source->level->segment->filters[place] : NULL;
 }
 
-static struct wfp_filter *next_linear(struct wfp_source *source, struct wfp_query *query, UINT32 limit)
+static BOOLEAN step_linear(struct wfp_source *source, struct wfp_query *query, struct wfp_filter **found)
 {
     const struct wfp_level *level = source->level;
+    UINT32 place = source->at;
 
-    while (source->at < source->run->end && source->at < limit) {
-        UINT32 place = source->at++;
-
-        if (wfp_level_has(level, place) &&
-            wfp_match(level->segment->filters[place], ~0ull, query->values, query->looked))
-            return level->segment->filters[place];
-    }
-    return NULL;
+    if (place == source->run->end)
+        return FALSE;
+    source->at++;
+    if (wfp_level_has(level, place) && wfp_match(level->segment->filters[place], ~0ull, query->values, query->looked))
+        *found = level->segment->filters[place];
+    return TRUE;
 }
 
-static struct wfp_filter *next_indexed(struct wfp_source *source, struct wfp_query *query, UINT32 limit)
+BOOLEAN wfp_source_step(struct wfp_source *source, struct wfp_query *query, struct wfp_filter **found)
 {
     const struct wfp_level *level = source->level;
-    UINT32 condition = 0;
-    UINT32 place;
+    UINT32 place, condition;
 
-    while ((place = wfp_search_peek(&source->search, query, limit, &condition)) < limit) {
-        wfp_search_skip(&source->search, place);
-        if (wfp_level_has(level, place) &&
-            wfp_search_check(&source->search, query, place, condition, level->segment->filters[place]))
-            return level->segment->filters[place];
-    }
-    return NULL;
-}
-
-struct wfp_filter *wfp_source_next(struct wfp_source *source, struct wfp_query *query, const struct wfp_filter *limit)
-{
-    UINT32 before = place_of(source, limit);
-
-    return source->run->index == NULL ? next_linear(source, query, before) : next_indexed(source, query, before);
+    *found = NULL;
+    if (source->run->index == NULL)
+        return step_linear(source, query, found);
+    if (wfp_search_bound(&source->search) == WFP_NONE)
+        return FALSE;
+    wfp_search_step(&source->search, query, &place, &condition);
+    if (place != WFP_NONE && wfp_level_has(level, place) &&
+        wfp_search_check(&source->search, query, place, condition, level->segment->filters[place]))
+        *found = level->segment->filters[place];
+    return TRUE;
 }

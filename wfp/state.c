@@ -175,14 +175,14 @@ static void add_filter(struct wfp_node *node, void *context)
         return;
     to->id = filter->run.filterId;
     to->key = filter->object.key;
-    to->sublayer = filter->template->subLayerKey;
+    to->sublayer = filter->sublayer->key;
     to->layer = wfp_layers[filter->layer].name;
     to->sublayer_weight = filter->run.subLayerWeight;
     to->weight = filter->weight;
     to->action = filter->run.action.type;
     to->callout = filter->slot == NULL ? 0 : filter->slot->id;
     to->callout_registered = filter->slot != NULL && is_registered(filter->slot);
-    to->flags = filter->template->flags;
+    to->flags = filter->flags;
     to->conditions = filter->run.numFilterConditions;
     to->hits = atomic_load_explicit(&filter->hits, memory_order_relaxed);
     (void)wfp_object_name(&filter->object, to->name, sizeof(to->name));

@@ -36,8 +36,8 @@ static struct wfp_filter *filter_of(struct wfp_object *object)
  * policy here, where the management API answers from the start. */
 static BOOLEAN is_enforced(const struct wfp_object *object)
 {
-    return object->kind == WFP_FILTER && (CONTAINING_RECORD(object, const struct wfp_filter, object)->template->flags &
-                                          FWPM_FILTER_FLAG_BOOTTIME) == 0;
+    return object->kind == WFP_FILTER &&
+           (CONTAINING_RECORD(object, const struct wfp_filter, object)->flags & FWPM_FILTER_FLAG_BOOTTIME) == 0;
 }
 
 static void touch(struct wfp_object *object)

@@ -4,6 +4,8 @@
  */
 #include "driver_fixture.h"
 
+#include "wfp/packet.h"
+
 #include "nt/verify/scheduler.h"
 #include "tests/driver/load.h"
 #include "tests/lib/threads.h"
@@ -276,6 +278,7 @@ static void make_app_id(const char *program, uint8_t *bytes, FWP_BYTE_BLOB *blob
 void fixture_connect_to(struct fixture_connection *connection, UINT64 endpoint, const struct fixture_connect *how)
 {
     const char *program = how->program == NULL ? "/bin/app" : how->program;
+    struct wfp_packet packet = {.size = 100, .ip_header_size = 20, .transport_header_size = 8};
     struct wfp_ale_connect connect = {0};
     uint8_t bytes[1024];
     FWP_BYTE_BLOB app_id;
@@ -300,6 +303,8 @@ void fixture_connect_to(struct fixture_connection *connection, UINT64 endpoint, 
     connect.user = how->user;
     connect.package = how->package;
     connect.condition_flags = how->flags;
+    connect.inbound = how->inbound;
+    connect.layer_data = how->inbound ? &packet : NULL;
     connection->endpoint = endpoint;
     connection->done = 0;
     wfp_ale_connect(&connect, connection_done, connection, &connection->first);

@@ -93,6 +93,7 @@ struct fixture_connect {
     uint32_t flags;
     const FWP_BYTE_BLOB *user;
     const FWP_BYTE_BLOB *package;
+    bool inbound; /* to port 40000 of the program, with a packet */
 };
 
 UINT64 fixture_endpoint(void); /* a new one */

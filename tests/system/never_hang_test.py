@@ -376,8 +376,8 @@ def words_unread(lab):
 @case("Never hang: more clients than gatehoused has descriptors for")
 def few_descriptors(lab):
     server = TcpServer(lab.server)
-    program = lab.gatehoused(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40)))
-    clients = [device.Device(lab.socket) for _ in range(50)]
+    program = lab.gatehoused(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
+    clients = [device.Device(lab.socket) for _ in range(80)]
 
     def ticks():
         with open(f"/proc/{program.pid}/stat", encoding="ascii") as file:

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * guard.bpf.h - holds when somebody takes the packet rules out, or puts others before them.
+ *
+ * Sits behind all packet rules: an initial SYN or a datagram that comes here without a permit has passed none of ours.
+ * It is dropped, and the host is told once, to look after its rules. Everything else is none of its business and leaves
+ * at the first comparisons.
+ */
+#ifndef BPF_GUARD_BPF_H
+#define BPF_GUARD_BPF_H
+
+#include "rules.bpf.h"
+
+#define TCP_FLAGS_OF_START 0x17 /* SYN, and not FIN, RST, ACK */
+#define TCP_SYN            0x02
+
+/* A permit that was current when the packet passed the rules. */
+#define JUST_NOW_NS 100000000ull
+
+enum { LEAVES, STARTS, DOUBTED };
+
+static __always_inline int look_at_transport(const __u8 *header, const __u8 *end, __u8 protocol)
+{
+    if (protocol == IPPROTO_UDP)
+        return STARTS;
+    if (header + 14 > end)
+        return DOUBTED;
+    return (header[13] & TCP_FLAGS_OF_START) == TCP_SYN ? STARTS : LEAVES;
+}
+
+/* Does the packet start something? From its first bytes, as far as they are at hand. */
+static __always_inline int look_at(struct __sk_buff *skb)
+{
+    const __u8 *start = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+    if (start + 40 > end)
+        return DOUBTED;
+    if (start[0] >> 4 == 4) {
+        if (start[9] != IPPROTO_TCP && start[9] != IPPROTO_UDP)
+            return LEAVES;
+        if (start[0] == 0x45)
+            return look_at_transport(start + 20, end, start[9]);
+        return DOUBTED;
+    }
+    if (start[6] == IPPROTO_TCP || start[6] == IPPROTO_UDP)
+        return look_at_transport(start + 40, end, start[6]);
+    return start[6] == 58 ? LEAVES : DOUBTED; /* ICMPv6 */
+}
+
+static __always_inline bool is_current(const struct gate_state *state, __u32 generation)
+{
+    if (generation == state->generation)
+        return true;
+    /* The host may count two at once. */
+    return state->generation - generation <= 2 && bpf_ktime_get_ns() - state->changed < JUST_NOW_NS;
+}
+
+static __always_inline bool is_permitted(const struct gate_state *state, const struct gate_flow_key *flow, __u32 side)
+{
+    struct gate_decided *decided = find_decided(flow);
+    struct gate_flow_state *stored;
+
+    if (decided && is_current(state, decided->generation) &&
+        answer_of(decided, flow, decided->generation, side) == GATE_PERMIT)
+        return true;
+    stored = bpf_map_lookup_elem(&gate_flows, flow);
+    return stored && stored->verdict == GATE_PERMIT && is_current(state, stored->generation);
+}
+
+/* One that was not decided in doubt about its form: is it one that starts something? */
+static __always_inline bool starts_anything(struct __sk_buff *skb)
+{
+    __u8 version = 0, flags = 0, protocol = 0;
+    struct gate_tuple tuple = {};
+    int offset;
+
+    if (bpf_skb_load_bytes_relative(skb, 0, &version, 1, BPF_HDR_START_NET))
+        return false;
+    offset = version >> 4 == 4 ? parse4(skb, &tuple) : parse6(skb, &tuple);
+    protocol = tuple.protocol;
+    if (protocol == IPPROTO_UDP)
+        return true;
+    if (protocol != IPPROTO_TCP)
+        return false;
+    if (offset < 0 || bpf_skb_load_bytes_relative(skb, offset + 13, &flags, 1, BPF_HDR_START_NET))
+        return true;
+    return (flags & TCP_FLAGS_OF_START) == TCP_SYN;
+}
+
+/* Not static: see ask_cache. */
+__noinline int guard_start(struct __sk_buff *skb)
+{
+    struct gate_tuple tuple = {};
+    struct gate_flow_key flow = {};
+    struct gate_state *state;
+    struct gate_event *event;
+    __u32 zero = 0;
+
+    state = bpf_map_lookup_elem(&gate_state, &zero);
+    if (!state || dead_open)
+        return 1;
+    if (parse(skb, &tuple, &flow) &&
+        is_permitted(state, &flow, skb->ifindex == LOOPBACK_INDEX ? GATE_SIDE_LO : GATE_SIDE_OTHER))
+        return 1;
+    if (!__sync_val_compare_and_swap(&state->guard_told, 0, 1)) {
+        event = bpf_ringbuf_reserve(&gate_events, sizeof(*event), 0);
+        if (event) {
+            event->cookie = GATE_COOKIE_OF_GUARD;
+            bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
+        }
+    }
+    return 0;
+}
+
+SEC("cgroup_skb/egress")
+int gate_guard(struct __sk_buff *skb)
+{
+    int what;
+
+    if (bpf_get_netns_cookie(skb) != netns_cookie)
+        return 1;
+    what = look_at(skb);
+    if (what == LEAVES || (what == DOUBTED && !starts_anything(skb)))
+        return 1;
+    what = guard_start(skb);
+    asm volatile("" : "+r"(what)); /* the verifier does not know what a global function returns, the compiler does */
+    return what & 1;
+}
+
+#endif

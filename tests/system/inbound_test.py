@@ -1,0 +1,369 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What comes in: rules for those who listen, by the program that listens, and what passes all the same."""
+import contextlib
+import errno
+import json
+import pathlib
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from gatetest import decide, names, net, protocol  # noqa: E402
+from gatetest.servers import Server, TcpServer, UdpServer, wait_until  # noqa: E402
+from gatetest.tap import case, run, tell  # noqa: E402
+
+PORT = 7300
+SILENCE = 1.3  # longer than the first SYN is waited for
+
+
+def filters(lab, *words):
+    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "filter", *words)
+    assert done.returncode == 0, (words, done.stdout, done.stderr)
+    return [int(line) for line in done.stdout.split()]
+
+
+def listener(lab, port=PORT, path=None, shared=False, address="::"):
+    words = ["--shared"] if shared else []
+    return lab.talker("listener", *words, address, port, path=path)
+
+
+def stream(lab, address, port=PORT, seconds=SILENCE):
+    """What connect() from outside says: 0 or an errno; silence is ETIMEDOUT."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with lab.server.socket(family) as sock:
+        sock.settimeout(seconds)
+        try:
+            sock.connect((address, port))
+            sock.sendall(b"hello")
+            assert sock.recv(16) == b"hello"
+            return 0
+        except TimeoutError:
+            return errno.ETIMEDOUT
+        except OSError as error:
+            return error.errno
+
+
+def datagram(lab, address, port=PORT, seconds=SILENCE, sock=None):
+    """Does a datagram come back?"""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with contextlib.ExitStack() as stack:
+        if sock is None:
+            sock = stack.enter_context(lab.server.socket(family, socket.SOCK_DGRAM))
+        sock.settimeout(seconds)
+        sock.sendto(b"hello", (address, port))
+        try:
+            return sock.recv(16) == b"hello"
+        except TimeoutError:
+            return False
+
+
+BOTH = (net.CLIENT_V4, net.CLIENT_V6)
+
+
+@case("Inbound: a program that listens is permitted, another is not; TCP and UDP, IPv4 and IPv6; silence for who asks", 60)
+def by_program(lab):
+    lab.gatehoused()
+    good, other = lab.copy_program("listener", "good"), lab.copy_program("listener", "other")
+    server, blocked = listener(lab, PORT, good), listener(lab, PORT + 1, other)
+    assert not [line for line in lab.client.rules() if "INPUT" in line], "rules without any filter for them"
+    filters(lab, "add", "permit", "--in", "--program", good, "--weight", "9")
+    filters(lab, "add", "block", "--in", "--program", other)
+    for address in BOTH:
+        assert stream(lab, address) == 0 and server.read_line().startswith("accepted ")
+        assert datagram(lab, address) and server.read_line().startswith("got ")
+        assert stream(lab, address, PORT + 1) == errno.ETIMEDOUT
+        assert not datagram(lab, address, PORT + 1, 0.3)
+        assert stream(lab, address, PORT + 2) == errno.ECONNREFUSED, "where nobody listens the kernel answers"
+    filters(lab, "remove", "--all")
+    wait_until(lambda: not [line for line in lab.client.rules() if "INPUT" in line], 5, "the end of the rules")
+    assert stream(lab, net.CLIENT_V4, PORT + 1) == 0
+    assert blocked.read_line().startswith("accepted "), "the blocked ones left a trace"
+
+
+@case("Inbound: a server that was there before gatehoused is known by its program", 40)
+def started_before(lab):
+    good, other = lab.copy_program("listener", "good"), lab.copy_program("listener", "other")
+    server, blocked = listener(lab, PORT, good), listener(lab, PORT + 1, other)
+    lab.gatehoused()
+    filters(lab, "add", "permit", "--in", "--program", good, "--weight", "9")
+    filters(lab, "add", "block", "--in")
+    for address in BOTH:
+        assert stream(lab, address) == 0 and datagram(lab, address)
+        assert stream(lab, address, PORT + 1) == errno.ETIMEDOUT and not datagram(lab, address, PORT + 1, 0.3)
+    with lab.observer() as watcher:
+        assert watcher.platform().packets_unknown == 0
+    server.close()
+    blocked.close()
+
+
+@case("Inbound: of two programs at one port (SO_REUSEPORT) the one that would get it counts", 60)
+def shared_port(lab):
+    lab.gatehoused()
+    good, other = lab.copy_program("listener", "good"), lab.copy_program("listener", "other")
+    servers = [listener(lab, PORT, path, shared=True, address=net.CLIENT_V4) for path in (good, other)]
+    filters(lab, "add", "block", "--in", "--program", other)
+    count = 60
+    socks = []
+    for _ in range(count):
+        sock = lab.server.socket()
+        sock.setblocking(False)
+        sock.connect_ex((net.CLIENT_V4, PORT))
+        socks.append(sock)
+    time.sleep(0.6)
+    ports = {sock.getsockname()[1]: sock for sock in socks}
+    there = set()
+    for port, sock in ports.items():
+        with contextlib.suppress(OSError):
+            sock.getpeername()
+            there.add(port)
+    accepted = {int(servers[0].read_line().split()[1]) for _ in there}
+    assert accepted == there, (accepted, there)
+    assert 0 < len(there) < count, f"{len(there)} of {count}"
+    for sock in socks:
+        sock.close()
+    filters(lab, "remove", "--all")
+    tell(f"{len(there)} of {count} connections came to the permitted program, the others to nobody")
+
+
+@case("Inbound: what answers a permitted datagram passes, from whichever socket it was sent; nothing else does", 40)
+def answers(lab):
+    echo = UdpServer(lab.server)
+    lab.gatehoused()
+    filters(lab, "add", "permit", "--proto", "udp")
+    filters(lab, "add", "block", "--in")
+    for kind in ("connected", "unconnected"):
+        for address in (net.SERVER_V4, net.SERVER_V6):
+            talker = lab.talker("udp_sender", kind, address, echo.port)
+            talker.say(f"0 {kind}")
+            assert talker.read_line() == "sent 0"
+            time.sleep(0.1)
+            assert talker.ask("?") == f"got {kind}", (kind, address)
+            assert talker.read_line() == "end"
+            port = int(talker.first.split()[2])
+            with lab.server.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as strange:
+                strange.sendto(b"strange", (net.CLIENT_V6 if ":" in address else net.CLIENT_V4, port))
+            time.sleep(0.1)
+            assert talker.ask("?") == "end", "a stranger's datagram came in"
+            talker.close()
+    echo.stop()
+
+
+@case("Inbound: what a permitted peer is answered is no new connection", 30)
+def answers_out(lab):
+    lab.gatehoused()
+    server = listener(lab)
+    filters(lab, "add", "permit", "--in")
+    filters(lab, "add", "block")
+    for address in BOTH:
+        assert datagram(lab, address), "the answer was held or blocked"
+    server.close()
+
+
+@case("Inbound: a new block ends a connection and a datagram flow that live", 40)
+def revoked(lab):
+    lab.gatehoused()
+    server = listener(lab)
+    filters(lab, "add", "permit", "--in")
+    for address in BOTH:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with lab.server.socket(family) as sock, lab.server.socket(family, socket.SOCK_DGRAM) as peer:
+            sock.settimeout(5)
+            sock.connect((address, PORT))
+            sock.sendall(b"a")
+            assert sock.recv(1) == b"a"
+            assert datagram(lab, address, sock=peer)
+            ids = filters(lab, "add", "block", "--in", "--weight", "9")
+            try:
+                ended = sock.recv(1)
+            except ConnectionError:
+                ended = b""
+            assert ended == b"", "the connection lives on"
+            assert not datagram(lab, address, seconds=0.3, sock=peer)
+            filters(lab, "remove", *map(str, ids))
+            assert datagram(lab, address, sock=peer)
+    server.close()
+
+
+def rules(lab, *words):
+    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "rules", *words)
+    assert done.returncode == 0, (words, done.stdout, done.stderr)
+    return done.stdout
+
+
+@case("Inbound: asked about: the decider sees who listens and who comes; the packet goes on, or nobody hears of it", 60)
+def asked(lab):
+    lab.gatehoused()
+    good = lab.copy_program("listener", "good")
+    server = listener(lab, PORT, good)
+    rules(lab, "add", f'ask in program "{good}"')
+    seen = []
+
+    def judge(request):
+        seen.append(request)
+        return verdict
+
+    with decide.Deciding(lab, judge, delay=0.05):
+        for verdict, way in ((protocol.PERMIT, 0), (protocol.BLOCK, errno.ETIMEDOUT)):
+            for address in BOTH:
+                assert stream(lab, address) == way
+                request = seen.pop(0)
+                assert (request.path, request.process_id, request.local_port) == (good, server.pid, PORT), request
+                assert request.layer in (44, 46) and request.local == address, request
+                assert datagram(lab, address) == (way == 0)
+                request = seen.pop(0)
+                assert (request.path, request.protocol) == (good, socket.IPPROTO_UDP), request
+                assert not seen, f"asked twice: {seen}"
+    with lab.observer() as watcher:
+        status = watcher.status()
+    assert (status.held, status.permitted_by_decider, status.blocked_by_decider) == (0, 4, 4), status
+    heard = [server.read_line().split()[0] for _ in range(4)]
+    assert heard == ["accepted", "got"] * 2, heard
+
+
+@case("Inbound: a SYN that is sent again while it is held is asked about once; the listener's end is the end", 60)
+def held(lab):
+    lab.gatehoused()
+    server = listener(lab)
+    rules(lab, "add", "ask in")
+    decider = lab.decider()
+    socks = []
+    for _ in range(2):
+        sock = lab.server.socket()
+        sock.setblocking(False)
+        sock.connect_ex((net.CLIENT_V4, PORT))
+        socks.append(sock)
+    requests = decider.collect(2, timeout=5)
+    time.sleep(3.2)  # SYNs are sent again after 1 and 3 seconds
+    assert decider.status().pended == 2, decider.status()
+    assert not any(decider.submit([(requests[0].id, protocol.PERMIT)]))
+    by_port = {sock.getsockname()[1]: sock for sock in socks}
+    sock = by_port[requests[0].remote_port]
+    sock.setblocking(True)
+    sock.settimeout(3)
+    sock.sendall(b"hello")
+    assert sock.recv(16) == b"hello"
+    server.close()
+    wait_until(lambda: decider.status().held == 0, 5, "the end of what was held")
+    assert decider.status().cancelled == 1, decider.status()
+    for sock in socks:
+        sock.close()
+
+
+def flows(lab):
+    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "flows", "--json")
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def carry(sock, there, back):
+    """Sends so many bytes, receives so many, and closes."""
+    sender = threading.Thread(target=sock.sendall, args=(bytes(there),))
+    sender.start()
+    while back:
+        data = sock.recv(min(back, 1 << 16))
+        assert data
+        back -= len(data)
+    sender.join()
+    sock.close()
+
+
+class Carrier(Server):
+    """Takes connections: reads so many bytes of each, sends so many, and closes."""
+
+    def __init__(self, namespace, port, takes, gives):
+        super().__init__()
+        self.takes, self.gives = takes, gives
+        self.socket = namespace.socket(socket.AF_INET6)
+        self.socket.bind(("::", port))
+        self.socket.listen(16)
+        self.socket.settimeout(0.1)
+        self.start()
+
+    def serve(self):
+        with contextlib.suppress(TimeoutError):
+            taken = self.socket.accept()[0]
+            taken.settimeout(20)
+            carry(taken, self.gives, self.takes)
+
+
+def ended(lab, count):
+    """So many flows that have ended and were counted."""
+    def look():
+        found = [flow for flow in flows(lab) if flow.get("bytes_out") is not None and flow.get("ended")]
+        return found if len(found) >= count else None
+
+    try:
+        return wait_until(look, 5, f"the end of {count} flows")
+    except AssertionError:
+        for flow in flows(lab):
+            tell(str(flow))
+        raise
+
+
+@case("Flows: bytes in and out to the byte, of TCP that goes out and that comes in, decided here or in the kernel", 60)
+def carried(lab):
+    there, back = 10_000_007, 3_333_333
+    outside, inside = Carrier(lab.server, PORT, there, back), Carrier(lab.client, PORT + 1, back, there)
+    lab.gatehoused()
+    rules(lab, "add", "permit all")
+    for address in (net.SERVER_V4, net.SERVER_V6, net.SERVER_V4):
+        sock = lab.client.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        sock.connect((address, PORT))
+        carry(sock, there, back)
+    for address in BOTH:
+        sock = lab.server.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        sock.connect((address, PORT + 1))
+        carry(sock, back, there)
+    for flow in ended(lab, 5):
+        assert (flow["bytes_out"], flow["bytes_in"]) == (there, back), flow
+        assert flow["program"].endswith("python3.11") or "python" in flow["program"], flow
+    directions = sorted(flow["way"] for flow in flows(lab))
+    assert directions == ["in", "in", "out", "out", "out"], directions
+    outside.stop()
+    inside.stop()
+
+
+@case("Inbound: gatehoused killed: what lives goes on, nothing new comes in; and it does when gatehoused is back", 60)
+def killed(lab):
+    gatehoused = lab.gatehoused()
+    server = listener(lab)
+    filters(lab, "add", "permit", "--in")
+    with lab.server.socket() as sock, lab.server.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        sock.settimeout(5)
+        sock.connect((net.CLIENT_V4, PORT))
+        assert datagram(lab, net.CLIENT_V4, sock=peer)
+        gatehoused.kill()
+        sock.sendall(b"still")
+        assert sock.recv(16) == b"still"
+        assert datagram(lab, net.CLIENT_V4, sock=peer)
+        assert stream(lab, net.CLIENT_V4) == errno.ETIMEDOUT and not datagram(lab, net.CLIENT_V4, seconds=0.3)
+        lab.gatehoused()
+        sock.sendall(b"again")
+        assert sock.recv(16) == b"again"
+    assert stream(lab, net.CLIENT_V4) == 0, "there are no filters now: nothing is looked at"
+    server.close()
+
+
+@case("Inbound: 2,000 connections to a permitted server, all of them arrive", 60)
+def many(lab):
+    lab.gatehoused()
+    with lab.client.entered():
+        server = TcpServer(lab.client, PORT)
+    filters(lab, "add", "permit", "--in", "--port", str(PORT))
+    begun = time.monotonic()
+    for _ in range(2000):
+        with lab.server.socket() as sock:
+            sock.settimeout(5)
+            sock.connect((net.CLIENT_V4, PORT))
+    tell(f"{(time.monotonic() - begun) / 2000 * 1e6:.0f} us for each, the test's own part included")
+    server.expect(2000)
+    with lab.observer() as watcher:
+        wait_until(lambda: watcher.platform().flows < 100, 5, "the end of the flows")
+    server.stop()
+
+
+if __name__ == "__main__":
+    run()
