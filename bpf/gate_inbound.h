@@ -31,7 +31,9 @@ struct gate_accept {
     __u16 zero;
 };
 
-/* Who bound a socket, by its cookie. */
+#define GATE_ECHO_OUT 1 /* remote port of an echo request that goes out */
+
+/* Who bound a socket, or made an ICMP or raw one, by its cookie. */
 struct gate_bound {
     struct gate_caller caller;
     __u32 waited; /* set by the host: its end is to be told */

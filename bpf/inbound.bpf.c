@@ -4,12 +4,14 @@
  * kernel that lacks something of it still has the rest (gate.bpf.c); it shares the pinned maps.
  *
  * gate_bind4 and gate_bind6 write down who bound a socket, by its cookie; gate_find_bound does that once for those that
- * were bound before. gate_unbind forgets them.
+ * were bound before; gate_create for sockets that need no bind(). gate_unbind forgets them.
  *
  * The xt programs are called by rules in filter INPUT, which are there only while there are filters for what comes in:
  *   xt_in_permit  decided so, an answer to what went out  -> RETURN
  *   xt_in_pend    undecided                               -> NFQUEUE
  *   neither: blocked                                      -> DROP, silently
+ * xt_echo_* do the same for echo requests, which go out or come in.
+ *
  * No socket is known for a packet that comes in, so that a verdict belongs to its tuple (and, for TCP, to the sequence
  * number of its SYN).
  *
@@ -60,6 +62,15 @@ int gate_bind4(struct bpf_sock *ctx)
 SEC("cgroup/post_bind6")
 int gate_bind6(struct bpf_sock *ctx)
 {
+    return note_bound(ctx);
+}
+
+/* Sockets that send without being bound: of ICMP, and raw ones. */
+SEC("cgroup/sock_create")
+int gate_create(struct bpf_sock *ctx)
+{
+    if (ctx->type != SOCK_RAW && ctx->protocol != IPPROTO_ICMP && ctx->protocol != IPPROTO_ICMPV6)
+        return 1;
     return note_bound(ctx);
 }
 
@@ -207,7 +218,7 @@ static __always_inline __u32 accept_verdict(const struct gate_accept *accept, co
 {
     if (!accept || accept->verdict == GATE_UNDECIDED)
         return GATE_UNDECIDED;
-    if (tuple->protocol == IPPROTO_UDP && now - accept->since > GATE_UDP_IDLE_NS)
+    if (tuple->protocol != IPPROTO_TCP && now - accept->since > GATE_UDP_IDLE_NS)
         return GATE_UNDECIDED;
     if (accept->is == GATE_ACCEPT_REPLY)
         return accept->verdict;
@@ -289,6 +300,113 @@ int xt_in_pend(struct __sk_buff *skb)
         bpf_map_update_elem(&gate_accepts, &tuple, &fresh, BPF_ANY);
     }
     return 1;
+}
+
+/* --- Echo requests --------------------------------------------------------------------------------- */
+
+/*
+ * Keyed like a datagram: the identifier in place of the local port, which way in place of the remote one. The sequence
+ * number is the socket's cookie when it goes out: what one program may do, another may not. Extension headers before
+ * ICMPv6 are not followed: such a request is blocked.
+ */
+static __always_inline bool parse_echo(struct __sk_buff *skb, bool out, struct gate_tuple *tuple)
+{
+    __u8 header[40], icmp[8];
+    __u32 offset = 40;
+
+    if (bpf_skb_load_bytes_relative(skb, 0, header, 20, BPF_HDR_START_NET))
+        return false;
+    if (header[0] >> 4 == 4) {
+        if (header[9] != IPPROTO_ICMP || (header[6] & 0x1f) || header[7])
+            return false;
+        offset = (header[0] & 15) * 4;
+        tuple->ip_version = 4;
+        tuple->protocol = IPPROTO_ICMP;
+        __builtin_memcpy(out ? tuple->local_address : tuple->remote_address, header + 12, 4);
+        __builtin_memcpy(out ? tuple->remote_address : tuple->local_address, header + 16, 4);
+    } else {
+        if (bpf_skb_load_bytes_relative(skb, 0, header, 40, BPF_HDR_START_NET) || header[6] != IPPROTO_ICMPV6)
+            return false;
+        tuple->ip_version = 6;
+        tuple->protocol = IPPROTO_ICMPV6;
+        __builtin_memcpy(out ? tuple->local_address : tuple->remote_address, header + 8, 16);
+        __builtin_memcpy(out ? tuple->remote_address : tuple->local_address, header + 24, 16);
+    }
+    if (bpf_skb_load_bytes_relative(skb, offset, icmp, sizeof(icmp), BPF_HDR_START_NET))
+        return false;
+    __builtin_memcpy(&tuple->local_port, icmp + 4, 2);
+    tuple->remote_port = out ? bpf_htons(GATE_ECHO_OUT) : 0;
+    return true;
+}
+
+static __always_inline int echo_permit(struct __sk_buff *skb, bool out)
+{
+    struct gate_tuple tuple = {};
+    struct gate_accept *accept;
+    __u64 now = bpf_ktime_get_ns();
+    __u32 sequence = out ? (__u32)bpf_get_socket_cookie(skb) : 0;
+
+    if (!parse_echo(skb, out, &tuple))
+        return 0;
+    accept = bpf_map_lookup_elem(&gate_accepts, &tuple);
+    if (!accept || accept_verdict(accept, &tuple, sequence, now) != GATE_PERMIT)
+        return 0;
+    if (accept->is == GATE_ACCEPT_ONCE)
+        bpf_map_delete_elem(&gate_accepts, &tuple);
+    else if (now - accept->since > SECOND_NS)
+        accept->since = now;
+    return 1;
+}
+
+static __always_inline int echo_pend(struct __sk_buff *skb, bool out)
+{
+    struct gate_tuple tuple = {};
+    struct gate_pended pended = {};
+    struct gate_accept *accept, fresh = {};
+    __u64 now = bpf_ktime_get_ns();
+    __u64 cookie = out ? bpf_get_socket_cookie(skb) : 0;
+
+    if (!parse_echo(skb, out, &tuple))
+        return 0;
+    accept = bpf_map_lookup_elem(&gate_accepts, &tuple);
+    if (accept_verdict(accept, &tuple, (__u32)cookie, now) == GATE_BLOCK)
+        return 0;
+    if (!accept || accept->sequence != (__u32)cookie) {
+        fresh.since = now;
+        fresh.sequence = (__u32)cookie;
+        bpf_map_update_elem(&gate_accepts, &tuple, &fresh, BPF_ANY);
+    }
+    if (out) {
+        pended.cookie = cookie;
+        pended.local_port = tuple.local_port;
+        pended.remote_port = tuple.remote_port;
+        bpf_map_update_elem(&gate_waiting, &tuple, &pended, BPF_ANY);
+    }
+    return 1;
+}
+
+SEC("socket")
+int xt_echo_permit(struct __sk_buff *skb)
+{
+    return echo_permit(skb, true);
+}
+
+SEC("socket")
+int xt_echo_pend(struct __sk_buff *skb)
+{
+    return echo_pend(skb, true);
+}
+
+SEC("socket")
+int xt_echo_in_permit(struct __sk_buff *skb)
+{
+    return echo_permit(skb, false);
+}
+
+SEC("socket")
+int xt_echo_in_pend(struct __sk_buff *skb)
+{
+    return echo_pend(skb, false);
 }
 
 /* --- How connections end --------------------------------------------------------------------------- */

@@ -8,6 +8,9 @@
 #include "kernel_types.h"
 
 #define AF_INET6        10
+#define SOCK_RAW        3
+#define IPPROTO_ICMP    1
+#define IPPROTO_ICMPV6  58
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT    2
 #define TCP_SYN_RECV    3

@@ -216,9 +216,22 @@ void registration_filter_init(FWPM_FILTER0 *filter, const GUID *layer, const wch
     filter->weight.uint64 = weight;
 }
 
+/* TCP or UDP: nobody expects to be asked about the rest unless a rule says so. */
+static void only_ports(FWPM_FILTER_CONDITION0 conditions[2])
+{
+    RtlZeroMemory(conditions, 2 * sizeof(conditions[0]));
+    for (ULONG i = 0; i < 2; i++) {
+        conditions[i].fieldKey = FWPM_CONDITION_IP_PROTOCOL;
+        conditions[i].matchType = FWP_MATCH_EQUAL;
+        conditions[i].conditionValue.type = FWP_UINT8;
+        conditions[i].conditionValue.uint8 = i == 0 ? 6 : 17;
+    }
+}
+
 _IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_callout(const struct callout_row *row)
 {
+    FWPM_FILTER_CONDITION0 conditions[2];
     FWPM_CALLOUT0 callout;
     FWPM_FILTER0 filter;
     NTSTATUS status;
@@ -235,6 +248,11 @@ static NTSTATUS add_callout(const struct callout_row *row)
     registration_filter_init(&filter, row->layer, row->name, &weight_callout);
     filter.action.type = row->action;
     filter.action.calloutKey = *row->key;
+    if (row->classify == callout_connect) {
+        only_ports(conditions);
+        filter.filterCondition = conditions;
+        filter.numFilterConditions = RTL_NUMBER_OF(conditions);
+    }
     return FwpmFilterAdd0(driver_state.engine, &filter, NULL, NULL);
 }
 

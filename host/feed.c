@@ -495,7 +495,7 @@ static void feed_packet(void *context, const struct gate_packet *packet)
     struct feed *feed = context;
     struct gate_flow key;
 
-    if (packet->inbound) {
+    if (packet->inbound || packet->tuple_keyed) {
         if (!feed_waits_for_hash(feed, packet))
             feed_inbound_packet(feed->inbound, packet, feed->package.size ? &feed->package : NULL);
         return;
@@ -624,7 +624,8 @@ static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
         gate_new_generation(feed->gate); /* from now on nothing passes by the old policy */
         __atomic_store_n(&feed->policy_dirty, true, __ATOMIC_RELEASE);
     }
-    if (layer == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4 || layer == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6)
+    if (layer == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4 || layer == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6 ||
+        layer == FWPS_LAYER_ALE_AUTH_CONNECT_V4 || layer == FWPS_LAYER_ALE_AUTH_CONNECT_V6)
         feed_inbound_policy_changed(feed->inbound);
     if (!pthread_equal(pthread_self(), feed->owner))
         feed->wake(feed->wake_context);

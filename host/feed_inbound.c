@@ -68,7 +68,8 @@ struct feed_inbound {
     TAILQ_HEAD(accept_flows, accept_flow) live; /* the longest unseen first */
     size_t live_count, fresh_count;
     struct accept_flow *reauth_next;
-    bool policy_dirty, watching, told;
+    bool policy_dirty, told;
+    bool watching[GATE_WATCH_ECHO_IN + 1];
     uint64_t endpoints;
     uint32_t packets_held;
     uint64_t packets_seen, packets_unknown, overflow;
@@ -329,6 +330,7 @@ static void flow_authorize(struct accept_flow *flow, const struct gate_packet *p
     struct identity *identity = inbound->feed.identity;
     struct wfp_decision decision = {.outcome = WFP_BLOCK};
     bool known = packet->owner.flags & GATE_OWNER_KNOWN;
+    uint16_t echo_type = packet->tuple_keyed ? (packet->ip_version == 4 ? 8 : 128) : 0;
     struct wfp_packet indicated = {.size = (UINT32)packet->data_size,
                                    .ip_header_size = packet->ip_header_size,
                                    .transport_header_size = packet->transport_header_size};
@@ -337,8 +339,8 @@ static void flow_authorize(struct accept_flow *flow, const struct gate_packet *p
     struct wfp_ale_connect accept = {
         .ip_version = packet->ip_version,
         .protocol = packet->protocol,
-        .local_port = packet->local_port,
-        .remote_port = packet->remote_port,
+        .local_port = echo_type ? echo_type : packet->local_port, /* page ALE Layers: ICMP type and code */
+        .remote_port = echo_type ? 0 : packet->remote_port,
         .endpoint = flow->endpoint,
         .has_process = known,
         .process_id = packet->owner.pid,
@@ -348,8 +350,8 @@ static void flow_authorize(struct accept_flow *flow, const struct gate_packet *p
         .condition_flags = packet->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0,
         .interface_index = packet->interface_index,
         .package = package,
-        .inbound = TRUE,
-        .layer_data = &indicated,
+        .inbound = packet->inbound,
+        .layer_data = packet->inbound ? &indicated : NULL,
     };
     memcpy(accept.local_address, packet->local_address, 16);
     memcpy(accept.remote_address, packet->remote_address, 16);
@@ -377,7 +379,7 @@ static void flow_again(struct accept_flow *flow, const struct gate_packet *packe
     struct wfp_decision decision = {.outcome = WFP_BLOCK};
     BOOLEAN reauthorized = FALSE;
 
-    wfp_ale_flow_packet(flow->wfp_flow, TRUE, NULL, &decision, &reauthorized);
+    wfp_ale_flow_packet(flow->wfp_flow, packet->inbound, NULL, &decision, &reauthorized);
     flow_keep_packet(flow, packet->id);
     flow_apply(flow, decision.outcome == WFP_PERMIT ? GATE_ANSWER_PERMIT : GATE_ANSWER_BLOCK);
     if (decision.outcome != WFP_PERMIT) {
@@ -417,6 +419,9 @@ void feed_inbound_packet(struct feed_inbound *inbound, const struct gate_packet 
 {
     struct gate_peer peer = peer_of(packet);
     struct accept_flow *flow = flow_find(inbound, &peer);
+    enum gate_watched what = !packet->tuple_keyed ? GATE_WATCH_INBOUND
+                             : packet->inbound    ? GATE_WATCH_ECHO_IN
+                                                  : GATE_WATCH_ECHO;
 
     inbound->packets_seen++;
     if (flow && (flow->key.sequence != peer.sequence || flow->cookie != packet->cookie)) {
@@ -424,7 +429,7 @@ void feed_inbound_packet(struct feed_inbound *inbound, const struct gate_packet 
         flow_forget(flow);
         flow = NULL;
     }
-    if (!inbound->watching || packet->nobody) {
+    if (!inbound->watching[what] || packet->nobody) {
         pass_once(inbound, &peer, packet->id);
         return;
     }
@@ -541,18 +546,30 @@ static void establish(struct feed_inbound *inbound)
     }
 }
 
-static void watch(struct feed_inbound *inbound)
+static void watch(struct feed_inbound *inbound, enum gate_watched what, bool wanted)
 {
-    bool wanted = wfp_layer_filters(FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4) != 0 ||
-                  wfp_layer_filters(FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6) != 0;
     char error[512];
 
-    if (inbound->told && wanted == inbound->watching)
+    if (inbound->told && wanted == inbound->watching[what])
         return;
-    inbound->told = true;
-    inbound->watching = wanted;
-    if (gate_watch_inbound(inbound->feed.gate, wanted, error, sizeof(error)) < 0)
+    inbound->watching[what] = wanted;
+    if (gate_watch_inbound(inbound->feed.gate, what, wanted, error, sizeof(error)) < 0)
         log_say("%s.", error);
+}
+
+/* Nothing is looked at, and nothing costs, that no filter could stop. */
+static void watch_all(struct feed_inbound *inbound)
+{
+    watch(inbound, GATE_WATCH_INBOUND,
+          wfp_layer_filters(FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4) != 0 ||
+              wfp_layer_filters(FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6) != 0);
+    watch(inbound, GATE_WATCH_ECHO,
+          wfp_layer_may_stop(FWPS_LAYER_ALE_AUTH_CONNECT_V4, IPPROTO_ICMP) ||
+              wfp_layer_may_stop(FWPS_LAYER_ALE_AUTH_CONNECT_V6, IPPROTO_ICMPV6));
+    watch(inbound, GATE_WATCH_ECHO_IN,
+          wfp_layer_may_stop(FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4, IPPROTO_ICMP) ||
+              wfp_layer_may_stop(FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6, IPPROTO_ICMPV6));
+    inbound->told = true;
 }
 
 bool feed_inbound_tidy(struct feed_inbound *inbound)
@@ -561,7 +578,7 @@ bool feed_inbound_tidy(struct feed_inbound *inbound)
         take_late(inbound);
     establish(inbound);
     if (__atomic_exchange_n(&inbound->policy_dirty, false, __ATOMIC_ACQUIRE) || !inbound->told) {
-        watch(inbound);
+        watch_all(inbound);
         gate_new_generation(inbound->feed.gate);
         inbound->reauth_next = TAILQ_FIRST(&inbound->live);
     }

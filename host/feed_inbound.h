@@ -15,7 +15,6 @@
 #include <fwpsk.h>
 
 #include "host/feed.h"
-#include "host/process_ends.h"
 
 struct feed_inbound;
 

@@ -45,8 +45,8 @@ struct gate {
     struct ring_buffer *ring;
     struct gate_adoption adoption;
     struct gate_inbound *inbound; /* NULL: the kernel cannot */
-    int changes; /* an epoll of what is below */
-    int local;   /* routes and rules of this namespace */
+    int changes;                  /* an epoll of what is below */
+    int local;                    /* routes and rules of this namespace */
     struct gate_watch watch;
     bool guarded;
     bool dead_open; /* of the options, as queue's number */
@@ -448,6 +448,11 @@ static void take_packet(void *context, const struct gate_queued *queued)
     struct gate_caller caller;
     enum waiting waiting;
 
+    if (gate_inbound_echo(gate->inbound, queued, &tuple, &packet, &caller)) {
+        fill_owner(gate, &caller, &packet.owner);
+        show_packet(gate, &tuple, &packet);
+        return;
+    }
     if (queued->inbound) {
         if (!gate_inbound_packet(gate->inbound, queued, &tuple, &packet, &caller)) {
             drop_damaged(gate, queued->id);
@@ -705,13 +710,13 @@ int gate_count(struct gate *gate, struct gate_counts *counts)
 
 /* ---- inbound ---- */
 
-int gate_watch_inbound(struct gate *gate, bool on, char *error, size_t error_size)
+int gate_watch_inbound(struct gate *gate, enum gate_watched what, bool on, char *error, size_t error_size)
 {
     struct gate_error sentence = {.text = error, .size = error_size};
 
     if (error_size)
         error[0] = 0;
-    return gate_inbound_watch(gate->inbound, on, &sentence);
+    return gate_inbound_watch(gate->inbound, what, on, &sentence);
 }
 
 int gate_settle_inbound(struct gate *gate, const struct gate_peer *peer, enum gate_answer answer,

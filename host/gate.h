@@ -60,6 +60,7 @@ struct gate_packet {
     uint32_t interface_index;
     bool loopback;
     bool inbound;      /* it comes in: local is the end that listens, owner who bound the socket */
+    bool tuple_keyed;  /* an echo request: decided by gate_settle_inbound, whichever way it goes */
     bool nobody;       /* inbound: no socket would get it */
     uint32_t sequence; /* inbound TCP: of the SYN, as in the packet */
     uint32_t ip_header_size, transport_header_size; /* inbound */
@@ -235,7 +236,12 @@ int gate_adopt_step(struct gate *gate, void (*take)(void *context, const struct 
  * Packets that come in: brought only while they are watched. Watching puts rules into filter INPUT, an initial SYN or a
  * datagram of a peer that was not decided then waits in the queue. 0, or -errno with one clear sentence in error.
  */
-int gate_watch_inbound(struct gate *gate, bool on, char *error, size_t error_size);
+enum gate_watched {
+    GATE_WATCH_INBOUND,
+    GATE_WATCH_ECHO,   /* echo requests that go out: local_port is their identifier, remote_port 1 */
+    GATE_WATCH_ECHO_IN /* and that come in: remote_port 0 */
+};
+int gate_watch_inbound(struct gate *gate, enum gate_watched what, bool on, char *error, size_t error_size);
 
 enum gate_answer { GATE_ANSWER_BLOCK, GATE_ANSWER_PERMIT, GATE_ANSWER_ONCE /* permitted, for this packet alone */ };
 

@@ -41,7 +41,7 @@
 
 struct gate_inbound {
     struct inbound_bpf *skeleton;
-    int accepts, bound, diag;
+    int accepts, bound, waiting, diag;
     char directory[GATE_PIN_DIR_SIZE];
     struct gate_state *state;
     uint16_t queue;
@@ -114,14 +114,19 @@ static int load_programs(struct gate_inbound *inbound, const struct gate_load *l
 static int attach_programs(const struct gate_inbound *inbound, const struct gate_load *load, struct gate_error *error)
 {
     const struct inbound_bpf *skeleton = inbound->skeleton;
-    int code = gate_program_pin(skeleton->progs.xt_in_permit, load->directory, error);
+    const struct bpf_program *const matches[] = {skeleton->progs.xt_in_permit,      skeleton->progs.xt_in_pend,
+                                                 skeleton->progs.xt_echo_permit,    skeleton->progs.xt_echo_pend,
+                                                 skeleton->progs.xt_echo_in_permit, skeleton->progs.xt_echo_in_pend};
+    int code = 0;
 
-    if (!code)
-        code = gate_program_pin(skeleton->progs.xt_in_pend, load->directory, error);
+    for (size_t i = 0; !code && i < sizeof(matches) / sizeof(matches[0]); i++)
+        code = gate_program_pin(matches[i], load->directory, error);
     if (!code)
         code = gate_program_attach(skeleton->progs.gate_bind4, BPF_CGROUP_INET4_POST_BIND, load, error);
     if (!code)
         code = gate_program_attach(skeleton->progs.gate_bind6, BPF_CGROUP_INET6_POST_BIND, load, error);
+    if (!code)
+        code = gate_program_attach(skeleton->progs.gate_create, BPF_CGROUP_INET_SOCK_CREATE, load, error);
     if (!code)
         code = gate_program_attach(skeleton->progs.gate_unbind, BPF_CGROUP_INET_SOCK_RELEASE, load, error);
     if (!code)
@@ -183,6 +188,7 @@ struct gate_inbound *gate_inbound_open(const struct gate_load *load, struct gate
     }
     inbound->accepts = bpf_map__fd(inbound->skeleton->maps.gate_accepts);
     inbound->bound = bpf_map__fd(inbound->skeleton->maps.gate_bound);
+    inbound->waiting = bpf_map__fd(inbound->skeleton->maps.gate_waiting);
     find_bound(inbound->skeleton);
     return inbound;
 }
@@ -300,6 +306,33 @@ bool gate_inbound_packet(struct gate_inbound *inbound, const struct gate_queued 
     return true;
 }
 
+bool gate_inbound_echo(struct gate_inbound *inbound, const struct gate_queued *queued, struct gate_tuple *tuple,
+                       struct gate_packet *packet, struct gate_caller *caller)
+{
+    struct gate_pended pended = {0};
+    struct gate_bound bound;
+
+    memset(caller, 0, sizeof(*caller));
+    if (!inbound || !packet_echo(queued->data, queued->size, tuple, &packet->ip_header_size))
+        return false;
+    packet->transport_header_size = 8;
+    packet->inbound = queued->inbound;
+    packet->tuple_keyed = true;
+    if (queued->inbound) {
+        swap_ends(tuple); /* ports: the identifier stays local */
+        tuple->local_port = tuple->remote_port;
+        tuple->remote_port = 0;
+        return true;
+    }
+    tuple->remote_port = htons(GATE_ECHO_OUT);
+    if (!bpf_map_lookup_elem(inbound->waiting, tuple, &pended))
+        packet->cookie = pended.cookie;
+    packet->sequence = (uint32_t)packet->cookie;
+    if (packet->cookie && !bpf_map_lookup_elem(inbound->bound, &packet->cookie, &bound))
+        *caller = bound.caller;
+    return true;
+}
+
 /* --- Verdicts -------------------------------------------------------------------------------------- */
 
 static struct gate_tuple tuple_of(const struct gate_peer *peer)
@@ -362,17 +395,19 @@ int gate_inbound_tell_end(struct gate_inbound *inbound, uint64_t cookie)
     return bpf_map_update_elem(inbound->bound, &cookie, &bound, BPF_ANY) ? -errno : 0;
 }
 
-int gate_inbound_watch(struct gate_inbound *inbound, bool on, struct gate_error *error)
+int gate_inbound_watch(struct gate_inbound *inbound, enum gate_watched what, bool on, struct gate_error *error)
 {
     int code;
 
     if (!inbound && on)
         return gate_fail(
             error, -EOPNOTSUPP,
-            "the kernel refuses the eBPF programs for connections that come in (Linux 6.1 or newer has all "
-            "they need): rules for what comes in are not applied");
+            "the kernel refuses the eBPF programs for what comes in and for ICMP (Linux 6.1 or newer has all "
+            "they need): rules for these are not applied");
     if (!inbound)
         return 0;
+    if (what != GATE_WATCH_INBOUND)
+        return gate_rules_echo(inbound->directory, inbound->queue, inbound->bypass, what == GATE_WATCH_ECHO, on, error);
     if (on)
         __atomic_store_n(&inbound->state->inbound, 1, __ATOMIC_RELEASE);
     code = gate_rules_inbound(inbound->directory, inbound->queue, inbound->bypass, on, error);

@@ -187,12 +187,16 @@ int gate_inbound_decide(struct gate_inbound *inbound, const struct gate_peer *pe
 int gate_inbound_forget(struct gate_inbound *inbound, const struct gate_peer *peer);
 bool gate_inbound_is_established(struct gate_inbound *inbound, const struct gate_peer *peer);
 int gate_inbound_tell_end(struct gate_inbound *inbound, uint64_t cookie);
-int gate_inbound_watch(struct gate_inbound *inbound, bool on, struct gate_error *error);
+int gate_inbound_watch(struct gate_inbound *inbound, enum gate_watched what, bool on, struct gate_error *error);
+/* An echo request? Then as gate_inbound_packet, whichever way it goes. */
+bool gate_inbound_echo(struct gate_inbound *inbound, const struct gate_queued *queued, struct gate_tuple *tuple,
+                       struct gate_packet *packet, struct gate_caller *caller);
 
 /* ---- gate_rules.c ---- */
 
 int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error);
-/* The rules of filter INPUT: there or not. */
+/* The rules for echo requests, and those of filter INPUT: there or not. */
+int gate_rules_echo(const char *directory, uint16_t queue, bool dead_open, bool out, bool on, struct gate_error *error);
 int gate_rules_inbound(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error);
 
 int gate_rules_remove(struct gate_error *error);

@@ -2,8 +2,10 @@
 /*
  * gate_rules.c - the netfilter rules, through iptables and ip6tables.
  *
- * One chain of our own in the filter table (and one more for INPUT while packets that come in are watched), reached
- * from the top of OUTPUT by an initial SYN or any datagram; nothing else pays for it. Each family is changed by one
+ * Chains of our own in the filter table: one, reached from the top of OUTPUT, with a single match for every packet,
+ * which costs less than to look for new connections with matches of several kinds; a second one for what starts
+ * something that is not permitted (and one more for INPUT while packets that come in are watched). The jump has no
+ * match: a rule with a pinned program could not be named to take it out again. Each family is changed by one
  * iptables-restore, which the kernel commits as a whole: there is no moment without rules when they are replaced. A
  * blocked SYN is answered with a reset, not with an ICMP error: the kernel limits how many ICMP errors it sends a
  * second, and a limited one would leave the program waiting.
@@ -24,20 +26,25 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHAIN    "gatehouse"
-#define LIMIT_MS 10000
-#define SEARCH   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define TEXT_MAX (1024 * 1024)
+#define CHAIN     "gatehouse"
+#define CHAIN_NEW CHAIN "-new" /* what starts something that is not permitted */
+#define LIMIT_MS  10000
+#define SEARCH    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define TEXT_MAX  (1024 * 1024)
 
 struct family {
     const char *command, *restore;
     const char *refusal; /* for datagrams */
-    const char *probe;   /* this file exists when the kernel has the family */
+    const char *echo;    /* matches echo requests */
+    const char *echo_refusal;
+    const char *probe; /* this file exists when the kernel has the family */
 };
 
 static const struct family families[] = {
-    {"iptables", "iptables-restore", "icmp-port-unreachable", "/proc/thread-self/net/route"},
-    {"ip6tables", "ip6tables-restore", "icmp6-port-unreachable", "/proc/thread-self/net/if_inet6"},
+    {"iptables", "iptables-restore", "icmp-port-unreachable", "-p icmp -m icmp --icmp-type 8", "icmp-admin-prohibited",
+     "/proc/thread-self/net/route"},
+    {"ip6tables", "ip6tables-restore", "icmp6-port-unreachable", "-p ipv6-icmp -m icmp6 --icmpv6-type 128",
+     "icmp6-adm-prohibited", "/proc/thread-self/net/if_inet6"},
 };
 #define FAMILIES (sizeof(families) / sizeof(families[0]))
 
@@ -162,7 +169,9 @@ static const char *one_line(char *text)
 struct place {
     const char *from, *chain;
 };
-static const struct place place_out = {"OUTPUT", CHAIN}, place_in = {"INPUT", CHAIN "-in"};
+static const struct place place_out = {"OUTPUT", CHAIN}, place_in = {"INPUT", CHAIN "-in"},
+                          place_echo = {"OUTPUT", CHAIN "-echo"}, place_echo_in = {"INPUT", CHAIN "-echo-in"};
+static const struct place *const places[] = {&place_out, &place_in, &place_echo, &place_echo_in};
 
 /* True for a line of -S that leads to our chain. */
 static bool is_jump(const char *line, const struct place *place)
@@ -234,18 +243,18 @@ static int install_family(const struct family *family, const char *directory, ui
     snprintf(rules, sizeof(rules),
              "*filter\n"
              ":" CHAIN " - [0:0]\n"
+             ":" CHAIN_NEW " - [0:0]\n"
              "%s"
-             "-A " CHAIN " ! -o lo -m bpf --object-pinned %s/xt_permit -j RETURN\n"
-             "-A " CHAIN " -o lo -m bpf --object-pinned %s/xt_permit_lo -j RETURN\n"
-             "-A " CHAIN " ! -o lo -m bpf --object-pinned %s/xt_pend -j NFQUEUE --queue-num %u%s\n"
-             "-A " CHAIN " -o lo -m bpf --object-pinned %s/xt_pend_lo -j NFQUEUE --queue-num %u%s\n"
-             "-A " CHAIN " -p tcp -j REJECT --reject-with tcp-reset\n"
-             "-A " CHAIN " -p udp -j REJECT --reject-with %s\n"
-             "-I OUTPUT 1 -p udp -j " CHAIN "\n"
-             "-I OUTPUT 1 -p tcp -m tcp --syn -j " CHAIN "\n"
+             "-A " CHAIN_NEW " ! -o lo -m bpf --object-pinned %s/xt_pend -j NFQUEUE --queue-num %u%s\n"
+             "-A " CHAIN_NEW " -o lo -m bpf --object-pinned %s/xt_pend_lo -j NFQUEUE --queue-num %u%s\n"
+             "-A " CHAIN_NEW " -p tcp -j REJECT --reject-with tcp-reset\n"
+             "-A " CHAIN_NEW " -p udp -j REJECT --reject-with %s\n"
+             "-A " CHAIN " ! -o lo -m bpf --object-pinned %s/xt_gate -j " CHAIN_NEW "\n"
+             "-A " CHAIN " -o lo -m bpf --object-pinned %s/xt_gate_lo -j " CHAIN_NEW "\n"
+             "-I OUTPUT 1 -j " CHAIN "\n"
              "COMMIT\n",
-             jumps, directory, directory, directory, (unsigned)queue, bypassed, directory, (unsigned)queue, bypassed,
-             family->refusal);
+             jumps, directory, (unsigned)queue, bypassed, directory, (unsigned)queue, bypassed, family->refusal,
+             directory, directory);
     return restore(family, rules, error);
 }
 
@@ -259,15 +268,16 @@ int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, st
     return code;
 }
 
-#define CHAIN_RULES 6
-#define JUMPS       2
+#define RULES     2
+#define RULES_NEW 4
+#define JUMPS     1
 
 /* Our jumps come first in OUTPUT, and our chain has its rules. Nobody else changes single ones of them. */
 static bool family_stands(const struct family *family)
 {
     char *const arguments[] = {(char *)family->command, "-w", "5", "-t", "filter", "-S", NULL};
     char *text, *rest = NULL;
-    unsigned first = 0, outputs = 0, ours = 0;
+    unsigned first = 0, outputs = 0, ours = 0, ours_new = 0;
     int code = run(arguments, NULL, &text);
 
     for (char *line = code || !text ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
@@ -275,9 +285,11 @@ static bool family_stands(const struct family *family)
             first++;
         if (!strncmp(line, "-A " CHAIN " ", sizeof("-A " CHAIN)))
             ours++;
+        if (!strncmp(line, "-A " CHAIN_NEW " ", sizeof("-A " CHAIN_NEW)))
+            ours_new++;
     }
     free(text);
-    return code == 0 && first == JUMPS && ours == CHAIN_RULES;
+    return code == 0 && first == JUMPS && ours == RULES && ours_new == RULES_NEW;
 }
 
 bool gate_rules_stand(void)
@@ -300,7 +312,8 @@ static int remove_family(const struct family *family, const struct place *place,
         return code;
     if (!chain)
         return 0;
-    snprintf(rules, sizeof(rules), "*filter\n%s-F %s\n-X %s\nCOMMIT\n", jumps, place->chain, place->chain);
+    snprintf(rules, sizeof(rules), "*filter\n:%s-new - [0:0]\n%s-F %s\n-X %s\n-F %s-new\n-X %s-new\nCOMMIT\n",
+             place->chain, jumps, place->chain, place->chain, place->chain, place->chain);
     return restore(family, rules, error);
 }
 
@@ -309,11 +322,12 @@ int gate_rules_remove(struct gate_error *error)
     int result = 0;
 
     for (size_t i = 0; i < FAMILIES; i++) {
-        int code = access(families[i].probe, F_OK) ? 0 : remove_family(&families[i], &place_out, error);
-        int code_in = access(families[i].probe, F_OK) ? 0 : remove_family(&families[i], &place_in, error);
+        for (size_t k = 0; k < sizeof(places) / sizeof(places[0]) && !access(families[i].probe, F_OK); k++) {
+            int code = remove_family(&families[i], places[k], error);
 
-        if ((code || code_in) && !result)
-            result = code ? code : code_in;
+            if (code && !result)
+                result = code;
+        }
     }
     return result;
 }
@@ -351,6 +365,47 @@ int gate_rules_inbound(const char *directory, uint16_t queue, bool dead_open, bo
             continue;
         code = on ? install_inbound(&families[i], directory, queue, dead_open, error)
                   : remove_family(&families[i], &place_in, error);
+    }
+    return code;
+}
+
+/* A refused request that goes out is told of, so that its program does not wait. */
+static int install_echo(const struct family *family, const char *directory, uint16_t queue, bool bypass, bool out,
+                        struct gate_error *error)
+{
+    const struct place *place = out ? &place_echo : &place_echo_in;
+    char jumps[2048], rules[8192], refusal[64] = "DROP";
+    bool chain;
+    int code = list_jumps(family, place, jumps, sizeof(jumps), &chain, error);
+
+    if (code)
+        return code;
+    if (out)
+        snprintf(refusal, sizeof(refusal), "REJECT --reject-with %s", family->echo_refusal);
+    snprintf(rules, sizeof(rules),
+             "*filter\n"
+             ":%s - [0:0]\n"
+             "%s"
+             "-A %s -m bpf --object-pinned %s/xt_%s_permit -j RETURN\n"
+             "-A %s -m bpf --object-pinned %s/xt_%s_pend -j NFQUEUE --queue-num %u%s\n"
+             "-A %s -j %s\n"
+             "-I %s 1 %s -j %s\n"
+             "COMMIT\n",
+             place->chain, jumps, place->chain, directory, out ? "echo" : "echo_in", place->chain, directory,
+             out ? "echo" : "echo_in", (unsigned)queue, bypass ? " --queue-bypass" : "", place->chain, refusal,
+             place->from, family->echo, place->chain);
+    return restore(family, rules, error);
+}
+
+int gate_rules_echo(const char *directory, uint16_t queue, bool dead_open, bool out, bool on, struct gate_error *error)
+{
+    int code = 0;
+
+    for (size_t i = 0; !code && i < FAMILIES; i++) {
+        if (access(families[i].probe, F_OK))
+            continue;
+        code = on ? install_echo(&families[i], directory, queue, dead_open, out, error)
+                  : remove_family(&families[i], out ? &place_echo : &place_echo_in, error);
     }
     return code;
 }

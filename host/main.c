@@ -95,7 +95,7 @@ static int load_driver(struct gatehoused *self)
 
     if (!state_nt_path(self->state.kept, kept, sizeof(kept)) ||
         !state_nt_path(self->state.until_reboot, until_reboot, sizeof(until_reboot))) {
-        log_say("the folder %s has a backslash in its name: name another with --state.", self->state.kept);
+        log_say("the driver has no name for the folder %s: name another with --state.", self->state.kept);
         return -EINVAL;
     }
     if (settings->verbose)

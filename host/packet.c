@@ -11,11 +11,13 @@
 
 enum {
     PROTOCOL_HOP_BY_HOP = 0,
+    PROTOCOL_ICMP = 1,
     PROTOCOL_TCP = 6,
     PROTOCOL_UDP = 17,
     PROTOCOL_ROUTING = 43,
     PROTOCOL_FRAGMENT = 44,
     PROTOCOL_AUTHENTICATION = 51,
+    PROTOCOL_ICMPV6 = 58,
     PROTOCOL_DESTINATION = 60,
 };
 
@@ -110,6 +112,31 @@ bool packet_is_whole(const uint8_t *data, size_t size)
         return false;
     length = (size_t)(data[offset + 12] >> 4) * 4;
     return length >= 20 && size >= offset + length;
+}
+
+bool packet_echo(const uint8_t *data, size_t size, struct gate_tuple *tuple, uint32_t *ip)
+{
+    struct gate_tuple found = {0};
+    size_t offset = 40;
+
+    if (size >= 20 && data[0] >> 4 == 4) {
+        if (!parse4(data, size, &found, &offset) || found.protocol != PROTOCOL_ICMP)
+            return false;
+    } else if (size >= 40 && data[0] >> 4 == 6 && data[6] == PROTOCOL_ICMPV6) {
+        found.ip_version = 6;
+        found.protocol = PROTOCOL_ICMPV6;
+        memcpy(found.local_address, data + 8, 16);
+        memcpy(found.remote_address, data + 24, 16);
+    } else {
+        return false;
+    }
+    if (size < offset + 8 || data[offset] != (found.ip_version == 4 ? 8 : 128))
+        return false;
+    memcpy(&found.local_port, data + offset + 4, 2);
+    found.remote_port = found.local_port;
+    *tuple = found;
+    *ip = (uint32_t)offset;
+    return true;
 }
 
 bool packet_headers(const uint8_t *data, size_t size, uint32_t *ip, uint32_t *transport)

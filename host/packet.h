@@ -30,6 +30,12 @@ bool packet_parse(const uint8_t *data, size_t size, struct gate_tuple *tuple);
  */
 bool packet_is_whole(const uint8_t *data, size_t size);
 
+/*
+ * An echo request, whole: fills tuple as packet_parse, with the identifier as both ports, and the bytes of the IP
+ * header. Behind IPv6 extension headers none is found.
+ */
+bool packet_echo(const uint8_t *data, size_t size, struct gate_tuple *tuple, uint32_t *ip);
+
 /* Bytes of the IP header with its extensions, and of the TCP or UDP header, of a packet that is whole. */
 bool packet_headers(const uint8_t *data, size_t size, uint32_t *ip, uint32_t *transport);
 

@@ -158,7 +158,8 @@ static bool file_is_good(const char *path, const struct explore_arguments *argum
     good = explorer != NULL && explore_again(explorer, found, &plan);
     explore_free(explorer);
     plan_free(&plan);
-    scenario_free(scenario);
+    if (scenario != NULL)
+        scenario_free(scenario);
     return good;
 }
 

@@ -455,6 +455,49 @@ size_t wfp_layer_filters(UINT16 layer)
     return count;
 }
 
+/* Protocol has the same field at all layers that have it (SAME_PLACES in indication.c). */
+static BOOLEAN may_stop(const FWPS_FILTER3 *filter, UINT8 protocol)
+{
+    BOOLEAN named = FALSE, matches = FALSE;
+
+    if (filter->action.type == FWP_ACTION_PERMIT || filter->action.type == FWP_ACTION_CONTINUE)
+        return FALSE;
+    for (UINT32 i = 0; i < filter->numFilterConditions; i++) {
+        const FWPS_FILTER_CONDITION0 *condition = &filter->filterCondition[i];
+
+        if (condition->fieldId != FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_PROTOCOL)
+            continue;
+        named = TRUE;
+        if (condition->matchType != FWP_MATCH_EQUAL || condition->conditionValue.type != FWP_UINT8 ||
+            condition->conditionValue.uint8 == protocol)
+            matches = TRUE;
+    }
+    return !named || matches;
+}
+
+static BOOLEAN level_may_stop(const struct wfp_level *level, UINT8 protocol)
+{
+    for (UINT32 place = 0; place < level->segment->count; place++)
+        if (wfp_level_has(level, place) && may_stop(&level->segment->filters[place]->run, protocol))
+            return TRUE;
+    return FALSE;
+}
+
+BOOLEAN wfp_layer_may_stop(UINT16 layer, UINT8 protocol)
+{
+    unsigned index = wfp_layer_by_id(layer);
+    struct wfp_policy *policy;
+    BOOLEAN found = FALSE;
+
+    if (index == WFP_LAYER_COUNT)
+        return FALSE;
+    policy = wfp_policy_acquire(&wfp_live_layers[index]);
+    for (unsigned i = 0; policy != NULL && i < policy->level_count && !found; i++)
+        found = level_may_stop(&policy->levels[i], protocol);
+    wfp_policy_release(&wfp_live_layers[index], policy);
+    return found;
+}
+
 void wfp_count(struct wfp_counts *counts)
 {
     counts->sessions = wfp_session_count();

@@ -38,7 +38,8 @@ struct wfp_ale_connect {
     UINT32 condition_flags;       /* FWP_CONDITION_FLAG_IS_LOOPBACK ...; the engine adds IS_REAUTHORIZE */
     UINT32 interface_index;       /* 0: FWP_EMPTY */
     const FWP_BYTE_BLOB *package; /* a SID for ALE_PACKAGE_ID; NULL: FWP_EMPTY */
-    BOOLEAN inbound;  /* local is the listening program's end; layer_data is a struct wfp_packet (wfp/packet.h), or NULL */
+    BOOLEAN
+        inbound; /* local is the listening program's end; layer_data is a struct wfp_packet (wfp/packet.h), or NULL */
     void *layer_data; /* NULL for TCP connect */
 };
 
@@ -133,6 +134,9 @@ BOOLEAN wfp_session_in_transaction(HANDLE engine);
 
 /* How many filters the layer (FWPS_LAYER_*) has now. Any IRQL <= DISPATCH_LEVEL. */
 size_t wfp_layer_filters(UINT16 layer);
+
+/* FALSE: no filter of the layer could block or hold a connection of this protocol: they permit, or want another one. */
+BOOLEAN wfp_layer_may_stop(UINT16 layer, UINT8 protocol);
 
 /* IRQL at which classifyFn is called: DISPATCH_LEVEL (default) or PASSIVE_LEVEL. */
 void wfp_set_classify_irql(KIRQL irql);

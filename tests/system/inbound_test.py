@@ -252,6 +252,85 @@ def held(lab):
         sock.close()
 
 
+def echo(namespace, address, count=1, seconds=0.7, kind=socket.SOCK_DGRAM):
+    """How many of count echo requests are answered; a refusal is none."""
+    v6 = ":" in address
+    family, protocol = (socket.AF_INET6, socket.IPPROTO_ICMPV6) if v6 else (socket.AF_INET, socket.IPPROTO_ICMP)
+    answered = 0
+    with namespace.socket(family, kind, protocol) as sock:
+        sock.settimeout(seconds)
+        for number in range(count):
+            request = bytearray((128 if v6 else 8, 0, 0, 0, 0x12, 0x34, 0, number)) + b"gatehouse"
+            if kind == socket.SOCK_RAW and not v6:
+                words = sum(int.from_bytes((request + b"\0")[i : i + 2], "big") for i in range(0, len(request), 2))
+                words = (words & 0xFFFF) + (words >> 16)
+                request[2:4] = (0xFFFF - (words & 0xFFFF) - (words >> 16)).to_bytes(2, "big")
+            until = time.monotonic() + seconds
+            try:
+                sock.sendto(request, (address, 0))
+                while time.monotonic() < until:
+                    data = sock.recv(2048)
+                    data = data[20:] if kind == socket.SOCK_RAW and not v6 else data
+                    if data[0] in (0, 129) and data[8:] == b"gatehouse":
+                        answered += 1
+                        break
+            except OSError:
+                pass
+    return answered
+
+
+def echo_rules(lab):
+    return [line for line in lab.client.rules() if "echo" in line and line.startswith("-A")]
+
+
+@case("Echo: passes as ever without a rule for it, and nothing looks at it", 40)
+def echo_without_rules(lab):
+    lab.gatehoused()
+    assert not echo_rules(lab), echo_rules(lab)
+    rules(lab, "add", "block out proto tcp")
+    for here, there in ((lab.client, (net.SERVER_V4, net.SERVER_V6)), (lab.server, BOTH)):
+        for address in there:
+            assert echo(here, address) == 1, address
+            assert echo(here, address, kind=socket.SOCK_RAW) == 1, address
+    assert not echo_rules(lab), echo_rules(lab)
+
+
+@case("Echo: goes out and comes in as rules say, ping sockets and raw ones, IPv4 and IPv6", 60)
+def echo_by_rules(lab):
+    lab.gatehoused()
+    rules(lab, "add", "block proto { icmp, icmp6 }")
+    wait_until(lambda: len(echo_rules(lab)) == 16, 5, "the rules")
+    for here, there in ((lab.client, (net.SERVER_V4, net.SERVER_V6)), (lab.server, BOTH)):
+        for address in there:
+            assert echo(here, address) == 0, address
+            assert echo(here, address, kind=socket.SOCK_RAW) == 0, address
+    rules(lab, "add", "permit out proto { icmp, icmp6 } program \"/**/python3*\"")
+    for address in (net.SERVER_V4, net.SERVER_V6):
+        assert echo(lab.client, address, 3) == 3, address
+        assert echo(lab.client, address, 3, kind=socket.SOCK_RAW) == 3, address
+    assert echo(lab.server, net.CLIENT_V4) == 0
+    rules(lab, "add", "permit in proto icmp icmp-type echo-request")
+    assert echo(lab.server, net.CLIENT_V4, 3) == 3
+    assert echo(lab.server, net.CLIENT_V6) == 0
+    with lab.observer() as watcher:
+        assert watcher.platform().packets_damaged == 0
+
+
+@case("Echo: asked about once for a program's pings, which wait meanwhile", 40)
+def echo_asked(lab):
+    lab.gatehoused()
+    rules(lab, "add", "ask out proto icmp")
+    with decide.Deciding(lab, lambda request: protocol.PERMIT, delay=0.1) as deciding:
+        assert echo(lab.client, net.SERVER_V4, 5) == 5
+        assert len(deciding.seen) == 1, deciding.seen
+        request = deciding.seen[0][0]
+        assert (request.protocol, request.local_port, request.remote_port) == (1, 8, 0), request
+        assert request.process_id and "python" in request.path and request.remote == net.SERVER_V4, request
+    with decide.blocking(lab) as deciding:
+        assert echo(lab.client, net.SERVER_V4) == 0
+        assert len(deciding.seen) == 1
+
+
 def flows(lab):
     done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "flows", "--json")
     assert done.returncode == 0, (done.stdout, done.stderr)

@@ -218,6 +218,24 @@ def log(lab):
     assert (found["by"], found["verdict"], found["rule"]) == ("rule", "permit", listed(lab)[0]["id"]), found
 
 
+@case("flows: a connection with its program, its rule and what it carried; -f tells its begin and its end")
+def flows(lab):
+    server = TcpServer(lab.server)
+    lab.gatehoused()
+    rules(lab, "load", write(lab, "permit out proto tcp\n"))
+    follower = lab.gatehouse("flows", "-f", "--json")
+    with lab.observer() as counter:
+        wait_until(lambda: counter.status().observers == 2, 10, "the follower")
+    talker = lab.connect_timer(net.SERVER_V4, server.port)
+    assert talker.result()[0] == 0
+    wait_until(lambda: '"ended"' in follower.output(), 6, "the flow's end")
+    found = json.loads(follower.output().splitlines()[-1])
+    assert (found["event"], found["pid"], found["way"], found["remote_port"]) == ("ended", talker.process.pid, "out", server.port)
+    assert found["program"].endswith("connect_timer") and found["rule"] == listed(lab)[0]["id"], found
+    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "flows")
+    assert done.returncode == 0 and found["rule"][:6] in done.stdout.splitlines()[1], done
+
+
 class Asker:
     """`gatehouse ask` on a terminal."""
 

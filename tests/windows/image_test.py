@@ -40,7 +40,9 @@ MAY_IMPORT = {
         FwpmFreeMemory0 FwpmProviderDeleteByKey0
         FwpmProviderGetByKey0 FwpmSubLayerAdd0 FwpmSubLayerDeleteByKey0 FwpmSubLayerGetByKey0 FwpmTransactionAbort0 FwpmTransactionBegin0 FwpmTransactionCommit0 FwpsCalloutRegister3
         FwpsCalloutUnregisterById0 FwpsCompleteOperation0 FwpsFlowAssociateContext0 FwpsFlowRemoveContext0
-        FwpsPendOperation0''',
+        FwpsPendOperation0 FwpsAllocateCloneNetBufferList0 FwpsFreeCloneNetBufferList0 FwpsInjectTransportReceiveAsync0
+        FwpsInjectionHandleCreate0 FwpsInjectionHandleDestroy0 FwpsQueryPacketInjectionState0''',
+    'ndis.sys': 'NdisAdvanceNetBufferDataStart NdisRetreatNetBufferDataStart',
 }
 ALLOWED = {(file, name) for file, names in MAY_IMPORT.items() for name in names.split()}
 
