@@ -272,7 +272,9 @@ const struct gatehouse_rule *policy_match(const void *image, const struct policy
     return NULL;
 }
 
-enum gatehouse_rule_action policy_default_action(uint8_t direction)
+enum gatehouse_rule_action policy_default_action(const struct policy_connection *connection)
 {
-    return direction == GATEHOUSE_RULE_OUT ? GATEHOUSE_RULE_ASK : GATEHOUSE_RULE_PERMIT;
+    bool has_ports = connection->protocol == 6 || connection->protocol == 17;
+
+    return connection->direction == GATEHOUSE_RULE_OUT && has_ports ? GATEHOUSE_RULE_ASK : GATEHOUSE_RULE_PERMIT;
 }
