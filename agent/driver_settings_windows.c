@@ -8,6 +8,8 @@
 
 #include <windows.h>
 
+#include <sddl.h>
+
 #include <gatehouse/objects.h>
 
 #define SERVICE_KEY    L"SYSTEM\\CurrentControlSet\\Services\\" GATEHOUSE_SERVICE
@@ -18,18 +20,95 @@ struct setting {
     const char *text;
 };
 
-static const struct setting names[DRIVER_SETTINGS] = {
-    {L"DeadlineMs", "DeadlineMs"}, {L"Undecided", "Undecided"}, {L"NoDecider", "NoDecider"}};
+#define NUMBERS 3u
+#define FOLDER  NUMBERS
 
-/* False: this one is not asked for. */
+static const struct setting names[DRIVER_SETTINGS] = {{L"DeadlineMs", "DeadlineMs"},
+                                                      {L"Undecided", "Undecided"},
+                                                      {L"NoDecider", "NoDecider"},
+                                                      {L"RulesFolder", "RulesFolder"}};
+
+/* False: this one is not asked for. index: of a number. */
 static bool wanted(const struct watch_change *change, unsigned index, uint32_t *value)
 {
-    const bool set[DRIVER_SETTINGS] = {change->set_deadline, change->set_undecided, change->set_no_decider};
-    const uint32_t values[DRIVER_SETTINGS] = {change->deadline_ms, change->undecided, change->no_decider};
+    const bool set[NUMBERS] = {change->set_deadline, change->set_undecided, change->set_no_decider};
+    const uint32_t values[NUMBERS] = {change->deadline_ms, change->undecided, change->no_decider};
 
     *value = values[index];
     return set[index];
 }
+
+/* --- The folder of rules --------------------------------------------------------------------- */
+
+#define OURS           L"%ProgramData%\\Gatehouse"
+#define PATH_MAX_UNITS 300u
+
+static bool expand(const wchar_t *text, wchar_t path[PATH_MAX_UNITS])
+{
+    DWORD units = ExpandEnvironmentStringsW(text, path, PATH_MAX_UNITS);
+
+    return units != 0 && units <= PATH_MAX_UNITS && path[0] != L'%';
+}
+
+/* Full access for the system and administrators, nobody else, and so for what is made in it. */
+static uint32_t folder_make(void)
+{
+    SECURITY_ATTRIBUTES security = {.nLength = sizeof(security)};
+    wchar_t ours[PATH_MAX_UNITS], state[PATH_MAX_UNITS];
+    uint32_t error = 0;
+
+    if (!expand(OURS, ours) || !expand(OURS L"\\state", state))
+        return ERROR_PATH_NOT_FOUND;
+    if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(L"D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)", SDDL_REVISION_1,
+                                                              &security.lpSecurityDescriptor, NULL))
+        return GetLastError();
+    if (!CreateDirectoryW(ours, &security) && GetLastError() != ERROR_ALREADY_EXISTS)
+        error = GetLastError();
+    if (error == 0 && !CreateDirectoryW(state, &security) && GetLastError() != ERROR_ALREADY_EXISTS)
+        error = GetLastError();
+    LocalFree(security.lpSecurityDescriptor);
+    return error;
+}
+
+/* A folder with something in it stays: the rules file beside is the administrator's. */
+static void folder_remove(bool with_rules)
+{
+    static const wchar_t *const files[] = {
+        OURS L"\\state\\rules",     OURS L"\\state\\added",         OURS L"\\state\\rules.new",
+        OURS L"\\state\\added.new", OURS L"\\state\\rules.damaged", OURS L"\\state\\added.damaged",
+    };
+    wchar_t path[PATH_MAX_UNITS];
+
+    for (unsigned i = 0; with_rules && i < sizeof(files) / sizeof(files[0]); i++)
+        if (expand(files[i], path))
+            DeleteFileW(path);
+    if (expand(OURS L"\\state", path))
+        RemoveDirectoryW(path);
+    if (expand(OURS, path))
+        RemoveDirectoryW(path);
+}
+
+void driver_settings_remove_rules(void)
+{
+    folder_remove(true);
+}
+
+static LSTATUS folder_put(HKEY key)
+{
+    wchar_t path[PATH_MAX_UNITS];
+
+    if (RegQueryValueExW(key, names[FOLDER].name, NULL, NULL, NULL, NULL) != ERROR_FILE_NOT_FOUND)
+        return 0; /* an administrator chose another one, or an earlier install wrote it */
+    if (!expand(L"\\??\\" OURS L"\\state", path))
+        return ERROR_PATH_NOT_FOUND;
+    uint32_t error = folder_make();
+    if (error != 0)
+        return (LSTATUS)error;
+    return RegSetValueExW(key, names[FOLDER].name, 0, REG_SZ, (const BYTE *)path,
+                          (DWORD)(((size_t)lstrlenW(path) + 1) * sizeof(wchar_t)));
+}
+
+/* --- The values ------------------------------------------------------------------------------ */
 
 uint32_t driver_settings_read(struct driver_settings *settings)
 {
@@ -70,7 +149,7 @@ void driver_settings_describe(const struct driver_settings *settings, const stru
 {
     bool any = false;
 
-    for (unsigned i = 0; i < DRIVER_SETTINGS; i++) {
+    for (unsigned i = 0; i < NUMBERS; i++) {
         uint32_t value = 0, changed = 0;
         bool set = old_number(settings, i, &value), asked = false;
 
@@ -95,16 +174,19 @@ static LSTATUS put(HKEY key, unsigned index, uint32_t value)
 uint32_t driver_settings_write(const struct watch_change *change)
 {
     HKEY key;
-    LSTATUS error = RegCreateKeyExW(HKEY_LOCAL_MACHINE, PARAMETERS_KEY, 0, NULL, 0, KEY_SET_VALUE, NULL, &key, NULL);
+    LSTATUS error = RegCreateKeyExW(HKEY_LOCAL_MACHINE, PARAMETERS_KEY, 0, NULL, 0, KEY_SET_VALUE | KEY_QUERY_VALUE,
+                                    NULL, &key, NULL);
 
     if (error != 0)
         return (uint32_t)error;
-    for (unsigned i = 0; i < DRIVER_SETTINGS && error == 0; i++) {
+    for (unsigned i = 0; i < NUMBERS && error == 0; i++) {
         uint32_t value;
 
         if (wanted(change, i, &value))
             error = put(key, i, value);
     }
+    if (error == 0)
+        error = folder_put(key);
     RegCloseKey(key);
     return (uint32_t)error;
 }
@@ -114,6 +196,8 @@ uint32_t driver_settings_undo(const struct driver_settings *settings)
     HKEY key;
     LSTATUS error;
 
+    if (!settings->old[FOLDER].was_there)
+        folder_remove(false);
     if (!settings->key_was_there) {
         error = RegDeleteTreeW(HKEY_LOCAL_MACHINE, PARAMETERS_KEY);
         return error == ERROR_FILE_NOT_FOUND ? 0 : (uint32_t)error;

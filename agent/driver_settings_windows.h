@@ -3,8 +3,10 @@
  * driver_settings_windows.h - the values below the service's registry key that the driver reads when it starts
  * (driver/settings.h has their names and meaning).
  *
- * Only values that are asked for are written; the driver has its own standard for the others. Numbers are
- * LSTATUS values; 0 is success.
+ * Only values that are asked for are written; the driver has its own standard for the others. But RulesFolder is
+ * always written if it is not there, and the folder made, in which the driver then keeps the rules in force over a
+ * restart of Windows: %ProgramData%\Gatehouse\state, for administrators and the system alone. Numbers are LSTATUS
+ * values; 0 is success.
  */
 #ifndef AGENT_DRIVER_SETTINGS_WINDOWS_H
 #define AGENT_DRIVER_SETTINGS_WINDOWS_H
@@ -15,9 +17,9 @@
 #include "agent/text.h"
 #include "agent/watch.h"
 
-#define DRIVER_SETTINGS 3u
+#define DRIVER_SETTINGS 4u
 
-#define DRIVER_SETTINGS_BYTES 256u
+#define DRIVER_SETTINGS_BYTES 640u
 
 /* What undo puts back. */
 struct driver_settings {
@@ -42,5 +44,7 @@ uint32_t driver_settings_undo(const struct driver_settings *settings);
 bool driver_settings_left(void);
 /* The whole key of the service; only when the service itself is gone. */
 uint32_t driver_settings_remove(void);
+/* The folder of RulesFolder as it is by default, with the rules the driver kept there. When the driver is gone. */
+void driver_settings_remove_rules(void);
 
 #endif

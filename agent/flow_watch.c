@@ -60,7 +60,7 @@ static enum agent_result get_page(struct watcher *watcher, uint64_t first, struc
 /* All that there are now, by rising number. */
 static enum agent_result read_all(struct watcher *watcher, on_flow *on, struct problem *problem)
 {
-    struct gatehouse_flows head;
+    struct gatehouse_flows head = {0};
     uint64_t first = 0;
 
     for (unsigned page = 0; page < PAGES_MAX; page++) {

@@ -105,7 +105,7 @@ static enum agent_result get_piece(struct exchange *exchange, uint64_t generatio
 static enum agent_result get_image(struct exchange *exchange, struct rule_policy *policy, bool *changed,
                                    struct problem *problem)
 {
-    struct gatehouse_rules_piece piece;
+    struct gatehouse_rules_piece piece = {0};
     enum agent_result result = get_piece(exchange, 0, 0, OUTPUT_SIZE, &piece, problem);
     size_t at = 0;
 
@@ -169,7 +169,7 @@ void rule_policy_free(struct rule_policy *policy)
 enum agent_result rule_calls_count(struct client *client, struct rule_policy *policy, struct problem *problem)
 {
     struct exchange *exchange = exchange_new(client, problem);
-    struct gatehouse_rules_piece piece;
+    struct gatehouse_rules_piece piece = {0};
     enum agent_result result = AGENT_FAILED;
 
     if (exchange != NULL)

@@ -12,6 +12,7 @@
 #include "agent/show.h"
 #include "core/path_text.h"
 #include "core/rule_image.h"
+#include "core/sha256.h"
 
 #define HOST_MAX      256u
 #define ICMP          1u
@@ -168,39 +169,74 @@ static enum agent_result read_program(const char *written, struct rule_question 
     return AGENT_OK;
 }
 
+/* Both ports, each where the direction has it. */
+static enum agent_result read_ports(const struct rule_question_words *words, bool has_port, uint16_t port,
+                                    struct rule_question *question, struct problem *problem)
+{
+    struct policy_connection *connection = &question->connection;
+    bool known = has_port || words->port != NULL;
+
+    if (words->port != NULL && has_port)
+        return problem_set(problem, AGENT_USAGE, "the port is given twice: leave --port away.");
+    if (words->port != NULL && read_port(words->port, "--port", &port, problem) != AGENT_OK)
+        return AGENT_USAGE;
+    if ((known || question->has_from_port) && connection->protocol != TCP && connection->protocol != UDP)
+        return problem_set(problem, AGENT_USAGE, "only tcp and udp have ports: leave the port away.");
+    connection->has_remote_port = words->in ? question->has_from_port : known;
+    connection->remote_port = words->in ? question->from_port : port;
+    connection->has_local_port = words->in ? known : question->has_from_port;
+    connection->local_port = words->in ? port : question->from_port;
+    return AGENT_OK;
+}
+
 enum agent_result rule_question_read(const struct rule_question_words *words, struct rule_question *question,
                                      struct problem *problem)
 {
-    struct policy_connection *connection = &question->connection;
     uint16_t port = 0;
     bool has_port = false;
     enum agent_result result;
 
     memset(question, 0, sizeof(*question));
-    connection->direction = words->in ? GATEHOUSE_RULE_IN : GATEHOUSE_RULE_OUT;
-    connection->protocol = TCP;
+    question->connection.direction = words->in ? GATEHOUSE_RULE_IN : GATEHOUSE_RULE_OUT;
+    question->connection.protocol = TCP;
     result = read_program(words->program, question, problem);
     if (result == AGENT_OK && words->protocol != NULL)
         result = read_protocol(words->protocol, question, problem);
     if (result == AGENT_OK)
         result = read_destination(words->destination, question, &has_port, &port, problem);
-    if (result == AGENT_OK && words->port != NULL && has_port)
-        return problem_set(problem, AGENT_USAGE, "the port is given twice: leave --port away.");
-    if (result == AGENT_OK && words->port != NULL)
-        result = read_port(words->port, "--port", &port, problem);
     if (result == AGENT_OK && words->from != NULL)
         result = read_from(words->from, question, problem);
     if (result == AGENT_OK)
-        result = read_token(words, question, problem);
-    has_port = has_port || words->port != NULL;
-    if (result == AGENT_OK && (has_port || question->has_from_port) && connection->protocol != TCP &&
-        connection->protocol != UDP)
-        return problem_set(problem, AGENT_USAGE, "only tcp and udp have ports: leave the port away.");
-    connection->has_remote_port = words->in ? question->has_from_port : has_port;
-    connection->remote_port = words->in ? question->from_port : port;
-    connection->has_local_port = words->in ? has_port : question->has_from_port;
-    connection->local_port = words->in ? port : question->from_port;
-    return result;
+        result = read_ports(words, has_port, port, question, problem);
+    return result == AGENT_OK ? read_token(words, question, problem) : result;
+}
+
+static bool asks_for_hash(const void *image)
+{
+    for (const struct gatehouse_rule *rule = rule_image_first_rule(image); rule != NULL;
+         rule = rule_image_next_rule(image, rule))
+        for (const struct gatehouse_rule_part *part = rule_first_part(rule); part != NULL;
+             part = rule_next_part(rule, part))
+            if (part->type == GATEHOUSE_PART_SHA256)
+                return true;
+    return false;
+}
+
+void rule_question_hash(struct rule_question *question, const void *image)
+{
+    FILE *file = asks_for_hash(image) ? fopen(question->program, "rb") : NULL;
+    uint8_t bytes[16384];
+    struct sha256 sha;
+    size_t count;
+
+    if (file == NULL)
+        return;
+    sha256_init(&sha);
+    while ((count = fread(bytes, 1, sizeof(bytes), file)) > 0)
+        sha256_add(&sha, bytes, count);
+    question->connection.has_sha256 = ferror(file) == 0;
+    sha256_finish(&sha, question->connection.sha256);
+    fclose(file);
 }
 
 bool rule_question_connection(const struct rule_question *question, unsigned at, struct policy_connection *connection)

@@ -42,6 +42,9 @@ struct rule_question {
 enum agent_result rule_question_read(const struct rule_question_words *words, struct rule_question *question,
                                      struct problem *problem);
 
+/* Reads the program's file for its SHA-256, when a rule of the image asks for one. What cannot be read has none. */
+void rule_question_hash(struct rule_question *question, const void *image);
+
 /* The connection to (or, with in, at) address number at; false: its family is not that of from. */
 bool rule_question_connection(const struct rule_question *question, unsigned at, struct policy_connection *connection);
 

@@ -39,7 +39,7 @@ void table_add(struct table *table, const char *cell)
     if (width > table->widths[table->next])
         table->widths[table->next] = width;
     text_add_bytes(&table->cells, cell, strlen(cell) + 1);
-    table->next = (table->next + 1) % table->count;
+    table->next = table->next + 1 == table->count ? 0 : table->next + 1;
 }
 
 void table_take(struct table *table, struct text *cell)
@@ -79,7 +79,7 @@ void table_show(const struct table *table, struct text *to)
         show_cell(table, to, table->columns[i].head, i);
     for (size_t at = 0; at < table->cells.used; at += strlen(cell + at) + 1) {
         show_cell(table, to, cell + at, column);
-        column = (column + 1) % table->count;
+        column = column + 1 == table->count ? 0 : column + 1;
     }
     to->failed = to->failed || table->cells.failed;
 }

@@ -108,6 +108,8 @@ static void remove_settings(struct uninstall *uninstall)
 
     if (!uninstall->dry_run && driver_settings_left() && service_read(&now) == 0 && !now.exists)
         error = driver_settings_remove();
+    if (!uninstall->dry_run && !driver_settings_left())
+        driver_settings_remove_rules();
     report_add(uninstall->report, "settings", there ? "there" : "absent", error != 0 ? "NOT REMOVED" : gone(there),
                "the service's registry key");
     if (error != 0)

@@ -3,6 +3,7 @@
 import math
 from xml.sax.saxutils import escape
 
+import report
 from traffic import PLACEMENTS
 
 WIDTH, LEFT, RIGHT = 940, 330, 170  # the longest figure stands behind the longest bar
@@ -136,7 +137,7 @@ def inside_bars(drawing, figures):
             label = f"submit, {entry['held']:,} held, {kinds[kind]}"
             entries.append((label, entry["p50_ns"], entry["p99_ns"], "#35618f", ""))
     for entry in figures.get("classify", []):
-        label = f"classify, {entry['filters']:,} filters"
+        label = f"classify, {entry['filters']:,} filters, {report.MIXES[entry['mix']]}"
         entries.append((label, entry["p50_ns"], entry["p99_ns"], "#7a5195", ""))
     if entries:
         heading(drawing, "Inside the process", "nanoseconds, logarithmic; bar: median, line: to the 99th percentile")

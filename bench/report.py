@@ -4,6 +4,15 @@ import collections
 
 from traffic import PLACEMENTS
 
+MIXES = {
+    "programs": "a program each",
+    "prefixes4": "a subnet each, IPv4",
+    "prefixes6": "a subnet each, IPv6",
+    "triples": "program, subnet, port",
+    "ports": "a range of ports each",
+    "list": "one with all addresses",
+    "mixed": "of all kinds",
+}
 Row = collections.namedtuple("Row", "goal measured limit unit met")
 
 
@@ -33,6 +42,23 @@ def verifier_rows(figures):
         yield row(f"wfplab explore, at least: {entry['title']}", entry["runs_a_second"], 10000, " runs/s", at_least=True)
 
 
+def classify_rows(figures):
+    sizes = collections.defaultdict(list)
+    for entry in figures.get("classify", []):
+        sizes[entry["mix"]].append(entry)
+    if not sizes:
+        yield row("one classify with 100,000 filters, p50", None, 2, " us")
+    for mix, (few, many) in sizes.items():
+        title = f"{many['filters']:,} filters, {MIXES[mix]}"
+        yield row(f"one classify, {title}, p50", many["p50_ns"] / 1000, 2, " us")
+        yield row(f"one classify, {title} / with 100", many["p50_ns"] / few["p50_ns"], 2, "x")
+        yield row(f"adding {title}", many["add_ms"], 600, " ms")
+        yield row(f"one change among {title}, mean", many["change_us"][1] / 1000, 1, " ms")
+        yield row(f"one change among {title}, worst of 5,000", many["change_us"][2] / 1000, 20, " ms")
+        if mix == "prefixes4":
+            yield row(f"memory of {title}", many["resident_kib"] / 1024, 45, " MiB")
+
+
 def rows(figures):
     """The goals, with what was measured for each."""
     idle = figures.get("idle")
@@ -54,6 +80,7 @@ def rows(figures):
     seconds = idle["seconds"] if idle else 10
     found.append(row(f"gatehoused idle: wake-ups in {seconds} s", idle and float(idle["wakeups"]), 0, ""))
     found.append(row("gatehoused idle: resident memory", idle and idle["resident_kib"] / 1024, 16, " MiB"))
+    found += classify_rows(figures)
     found += verifier_rows(figures)
     return found
 
@@ -106,9 +133,11 @@ def inside_lines(figures):
             for entry in entries:
                 yield line((f"  {entry['held']:,} held, {kind}", f"{entry['p50_ns']:.0f}", f"{entry['p99_ns']:.0f}"))
     if figures.get("classify"):
-        yield line(("one classify in the engine", "p50 ns", "p99 ns"))
+        yield line(("one classify in the engine", "p50 ns", "cold ns", "add ms", "MiB"))
         for entry in figures["classify"]:
-            yield line((f"  {entry['filters']:,} filters", f"{entry['p50_ns']:.0f}", f"{entry['p99_ns']:.0f}"))
+            title = f"  {entry['filters']:,} filters: {MIXES[entry['mix']]}"
+            numbers = (f"{entry['p50_ns']:.0f}", f"{entry['cold_p50_ns']:.0f}", f"{entry['add_ms']:.0f}")
+            yield line((title, *numbers, f"{entry['resident_kib'] / 1024:.1f}"))
     for key, title in (("idle", "gatehoused"), ("idle_decider", "gatehouse permit")):
         if key in figures:
             idle = figures[key]

@@ -10,10 +10,12 @@
  * never refuse. They sit at the root of cgroup2 and so run for every namespace of the machine: all
  * but ours leave at the first comparison.
  *
- * The xt programs are called by rules in filter OUTPUT, in this order, for an initial SYN or a datagram:
- *   xt_permit  decided so, now or before        -> RETURN
- *   xt_pend    undecided: write down who waits  -> NFQUEUE
- *   neither: decided the other way, or out of time -> REJECT
+ * The xt programs are called by rules in filter OUTPUT, each in two forms: for lo and for all other devices.
+ *   xt_gate  for every packet: one that starts something (an initial SYN, a datagram), not permitted -> our chain
+ *   xt_pend  undecided: write down who waits                                                         -> NFQUEUE
+ *   neither: decided the other way, or out of time                                                   -> REJECT
+ * gate_guard, behind all rules, drops what should have met them and did not.
+ *
  * A verdict belongs to (cookie, destination), taken from the packet itself. What the host believes
  * about a packet can therefore not misdirect a verdict: a packet that is sent through the rules again
  * and finds none under its own key is queued again.

@@ -170,7 +170,7 @@ struct gate_image {
 
 /*
  * The decision in hand: valid while the host sends the packets of that flow round, which runs the rules inside its own
- * system call. xt_permit then stores it in gate_flows, which the host would need a system call for.
+ * system call. xt_gate then stores it in gate_flows, which the host would need a system call for.
  */
 struct gate_hand {
     __u64 sequence; /* even: valid; the host counts up when it opens its hand and when it closes it */

@@ -11,9 +11,6 @@
 
 #include "rules.bpf.h"
 
-#define TCP_FLAGS_OF_START 0x17 /* SYN, and not FIN, RST, ACK */
-#define TCP_SYN            0x02
-
 /* A permit that was current when the packet passed the rules. */
 #define JUST_NOW_NS 100000000ull
 
@@ -25,7 +22,7 @@ static __always_inline int look_at_transport(const __u8 *header, const __u8 *end
         return STARTS;
     if (header + 14 > end)
         return DOUBTED;
-    return (header[13] & TCP_FLAGS_OF_START) == TCP_SYN ? STARTS : LEAVES;
+    return is_start(header[13]) ? STARTS : LEAVES;
 }
 
 /* Does the packet start something? From its first bytes, as far as they are at hand. */
@@ -67,26 +64,6 @@ static __always_inline bool is_permitted(const struct gate_state *state, const s
     return stored && stored->verdict == GATE_PERMIT && is_current(state, stored->generation);
 }
 
-/* One that was not decided in doubt about its form: is it one that starts something? */
-static __always_inline bool starts_anything(struct __sk_buff *skb)
-{
-    __u8 version = 0, flags = 0, protocol = 0;
-    struct gate_tuple tuple = {};
-    int offset;
-
-    if (bpf_skb_load_bytes_relative(skb, 0, &version, 1, BPF_HDR_START_NET))
-        return false;
-    offset = version >> 4 == 4 ? parse4(skb, &tuple) : parse6(skb, &tuple);
-    protocol = tuple.protocol;
-    if (protocol == IPPROTO_UDP)
-        return true;
-    if (protocol != IPPROTO_TCP)
-        return false;
-    if (offset < 0 || bpf_skb_load_bytes_relative(skb, offset + 13, &flags, 1, BPF_HDR_START_NET))
-        return true;
-    return (flags & TCP_FLAGS_OF_START) == TCP_SYN;
-}
-
 /* Not static: see ask_cache. */
 __noinline int guard_start(struct __sk_buff *skb)
 {
@@ -120,7 +97,7 @@ int gate_guard(struct __sk_buff *skb)
     if (bpf_get_netns_cookie(skb) != netns_cookie)
         return 1;
     what = look_at(skb);
-    if (what == LEAVES || (what == DOUBTED && !starts_anything(skb)))
+    if (what == LEAVES || (what == DOUBTED && !starts_slowly(skb)))
         return 1;
     what = guard_start(skb);
     asm volatile("" : "+r"(what)); /* the verifier does not know what a global function returns, the compiler does */

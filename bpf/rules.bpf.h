@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rules.bpf.h - the programs that the packet rules call: xt_permit and xt_pend.
+ * rules.bpf.h - the programs that the packet rules call: xt_gate and xt_pend.
  */
 #ifndef BPF_RULES_BPF_H
 #define BPF_RULES_BPF_H
@@ -54,39 +54,94 @@ static __always_inline bool out_of_time(const struct gate_flow_key *flow, const 
            bpf_ktime_get_ns() - state->since > undecided_limit_ns;
 }
 
-/* side: of lo, where the packet leaves. */
-static __always_inline int permit(struct __sk_buff *skb, __u32 side)
+#define TCP_FLAGS_OF_START 0x17 /* SYN, and not FIN, RST, ACK */
+#define TCP_SYN            0x02
+
+static __always_inline bool is_start(__u8 tcp_flags)
+{
+    return (tcp_flags & TCP_FLAGS_OF_START) == TCP_SYN;
+}
+
+static __always_inline bool is_extension(__u8 protocol)
+{
+    return protocol == 0 || protocol == 43 || protocol == 44 || protocol == 51 || protocol == 60;
+}
+
+/*
+ * Does a packet of an unusual form start something: an initial SYN, a datagram? What cannot be read to its end does, if
+ * it may be one of those: the host drops it.
+ */
+static __always_inline bool starts_slowly(struct __sk_buff *skb)
+{
+    struct gate_tuple tuple = {};
+    __u8 start[10], flags;
+    int offset;
+
+    if (bpf_skb_load_bytes_relative(skb, 0, start, sizeof(start), BPF_HDR_START_NET))
+        return false;
+    if (start[0] >> 4 == 4) {
+        tuple.protocol = start[9];
+        offset = (start[0] & 15) * 4;
+        if (tuple.protocol == IPPROTO_TCP && ((start[6] & 0x1f) || start[7]))
+            return false; /* not the first fragment */
+    } else {
+        offset = parse6(skb, &tuple);
+        if (offset < 0)
+            return tuple.protocol == IPPROTO_UDP || tuple.protocol == IPPROTO_TCP || is_extension(tuple.protocol);
+    }
+    if (tuple.protocol != IPPROTO_TCP)
+        return tuple.protocol == IPPROTO_UDP;
+    return bpf_skb_load_bytes_relative(skb, offset + 13, &flags, 1, BPF_HDR_START_NET) || is_start(flags);
+}
+
+/* Most packets are TCP on IPv4 and start nothing. *usual: it has neither options nor fragments. */
+static __always_inline bool starts_something(struct __sk_buff *skb, bool *usual)
+{
+    __u32 words[9];
+    const __u8 *bytes = (const void *)words;
+
+    *usual = !bpf_skb_load_bytes_relative(skb, 0, words, sizeof(words), BPF_HDR_START_NET) && bytes[0] == 0x45 &&
+             !(bytes[6] & 0x1f) && !bytes[7];
+    if (!*usual)
+        return starts_slowly(skb);
+    return bytes[9] == IPPROTO_TCP ? is_start(bytes[33]) : bytes[9] == IPPROTO_UDP;
+}
+
+/* Must it meet the other rules? side: of lo, where the packet leaves. */
+static __always_inline int gate(struct __sk_buff *skb, __u32 side)
 {
     struct gate_tuple tuple = {};
     struct gate_flow_key flow = {};
     struct gate_flow_state *state;
     __u32 verdict;
+    bool usual;
 
-    if (!parse(skb, &tuple, &flow))
+    if (!starts_something(skb, &usual))
         return 0;
+    if (!parse(skb, &tuple, &flow))
+        return 1;
     verdict = answer_of(find_decided(&flow), &flow, current_generation(), side);
-    state = verdict == GATE_UNDECIDED ? bpf_map_lookup_elem(&gate_flows, &flow) : NULL;
-    if (verdict == GATE_UNDECIDED)
-        verdict = verdict_of(state);
+    if (verdict != GATE_UNDECIDED)
+        return verdict != GATE_PERMIT;
+    state = bpf_map_lookup_elem(&gate_flows, &flow);
+    verdict = verdict_of(state);
     if (verdict == GATE_UNDECIDED)
         verdict = take_from_hand(&flow);
-    if (verdict == GATE_PERMIT && flow.protocol == IPPROTO_UDP)
-        note_reply(&tuple);
     if (verdict == GATE_UNDECIDED && dead_open && out_of_time(&flow, state))
-        return 1;
-    return verdict == GATE_PERMIT;
+        return 0;
+    return verdict != GATE_PERMIT;
 }
 
 SEC("socket")
-int xt_permit(struct __sk_buff *skb)
+int xt_gate(struct __sk_buff *skb)
 {
-    return permit(skb, GATE_SIDE_OTHER);
+    return gate(skb, GATE_SIDE_OTHER);
 }
 
 SEC("socket")
-int xt_permit_lo(struct __sk_buff *skb)
+int xt_gate_lo(struct __sk_buff *skb)
 {
-    return permit(skb, GATE_SIDE_LO);
+    return gate(skb, GATE_SIDE_LO);
 }
 
 /*

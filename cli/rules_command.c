@@ -381,12 +381,15 @@ static enum agent_result remove_rules(const struct work *work)
 
 /* --- explain ------------------------------------------------------------------------------------ */
 
-static enum agent_result explain_image(const struct work *work, const void *image, const struct rule_question *question)
+static enum agent_result explain_image(const struct work *work, const void *image, struct rule_question *question)
 {
     struct rule_explain explain = {.image = image, .all = work->options->all};
     struct text text = {0};
-    enum agent_result result = work->options->json ? rule_explain_show_json(&explain, question, &text, work->problem)
-                                                   : rule_explain_show(&explain, question, &text, work->problem);
+    enum agent_result result;
+
+    rule_question_hash(question, image);
+    result = work->options->json ? rule_explain_show_json(&explain, question, &text, work->problem)
+                                 : rule_explain_show(&explain, question, &text, work->problem);
 
     if (result == AGENT_OK)
         result = say_output(&text, work->problem);
@@ -394,7 +397,7 @@ static enum agent_result explain_image(const struct work *work, const void *imag
     return result;
 }
 
-static enum agent_result explain_file(const struct work *work, const struct rule_question *question)
+static enum agent_result explain_file(const struct work *work, struct rule_question *question)
 {
     struct rule_file file = {0};
     enum agent_result result = read_file(work, work->options->rules.file, &file);

@@ -133,10 +133,21 @@ static bool set_check(struct checked *c)
     return true;
 }
 
-static const char *rule_fields_fault(const struct gatehouse_rule *rule, bool kept)
+static const char *rule_ends_fault(const struct gatehouse_rule *rule, bool kept)
 {
     bool timed = rule->until == GATEHOUSE_UNTIL_TIME;
 
+    if (timed != (rule->lifetime_ms != 0))
+        return "a lifetime without an end by time, or the other way round";
+    if (rule->ends != 0 && (!kept || (!timed && rule->until != GATEHOUSE_UNTIL_EXIT)))
+        return "a rule with an end that is not its own";
+    if (rule->added != 0 && !kept)
+        return "a rule that was added before it is loaded";
+    return NULL;
+}
+
+static const char *rule_fields_fault(const struct gatehouse_rule *rule, bool kept)
+{
     if (rule->action < GATEHOUSE_RULE_PERMIT || rule->action > GATEHOUSE_RULE_ASK)
         return "a rule with an unknown action";
     if (rule->direction == 0 || rule->direction > (GATEHOUSE_RULE_OUT | GATEHOUSE_RULE_IN))
@@ -153,13 +164,7 @@ static const char *rule_fields_fault(const struct gatehouse_rule *rule, bool kep
         return "a rule at an unknown place";
     if (!all_zero(rule->reserved, sizeof(rule->reserved)) || rule->reserved2 != 0)
         return "a reserved field of a rule is not zero";
-    if (timed != (rule->lifetime_ms != 0))
-        return "a lifetime without an end by time, or the other way round";
-    if (rule->ends != 0 && (!kept || (!timed && rule->until != GATEHOUSE_UNTIL_EXIT)))
-        return "a rule with an end that is not its own";
-    if (rule->added != 0 && !kept)
-        return "a rule that was added before it is loaded";
-    return NULL;
+    return rule_ends_fault(rule, kept);
 }
 
 static bool is_path(const uint8_t *data, uint32_t size)

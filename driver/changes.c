@@ -186,8 +186,8 @@ static NTSTATUS run_thread(struct change *change)
         rundown_leave(&driver_state.rundown);
         return status;
     }
-    /* From KernelMode, with the right type, it cannot fail. */
-    (void)ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, *PsThreadType, KernelMode, &thread, NULL);
+    /* From KernelMode, of a handle of our own, it cannot fail. */
+    (void)ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, NULL, KernelMode, &thread, NULL);
     (void)ZwClose(handle);
     KeAcquireSpinLock(&driver_pend_lock, &irql);
     change->thread = thread; /* from now on it can be reaped */

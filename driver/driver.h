@@ -127,7 +127,7 @@ struct driver_state {
     struct driver_rules rules;
     UINT64 loopback_in[2];     /* filters of registration_pass_loopback_in; 0: not there */
     UINT64 loopback_in_new[2]; /* the same in the open transaction */
-    HANDLE injection; /* accept.h */
+    HANDLE injection;          /* accept.h */
     HANDLE engine;
     HANDLE shared_engine; /* for provider and sublayer, which are no objects of the other's: registration.c */
     UINT32 callout_ids[DRIVER_CALLOUTS];

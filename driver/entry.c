@@ -140,7 +140,9 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING registry_path)
     NTSTATUS status;
 
     state_init();
-    settings_read(registry_path, &driver_state.policy, &driver_state.capacity, &driver_state.hold_loopback);
+    status = settings_read(registry_path, &driver_state.policy, &driver_state.capacity, &driver_state.hold_loopback);
+    if (!NT_SUCCESS(status))
+        return status;
     driver->DriverUnload = driver_unload;
     driver->MajorFunction[IRP_MJ_CREATE] = dispatch_create;
     driver->MajorFunction[IRP_MJ_CLEANUP] = dispatch_cleanup;

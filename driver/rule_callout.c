@@ -78,8 +78,7 @@ static BOOLEAN program_matches(const struct gatehouse_rule *rule, const FWPS_INC
             patterns = TRUE;
             found = path != NULL && path_pattern_matches(part + 1, part->data_size, path, path_size);
         } else if (part->type == GATEHOUSE_PART_PROGRAM) {
-            found = path != NULL && path_size == part->data_size &&
-                    RtlCompareMemory(part + 1, path, path_size) == path_size;
+            found = path != NULL && path_size == part->data_size && memcmp(part + 1, path, path_size) == 0;
         }
     }
     return found || !patterns;
@@ -90,8 +89,7 @@ static BOOLEAN token_has(const SID_AND_ATTRIBUTES_HASH *sids, const struct gateh
     for (ULONG i = 0; i < sids->SidCount; i++) {
         const SID *sid = sids->SidAttr[i].Sid;
 
-        if (classify_sid_size(sid) == part->data_size &&
-            RtlCompareMemory(sid, part + 1, part->data_size) == part->data_size)
+        if (classify_sid_size(sid) == part->data_size && memcmp(sid, part + 1, part->data_size) == 0)
             return TRUE;
     }
     return FALSE;

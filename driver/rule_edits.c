@@ -142,7 +142,7 @@ static BOOLEAN same_subject(const struct rule_list *a, const struct gatehouse_ru
             return FALSE;
         if (set && rule_set_hash(a->sets[rule_part_set(p)]) != rule_set_hash(b->sets[rule_part_set(q)]))
             return FALSE;
-        if (!set && RtlCompareMemory(p + 1, q + 1, p->data_size) != p->data_size)
+        if (!set && memcmp(p + 1, q + 1, p->data_size) != 0)
             return FALSE;
     }
     return p == NULL && q == NULL;

@@ -235,7 +235,7 @@ static BOOLEAN is_single(const struct gatehouse_set *set, uint32_t i)
     if (set->kind == GATEHOUSE_SET_V4)
         return set_ranges_v4(set)[i].low == set_ranges_v4(set)[i].high;
     if (set->kind == GATEHOUSE_SET_V6)
-        return RtlCompareMemory(set_ranges_v6(set)[i].low, set_ranges_v6(set)[i].high, 16) == 16;
+        return memcmp(set_ranges_v6(set)[i].low, set_ranges_v6(set)[i].high, 16) == 0;
     return set_ranges_port(set)[i].low == set_ranges_port(set)[i].high;
 }
 

@@ -50,7 +50,7 @@ static NTSTATUS NTAPI take_folder(PWSTR name, ULONG type, PVOID data, ULONG size
 /* Each value by itself: a query ends at the first one that it does not like, and on Wine at one that is not there.
  * The second row is the zeroed end mark. Without the key or the value: the standard value stays. */
 _IRQL_requires_(PASSIVE_LEVEL)
-static void query_one(PCWSTR path, PCWSTR name, PRTL_QUERY_REGISTRY_ROUTINE take, PVOID target)
+static NTSTATUS query_one(PCWSTR path, PCWSTR name, PRTL_QUERY_REGISTRY_ROUTINE take, PVOID target)
 {
     RTL_QUERY_REGISTRY_TABLE table[2];
 
@@ -60,45 +60,62 @@ static void query_one(PCWSTR path, PCWSTR name, PRTL_QUERY_REGISTRY_ROUTINE take
     table[0].Name = (PWSTR)name;
     table[0].EntryContext = target;
     table[0].DefaultType = REG_NONE;
-    (void)RtlQueryRegistryValues(RTL_REGISTRY_ABSOLUTE, path, table, NULL, NULL);
+    return RtlQueryRegistryValues(RTL_REGISTRY_ABSOLUTE, path, table, NULL, NULL);
+}
+
+/* Only "it is not there" means that nothing is kept: a driver that could not look must not start without its rules. */
+_IRQL_requires_(PASSIVE_LEVEL)
+static NTSTATUS query_folder(PCWSTR path, PCWSTR name, wchar_t *folder)
+{
+    NTSTATUS status = query_one(path, name, take_folder, folder);
+
+    return status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_SUCCESS : status;
 }
 
 _IRQL_requires_(PASSIVE_LEVEL)
-static void query(PCWSTR path, ULONG *values)
+static NTSTATUS query(PCWSTR path, ULONG *values)
 {
+    NTSTATUS status;
+
     for (ULONG i = 0; i < SETTINGS; i++)
-        query_one(path, settings[i].name, take_value, &values[i]);
-    query_one(path, L"RulesFolder", take_folder, driver_state.folder);
-    query_one(path, L"RulesVolatileFolder", take_folder, driver_state.volatile_folder);
+        (void)query_one(path, settings[i].name, take_value, &values[i]);
+    status = query_folder(path, L"RulesFolder", driver_state.folder);
+    if (NT_SUCCESS(status))
+        status = query_folder(path, L"RulesVolatileFolder", driver_state.volatile_folder);
+    return status;
 }
 
 /*
  * The subkey is part of the path: Wine does not enter one by RTL_QUERY_REGISTRY_SUBKEY. A UNICODE_STRING need not end
- * with a NUL; RtlQueryRegistryValues reads up to one. No memory: the standard values.
+ * with a NUL; RtlQueryRegistryValues reads up to one.
  */
 _IRQL_requires_(PASSIVE_LEVEL)
-static void query_counted(PUNICODE_STRING registry_path, ULONG *values)
+static NTSTATUS query_counted(PUNICODE_STRING registry_path, ULONG *values)
 {
     static const WCHAR subkey[] = L"\\Parameters";
     PWSTR path = ExAllocatePool2(POOL_FLAG_NON_PAGED, registry_path->Length + sizeof(subkey), DRIVER_POOL_TAG);
 
+    NTSTATUS status;
+
     if (path == NULL)
-        return;
+        return STATUS_INSUFFICIENT_RESOURCES;
     RtlCopyMemory(path, registry_path->Buffer, registry_path->Length);
     RtlCopyMemory(path + registry_path->Length / sizeof(WCHAR), subkey, sizeof(subkey));
-    query(path, values);
+    status = query(path, values);
     ExFreePoolWithTag(path, DRIVER_POOL_TAG);
+    return status;
 }
 
 _Use_decl_annotations_
-void settings_read(PUNICODE_STRING registry_path, struct gatehouse_policy *policy, uint32_t *capacity,
-                   BOOLEAN *hold_loopback)
+NTSTATUS settings_read(PUNICODE_STRING registry_path, struct gatehouse_policy *policy, uint32_t *capacity,
+                       BOOLEAN *hold_loopback)
 {
     ULONG values[SETTINGS];
+    NTSTATUS status;
 
     for (ULONG i = 0; i < SETTINGS; i++)
         values[i] = settings[i].standard;
-    query_counted(registry_path, values);
+    status = query_counted(registry_path, values);
     for (ULONG i = 0; i < SETTINGS; i++) {
         if (values[i] < settings[i].lowest || values[i] > settings[i].highest) {
             DRIVER_TRACE("setting %ws is %u, out of range; using %u\n", settings[i].name, (unsigned)values[i],
@@ -113,4 +130,5 @@ void settings_read(PUNICODE_STRING registry_path, struct gatehouse_policy *polic
     policy->reserved = 0;
     *capacity = values[3];
     *hold_loopback = (BOOLEAN)values[4];
+    return status;
 }

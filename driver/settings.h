@@ -10,7 +10,8 @@
  *   RulesFolder, RulesVolatileFolder  strings, native paths without a separator at their end; empty: nothing is kept.
  *     They go to driver_state.
  *
- * A value that is missing or not allowed takes its default, each for itself; a trace says so.
+ * A value that is missing or not allowed takes its default, each for itself; a trace says so. Fails when it cannot be
+ * told whether rules are kept: no memory, say.
  */
 #ifndef DRIVER_SETTINGS_H
 #define DRIVER_SETTINGS_H
@@ -18,7 +19,7 @@
 #include "driver/driver.h"
 
 _IRQL_requires_(PASSIVE_LEVEL)
-void settings_read(PUNICODE_STRING registry_path, struct gatehouse_policy *policy, uint32_t *capacity,
-                   BOOLEAN *hold_loopback);
+NTSTATUS settings_read(PUNICODE_STRING registry_path, struct gatehouse_policy *policy, uint32_t *capacity,
+                       BOOLEAN *hold_loopback);
 
 #endif

@@ -136,7 +136,7 @@ static bool find_path(const struct cgroup_names *names, uint64_t number, char pa
     if (length > tail && strcmp(path + length - tail, deleted) == 0)
         return false;
     if (!path[0])
-        strcpy(path, "/");
+        memcpy(path, "/", 2);
     return true;
 }
 

@@ -67,19 +67,23 @@ static void text_config(const struct host_options *options)
 static size_t utf8_size(const char *text)
 {
     const unsigned char *c = (const unsigned char *)text;
-    size_t size = c[0] < 0x80                   ? 1
-                  : c[0] >= 0xc2 && c[0] < 0xe0 ? 2
-                  : c[0] >= 0xe0 && c[0] < 0xf0 ? 3
-                  : c[0] >= 0xf0 && c[0] < 0xf5 ? 4
-                                                : 0;
+    /* First byte from, to; second byte from, to; bytes. RFC 3629, section 4. */
+    static const unsigned char forms[][5] = {
+        {0x01, 0x7f, 0x00, 0xff, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
 
-    for (size_t i = 1; i < size; i++)
-        if ((c[i] & 0xc0) != 0x80)
-            return 0;
-    if ((c[0] == 0xe0 && size && c[1] < 0xa0) || (c[0] == 0xed && size && c[1] > 0x9f) ||
-        (c[0] == 0xf0 && size && c[1] < 0x90) || (c[0] == 0xf4 && size && c[1] > 0x8f))
-        return 0;
-    return size;
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        const unsigned char *form = forms[i];
+
+        if (c[0] < form[0] || c[0] > form[1] || c[1] < form[2] || c[1] > form[3])
+            continue;
+        for (size_t j = 2; j < form[4]; j++)
+            if ((c[j] & 0xc0) != 0x80)
+                return 0;
+        return form[4];
+    }
+    return 0;
 }
 
 static void json_string(const char *text)

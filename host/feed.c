@@ -637,7 +637,7 @@ static bool feed_knows(void *context, const struct gate_flow *key)
     return flow_find(context, key) != NULL;
 }
 
-struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake_context)
+struct feed *feed_new(struct gate *gate, struct process_ends *ends, void (*wake)(void *context), void *wake_context)
 {
     struct feed *feed = calloc(1, sizeof(*feed));
     struct exe_hash *hashes = feed ? exe_hash_new(wake, wake_context) : NULL;
@@ -650,6 +650,7 @@ struct feed *feed_new(struct gate *gate, void (*wake)(void *context), void *wake
     feed->identity.cgroups = cgroup_names_new();
     if (!feed->identity.cgroups)
         log_say("control groups cannot be told apart: rules for units and cgroups match nothing.");
+    feed->identity.ends = ends;
     feed->gate = gate;
     feed->keep.gate = gate;
     feed->adopt = (struct adopt){

@@ -250,7 +250,7 @@ static int attach_all(struct gate_bpf *skeleton, const char *directory, int cgro
         {skeleton->progs.gate_sendmsg6, BPF_CGROUP_UDP6_SENDMSG},
         {skeleton->progs.gate_release, BPF_CGROUP_INET_SOCK_RELEASE},
     };
-    const struct bpf_program *const matches[] = {skeleton->progs.xt_permit, skeleton->progs.xt_permit_lo,
+    const struct bpf_program *const matches[] = {skeleton->progs.xt_gate, skeleton->progs.xt_gate_lo,
                                                  skeleton->progs.xt_pend, skeleton->progs.xt_pend_lo};
     int code = 0;
 

@@ -2,8 +2,10 @@
 /*
  * gate_rules.c - the netfilter rules, through iptables and ip6tables.
  *
- * One chain of our own in the filter table (and one more for INPUT while packets that come in are watched), reached
- * from the top of OUTPUT by an initial SYN or any datagram; nothing else pays for it. Each family is changed by one
+ * Chains of our own in the filter table: one, reached from the top of OUTPUT, with a single match for every packet,
+ * which costs less than to look for new connections with matches of several kinds; a second one for what starts
+ * something that is not permitted (and one more for INPUT while packets that come in are watched). The jump has no
+ * match: a rule with a pinned program could not be named to take it out again. Each family is changed by one
  * iptables-restore, which the kernel commits as a whole: there is no moment without rules when they are replaced. A
  * blocked SYN is answered with a reset, not with an ICMP error: the kernel limits how many ICMP errors it sends a
  * second, and a limited one would leave the program waiting.
@@ -24,10 +26,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHAIN    "gatehouse"
-#define LIMIT_MS 10000
-#define SEARCH   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define TEXT_MAX (1024 * 1024)
+#define CHAIN     "gatehouse"
+#define CHAIN_NEW CHAIN "-new" /* what starts something that is not permitted */
+#define LIMIT_MS  10000
+#define SEARCH    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define TEXT_MAX  (1024 * 1024)
 
 struct family {
     const char *command, *restore;
@@ -241,18 +244,18 @@ static int install_family(const struct family *family, const char *directory, ui
     snprintf(rules, sizeof(rules),
              "*filter\n"
              ":" CHAIN " - [0:0]\n"
+             ":" CHAIN_NEW " - [0:0]\n"
              "%s"
-             "-A " CHAIN " ! -o lo -m bpf --object-pinned %s/xt_permit -j RETURN\n"
-             "-A " CHAIN " -o lo -m bpf --object-pinned %s/xt_permit_lo -j RETURN\n"
-             "-A " CHAIN " ! -o lo -m bpf --object-pinned %s/xt_pend -j NFQUEUE --queue-num %u%s\n"
-             "-A " CHAIN " -o lo -m bpf --object-pinned %s/xt_pend_lo -j NFQUEUE --queue-num %u%s\n"
-             "-A " CHAIN " -p tcp -j REJECT --reject-with tcp-reset\n"
-             "-A " CHAIN " -p udp -j REJECT --reject-with %s\n"
-             "-I OUTPUT 1 -p udp -j " CHAIN "\n"
-             "-I OUTPUT 1 -p tcp -m tcp --syn -j " CHAIN "\n"
+             "-A " CHAIN_NEW " ! -o lo -m bpf --object-pinned %s/xt_pend -j NFQUEUE --queue-num %u%s\n"
+             "-A " CHAIN_NEW " -o lo -m bpf --object-pinned %s/xt_pend_lo -j NFQUEUE --queue-num %u%s\n"
+             "-A " CHAIN_NEW " -p tcp -j REJECT --reject-with tcp-reset\n"
+             "-A " CHAIN_NEW " -p udp -j REJECT --reject-with %s\n"
+             "-A " CHAIN " ! -o lo -m bpf --object-pinned %s/xt_gate -j " CHAIN_NEW "\n"
+             "-A " CHAIN " -o lo -m bpf --object-pinned %s/xt_gate_lo -j " CHAIN_NEW "\n"
+             "-I OUTPUT 1 -j " CHAIN "\n"
              "COMMIT\n",
-             jumps, directory, directory, directory, (unsigned)queue, bypassed, directory, (unsigned)queue, bypassed,
-             family->refusal);
+             jumps, directory, (unsigned)queue, bypassed, directory, (unsigned)queue, bypassed, family->refusal,
+             directory, directory);
     return restore(family, rules, error);
 }
 
@@ -266,15 +269,16 @@ int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, st
     return code;
 }
 
-#define CHAIN_RULES 6
-#define JUMPS       2
+#define RULES     2
+#define RULES_NEW 4
+#define JUMPS     1
 
 /* Our jumps come first in OUTPUT, and our chain has its rules. Nobody else changes single ones of them. */
 static bool family_stands(const struct family *family)
 {
     char *const arguments[] = {(char *)family->command, "-w", "5", "-t", "filter", "-S", NULL};
     char *text, *rest = NULL;
-    unsigned first = 0, outputs = 0, ours = 0;
+    unsigned first = 0, outputs = 0, ours = 0, ours_new = 0;
     int code = run(arguments, NULL, &text);
 
     for (char *line = code || !text ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
@@ -282,9 +286,11 @@ static bool family_stands(const struct family *family)
             first++;
         if (!strncmp(line, "-A " CHAIN " ", sizeof("-A " CHAIN)))
             ours++;
+        if (!strncmp(line, "-A " CHAIN_NEW " ", sizeof("-A " CHAIN_NEW)))
+            ours_new++;
     }
     free(text);
-    return code == 0 && first == JUMPS && ours == CHAIN_RULES;
+    return code == 0 && first == JUMPS && ours == RULES && ours_new == RULES_NEW;
 }
 
 bool gate_rules_stand(void)
@@ -307,7 +313,8 @@ static int remove_family(const struct family *family, const struct place *place,
         return code;
     if (!chain)
         return 0;
-    snprintf(rules, sizeof(rules), "*filter\n%s-F %s\n-X %s\nCOMMIT\n", jumps, place->chain, place->chain);
+    snprintf(rules, sizeof(rules), "*filter\n:%s-new - [0:0]\n%s-F %s\n-X %s\n-F %s-new\n-X %s-new\nCOMMIT\n",
+             place->chain, jumps, place->chain, place->chain, place->chain, place->chain);
     return restore(family, rules, error);
 }
 

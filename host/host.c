@@ -20,6 +20,7 @@
 #include "host/device_server.h"
 #include "host/log.h"
 #include "host/loop.h"
+#include "host/process_ends.h"
 #include "nt/nt.h"
 #include "wfp/ale.h"
 
@@ -31,7 +32,8 @@ struct host {
     struct gate *gate;
     struct feed *feed;
     struct loop_source terminal; /* whose end ends it; ready NULL: there is none, or it does not matter */
-    struct loop_source queue, events, changes, signals, timer, wake;
+    struct process_ends *ends;
+    struct loop_source queue, events, changes, processes, signals, timer, wake;
     uint64_t timer_due; /* what the timer is set to, 100 ns boot time; NT_NEVER: not set */
     bool pump_wanted, stop;
     int failed; /* -errno */
@@ -78,6 +80,14 @@ static void changes_ready(void *context, uint32_t events)
                 gate_is_guarded(host->gate) ? " Nothing undecided passed meanwhile." : "");
     else if (result < 0)
         log_say("somebody took the packet rules out, and they cannot be put back: %s", error);
+}
+
+static void processes_ready(void *context, uint32_t events)
+{
+    struct host *host = context;
+
+    (void)events;
+    process_ends_tell(host->ends);
 }
 
 static void signals_ready(void *context, uint32_t events)
@@ -275,7 +285,8 @@ static int host_start_gate(struct host *host)
         log_say("%s", error);
         return result;
     }
-    host->feed = feed_new(host->gate, host_wake, host);
+    host->ends = process_ends_new();
+    host->feed = host->ends ? feed_new(host->gate, host->ends, host_wake, host) : NULL;
     result = host->feed ? 0 : -ENOMEM;
     if (!result)
         result = host_watch(host, &host->queue, gate_queue_fd(host->gate), queue_ready);
@@ -283,6 +294,8 @@ static int host_start_gate(struct host *host)
         result = host_watch(host, &host->events, gate_events_fd(host->gate), ends_ready);
     if (!result)
         result = host_watch(host, &host->changes, gate_changes_fd(host->gate), changes_ready);
+    if (!result)
+        result = host_watch(host, &host->processes, process_ends_fd(host->ends), processes_ready);
     if (result)
         log_say("cannot watch the packet queue: %s.", strerror(-result));
     return result;
@@ -352,6 +365,7 @@ void host_stop(struct host *host)
     if (host->driver_started)
         host->settings.stop_driver(host->settings.context);
     feed_free(host->feed);
+    process_ends_free(host->ends);
     wfp_reset();
     nt_set_pump_wake(NULL, NULL);
     if (host->gate) {

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "core/path_text.h"
+#include "host/process_ends.h"
 
 /* From 1601-01-01 to 1970-01-01, 100 ns. */
 #define WINDOWS_EPOCH UINT64_C(116444736000000000)
@@ -90,4 +91,6 @@ void identity_fill(struct identity *identity, const struct gate_owner *owner)
     identity_fill_path(identity, owner);
     identity_fill_user(identity, owner);
     identity->process_start = owner->flags & GATE_OWNER_KNOWN ? boot_time() + owner->start_boottime_ns / 100 : 0;
+    if (owner->flags & GATE_OWNER_KNOWN)
+        process_ends_watch(identity->ends, owner->pid, identity->process_start);
 }

@@ -24,6 +24,7 @@
  */
 struct identity {
     struct cgroup_names *cgroups; /* the caller's; NULL: none are told */
+    struct process_ends *ends;    /* the caller's: watches each process that is told of; NULL: none */
     FWP_BYTE_BLOB app_id;         /* size 0: not known */
     FWP_BYTE_BLOB user;           /* size 0: not known */
     UINT64 process_start;         /* 100 ns since 1601 UTC */

@@ -61,7 +61,7 @@ static bool translate(const struct wfp_looked *from, unsigned ip_version, struct
 static bool is_rule(const GUID *key)
 {
     return key->Data1 == GATEHOUSE_RULE_KEY_DATA1 && key->Data2 == GATEHOUSE_RULE_KEY_DATA2 &&
-           (key->Data3 & 0xfff0) == GATEHOUSE_RULE_KEY_DATA3;
+           (key->Data3 & ~(GATEHOUSE_RULE_KEY_SECOND | 0xfu)) == GATEHOUSE_RULE_KEY_DATA3;
 }
 
 static bool is_gone(void *context, const uint8_t bytes[16])

@@ -19,6 +19,7 @@
 #include "host/gate.h"
 #include "host/host.h"
 #include "host/log.h"
+#include "host/notify.h"
 #include "host/options.h"
 #include "host/rules_load.h"
 #include "host/state.h"
@@ -94,7 +95,7 @@ static int load_driver(struct gatehoused *self)
 
     if (!state_nt_path(self->state.kept, kept, sizeof(kept)) ||
         !state_nt_path(self->state.until_reboot, until_reboot, sizeof(until_reboot))) {
-        log_say("the folder %s has a backslash in its name: name another with --state.", self->state.kept);
+        log_say("the driver has no name for the folder %s: name another with --state.", self->state.kept);
         return -EINVAL;
     }
     if (settings->verbose)
@@ -195,7 +196,9 @@ static int run(struct gatehoused *self)
     }
     self->rules = rules_load_new(DEVICE, self->options.settings.rules, host_wake, host);
     log_tell("ready; deciders connect at %s", self->options.settings.socket);
+    notify("READY=1");
     int result = host_run(host);
+    notify("STOPPING=1");
     host_stop(host);
     state_close(&self->state);
     return result ? EXIT_FAILED : EXIT_ENDED;

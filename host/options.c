@@ -154,12 +154,13 @@ static bool read_config(struct host_options *options)
     bool named = options->config[0] != 0;
 
     if (!named)
-        strcpy(options->config, OPTIONS_CONFIG);
+        snprintf(options->config, sizeof(options->config), "%s", OPTIONS_CONFIG);
     options->config_found = conf_read(options->config, &options->settings, &options->errors);
     if (options->config_found == CONF_MISSING && named) {
         options->config_found = CONF_BAD;
         options->errors.count = 1;
-        strcpy(options->errors.error[0].message, "is not there: name a file that is, or leave --config out.");
+        snprintf(options->errors.error[0].message, SETTING_MESSAGE_MAX,
+                 "is not there: name a file that is, or leave --config out.");
     }
     if (options->config_found != CONF_BAD || options->check)
         return options->config_found != CONF_BAD;

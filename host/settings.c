@@ -47,7 +47,7 @@ struct row {
 
 static const struct row rows[SETTINGS] = {
     [SETTING_SOCKET] = {"socket", KIND_SOCKET, PLACE(socket), 0, 0, NULL, NULL},
-    [SETTING_STATE] = {"state", KIND_PATH, PLACE(state), 0, 0, NULL, NULL},
+    [SETTING_STATE] = {"state", KIND_PATH, PLACE(state), 0, SETTING_STATE_MAX, NULL, NULL},
     [SETTING_RULES] = {"rules", KIND_PATH, PLACE(rules), 0, 0, NULL, NULL},
     [SETTING_DEADLINE] = {"deadline", KIND_SECONDS, PLACE(deadline_ms), GATEHOUSE_DEADLINE_MIN_MS,
                           GATEHOUSE_DEADLINE_MAX_MS, NULL, NULL},
@@ -237,14 +237,10 @@ static bool take_path(const char *text, const char *folder, char *path, size_t s
 {
     char takes[80];
 
-    if (text[0] == '/' && strlen(text) < size) {
-        strcpy(path, text);
-        return true;
-    }
-    if (text[0] && text[0] != '/' && folder && strlen(folder) + 1 + strlen(text) < size) {
-        strcpy(path, folder);
-        strcat(path, strcmp(folder, "/") == 0 ? "" : "/");
-        strcat(path, text);
+    bool relative = text[0] && text[0] != '/';
+    const char *before = relative && folder ? folder : "", *slash = relative && folder && folder[1] ? "/" : "";
+    if (text[0] && (!relative || folder) && strlen(before) + strlen(slash) + strlen(text) < size) {
+        snprintf(path, size, "%s%s%s", before, slash, text);
         return true;
     }
     snprintf(takes, sizeof(takes), "%s path of 1 to %zu bytes%s", folder ? "a" : "an absolute", size - 1,
@@ -264,7 +260,7 @@ bool setting_take(struct settings *settings, enum setting setting, const char *t
     case KIND_SOCKET:
         return take_path(text, folder, value, sizeof(settings->socket), message);
     case KIND_PATH:
-        return take_path(text, folder, value, SETTING_PATH_MAX, message);
+        return take_path(text, folder, value, row->highest ? row->highest + 1 : SETTING_PATH_MAX, message);
     case KIND_SECONDS:
         return take_seconds(row, text, value, message);
     case KIND_NUMBER32:

@@ -4,7 +4,7 @@
  * (conf_file.h). One table says how each is called, what it may be, and what it is by default.
  *
  * When you add a setting: its row in settings.c, its line in the usage (options.c), packaging/gatehoused.conf and
- * docs/gatehoused.conf.md; main.c or host.c does something with it.
+ * man/gatehoused.conf.5; main.c or host.c does something with it.
  */
 #ifndef HOST_SETTINGS_H
 #define HOST_SETTINGS_H
@@ -36,6 +36,7 @@ enum setting {
 enum setting_origin { SETTING_BY_DEFAULT, SETTING_BY_FILE, SETTING_BY_COMMAND_LINE };
 
 #define SETTING_PATH_MAX    4096u /* with its NUL */
+#define SETTING_STATE_MAX   240u  /* the driver has room for 260 characters (driver/settings.h) */
 #define SETTING_MESSAGE_MAX 512u
 
 struct settings {

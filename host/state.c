@@ -161,7 +161,7 @@ static void real_path(char path[SETTING_PATH_MAX + 16])
     char *real = realpath(path, NULL);
 
     if (real && strlen(real) < SETTING_PATH_MAX + 16)
-        strcpy(path, real);
+        snprintf(path, SETTING_PATH_MAX + 16, "%s", real);
     free(real);
 }
 
@@ -190,9 +190,17 @@ int state_open(const struct settings *settings, struct state *state)
         close(kept);
         return code;
     }
-    state->lock = kept;
     real_path(state->kept);
     real_path(state->until_reboot);
+    if (strlen(state->until_reboot) > SETTING_STATE_MAX + sizeof("/volatile") - 1 || strchr(state->kept, '\\')) {
+        log_say(
+            "the folder %s, where rules are kept, has a backslash in its path or more than %u bytes: name another with "
+            "--state.",
+            state->kept, SETTING_STATE_MAX);
+        close(kept);
+        return -ENAMETOOLONG;
+    }
+    state->lock = kept;
     return 0;
 }
 

@@ -158,7 +158,8 @@ static bool file_is_good(const char *path, const struct explore_arguments *argum
     good = explorer != NULL && explore_again(explorer, found, &plan);
     explore_free(explorer);
     plan_free(&plan);
-    scenario_free(scenario);
+    if (scenario != NULL)
+        scenario_free(scenario);
     return good;
 }
 
@@ -276,7 +277,6 @@ static int explore(struct explore_arguments *arguments, struct scenario *scenari
     }
     world_folders_own();
     bool good = explore_search(explorer, &end, &error);
-    world_folders_remove();
     double seconds = seconds_since(&progress.since);
     size_t found = explore_found_count(explorer);
     end_progress(&progress);
@@ -287,6 +287,7 @@ static int explore(struct explore_arguments *arguments, struct scenario *scenari
     else
         fprintf(stderr, "wfplab: %s: %s\n", scenario->file, error.text);
     explore_free(explorer);
+    world_folders_remove();
     if (interrupted && found == 0)
         end_interrupted();
     return !good ? LAB_FAILED : found != 0 ? LAB_FOUND : LAB_CLEAN;

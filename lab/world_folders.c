@@ -26,21 +26,34 @@ static const char *base(char path[PATH_MOST])
     return path;
 }
 
-/* With the folders in it, so many levels deep. */
-static void remove_folder(int at, const char *name, unsigned depth)
+static bool remove_folder(int at, const char *name, unsigned depth);
+
+/* What is in it: true if there was something that is gone now. */
+static bool empty_folder(DIR *folder, unsigned depth)
+{
+    bool any = false;
+
+    rewinddir(folder);
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        any |= unlinkat(dirfd(folder), entry->d_name, 0) == 0 ||
+               (depth != 0 && remove_folder(dirfd(folder), entry->d_name, depth - 1));
+    }
+    return any;
+}
+
+/* With the folders in it, so many levels deep. A listing from which something was deleted may pass others over. */
+static bool remove_folder(int at, const char *name, unsigned depth)
 {
     int handle = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *folder = handle < 0 ? NULL : fdopendir(handle);
 
-    for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (unlinkat(handle, entry->d_name, 0) != 0 && depth != 0)
-            remove_folder(handle, entry->d_name, depth - 1);
-    }
+    while (folder != NULL && empty_folder(folder, depth))
+        ;
     if (folder != NULL)
         (void)closedir(folder);
-    (void)unlinkat(at, name, AT_REMOVEDIR);
+    return unlinkat(at, name, AT_REMOVEDIR) == 0;
 }
 
 void world_folders_own(void)
@@ -54,7 +67,7 @@ void world_folders_end(void)
 
     for (size_t i = 0; i < FOLDERS; i++) {
         if (folders[i][0] != 0)
-            remove_folder(AT_FDCWD, folders[i], 0);
+            (void)remove_folder(AT_FDCWD, folders[i], 0);
         folders[i][0] = 0;
     }
     if (owner == (long)getpid())
@@ -66,7 +79,7 @@ void world_folders_remove(void)
     char path[PATH_MOST];
 
     if (owner == (long)getpid())
-        remove_folder(AT_FDCWD, base(path), 1);
+        (void)remove_folder(AT_FDCWD, base(path), 1);
 }
 
 static void make_folder(size_t which)
@@ -77,7 +90,7 @@ static void make_folder(size_t which)
         world_folders_own();
     (void)mkdir(base(path), 0700);
     snprintf(folders[which], sizeof(folders[which]), "%.50s/%ld-%zu", path, (long)getpid(), which);
-    remove_folder(AT_FDCWD, folders[which], 0);
+    (void)remove_folder(AT_FDCWD, folders[which], 0);
     if (mkdir(folders[which], 0700) != 0) {
         fprintf(stderr, "%s cannot be made\n", folders[which]);
         abort();

@@ -59,7 +59,7 @@ static void copy_sets(struct compiler *c)
     const struct set_store *store = &c->policy->sets;
     uint32_t number = 0;
 
-    for (uint16_t kind = GATEHOUSE_SET_V4; kind <= GATEHOUSE_SET_PORT; kind++) {
+    for (unsigned kind = GATEHOUSE_SET_V4; kind <= GATEHOUSE_SET_PORT; kind++) {
         for (uint32_t i = 0; i < store->count; i++) {
             const struct gatehouse_set *set = set_store_at(store, i);
 

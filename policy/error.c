@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/grammar_tokens.h"
+#include "grammar.h"
+#include "policy/parser.h"
 
 #define SENTENCE_MAX 700u
 #define SHOWN_MAX    100u /* of the line */
@@ -134,16 +135,21 @@ static size_t characters(const char *text, size_t bytes)
     return count;
 }
 
-/* The part of the line to show: from *first, *size bytes, whole characters. */
+static bool goes_on(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* The part of the line to show: from *first, *size bytes; whole characters, where it is UTF-8. */
 static void cut_line(const struct policy_error *error, size_t *first, size_t *size)
 {
     size_t length = strlen(error->source), place = error->column - 1;
 
     *first = place > SHOWN_MAX / 2 && length > SHOWN_MAX ? place - SHOWN_MAX / 2 : 0;
-    while (*first > 0 && ((unsigned char)error->source[*first] & 0xc0) == 0x80)
+    for (unsigned i = 0; i < 3 && *first > 0 && goes_on(error->source[*first]); i++)
         (*first)--;
     *size = length - *first > SHOWN_MAX ? SHOWN_MAX : length - *first;
-    while (*size < length - *first && ((unsigned char)error->source[*first + *size] & 0xc0) == 0x80)
+    for (unsigned i = 0; i < 3 && goes_on(error->source[*first + *size]); i++)
         (*size)--;
 }
 
@@ -174,7 +180,8 @@ size_t policy_error_write(const struct policy_error *error, char *text, size_t c
     struct bytes whole = {0};
     size_t size;
 
-    bytes_add(&whole, error->file, strlen(error->file) > 512 ? 512 : strlen(error->file));
+    for (const char *c = error->file; *c != '\0' && c - error->file < 512; c++)
+        bytes_print(&whole, "%c", (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c);
     if (error->line != 0)
         bytes_print(&whole, ":%u:%u", error->line, error->column);
     bytes_print(&whole, ": %s", error->warning ? "warning: " : "");

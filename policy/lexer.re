@@ -7,36 +7,30 @@
  */
 #include <string.h>
 
-#include "policy/grammar_tokens.h"
+#include "grammar.h"
+#include "policy/parser.h"
+#include "policy/windows_path.h"
 
-/* Up to the quote that ends it; NULL: the line ends before. at: behind the first quote. */
-static const char *string_end(const char *at, bool escapes)
+/* *cursor: behind the first quote; then behind the last one, or where the string cannot go on. */
+static int lex_string(const unsigned char **cursor, const unsigned char **first)
 {
-    for (; *at != '\0' && *at != '\n'; at++) {
-        if (*at == '"')
-            return at + 1;
-        if (*at == '\\' && escapes && at[1] != '\0' && at[1] != '\n')
+    const char *at = (const char *)*cursor;
+    bool escapes = !is_windows_path(at, strnlen(at, 3)), closed = false;
+
+    while (!closed && ((unsigned char)*at >= ' ' ? *at != 0x7f : *at == '\t')) {
+        closed = *at == '"';
+        if (*at == '\\' && escapes && (unsigned char)at[1] >= ' ' && at[1] != 0x7f)
             at++;
+        at++;
     }
-    return NULL;
-}
-
-static bool is_drive(const char *at)
-{
-    return ((at[0] >= 'A' && at[0] <= 'Z') || (at[0] >= 'a' && at[0] <= 'z')) && at[1] == ':' && at[2] == '\\';
-}
-
-static int lex_string(const unsigned char **cursor)
-{
-    const char *first = (const char *)*cursor;
-    const char *end = string_end(first, !(first[0] == '\\' || is_drive(first)));
-
-    if (end != NULL) {
-        *cursor = (const unsigned char *)end;
+    *cursor = (const unsigned char *)at;
+    if (closed)
         return TOKEN_STRING;
-    }
-    *cursor += strcspn(first, "\r\n");
-    return TOKEN_OPEN;
+    if (*at == '\0' || *at == '\n' || *at == '\r')
+        return TOKEN_OPEN;
+    /* A control character: that is what is wrong. */
+    *first = (*cursor)++;
+    return TOKEN_STRANGE;
 }
 
 static int lex(const unsigned char **at, const unsigned char *end, const unsigned char **first)
@@ -67,7 +61,7 @@ static int lex(const unsigned char **at, const unsigned char *end, const unsigne
                     cursor = *first;
                 break;
             }
-            ["] { kind = lex_string(&cursor); break; }
+            ["] { kind = lex_string(&cursor, first); break; }
 
             "permit" { kind = TOKEN_PERMIT; break; }
             "block" { kind = TOKEN_BLOCK; break; }

@@ -237,7 +237,9 @@ bool policy_rule_matches(const struct policy_sets *sets, const struct gatehouse_
             snprintf(why, capacity, "%s", miss);
         return false;
     }
-    for (uint16_t kind = GATEHOUSE_PART_PROGRAM; kind <= GATEHOUSE_PART_ICMP_TYPE; kind++) {
+    for (unsigned type = GATEHOUSE_PART_PROGRAM; type <= GATEHOUSE_PART_ICMP_TYPE; type++) {
+        uint16_t kind = (uint16_t)type;
+
         if (kind_of(kind) != kind || kind_matches(sets, rule, connection, kind))
             continue;
         if (why != NULL) {

@@ -5,19 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/grammar_tokens.h"
+#include "grammar.h"
+#include "policy/parser.h"
+#include "policy/windows_path.h"
 
 /* --- Files ---------------------------------------------------------------------------------- */
-
-static bool is_windows_path(const char *path)
-{
-    return path[0] == '\\' || (path[0] != '\0' && path[1] == ':');
-}
 
 const char *parser_path(struct parser *parser, const struct token *path)
 {
     const char *name = parser->source->name, *written;
-    bool windows = is_windows_path(name), wild;
+    bool windows = is_windows_path(name, strlen(name)), wild;
     size_t folder = 0;
     char *whole;
 
@@ -38,7 +35,7 @@ const char *parser_path(struct parser *parser, const struct token *path)
         if (name[i] == '/' || (windows && name[i] == '\\'))
             folder = i + 1;
     }
-    if (written[0] == '/' || is_windows_path(written))
+    if (written[0] == '/' || is_windows_path(written, strlen(written)))
         folder = 0;
     whole = arena_take(&parser->policy->arena, folder + parser->plain.size);
     if (whole == NULL) {
@@ -105,6 +102,7 @@ bool parser_open(struct parser *parser, const struct token *at, const char *path
         free(text);
         return false;
     }
+    /* cppcheck-suppress memleak; it is source->text */
     return true;
 }
 
@@ -135,6 +133,29 @@ static bool is_unclosed(struct parser *parser, const struct token *token, bool f
     return true;
 }
 
+static bool says_what_follows(int kind)
+{
+    switch (kind) {
+    case TOKEN_SET:
+    case TOKEN_INCLUDE:
+    case TOKEN_PROGRAM:
+    case TOKEN_USER:
+    case TOKEN_GROUP:
+    case TOKEN_UNIT:
+    case TOKEN_CGROUP:
+    case TOKEN_PROTO:
+    case TOKEN_TO:
+    case TOKEN_FROM:
+    case TOKEN_PORT:
+    case TOKEN_ICMP_TYPE:
+    case TOKEN_FOR:
+    case TOKEN_UNTIL:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void take_token(struct parser *parser, const struct token *token)
 {
     if (token->kind == TOKEN_LBRACE && parser->depth++ == 0)
@@ -148,12 +169,7 @@ static void take_token(struct parser *parser, const struct token *token)
         return;
     }
     grammar_take(parser->engine, parser, token);
-    /* The words that say what follows them. The grammar has no number between them that is another's. */
-    if (token->kind == TOKEN_SET || token->kind == TOKEN_INCLUDE || token->kind == TOKEN_PROGRAM ||
-        token->kind == TOKEN_USER || token->kind == TOKEN_GROUP || token->kind == TOKEN_UNIT ||
-        token->kind == TOKEN_CGROUP || token->kind == TOKEN_PROTO || token->kind == TOKEN_TO ||
-        token->kind == TOKEN_FROM || token->kind == TOKEN_PORT || token->kind == TOKEN_ICMP_TYPE ||
-        token->kind == TOKEN_FOR || token->kind == TOKEN_UNTIL)
+    if (says_what_follows(token->kind))
         parser->context = *token;
     else if (token->kind == TOKEN_WORD && parser->first.kind == TOKEN_SET && parser->second.at == NULL)
         parser->second = *token;
@@ -309,6 +325,7 @@ static void free_parser(struct parser *parser)
     if (parser->engine != NULL)
         grammar_free(parser->engine);
     free(parser->items);
+    free(parser->known);
     ranges_cleanup(&draft->to.ranges);
     ranges_cleanup(&draft->from.ranges);
     ranges_cleanup(&draft->to_port.ranges);

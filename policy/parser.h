@@ -139,6 +139,16 @@ struct parser {
     bool any, negated; /* the present address */
     struct draft draft;
     struct bytes plain, pattern; /* the latest string: its bytes, and as a pattern */
+    struct known *known;         /* KNOWN_MAX answers of the system, at places that their names' hashes say */
+};
+
+/* Where a program is, or whose SID: a hundred thousand rules ask for the same few. */
+#define KNOWN_MAX 4096u
+struct known {
+    const char *asked; /* kind and name, in the arena; NULL: free */
+    const char *real;  /* of a program; NULL: there is none */
+    uint8_t sid[GATEHOUSE_SID_MAX];
+    size_t sid_size; /* 0: nobody has that name */
 };
 
 /* --- lexer.re ------------------------------------------------------------------------------- */
@@ -175,6 +185,11 @@ bool value_port(struct parser *parser, const struct item *item, struct ranges *i
 bool value_string(struct parser *parser, const struct token *token, bool *wild);
 /* A whole number up to limit; false: something else, nothing said. */
 bool value_number(const struct token *token, uint64_t limit, uint64_t *number);
+
+/* --- known.c -------------------------------------------------------------------------------- */
+/* As the functions of the system, each name asked once. */
+bool known_program(struct parser *parser, const char *path, char *real);
+bool known_sid(struct parser *parser, enum policy_who who, const char *name, uint8_t *sid, size_t *size);
 
 /* --- set.c ---------------------------------------------------------------------------------- */
 void set_define(struct parser *parser, const struct token *name);

@@ -15,6 +15,7 @@
 #include "policy/print_kind.h"
 #include "policy/ranges.h"
 #include "policy/sids.h"
+#include "policy/windows_path.h"
 
 #define ICMP6 58u
 
@@ -95,8 +96,10 @@ static void print_string(struct bytes *text, const struct gatehouse_rule_part *p
     if (bytes == NULL || !path_text_to_bytes(rule_part_data(part), part->data_size, bytes, capacity, &size))
         size = 0;
     bytes_print(text, "\"");
-    if (size != 0 && bytes[0] == '\\') {
-        bytes_add(text, bytes, size);
+    if (is_windows_path((const char *)bytes, size)) {
+        /* A path of Windows has none of these, and could not say them. */
+        for (size_t i = 0; i < size; i++)
+            bytes_print(text, "%c", bytes[i] < ' ' || bytes[i] == 0x7f || bytes[i] == '"' ? '?' : bytes[i]);
     } else {
         for (size_t i = 0; i < size; i++) {
             bool escaped = pattern && bytes[i] == '\\' && i + 1 < size;
@@ -132,9 +135,9 @@ static void print_programs(struct printer *p)
     if (count == 0)
         return;
     bytes_print(&p->text, " program");
-    for (uint16_t type = GATEHOUSE_PART_PROGRAM; type <= GATEHOUSE_PART_SHA256; type++) {
-        for (const struct gatehouse_rule_part *part = next_of(p, NULL, type); part != NULL;
-             part = next_of(p, part, type)) {
+    for (unsigned type = GATEHOUSE_PART_PROGRAM; type <= GATEHOUSE_PART_SHA256; type++) {
+        for (const struct gatehouse_rule_part *part = next_of(p, NULL, (uint16_t)type); part != NULL;
+             part = next_of(p, part, (uint16_t)type)) {
             bytes_print(&p->text, "%s", before);
             print_program(&p->text, part);
             before = ", ";
@@ -294,7 +297,7 @@ static void gather(const struct printer *p, uint16_t type, struct ranges *into)
 /* What is not in them, of the families that the rule is for; is it the shorter way to say it? */
 static bool turn_round(const struct printer *p, const struct ranges *ranges, struct ranges *others)
 {
-    size_t count = ranges_count_v4(ranges) + ranges_count_v6(ranges);
+    size_t count = ranges_count_v4(ranges) + ranges_count_v6(ranges), turned;
 
     if (count < 2)
         return false;
@@ -304,7 +307,8 @@ static bool turn_round(const struct printer *p, const struct ranges *ranges, str
         others->v4.size = 0;
     if (p->rule->family == 4)
         others->v6.size = 0;
-    return ranges_count_v4(others) + ranges_count_v6(others) < count;
+    turned = ranges_count_v4(others) + ranges_count_v6(others);
+    return turned != 0 && turned < count;
 }
 
 static void print_end(struct printer *p, const char *word, uint16_t type, uint16_t port_type)

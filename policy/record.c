@@ -5,7 +5,8 @@
  */
 #include <string.h>
 
-#include "policy/grammar_tokens.h"
+#include "grammar.h"
+#include "policy/parser.h"
 #include "policy/names.h"
 
 static bool given(const struct parser *parser, enum matcher matcher)

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "core/path_text.h"
-#include "policy/grammar_tokens.h"
+#include "grammar.h"
+#include "policy/parser.h"
 #include "policy/names.h"
 #include "policy/sids.h"
+#include "policy/windows_path.h"
 
 #define LIFETIME_MAX_DAYS 36500u
 
@@ -140,13 +142,6 @@ static void add_path(struct parser *parser, const struct token *token, uint16_t 
         rule_part(parser, type, utf16, used);
 }
 
-static bool find_program(const struct parser *parser, const char *path, char *real)
-{
-    const struct policy_system *system = &parser->policy->system;
-
-    return system->find_program != NULL && system->find_program(system->context, path, real);
-}
-
 /* Behind the last separator before the first wildcard, in the pattern; its bytes without escapes are in prefix. */
 static size_t pattern_folder(const struct bytes *pattern, char *prefix)
 {
@@ -175,7 +170,7 @@ static void resolve_pattern(struct parser *parser)
     if (parser->policy->system.find_program == NULL || parser->pattern.size >= POLICY_PATH_MAX)
         return;
     folder = pattern_folder(&parser->pattern, prefix);
-    if (prefix[0] == '\0' || !find_program(parser, prefix, real) || strcmp(prefix, real) == 0)
+    if (prefix[0] == '\0' || !known_program(parser, prefix, real) || strcmp(prefix, real) == 0)
         return;
     for (const char *c = real; *c != '\0'; c++) {
         if (*c == '\\' || *c == '*' || *c == '?')
@@ -198,7 +193,7 @@ static bool resolve_whole(struct parser *parser, struct bytes *path, char *real)
         return false;
     memcpy(written, path->at, path->size);
     written[path->size] = '\0';
-    return find_program(parser, written, real);
+    return known_program(parser, written, real);
 }
 
 static void add_program(struct parser *parser, const struct token *token)
@@ -211,7 +206,7 @@ static void add_program(struct parser *parser, const struct token *token)
     if (!value_string(parser, token, &wild))
         return;
     first = plain->size == 0 ? '\0' : (char)plain->at[0];
-    windows = first == '\\' || (plain->size > 2 && plain->at[1] == ':' && plain->at[2] == '\\');
+    windows = is_windows_path((const char *)plain->at, plain->size);
     if (first != '/' && !windows) {
         parser_fail(parser, token, "found %s; expected a program's whole path, from / on; %s",
                     quote_token(token, &quote),
@@ -265,7 +260,6 @@ static bool take_name(struct parser *parser, const struct token *token)
 
 static void add_account(struct parser *parser, const struct token *token, bool group)
 {
-    const struct policy_system *system = &parser->policy->system;
     uint8_t sid[GATEHOUSE_SID_MAX];
     struct quote quote;
     uint64_t number;
@@ -275,9 +269,8 @@ static void add_account(struct parser *parser, const struct token *token, bool g
         size = sid_of_unix(group ? SIDS_UNIX_GROUP : SIDS_UNIX_USER, (uint32_t)number, sid);
     } else if (!take_name(parser, token)) {
         return;
-    } else if (token->kind == TOKEN_NUMBER || system->find_sid == NULL ||
-               !system->find_sid(system->context, group ? POLICY_GROUP : POLICY_USER, (const char *)parser->plain.at,
-                                 sid, &size)) {
+    } else if (token->kind == TOKEN_NUMBER ||
+               !known_sid(parser, group ? POLICY_GROUP : POLICY_USER, (const char *)parser->plain.at, sid, &size)) {
         parser_fail(parser, token, "found %s; expected a %s that this machine's own files name; write its number",
                     quote_token(token, &quote), group ? "group" : "user");
         return;

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/grammar_tokens.h"
+#include "grammar.h"
+#include "policy/parser.h"
 #include "policy/names.h"
 
 #define NAME_MAX_SIZE 64u

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/grammar_tokens.h"
+#include "grammar.h"
+#include "policy/parser.h"
 #include "policy/names.h"
 
 static const char *const actions[] = {"permit", "block", "ask", "set", "include", NULL};
@@ -144,37 +145,49 @@ static void suggest_value(const struct parser *parser, const struct token *token
     }
 }
 
-static void suggest(const struct parser *parser, const struct token *token, struct bytes *into)
+static void suggest_action(const struct token *token, struct bytes *into)
 {
-    const char *word;
+    const char *action = token->kind == TOKEN_WORD ? meant(token, actions) : NULL;
+    const char *matcher = token->kind == TOKEN_WORD ? meant(token, matchers) : NULL;
+
+    if (action != NULL)
+        bytes_print(into, "'%s'", action);
+    else if (matcher != NULL)
+        bytes_print(into, "'permit', 'block' or 'ask' first, then '%s'", matcher);
+    else if (token->kind != TOKEN_WORD && token->kind != TOKEN_STRANGE && token->kind != TOKEN_RBRACE)
+        bytes_print(into, "'permit', 'block' or 'ask' first");
+}
+
+/* Behind the = of a set. */
+static void suggest_content(const struct token *token, struct bytes *into)
+{
     int length = token->length > 40 ? 40 : (int)token->length;
 
-    if (fits(parser, TOKEN_PERMIT)) {
-        word = token->kind == TOKEN_WORD ? meant(token, actions) : NULL;
-        if (word != NULL)
-            bytes_print(into, "'%s'", word);
-        else if (token->kind != TOKEN_WORD && token->kind != TOKEN_STRANGE && token->kind != TOKEN_RBRACE)
-            bytes_print(into, "'permit', 'block' or 'ask' first");
-        else if (token->kind == TOKEN_WORD && meant(token, matchers) != NULL)
-            bytes_print(into, "'permit', 'block' or 'ask' first, then '%s'", meant(token, matchers));
-    } else if (fits(parser, TOKEN_ALL)) {
+    if (token->kind == TOKEN_STRING)
+        bytes_print(into, "'file %.*s'", length, token->at);
+    else if (token->kind != TOKEN_NEWLINE && token->kind != TOKEN_END)
+        bytes_print(into, "'{ %.*s }'", length, token->at);
+}
+
+static void suggest(const struct parser *parser, const struct token *token, struct bytes *into)
+{
+    int length = token->length > 40 ? 40 : (int)token->length;
+    bool is_word = token->length > 1 && *token->at >= 'a' && *token->at <= 'z';
+
+    if (fits(parser, TOKEN_PERMIT))
+        suggest_action(token, into);
+    else if (fits(parser, TOKEN_ALL))
         suggest_matcher(parser, token, into);
-    } else if (fits(parser, TOKEN_VARIABLE)) {
+    else if (fits(parser, TOKEN_VARIABLE))
         suggest_value(parser, token, into);
-    } else if (fits(parser, TOKEN_EQUALS)) {
+    else if (fits(parser, TOKEN_EQUALS))
         bytes_print(into, "'='");
-    } else if (fits(parser, TOKEN_LBRACE)) {
-        if (token->kind == TOKEN_STRING)
-            bytes_print(into, "'file %.*s'", length, token->at);
-        else if (token->kind != TOKEN_NEWLINE && token->kind != TOKEN_END)
-            bytes_print(into, "'{ %.*s }'", length, token->at);
-    } else if (fits(parser, TOKEN_WORD) && parser->context.kind == TOKEN_SET) {
-        if (token->kind != TOKEN_WORD && token->length > 1 && *token->at >= 'a' && *token->at <= 'z')
-            bytes_print(into, "another name, '%.*s' is a word of the language", length, token->at);
-    } else if (fits(parser, TOKEN_STRING)) {
-        if (token->kind == TOKEN_PATH || token->kind == TOKEN_WORD)
-            bytes_print(into, "\"%.*s\"", length, token->at);
-    }
+    else if (fits(parser, TOKEN_LBRACE))
+        suggest_content(token, into);
+    else if (fits(parser, TOKEN_WORD) && parser->context.kind == TOKEN_SET && token->kind != TOKEN_WORD && is_word)
+        bytes_print(into, "another name, '%.*s' is a word of the language", length, token->at);
+    else if (fits(parser, TOKEN_STRING) && (token->kind == TOKEN_PATH || token->kind == TOKEN_WORD))
+        bytes_print(into, "\"%.*s\"", length, token->at);
 }
 
 /* What no part of the grammar knows. True: it is said. */

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "policy/address.h"
-#include "policy/grammar_tokens.h"
+#include "grammar.h"
+#include "policy/parser.h"
 #include "policy/names.h"
+#include "policy/windows_path.h"
 
 void value_add_item(struct parser *parser, const struct token *first, const struct token *last, bool sha256)
 {
@@ -27,7 +29,10 @@ void value_add_item(struct parser *parser, const struct token *first, const stru
                     GATEHOUSE_SET_RANGES_MAX);
         return;
     }
-    parser->items[parser->item_count++] = (struct item){*first, last == NULL ? (struct token){0} : *last, sha256};
+    parser->items[parser->item_count] = (struct item){.first = *first, .sha256 = sha256};
+    if (last != NULL)
+        parser->items[parser->item_count].last = *last;
+    parser->item_count++;
 }
 
 bool value_number(const struct token *token, uint64_t limit, uint64_t *number)
@@ -341,7 +346,7 @@ static void add_literal(struct parser *parser, char c)
 bool value_string(struct parser *parser, const struct token *token, bool *wild)
 {
     const char *c = token->at + 1, *end = token->at + token->length - 1;
-    bool windows = *c == '\\' || (end - c > 2 && c[1] == ':' && c[2] == '\\');
+    bool windows = is_windows_path(c, (size_t)(end - c));
 
     parser->plain.size = 0;
     parser->pattern.size = 0;

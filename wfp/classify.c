@@ -248,28 +248,34 @@ static BOOLEAN ask(struct walk *walk, struct wfp_filter *filter)
                               : FWP_ACTION_BLOCK);
 }
 
+/* The source that goes on: that which may have the next filter. count: none has any. */
+static unsigned first_source(const struct wfp_source *sources, unsigned count)
+{
+    const struct wfp_filter *first = NULL;
+    unsigned best = count;
+
+    if (count == 1)
+        return 0;
+    for (unsigned i = 0; i < count; i++) {
+        const struct wfp_filter *bound = wfp_source_bound(&sources[i]);
+
+        if (bound != NULL && (first == NULL || wfp_filter_compare(bound, first) < 0)) {
+            first = bound;
+            best = i;
+        }
+    }
+    return best;
+}
+
 /* The filters of one sublayer, from all levels that have some. */
 static void walk_sublayer(struct walk *walk, struct wfp_query *query, struct wfp_source *sources, unsigned count)
 {
-    BOOLEAN decided = FALSE;
+    struct wfp_filter *found = NULL;
+    unsigned at;
 
-    while (!decided) {
-        unsigned best = count;
-
-        /* The smallest level last: what it finds limits what the larger ones look for. */
-        for (unsigned i = count; i-- != 0;) {
-            struct wfp_filter *limit = best == count ? NULL : sources[best].found;
-
-            if (sources[i].found == NULL)
-                sources[i].found = wfp_source_next(&sources[i], query, limit);
-            if (sources[i].found != NULL && (limit == NULL || wfp_filter_compare(sources[i].found, limit) < 0))
-                best = i;
-        }
-        if (best == count)
+    while ((at = first_source(sources, count)) < count) {
+        if (!wfp_source_step(&sources[at], query, &found) || (found != NULL && ask(walk, found)))
             return;
-        struct wfp_filter *filter = sources[best].found;
-        sources[best].found = NULL;
-        decided = ask(walk, filter);
     }
 }
 

@@ -14,7 +14,7 @@ static UINT64 mix(UINT64 value)
 }
 
 /* Spreads; who tells two programs apart is the comparison of their bytes. */
-UINT64 wfp_index_hash(const FWP_BYTE_BLOB *blob)
+UINT32 wfp_index_hash(const FWP_BYTE_BLOB *blob)
 {
     UINT64 hash = blob->size;
     UINT32 i = 0;
@@ -27,12 +27,14 @@ UINT64 wfp_index_hash(const FWP_BYTE_BLOB *blob)
     }
     for (; i < blob->size; i++)
         hash = mix(hash ^ blob->data[i]) + MULTIPLIER;
-    return hash ^ hash >> 32;
+    return (UINT32)(hash ^ hash >> 32);
 }
 
 UINT64 wfp_index_key(const struct wfp_group *group, UINT64 key, unsigned at, UINT32 node)
 {
-    return group->exact ? key | (UINT64)node << group->shift[at] : mix(key ^ ((UINT64)node << 8 | at));
+    if (group->exact)
+        return key | (UINT64)node << group->shift[at];
+    return (mix(key ^ ((UINT64)node << 8 | at)) & ~(UINT64)(WFP_INDEX_GROUPS - 1)) | group->id;
 }
 
 UINT32 wfp_index_bucket(const struct wfp_index *index, UINT64 key)
@@ -81,6 +83,14 @@ static void add_cursor(struct wfp_search *search, struct wfp_cursor cursor)
         search->horizon = cursor.place;
 }
 
+/* The chain that begins at entry may have filters of this key. */
+static void enter(struct wfp_search *search, UINT64 key, UINT32 entry)
+{
+    entry = follow(search, key, entry);
+    if (entry != WFP_NONE)
+        add_cursor(search, (struct wfp_cursor){search->index->entries[entry].place, entry});
+}
+
 /* The innermost node of the tree for this query's value. */
 static UINT32 ask_tree(struct wfp_search *search, struct wfp_query *query, unsigned at)
 {
@@ -114,16 +124,18 @@ static void expand(struct wfp_search *search, struct wfp_query *query, const str
     const struct wfp_index *index = search->index;
 
     if (at == group->count) {
-        UINT32 entry = follow(search, key, index->buckets[wfp_index_bucket(index, key)]);
-
-        if (entry != WFP_NONE)
-            add_cursor(search, (struct wfp_cursor){index->entries[entry].place, entry});
+        enter(search, key, index->buckets[wfp_index_bucket(index, key)]);
         return;
     }
     const struct wfp_tree_node *nodes = index->trees[group->tree[at]].nodes;
-    for (UINT32 node = ask_tree(search, query, group->tree[at]); node != WFP_NONE; node = nodes[node].parent)
-        if ((nodes[node].groups & 1ull << group->id) != 0)
+    for (UINT32 node = ask_tree(search, query, group->tree[at]); node != WFP_NONE; node = nodes[node].parent) {
+        if ((nodes[node].groups & 1ull << group->id) == 0)
+            continue;
+        if (group->count == 1)
+            enter(search, wfp_index_key(group, key, at, node), nodes[node].alone);
+        else
             expand(search, query, group, at + 1, wfp_index_key(group, key, at, node));
+    }
 }
 
 static unsigned first_cursor(const struct wfp_search *search)
@@ -136,36 +148,8 @@ static unsigned first_cursor(const struct wfp_search *search)
     return best;
 }
 
-UINT32 wfp_search_peek(struct wfp_search *search, struct wfp_query *query, UINT32 limit, UINT32 *condition)
-{
-    const struct wfp_index *index = search->index;
-
-    for (;;) {
-        unsigned best = first_cursor(search);
-        UINT32 place = search->cursor_count == 0 ? WFP_NONE : search->cursors[best].place;
-
-        if (search->next_group < index->group_count) {
-            const struct wfp_group *group = &index->groups[search->next_group];
-
-            if (group->first <= place && group->first < limit) {
-                search->next_group++;
-                expand(search, query, group, 0, group->id);
-                continue;
-            }
-        }
-        if (search->horizon < place) {
-            search->horizon = WFP_NONE;
-            search->next_group = search->cursor_count = 0;
-            continue;
-        }
-        if (place != WFP_NONE)
-            *condition = index->entries[search->cursors[best].entry].condition;
-        return place;
-    }
-}
-
 /* Several cursors stand there if the filter matches in several ways: each is as good as the other. */
-void wfp_search_skip(struct wfp_search *search, UINT32 place)
+static void skip(struct wfp_search *search, UINT32 place)
 {
     const struct wfp_entry *entries = search->index->entries;
 
@@ -185,11 +169,48 @@ void wfp_search_skip(struct wfp_search *search, UINT32 place)
     }
 }
 
+static UINT32 first_place(const struct wfp_search *search)
+{
+    return search->cursor_count == 0 ? WFP_NONE : search->cursors[first_cursor(search)].place;
+}
+
+UINT32 wfp_search_bound(const struct wfp_search *search)
+{
+    UINT32 bound = first_place(search);
+
+    if (search->next_group < search->index->group_count && search->index->groups[search->next_group].first < bound)
+        bound = search->index->groups[search->next_group].first;
+    return search->horizon < bound ? search->horizon : bound;
+}
+
+void wfp_search_step(struct wfp_search *search, struct wfp_query *query, UINT32 *place, UINT32 *condition)
+{
+    const struct wfp_index *index = search->index;
+    UINT32 first = first_place(search);
+
+    *place = WFP_NONE;
+    if (search->next_group < index->group_count && index->groups[search->next_group].first <= first) {
+        const struct wfp_group *group = &index->groups[search->next_group++];
+
+        expand(search, query, group, 0, group->id);
+    } else if (search->horizon < first) {
+        search->horizon = WFP_NONE;
+        search->next_group = search->cursor_count = 0;
+    } else if (first != WFP_NONE) {
+        *condition = index->entries[search->cursors[first_cursor(search)].entry].condition;
+        *place = first;
+        skip(search, first);
+    }
+}
+
 BOOLEAN wfp_search_check(const struct wfp_search *search, const struct wfp_query *query, UINT32 place, UINT32 condition,
                          const struct wfp_filter *filter)
 {
-    UINT64 checks = search->index->checks[place - search->index->begin];
+    UINT64 checks;
 
+    if (condition == WFP_NONE)
+        return TRUE;
+    checks = search->index->checks[place - search->index->begin];
     if ((checks & WFP_CHECK_PROGRAM) != 0) {
         const FWPS_FILTER_CONDITION0 *program = &filter->run.filterCondition[condition];
 

@@ -31,10 +31,10 @@ struct wfp_group {
 };
 
 struct wfp_entry {
-    UINT64 key;
+    UINT64 key; /* the group's number in its low bits */
     UINT32 place;
     UINT32 next;      /* of the same bucket, places ascending; WFP_NONE: none */
-    UINT32 condition; /* the one on the program that led here */
+    UINT32 condition; /* the one on the program that led here; WFP_NONE: nothing is to be compared */
 };
 
 struct wfp_index {
@@ -61,7 +61,7 @@ struct wfp_query {
     struct wfp_looked *looked;
     unsigned layer;
     BOOLEAN hashed;
-    UINT64 hash; /* of the program, once needed */
+    UINT32 hash; /* of the program, once needed */
 };
 
 struct wfp_cursor {
@@ -81,19 +81,19 @@ struct wfp_search {
 
 void wfp_search_begin(struct wfp_search *search, const struct wfp_index *index);
 
+/* No filter before this place can be found any more; WFP_NONE: no filter at all. */
+UINT32 wfp_search_bound(const struct wfp_search *search);
 /*
- * The next place that may match, not yet compared, or WFP_NONE. Groups whose first filter is at limit or behind it
- * are left for later; the result may still lie behind limit. *condition goes to wfp_search_check.
+ * One step, at the bound: a group is looked up, or (*place is not WFP_NONE) a filter may match: then it is passed, and
+ * place and condition go to wfp_search_check.
  */
-UINT32 wfp_search_peek(struct wfp_search *search, struct wfp_query *query, UINT32 limit, UINT32 *condition);
-/* Behind that place. */
-void wfp_search_skip(struct wfp_search *search, UINT32 place);
+void wfp_search_step(struct wfp_search *search, struct wfp_query *query, UINT32 *place, UINT32 *condition);
 /* Whether the filter at that place matches. */
 BOOLEAN wfp_search_check(const struct wfp_search *search, const struct wfp_query *query, UINT32 place, UINT32 condition,
                          const struct wfp_filter *filter);
 
 /* For index_build.c. */
-UINT64 wfp_index_hash(const FWP_BYTE_BLOB *blob);
+UINT32 wfp_index_hash(const FWP_BYTE_BLOB *blob);
 UINT64 wfp_index_key(const struct wfp_group *group, UINT64 key, unsigned at, UINT32 node);
 UINT32 wfp_index_bucket(const struct wfp_index *index, UINT64 key);
 

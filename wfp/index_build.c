@@ -117,7 +117,7 @@ static int cut_programs(struct build *build, const FWPS_FILTER3 *run, UINT32 beg
 
         if (condition->matchType != FWP_MATCH_EQUAL || condition->conditionValue.type != FWP_BYTE_BLOB_TYPE)
             return -1;
-        if (!add_prefix(build, wfp_index_hash(condition->conditionValue.byteBlob), 64, i))
+        if (!add_prefix(build, wfp_index_hash(condition->conditionValue.byteBlob), 32, i))
             return 0;
     }
     return 1;
@@ -230,7 +230,7 @@ static BOOLEAN choose_tree(struct build *build, struct part *part, BOOLEAN of_pr
         unsigned width = wfp_field_width(build->layer->fields[part->field].type);
 
         index->trees[at].field = part->field;
-        index->trees[at].width = (UINT8)(width == 0 ? 64 : width);
+        index->trees[at].width = (UINT8)(width == 0 ? 32 : width);
         build->of_program[at] = of_program;
         index->tree_count++;
     }
@@ -394,11 +394,15 @@ static void emit(struct build *build, struct emitting *emitting, UINT32 place)
 
     for (unsigned i = 0; i < group->count; i++)
         combinations *= plan[1 + i];
+    if (!group->exact)
+        index->checks[place - build->begin] = ~WFP_CHECK_PROGRAM;
+    UINT32 condition = index->checks[place - build->begin] == 0 ? WFP_NONE : 0;
     for (UINT32 i = 0; i < combinations; i++) {
         struct wfp_entry *entry = &index->entries[emitting->count + i];
         UINT64 key = group->id;
         UINT32 left = i;
 
+        entry->condition = condition;
         for (unsigned j = 0; j < group->count; j++) {
             unsigned tree = group->tree[j];
             const struct wfp_prefix *prefix =
@@ -413,8 +417,6 @@ static void emit(struct build *build, struct emitting *emitting, UINT32 place)
         entry->key = key;
         entry->place = place;
     }
-    if (!group->exact)
-        index->checks[place - build->begin] = ~WFP_CHECK_PROGRAM;
     for (unsigned i = 0; i < group->count; i++)
         emitting->at[group->tree[i]] += plan[1 + i];
     emitting->plan += 1u + group->count;
@@ -427,6 +429,16 @@ static void emit_all(struct build *build)
 
     for (UINT32 i = 0; i < build->count; i++)
         emit(build, &emitting, build->begin + i);
+}
+
+/* Groups of one field need no table: the node knows its chain. */
+static UINT32 *chain_of(struct wfp_index *index, const struct wfp_entry *entry)
+{
+    const struct wfp_group *group = &index->groups[entry->key & (WFP_INDEX_GROUPS - 1)];
+
+    if (group->count == 1 && group->exact)
+        return &index->trees[group->tree[0]].nodes[entry->key >> group->shift[0]].alone;
+    return &index->buckets[wfp_index_bucket(index, entry->key)];
 }
 
 static BOOLEAN make_table(struct build *build)
@@ -446,10 +458,10 @@ static BOOLEAN make_table(struct build *build)
     memset(index->buckets, 0xff, buckets * sizeof(index->buckets[0]));
     /* From the last: chains begin with the first. */
     for (UINT32 i = count; i-- != 0;) {
-        UINT32 *bucket = &index->buckets[wfp_index_bucket(index, index->entries[i].key)];
+        UINT32 *first = chain_of(index, &index->entries[i]);
 
-        index->entries[i].next = *bucket;
-        *bucket = i;
+        index->entries[i].next = *first;
+        *first = i;
     }
     return TRUE;
 }

@@ -17,10 +17,15 @@
 #define POINTER (READER - 1)
 #define CURRENT ((INT64)1 << 40)
 
-/* Filters of the smallest level, which each commit makes anew, and of the middle one. */
+/*
+ * Filters (by wfp_filter_mass) of the smallest level, which each commit makes anew, and of those between it and the
+ * largest: a change of one filter among 100,000 is mostly microseconds, each 1,024th one milliseconds, and only each
+ * 16,384th makes the largest level anew.
+ */
 #define SMALL  32u
-#define MIDDLE 2048u
-static UINT32 small = SMALL, middle = MIDDLE;
+#define MIDDLE 1024u
+#define LARGE  16384u
+static UINT32 small = SMALL, middle = MIDDLE, large = LARGE;
 
 static struct wfp_policy *policy_of(UINT64 word)
 {
@@ -81,6 +86,7 @@ void wfp_policy_set_steps(UINT32 small_count, UINT32 middle_count)
 {
     small = small_count != 0 ? small_count : SMALL;
     middle = middle_count != 0 ? middle_count : MIDDLE;
+    large = middle_count != 0 ? 3 * middle_count : LARGE;
 }
 
 /* What the successor keeps of one level of the old policy. */
@@ -110,22 +116,25 @@ static struct kept *level_of(struct plan *plan, const struct wfp_filter *filter)
 }
 
 /* Sizes below a step are one kind: there is one level of each. */
-static unsigned kind_of(UINT32 count)
+static unsigned kind_of(UINT64 mass)
 {
-    return count <= small ? 0 : count <= middle ? 1 : 2;
+    return mass <= small ? 0 : mass <= middle ? 1 : mass <= large ? 2 : 3;
 }
 
 /* Which levels the added filters take with them: those no larger in kind, and those that are mostly gaps. */
 static void choose_merged(struct plan *plan)
 {
-    UINT32 total = plan->change->added_count;
+    UINT64 total = 0;
 
+    for (UINT32 i = 0; i < plan->change->added_count; i++)
+        total += wfp_filter_mass(plan->change->added[i]);
     for (unsigned i = plan->count; total != 0 && i-- != 0;) {
         struct kept *kept = &plan->kept[i];
+        UINT64 mass = kept->level.segment->mass * kept->level.live / kept->level.segment->count;
 
-        if (kind_of(kept->level.live) <= kind_of(total) || kept->level.live < kept->level.segment->count / 2) {
+        if (kind_of(mass) <= kind_of(total) || kept->level.live < kept->level.segment->count / 2) {
             kept->merged = TRUE;
-            total += kept->level.live;
+            total += mass;
         }
     }
 }
@@ -226,7 +235,7 @@ static void add_level(struct wfp_policy *policy, struct wfp_segment *segment)
 {
     unsigned at = policy->level_count++;
 
-    for (; at != 0 && policy->levels[at - 1].segment->count < segment->count; at--)
+    for (; at != 0 && policy->levels[at - 1].segment->mass < segment->mass; at--)
         policy->levels[at] = policy->levels[at - 1];
     policy->levels[at] = (struct wfp_level){segment, segment->count, NULL};
 }

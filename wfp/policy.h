@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy.h - the filters of one layer as classify sees them: immutable, in up to three levels (segment.h).
+ * policy.h - the filters of one layer as classify sees them: immutable, in up to four levels (segment.h).
  *
  * A commit copies as little as it can: deleted filters lose their bits, added ones make a small level of their own.
  * Only when that has grown is it merged into the next larger one, and its index made anew. Few filters are one level.
@@ -47,7 +47,8 @@ struct wfp_policy_change {
 struct wfp_policy *wfp_policy_build(struct wfp_live_layer *layer, struct wfp_policy_change *change, BOOLEAN certain,
                                     BOOLEAN *built);
 
-/* For tests: how many filters the small and the middle level have at most; 0: as usual. With no commit going on. */
+/* For tests: how many filters the small and the middle level have at most (the large one: three times that); 0: as
+ * usual. With no commit going on. */
 void wfp_policy_set_steps(UINT32 small_count, UINT32 middle_count);
 
 /* Makes policy current (NULL: none) with generation; retired go with the old one. */

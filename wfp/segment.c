@@ -45,6 +45,7 @@ static BOOLEAN make_runs(struct wfp_segment *segment)
             *run = (struct wfp_run){sublayer_id(filter), i, i, filter->run.subLayerWeight, FALSE, NULL};
         }
         run->end = i + 1;
+        segment->mass += wfp_filter_mass(filter);
         run->has_callouts = run->has_callouts || filter->slot != NULL;
     }
     for (UINT32 i = 0; i < segment->run_count; i++) {
@@ -90,64 +91,46 @@ void wfp_source_begin(struct wfp_source *source, const struct wfp_level *level, 
 {
     source->level = level;
     source->run = run;
-    source->found = NULL;
     source->at = run->begin;
     if (run->index != NULL)
         wfp_search_begin(&source->search, run->index);
 }
 
-/* The first place whose filter, if it is there, comes behind limit. */
-static UINT32 place_of(const struct wfp_source *source, const struct wfp_filter *limit)
+const struct wfp_filter *wfp_source_bound(const struct wfp_source *source)
 {
-    UINT32 from = source->run->begin, to = source->run->end;
+    UINT32 place = source->run->index == NULL ? source->at : wfp_search_bound(&source->search);
 
-    if (limit == NULL)
-        return WFP_NONE;
-    while (from < to) {
-        UINT32 middle = from + (to - from) / 2, seen = middle;
-
-        while (seen < to && !wfp_level_has(source->level, seen))
-            seen++;
-        if (seen < to && wfp_filter_compare(source->level->segment->filters[seen], limit) < 0)
-            from = seen + 1;
-        else
-            to = middle;
-    }
-    return from;
+    while (place < source->run->end && !wfp_level_has(source->level, place))
+        place++;
+    return place < source->run->end ? source->level->segment->filters[place] : NULL;
 }
 
-static struct wfp_filter *next_linear(struct wfp_source *source, struct wfp_query *query, UINT32 limit)
+static BOOLEAN step_linear(struct wfp_source *source, struct wfp_query *query, struct wfp_filter **found)
 {
     const struct wfp_level *level = source->level;
+    UINT32 place = source->at;
 
-    while (source->at < source->run->end && source->at < limit) {
-        UINT32 place = source->at++;
-
-        if (wfp_level_has(level, place) &&
-            wfp_match(level->segment->filters[place], ~0ull, query->values, query->looked))
-            return level->segment->filters[place];
-    }
-    return NULL;
+    if (place == source->run->end)
+        return FALSE;
+    source->at++;
+    if (wfp_level_has(level, place) && wfp_match(level->segment->filters[place], ~0ull, query->values, query->looked))
+        *found = level->segment->filters[place];
+    return TRUE;
 }
 
-static struct wfp_filter *next_indexed(struct wfp_source *source, struct wfp_query *query, UINT32 limit)
+BOOLEAN wfp_source_step(struct wfp_source *source, struct wfp_query *query, struct wfp_filter **found)
 {
     const struct wfp_level *level = source->level;
-    UINT32 condition = 0;
-    UINT32 place;
+    UINT32 place, condition;
 
-    while ((place = wfp_search_peek(&source->search, query, limit, &condition)) < limit) {
-        wfp_search_skip(&source->search, place);
-        if (wfp_level_has(level, place) &&
-            wfp_search_check(&source->search, query, place, condition, level->segment->filters[place]))
-            return level->segment->filters[place];
-    }
-    return NULL;
-}
-
-struct wfp_filter *wfp_source_next(struct wfp_source *source, struct wfp_query *query, const struct wfp_filter *limit)
-{
-    UINT32 before = place_of(source, limit);
-
-    return source->run->index == NULL ? next_linear(source, query, before) : next_indexed(source, query, before);
+    *found = NULL;
+    if (source->run->index == NULL)
+        return step_linear(source, query, found);
+    if (wfp_search_bound(&source->search) == WFP_NONE)
+        return FALSE;
+    wfp_search_step(&source->search, query, &place, &condition);
+    if (place != WFP_NONE && wfp_level_has(level, place) &&
+        wfp_search_check(&source->search, query, place, condition, level->segment->filters[place]))
+        *found = level->segment->filters[place];
+    return TRUE;
 }

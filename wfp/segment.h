@@ -8,6 +8,7 @@
 #ifndef WFP_SEGMENT_H
 #define WFP_SEGMENT_H
 
+#include "wfp/condition_set.h"
 #include "wfp/index.h"
 
 #include <stdatomic.h>
@@ -25,6 +26,7 @@ struct wfp_run {
 struct wfp_segment {
     _Atomic(UINT32) refs;
     UINT32 count, run_count;
+    UINT64 mass;      /* what building it costs: wfp_filter_mass of all */
     BOOLEAN numbered; /* its filters know their places (policy.c) */
     struct wfp_run *runs;
     struct wfp_filter **filters;
@@ -42,6 +44,12 @@ static inline BOOLEAN wfp_level_has(const struct wfp_level *level, UINT32 place)
     return level->kept == NULL || (level->kept[place / 64] >> place % 64 & 1) != 0;
 }
 
+/* 1 for most filters, more for those with long lists. */
+static inline UINT64 wfp_filter_mass(const struct wfp_filter *filter)
+{
+    return 1 + filter->run.numFilterConditions / WFP_SET_LEAST;
+}
+
 /* Arbitration order: sublayers by weight, then filters by weight, high to low; older first among equals.
  * Readers compare filters of one sublayer only. */
 int wfp_filter_compare(const struct wfp_filter *a, const struct wfp_filter *b);
@@ -50,19 +58,21 @@ int wfp_filter_compare(const struct wfp_filter *a, const struct wfp_filter *b);
 struct wfp_segment *wfp_segment_build(struct wfp_filter *const *filters, UINT32 count);
 void wfp_segment_put(struct wfp_segment *segment);
 
-/* The filters of one sublayer, out of several levels, in order. */
-#define WFP_LEVELS 3
+/* The walk through the filters of one sublayer in one level. */
+#define WFP_LEVELS 4
 struct wfp_source {
     const struct wfp_level *level;
     const struct wfp_run *run;
-    struct wfp_filter *found; /* the next that matches, when it is known */
-    UINT32 at;                /* of a run without index: the next place */
+    UINT32 at; /* of a run without index: the next place */
     struct wfp_search search;
 };
 
 void wfp_source_begin(struct wfp_source *source, const struct wfp_level *level, const struct wfp_run *run);
 
-/* The next filter that matches; NULL: none, or none before limit (if that is not NULL). It looks no further. */
-struct wfp_filter *wfp_source_next(struct wfp_source *source, struct wfp_query *query, const struct wfp_filter *limit);
+/* The first filter that it could still find; NULL: none. With several levels, the one whose is first goes on. */
+const struct wfp_filter *wfp_source_bound(const struct wfp_source *source);
+
+/* FALSE: it is over. TRUE: one step, as little as can be looked at; *found is a filter that matches, or NULL. */
+BOOLEAN wfp_source_step(struct wfp_source *source, struct wfp_query *query, struct wfp_filter **found);
 
 #endif

@@ -71,7 +71,12 @@ struct sweep {
 
 static wfp_number start_of(const struct wfp_tree *tree, UINT32 piece)
 {
-    return tree->wide != NULL ? tree->wide[piece] : tree->starts[piece];
+    return tree->wide != NULL ? tree->wide[piece] : tree->pieces[piece].start;
+}
+
+static UINT32 inner_of(const struct wfp_tree *tree, UINT32 piece)
+{
+    return tree->wide != NULL ? tree->wide_inner[piece] : tree->pieces[piece].inner;
 }
 
 /* From start on, the innermost node is inner. */
@@ -79,13 +84,15 @@ static void cut(struct wfp_tree *tree, wfp_number start, UINT32 inner)
 {
     if (tree->piece_count != 0 && start_of(tree, tree->piece_count - 1) == start)
         tree->piece_count--;
-    if (tree->piece_count != 0 && tree->inner[tree->piece_count - 1] == inner)
+    if (tree->piece_count != 0 && inner_of(tree, tree->piece_count - 1) == inner)
         return;
-    if (tree->wide != NULL)
+    if (tree->wide != NULL) {
         tree->wide[tree->piece_count] = start;
-    else
-        tree->starts[tree->piece_count] = (UINT64)start;
-    tree->inner[tree->piece_count++] = inner;
+        tree->wide_inner[tree->piece_count] = inner;
+    } else {
+        tree->pieces[tree->piece_count] = (struct wfp_piece){(UINT32)start, inner};
+    }
+    tree->piece_count++;
 }
 
 /* Leaves the nodes that end before place. */
@@ -108,6 +115,7 @@ static void sweep_all(struct wfp_tree *tree, const struct item *items, struct wf
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || items[i].value != items[i - 1].value || items[i].length != items[i - 1].length) {
             leave(&sweep, items[i].value, FALSE);
+            tree->nodes[tree->node_count].alone = WFP_NONE;
             tree->nodes[tree->node_count].parent = sweep.depth == 0 ? WFP_NONE : sweep.open[sweep.depth - 1];
             sweep.open[sweep.depth] = tree->node_count;
             sweep.end[sweep.depth++] = last_of(&items[i], tree->width);
@@ -144,23 +152,22 @@ static size_t count_nodes(const struct item *items, size_t count)
 /* In one block, which nodes begins. */
 static BOOLEAN get_memory(struct wfp_tree *tree, size_t nodes)
 {
-    BOOLEAN wide = tree->width > 64;
+    BOOLEAN wide = tree->width > 32;
     size_t pieces = 2 * nodes + 1;
 
     tree->top_bits = 0;
     while (tree->top_bits < MOST_TOP_BITS && tree->top_bits < tree->width && (size_t)1 << tree->top_bits < nodes)
         tree->top_bits++;
     size_t tops = ((size_t)1 << tree->top_bits) + 1;
-    UINT8 *block = wfp_alloc(nodes * sizeof(tree->nodes[0]) + pieces * (wide ? 20 : 12) + tops * 4 + 16);
+    UINT8 *block = wfp_alloc(nodes * sizeof(tree->nodes[0]) + pieces * (wide ? 20 : 8) + tops * 4 + 16);
     if (block == NULL)
         return FALSE;
     tree->nodes = (struct wfp_tree_node *)(void *)block;
     block += nodes * sizeof(tree->nodes[0]);
-    tree->starts = wide ? NULL : (UINT64 *)(void *)block;
+    tree->pieces = wide ? NULL : (struct wfp_piece *)(void *)block;
     tree->wide = wide ? (wfp_number *)(void *)block : NULL;
-    block += pieces * (wide ? 16 : 8);
-    tree->inner = (UINT32 *)(void *)block;
-    tree->top = tree->inner + pieces;
+    tree->wide_inner = wide ? (UINT32 *)(void *)(block + pieces * 16) : NULL;
+    tree->top = (UINT32 *)(void *)(block + pieces * (wide ? 20 : 8));
     return TRUE;
 }
 
@@ -194,16 +201,16 @@ void wfp_tree_free(struct wfp_tree *tree)
 static UINT32 search(const struct wfp_tree *tree, wfp_number value, UINT32 from, UINT32 to)
 {
     if (tree->wide == NULL) {
-        const UINT64 *at = tree->starts + from;
+        const struct wfp_piece *at = tree->pieces + from;
         UINT32 count = to - from + 1;
 
         while (count > 1) {
             UINT32 half = count / 2;
 
-            at = at[half] <= (UINT64)value ? at + half : at;
+            at = at[half].start <= (UINT32)value ? at + half : at;
             count -= half;
         }
-        return (UINT32)(at - tree->starts);
+        return (UINT32)(at - tree->pieces);
     }
     while (from < to) {
         UINT32 middle = from + (to - from + 1) / 2;
@@ -225,5 +232,5 @@ UINT32 wfp_tree_find(const struct wfp_tree *tree, wfp_number value, unsigned *bi
     if (piece + 1 < tree->piece_count)
         span.high = start_of(tree, piece + 1) - 1;
     *bits = wfp_span_bits(value, span, tree->width);
-    return tree->inner[piece];
+    return inner_of(tree, piece);
 }

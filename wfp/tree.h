@@ -5,7 +5,7 @@
  * Prefixes lie inside one another or apart, so they are a forest: each distinct one is a node with its parent. For
  * lookup the numbers are cut where a prefix begins or ends; each piece between two cuts knows its innermost node. One
  * search by halves (inside what the first bits leave, top) finds the piece, and the piece also says how few leading
- * bits of the value put it there. A blob field is the same with hashes of 64 bits, each a prefix of its own.
+ * bits of the value put it there. A blob field is the same with hashes of 32 bits, each a prefix of its own.
  *
  * Immutable once built but for groups, which index_build.c fills before anybody reads. Any IRQL.
  */
@@ -20,6 +20,13 @@
 struct wfp_tree_node {
     UINT64 groups; /* in which the prefix stands, a bit each */
     UINT32 parent; /* WFP_NONE: none */
+    UINT32 alone;  /* index.c: the first entry of the group that has no other field */
+};
+
+/* Of a field up to 32 bits wide. */
+struct wfp_piece {
+    UINT32 start;
+    UINT32 inner; /* its innermost node, or WFP_NONE */
 };
 
 struct wfp_tree {
@@ -27,10 +34,10 @@ struct wfp_tree {
     UINT8 width;    /* of values, in bits */
     UINT8 top_bits; /* of the table top */
     UINT32 piece_count, node_count;
-    UINT64 *starts;   /* of pieces, ascending; of fields up to 64 bits wide */
-    wfp_number *wide; /* of wider ones */
-    UINT32 *inner;    /* the piece's innermost node, or WFP_NONE */
-    UINT32 *top;      /* for the first bits: the last piece that begins at or before them; one more at the end */
+    struct wfp_piece *pieces; /* ascending; NULL: wide ones */
+    wfp_number *wide;         /* their starts */
+    UINT32 *wide_inner;
+    UINT32 *top; /* for the first bits: the last piece that begins at or before them; one more at the end */
     struct wfp_tree_node *nodes;
 };
 

@@ -127,7 +127,7 @@ struct gatehouse_request {
 
 /* SUBMIT_DECISIONS: in, a header and count decisions; out, a uint32_t status for each, in order. */
 #define GATEHOUSE_DECISIONS_MAX    1024u
-#define GATEHOUSE_LIFETIME_FOREVER 0u /* as long as the driver stays loaded */
+#define GATEHOUSE_LIFETIME_FOREVER 0u /* until it is removed; kept over restarts (gatehouse/rules.h) */
 struct gatehouse_decisions {
     uint32_t version;
     uint32_t count;

@@ -36,7 +36,7 @@
 #define GATEHOUSE_E_UNKNOWN_CODE 0xE0470016u /* no such operation */
 #define GATEHOUSE_E_BAD_RULES    0xE0470017u /* an image of rules that is damaged or not allowed (gatehouse/rules.h) */
 #define GATEHOUSE_E_NO_LOAD      0xE0470018u /* RULES_PUT or _COMMIT without RULES_BEGIN on this handle */
-#define GATEHOUSE_E_LOAD_BUSY    0xE0470019u /* another load or change of the rules is under way: try again */
+#define GATEHOUSE_E_LOAD_BUSY    0xE0470019u /* another load of rules is under way: try again */
 #define GATEHOUSE_E_UNKNOWN_RULE 0xE047001Au /* no rule with this id */
 #define GATEHOUSE_E_RULE_IN_FILE 0xE047001Bu /* it stands in the file; take it out there and load */
 #define GATEHOUSE_E_RULES_FULL   0xE047001Cu /* too many added rules, or no memory for them */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """End-to-end tests of 'gatehouse rules' and 'gatehouse flows' against a fake gatehoused that keeps images of rules."""
 import datetime
+import hashlib
 import json
 import os
 import subprocess
@@ -197,6 +198,16 @@ class Explain(RulesCase):
         path = self.write('by', 'permit program "%s"\n' % os.path.realpath('/bin/sh'))
         (found,) = self.explain('sh', '192.0.2.1:1', file=path)
         self.assertEqual(found['action'], 'permit')
+
+    def test_program_by_its_content(self):
+        program = self.write('program', 'content')
+        digest = hashlib.sha256(b'content').hexdigest()
+        path = self.write('hash', 'permit program sha256 %s\n' % digest)
+        (found,) = self.explain(program, '192.0.2.1:1', file=path)
+        self.assertEqual(found['by'], 'rule')
+        self.write('program', 'other')
+        (found,) = self.explain(program, '192.0.2.1:1', file=path)
+        self.assertEqual(found['by'], 'default')
 
     def test_a_host_has_many_addresses(self):
         found = self.explain('/opt/x', 'localhost:80')

@@ -168,12 +168,49 @@ static void test_events(void **state)
     }
 }
 
+static void test_flows(void **state)
+{
+    uint8_t good[160] = {0}, bytes[160];
+    struct gatehouse_flow_entry entry = {.size = 136, .path_size = 20, .ip_version = 6, .number = 7};
+    static const uint8_t versions[] = {0, 5, 7, 255};
+    struct wire_cursor cursor;
+    const char *why = NULL;
+    struct flow found;
+
+    (void)state;
+    memcpy(good, &entry, sizeof(entry));
+    for (size_t size = 0; size < sizeof(good); size++) {
+        cursor = (struct wire_cursor){good, size};
+        assert_int_equal(wire_next_flow(&cursor, &found, &why), size == 0    ? WIRE_END
+                                                                : size < 136 ? WIRE_BAD
+                                                                             : WIRE_RECORD);
+    }
+    assert_int_equal(cursor.left, sizeof(good) - 1 - 136);
+    assert_true(found.fixed.number == 7 && found.path == good + sizeof(entry));
+    for (uint32_t told = 0; told < 400; told++) {
+        memcpy(bytes, good, sizeof(bytes));
+        memcpy(bytes, &told, sizeof(told));
+        cursor = (struct wire_cursor){bytes, sizeof(bytes)};
+        assert_int_equal(wire_next_flow(&cursor, &found, &why), told == 136 ? WIRE_RECORD : WIRE_BAD);
+    }
+    for (size_t i = 0; i < sizeof(versions); i++) {
+        memcpy(bytes, good, sizeof(bytes));
+        bytes[6] = versions[i];
+        cursor = (struct wire_cursor){bytes, sizeof(bytes)};
+        assert_int_equal(wire_next_flow(&cursor, &found, &why), WIRE_BAD);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_requests),    cmocka_unit_test(test_every_cut),
-        cmocka_unit_test(test_every_wrong_size), cmocka_unit_test(test_bad_fields),
-        cmocka_unit_test(test_random_changes),   cmocka_unit_test(test_events),
+        cmocka_unit_test(test_good_requests),
+        cmocka_unit_test(test_every_cut),
+        cmocka_unit_test(test_every_wrong_size),
+        cmocka_unit_test(test_bad_fields),
+        cmocka_unit_test(test_random_changes),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_flows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ static const struct {
     double lowest, highest; /* 0, 0: a word or path */
 } forms[SETTINGS] = {
     {"socket", "^/.{0,106}$", 0, 0},
-    {"state", "^/", 0, 0},
+    {"state", "^/.{0,239}$", 0, 0},
     {"rules", "^/", 0, 0},
     {"deadline", "^[0-9]{1,6}([.][0-9]{1,9})?$", 0.0995, 120.0004},
     {"undecided", "^(block|permit)$", 0, 0},
@@ -77,28 +77,45 @@ static void copy_group(const char *line, regmatch_t group, bool quoted, char *co
     *copy = 0;
 }
 
-/* Whether a line is right; seen: settings of lines before it. */
-static bool line_fits(char *line, size_t size, bool seen[SETTINGS])
+static bool is_text(const char *line, size_t size)
 {
-    regmatch_t groups[8];
-    static char name[LINES_MAX + 1], value[LINES_MAX + 1];
-
-    if (size && line[size - 1] == '\r')
-        line[--size] = 0;
     for (size_t i = 0; i < size; i++)
         if (((unsigned char)line[i] < ' ' && line[i] != '\t') || line[i] == 127)
             return false;
-    unsigned setting = SETTINGS;
-    bool again = false;
-    if (regexec(&name_expression, line, 2, groups, 0) == 0) { /* a name counts whatever is wrong behind it */
-        copy_group(line, groups[1], false, name);
-        for (setting = 0; setting < SETTINGS && strcmp(name, forms[setting].name) != 0;)
-            setting++;
-        if (setting < SETTINGS) {
-            again = seen[setting];
-            seen[setting] = true;
-        }
+    return true;
+}
+
+/* The setting that the line names, SETTINGS if none; whatever is wrong behind it, it counts as seen. */
+static unsigned setting_of(const char *line, bool seen[SETTINGS], bool *again)
+{
+    static char name[LINES_MAX + 1];
+    regmatch_t groups[2];
+    unsigned setting = 0;
+
+    if (regexec(&name_expression, line, 2, groups, 0) != 0)
+        return SETTINGS;
+    copy_group(line, groups[1], false, name);
+    while (setting < SETTINGS && strcmp(name, forms[setting].name) != 0)
+        setting++;
+    if (setting < SETTINGS) {
+        *again = seen[setting];
+        seen[setting] = true;
     }
+    return setting;
+}
+
+/* Whether a line is right; seen: settings of lines before it. */
+static bool line_fits(char *line, size_t size, bool seen[SETTINGS])
+{
+    static char value[LINES_MAX + 1];
+    regmatch_t groups[8];
+    bool again = false;
+
+    if (size && line[size - 1] == '\r')
+        line[--size] = 0;
+    if (!is_text(line, size))
+        return false;
+    unsigned setting = setting_of(line, seen, &again);
     bool bare = regexec(&bare_expression, line, 2, groups, 0) == 0;
     if (!bare && regexec(&line_expression, line, 8, groups, 0) != 0)
         return false;
@@ -126,13 +143,13 @@ static void check_round(const struct settings *settings, const struct settings *
         if (settings->origin[i] != SETTING_BY_FILE)
             continue;
         setting_value(settings, (enum setting)i, value);
-        size += (size_t)sprintf(text + size, "%s = \"", setting_name((enum setting)i));
+        size += (size_t)snprintf(text + size, sizeof(text) - size, "%s = \"", setting_name((enum setting)i));
         for (const char *c = value; *c; c++) {
             if (*c == '"' || *c == '\\')
                 text[size++] = '\\';
             text[size++] = *c;
         }
-        size += (size_t)sprintf(text + size, "\"\n");
+        size += (size_t)snprintf(text + size, sizeof(text) - size, "\"\n");
     }
     fuzz_check(conf_parse(text, size, &again, &errors));
     memcpy(again.line, settings->line, sizeof(again.line));

@@ -34,6 +34,12 @@ BUGS = {
     # A return address that could not be read is used.
     'unwind-read': ('pe/unwind.c', 'if (!nt_walk_read(&u.walk, u.walk.registers[RSP], &u.walk.pc))\n'
                     '            return false;', '(void)nt_walk_read(&u.walk, u.walk.registers[RSP], &u.walk.pc);'),
+    # A rule is printed without one of its matchers.
+    'policy-round': ('policy/print.c', 'bytes_print(&p.text, rule->family == 4 ? " inet" : " inet6");', ';'),
+    # Ranges that touch are not joined.
+    'policy-join': ('policy/ranges.c', 'ranges[i].low <= ranges[kept].high + 1)', 'ranges[i].low <= ranges[kept].high)'),
+    # The rule that decides is told with another's number.
+    'rules-number': ('policy/match.c', '*number = i;', '*number = i + 1;'),
     # A plan is written without one of its lines.
     'scenario-plan': ('lab/plan.c', 'fprintf(to, "#! irql %s\\n", irql_name(plan->irql));', '(void)irql_name;'),
     # The names of programs are not in order.

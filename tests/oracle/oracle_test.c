@@ -11,16 +11,19 @@
  */
 #include "tests/driver/driver_fixture.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 
 #include "core/path_text.h"
 #include "core/rule_image.h"
 #include "core/sha256.h"
+#include "gatehouse/objects.h"
 #include "gatehouse/rules.h"
 #include "policy/match.h"
 #include "policy/policy.h"
 #include "tests/oracle/cache.h"
 #include "tests/oracle/reference.h"
+#include "wfp/packet.h"
 
 #define CONNECTIONS 100 /* of one policy */
 #define SIDS_MAX    24
@@ -150,8 +153,8 @@ static void load(struct nt_file *file, const struct loaded *loaded)
     static struct fixture_call commit;
     size_t done = 0, information;
 
-    assert_int_equal(
-        fixture_control(file, GATEHOUSE_IOCTL_RULES_BEGIN, &begin, sizeof(begin), NULL, 0, &information), 0);
+    assert_int_equal(fixture_control(file, GATEHOUSE_IOCTL_RULES_BEGIN, &begin, sizeof(begin), NULL, 0, &information),
+                     0);
     while (done < loaded->image.size) {
         size_t piece = loaded->image.size - done < 60000 ? loaded->image.size - done : 60000;
 
@@ -167,14 +170,14 @@ static void load(struct nt_file *file, const struct loaded *loaded)
 /* --- The four answers ----------------------------------------------------------------------- */
 
 struct answer {
-    int rule; /* -1: none */
+    int rule;   /* -1: none */
     int action; /* enum reference_action; the default when no rule decides */
 };
 
 static struct answer answer_of(const struct reference_policy *policy, const struct reference_connection *connection,
                                int rule)
 {
-    return (struct answer){rule, rule >= 0                ? (int)policy->rules[rule].action
+    return (struct answer){rule, rule >= 0             ? (int)policy->rules[rule].action
                                  : connection->inbound ? REFERENCE_PERMIT
                                                        : REFERENCE_ASK};
 }
@@ -187,18 +190,38 @@ static int number_of(const struct loaded *loaded, uint64_t id)
     return -1;
 }
 
-/* The rule that a filter stands for: its id is in the filter's key. */
-static int rule_of_filter(const struct loaded *loaded, UINT64 filter)
+/* The rule that a filter with this key stands for. */
+static int rule_of_key(const struct loaded *loaded, const GUID *key)
 {
     uint64_t id = 0;
-    GUID key;
 
-    if (filter == 0 || !wfp_filter_key(filter, &key) || key.Data1 != GATEHOUSE_RULE_KEY_DATA1 ||
-        key.Data2 != GATEHOUSE_RULE_KEY_DATA2 || (key.Data3 & 0xff00) != GATEHOUSE_RULE_KEY_DATA3)
+    if (key->Data1 != GATEHOUSE_RULE_KEY_DATA1 || key->Data2 != GATEHOUSE_RULE_KEY_DATA2 ||
+        (key->Data3 & 0xff00) != GATEHOUSE_RULE_KEY_DATA3)
         return -1;
     for (int i = 0; i < 8; i++)
-        id = id << 8 | key.Data4[i];
+        id = id << 8 | key->Data4[i];
     return number_of(loaded, id);
+}
+
+static int rule_of_filter(const struct loaded *loaded, UINT64 filter)
+{
+    GUID key;
+
+    return filter != 0 && wfp_filter_key(filter, &key) ? rule_of_key(loaded, &key) : -1;
+}
+
+/* As gatehoused does: what objects.h promises of the callouts. */
+static void tell_promises(void)
+{
+    static const GUID rule[] = {GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V4, GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V6};
+    static const GUID log[] = {GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V4, GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V6};
+    const UINT64 fields =
+        1ull << FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_APP_ID | 1ull << FWPS_FIELD_ALE_AUTH_CONNECT_V4_ALE_USER_ID;
+
+    for (unsigned i = 0; i < 2; i++) {
+        wfp_callout_looks(&rule[i], fields, TRUE);
+        wfp_callout_looks(&log[i], fields, FALSE);
+    }
 }
 
 static void done(void *context, const struct wfp_decision *decision)
@@ -208,6 +231,7 @@ static void done(void *context, const struct wfp_decision *decision)
 
 static void classify(const struct reference_connection *from, const struct who *who, struct wfp_decision *decision)
 {
+    struct wfp_packet packet = {60, from->family == 4 ? 20 : 40, 20};
     struct wfp_ale_connect connect = {
         .ip_version = (UINT8)from->family,
         .protocol = (UINT8)from->protocol,
@@ -221,6 +245,7 @@ static void classify(const struct reference_connection *from, const struct who *
         .condition_flags = from->raw ? FWP_CONDITION_FLAG_IS_RAW_ENDPOINT : 0,
         .interface_index = 2,
         .inbound = from->inbound,
+        .layer_data = from->inbound ? &packet : NULL,
     };
 
     memcpy(connect.local_address, from->local, 16);
@@ -232,9 +257,8 @@ static void classify(const struct reference_connection *from, const struct who *
 
 static struct answer ask_engine(const struct loaded *loaded, const struct wfp_decision *decision)
 {
-    static const int actions[] = {[WFP_PERMIT] = REFERENCE_PERMIT,
-                                  [WFP_BLOCK] = REFERENCE_BLOCK,
-                                  [WFP_PENDED] = REFERENCE_ASK};
+    static const int actions[] = {
+        [WFP_PERMIT] = REFERENCE_PERMIT, [WFP_BLOCK] = REFERENCE_BLOCK, [WFP_PENDED] = REFERENCE_ASK};
 
     return (struct answer){rule_of_filter(loaded, decision->filter_id), actions[decision->outcome]};
 }
@@ -277,9 +301,10 @@ static void show(const char *text, const struct reference_connection *from)
 
     inet_ntop(family, from->local, local, sizeof(local));
     inet_ntop(family, from->remote, remote, sizeof(remote));
-    print_error("%s%s%s protocol %d, local %s port %u, remote %s port %u, program %s, user %u, group %u, cgroup %s\n",
-                text, from->inbound ? "in" : "out", from->raw ? " raw" : "", from->protocol, local, from->local_port,
-                remote, from->remote_port, from->program ? from->program : "none", from->uid, from->gid, from->cgroup);
+    fputs(text, stderr);
+    fprintf(stderr, "%s%s protocol %d, local %s port %u, remote %s port %u, program %s, user %u, group %u, cgroup %s\n",
+            from->inbound ? "in" : "out", from->raw ? " raw" : "", from->protocol, local, from->local_port, remote,
+            from->remote_port, from->program ? from->program : "none", from->uid, from->gid, from->cgroup);
 }
 
 static void same(const char *who, struct answer right, struct answer got, const char *text,
@@ -321,7 +346,7 @@ static void one_policy(struct reference_random *random, struct nt_file *file, st
         who_is(&who, &connection);
         same("explain", right, ask_explain(&policy, &loaded, &connection, &who), text, &connection);
         if (cache_ask(&connection, &cached)) {
-            struct answer hit = {rule_of_filter(&loaded, cached.filter),
+            struct answer hit = {cached.has_key ? rule_of_key(&loaded, &cached.key) : -1,
                                  cached.permit ? REFERENCE_PERMIT : REFERENCE_BLOCK};
             same("the cache", right, hit, text, &connection);
             counts->hits++;
@@ -343,13 +368,14 @@ static void all_agree(void **state)
 
     (void)state;
     fixture_load(NULL, 0);
+    tell_promises();
     file = fixture_open_as(7, GATEHOUSE_ROLE_OBSERVER);
     for (uint64_t i = 0; i < cases; i += CONNECTIONS)
         one_policy(&random, file, &counts);
     nt_file_close(file);
     fixture_unload();
-    print_message("%" PRIu64 " connections, %" PRIu64 " decided by a rule, %" PRIu64 " verdicts kept by the cache, %" PRIu64
-                  " found there\n",
+    print_message("%" PRIu64 " connections, %" PRIu64 " decided by a rule, %" PRIu64
+                  " verdicts kept by the cache, %" PRIu64 " found there\n",
                   cases, counts.decided, counts.cached, counts.hits);
     assert_true(counts.decided > cases / 4);
     assert_true(counts.hits > cases / 50);

@@ -17,8 +17,12 @@ static bool pattern_matches(const char *pattern, const char *path)
         return pattern_matches(pattern + 1, path) || (*path && *path != '/' && pattern_matches(pattern, path + 1));
     if (*path == 0)
         return false;
-    if (*pattern == '?')
-        return *path != '/' && pattern_matches(pattern + 1, path + 1);
+    if (*pattern == '?' && *path != '/') {
+        do
+            path++;
+        while ((*path & 0xc0) == 0x80); /* a character is a lead byte and what continues it */
+        return pattern_matches(pattern + 1, path);
+    }
     return *pattern == *path && pattern_matches(pattern + 1, path + 1);
 }
 

@@ -133,7 +133,7 @@ struct policy_image fixture_compile(struct fixture *fixture, const char *text)
     assert_non_null(policy);
     errors = fixture_errors(policy);
     if (policy_failed(policy))
-        fprintf(stderr, "%s\n%s", text, errors);
+        fprintf(stderr, "%.3000s\n%s", text, errors);
     assert_false(policy_failed(policy));
     free(errors);
     assert_true(policy_compile(policy, NULL, &image));

@@ -309,24 +309,8 @@ static const char *until_words(unsigned until)
     return until < COUNT(words) ? words[until] : "";
 }
 
-static void write_rule(FILE *to, const struct model *m)
+static void write_ends(FILE *to, const struct model *m)
 {
-    static const char *const actions[] = {"", "permit", "block", "ask"};
-    static const char *const users[] = {"", "root", "1000", "{ alice, \"root\" }"};
-
-    fputs(actions[m->action], to);
-    if (m->to.given == false && m->from.given == false && !m->plain_port && m->paths == 0 && m->patterns == 0 &&
-        m->users == 0 && m->protocols == 0)
-        fputs(" all", to);
-    if (m->direction != 0 && once_in(2))
-        fputs(m->direction == GATEHOUSE_RULE_IN ? " in" : " out", to);
-    else if (m->direction != 0)
-        fprintf(to, "%s%s", m->log ? " log" : "", m->direction == GATEHOUSE_RULE_IN ? " in" : " out");
-    else
-        fputs(m->log ? " log" : "", to);
-    write_programs(to, m);
-    if (m->users != 0)
-        fprintf(to, " user %s", users[m->users]);
     /* At once behind an end it would be that end's. */
     if (m->plain_port) {
         gap(to);
@@ -340,12 +324,27 @@ static void write_rule(FILE *to, const struct model *m)
         gap(to);
         write_end(to, "from", &m->from, true);
     }
+}
+
+static void write_rule(FILE *to, const struct model *m)
+{
+    static const char *const actions[] = {"", "permit", "block", "ask"};
+    static const char *const users[] = {"", "root", "1000", "{ alice, \"root\" }"};
+    static const char *const directions[] = {"", " out", " in"};
+    static const char *const families[] = {"", "", "", "", " inet", "", " inet6"};
+    bool all = !m->to.given && !m->from.given && !m->plain_port && m->paths == 0 && m->patterns == 0 && m->users == 0 &&
+               m->protocols == 0;
+    bool log_first = once_in(2);
+
+    fprintf(to, "%s%s%s%s%s", actions[m->action], all ? " all" : "", m->log && log_first ? " log" : "",
+            directions[m->direction], m->log && !log_first ? " log" : "");
+    write_programs(to, m);
+    if (m->users != 0)
+        fprintf(to, " user %s", users[m->users]);
+    write_ends(to, m);
     write_protocols(to, m);
-    fprintf(to, "%s%s %s%s\n",
-            m->family == 4   ? " inet"
-            : m->family == 6 ? " inet6"
-                             : "",
-            m->raw ? " raw" : "", until_words(m->until), once_in(4) ? " # comment \" {" : "");
+    fprintf(to, "%s%s %s%s\n", families[m->family], m->raw ? " raw" : "", until_words(m->until),
+            once_in(4) ? " # comment \" {" : "");
 }
 
 /* --- The model asked -------------------------------------------------------------------------- */
@@ -408,39 +407,48 @@ struct probe {
     struct policy_sid sids[2];
 };
 
-static bool model_matches(const struct model *m, const struct probe *p)
+static bool protocol_matches(const struct model *m, const struct policy_connection *c)
 {
-    const struct policy_connection *c = &p->connection;
+    static const uint8_t types[] = {8, 0, 3};
+    bool found = m->protocols == 0, typed = m->icmp_types == 0;
+
+    for (unsigned i = 0; i < COUNT(protocols); i++)
+        found = found || ((m->protocols >> i & 1) != 0 && protocols[i] == c->protocol);
+    for (unsigned i = 0; i < COUNT(types); i++)
+        typed = typed || ((m->icmp_types >> i & 1) != 0 && types[i] == c->icmp_type);
+    return found && typed;
+}
+
+static bool direction_matches(const struct model *m, const struct policy_connection *c)
+{
     unsigned direction = m->direction;
-    bool v6 = c->family == 6, in = c->direction == GATEHOUSE_RULE_IN;
-    bool ports = (m->to.has_ports && !m->to.any_port) || (m->from.has_ports && !m->from.any_port);
 
     if (direction == 0 && (m->to.given || m->plain_port))
         direction = GATEHOUSE_RULE_OUT;
     else if (direction == 0 && m->from.given)
         direction = GATEHOUSE_RULE_IN;
-    if ((direction != 0 && direction != c->direction) || (m->family != 0 && m->family != c->family) ||
-        (m->raw && !c->raw))
-        return false;
-    if (!program_matches(m, paths[p->program]) || (m->users != 0 && (m->users & p->users) == 0))
-        return false;
-    if (m->protocols != 0) {
-        bool found = false;
+    return direction == 0 || direction == c->direction;
+}
 
-        for (unsigned i = 0; i < COUNT(protocols); i++)
-            found = found || ((m->protocols >> i & 1) != 0 && protocols[i] == c->protocol);
-        if (!found)
-            return false;
-    }
-    if (m->icmp_types != 0 &&
-        !(((m->icmp_types & 1) != 0 && c->icmp_type == 8) || ((m->icmp_types & 2) != 0 && c->icmp_type == 0) ||
-          ((m->icmp_types & 4) != 0 && c->icmp_type == 3)))
-        return false;
-    if (ports && c->protocol != 6 && c->protocol != 17)
-        return false;
+static bool ends_match(const struct model *m, const struct probe *p, bool v6, bool in)
+{
     return end_matches(&m->to, v6, in ? p->local : p->remote) && end_matches(&m->from, v6, in ? p->remote : p->local) &&
            ports_match(&m->to, in ? p->local_port : p->remote_port) &&
            ports_match(&m->from, in ? p->remote_port : p->local_port);
+}
+
+static bool model_matches(const struct model *m, const struct probe *p)
+{
+    const struct policy_connection *c = &p->connection;
+    bool ports = (m->to.has_ports && !m->to.any_port) || (m->from.has_ports && !m->from.any_port);
+
+    if (!direction_matches(m, c) || (m->family != 0 && m->family != c->family) || (m->raw && !c->raw))
+        return false;
+    if (!program_matches(m, paths[p->program]) || (m->users != 0 && (m->users & p->users) == 0))
+        return false;
+    if (!protocol_matches(m, c) || (ports && c->protocol != 6 && c->protocol != 17))
+        return false;
+    return ends_match(m, p, c->family == 6, c->direction == GATEHOUSE_RULE_IN);
 }
 
 static void make_probe(struct probe *p)

@@ -40,7 +40,7 @@ UNREADABLE = [
     ('decider d\nread d 100001\n', 'expected bytes from 0 to 100000, found "100001"'),
     ('kill d\n', 'expected the name of a client from a line before, found "d"'),
     ('close x\n', 'expected the name of a connection or a client from a line before, found "x"'),
-    ('load gatehouse slowly\n', 'expected deadline, undecided, no-decider, capacity, hold-loopback or parameter, found "slowly"'),
+    ('load gatehouse slowly\n', 'expected deadline, undecided, no-decider, capacity, hold-loopback, keep or parameter, found "slowly"'),
     ('load parameter Depth\n', 'expected a number from 0 to 4294967295, found the end of the line'),
     ('policy\n', 'expected deadline, undecided or no-decider, found the end of the line'),
     ('policy capacity 3\n', 'expected deadline, undecided or no-decider, found "capacity"'),

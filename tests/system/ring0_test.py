@@ -316,6 +316,74 @@ def taken_over(lab):
     tell(f"4,000 connects over a restart, the slowest {max(us for _, us, *_ in results) / 1000:.1f} ms")
 
 
+# --- Hits --------------------------------------------------------------------------------------------
+
+HITS = 0xFFFFFFFC
+
+
+def hits(lab):
+    """{rule id: hits} of all layers together, and the latest use, as seconds ago."""
+    found, first, ago = {}, 0, {}
+    with lab.observer() as watcher:
+        while True:
+            data = watcher.ok(HITS, struct.pack("<Q", first), 16 + 32 * 3)
+            count, _, first = struct.unpack_from("<IIQ", data)
+            for number in range(count):
+                key, times, last = struct.unpack_from("<16sQQ", data, 16 + 32 * number)
+                rule = key[8:].hex()
+                found[rule] = found.get(rule, 0) + times
+                ago[rule] = time.time() - (last / 1e7 - 11644473600)
+            if not first:
+                return found, ago
+
+
+def rules(lab, *words):
+    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "rules", *words)
+    assert done.returncode == 0, (words, done.stdout, done.stderr)
+    return done.stdout
+
+
+@case("Hit counters: exact, whoever decided, over kill -9, a restart and a reload", timeout=90)
+def hits_are_exact(lab):
+    server = TcpServer(lab.server)
+    good, bad = (lab.copy_program("connect_timer", name) for name in ("good", "bad"))
+    policy = lab.directory / "policy"
+    policy.write_text(f'permit program "{good}" out\nblock program "{bad}" out\npermit program "/never" out\n', encoding="ascii")
+    daemon = lab.gatehoused("--no-decider", "block")
+    rules(lab, "load", str(policy))
+    done = {good: 0, bad: 0}
+
+    def go(count, *addresses):
+        for address in addresses:
+            for path, wanted in ((good, 0), (bad, errno.ECONNREFUSED)):
+                talker = lab.connect_timer(address, server.port, "--count", count, path=path)
+                assert {talker.result()[0] for _ in range(count)} == {wanted}
+                talker.close()
+                done[path] += count
+
+    both = (net.SERVER_V4, net.SERVER_V6)
+    go(1, *both)
+    counted, ago = hits(lab)
+    assert sorted(counted.values()) == [2, 2], counted
+    assert all(0 <= seconds < 20 for seconds in ago.values()), ago
+    go(50, *both)
+    packets = seen(lab)
+    assert packets == 4, packets
+    assert sorted(hits(lab)[0].values()) == sorted(done.values()), hits(lab)
+    daemon.kill()
+    go(20, *both)
+    daemon = lab.gatehoused("--no-decider", "block")
+    assert sorted(hits(lab)[0].values()) == sorted(done.values()), (hits(lab), done)
+    go(5, *both)
+    rules(lab, "load", str(policy))
+    go(5, net.SERVER_V4)
+    policy.write_text(f'block program "{bad}" out\n# moved\npermit program "{good}" out\n', encoding="ascii")
+    rules(lab, "load", str(policy))
+    go(5, net.SERVER_V6)
+    assert sorted(hits(lab)[0].values()) == sorted(done.values()), (hits(lab), done)
+    tell(rules(lab, "list"))
+
+
 # --- Somebody touches the rules ----------------------------------------------------------------------
 
 def flushed(lab, flush, repaired=True):

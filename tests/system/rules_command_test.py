@@ -16,7 +16,8 @@ from gatetest.lab import as_user  # noqa: E402
 from gatetest.servers import TcpServer, wait_until  # noqa: E402
 from gatetest.tap import case, run, tell  # noqa: E402
 
-REFUSED = (errno.ECONNREFUSED, errno.EHOSTUNREACH)
+# The last: it began right after a change of the policy, and was ended with the live connections that this blocks.
+REFUSED = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ECONNABORTED)
 FAR, SHUT = "10.78.0.9", "10.78.0.5"
 FAR_V6 = "fd78::9"
 
@@ -117,6 +118,25 @@ def lifetime(lab):
     assert connects(lab, net.SERVER_V4, server.port)
 
 
+@case("a rule until exit stays while one of its programs runs, and ends with the last")
+def until_exit(lab):
+    server = TcpServer(lab.server)
+    lab.gatehoused()
+    rules(lab, "load", write(lab, "block out proto tcp\n"))
+    program = lab.copy_program("udp_sender", "runs")
+    rules(lab, "add", f'permit program "{program}" until exit')
+    assert not connects(lab, net.SERVER_V4, server.port), "other programs are no matter of the rule"
+    running = [lab.talker("udp_sender", "connected", net.SERVER_V4, 7000, path=program) for _ in range(2)]
+    for talker in running:
+        talker.say("0 hello")
+    wait_until(lambda: listed(lab)[0]["hits"] == 2, 5, "two connections by the rule")
+    running[0].close()
+    time.sleep(1)
+    assert [rule["until"] for rule in listed(lab)] == ["exit", "removed"]
+    running[1].close()
+    wait_until(lambda: len(listed(lab)) == 1, 5, "the rule's end")
+
+
 def table_policy(lab, programs):
     return f"""set far = {{ 10.78.0.0/24, fd78::/64 }}
 permit program "{programs['alpha']}" out proto tcp to any port {{ 7000, 7001 }}
@@ -196,6 +216,24 @@ def log(lab):
     wait_until(lambda: watcher.output().strip(), 5, "an event")
     found = json.loads(watcher.output().splitlines()[0])
     assert (found["by"], found["verdict"], found["rule"]) == ("rule", "permit", listed(lab)[0]["id"]), found
+
+
+@case("flows: a connection with its program, its rule and what it carried; -f tells its begin and its end")
+def flows(lab):
+    server = TcpServer(lab.server)
+    lab.gatehoused()
+    rules(lab, "load", write(lab, "permit out proto tcp\n"))
+    follower = lab.gatehouse("flows", "-f", "--json")
+    with lab.observer() as counter:
+        wait_until(lambda: counter.status().observers == 2, 10, "the follower")
+    talker = lab.connect_timer(net.SERVER_V4, server.port)
+    assert talker.result()[0] == 0
+    wait_until(lambda: '"ended"' in follower.output(), 6, "the flow's end")
+    found = json.loads(follower.output().splitlines()[-1])
+    assert (found["event"], found["pid"], found["way"], found["remote_port"]) == ("ended", talker.process.pid, "out", server.port)
+    assert found["program"].endswith("connect_timer") and found["rule"] == listed(lab)[0]["id"], found
+    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "flows")
+    assert done.returncode == 0 and found["rule"][:6] in done.stdout.splitlines()[1], done
 
 
 class Asker:

@@ -198,6 +198,27 @@ def uninstall_removes_a_running_installation(machine):
 
 
 @case
+def rules_are_kept_in_a_folder_of_their_own(machine):
+    folder = machine.world.prefix / 'drive_c/ProgramData/Gatehouse'
+    machine.install()
+    assert machine.registry()['RulesFolder'] == r'\??\C:\ProgramData\Gatehouse\state', machine.registry()
+    assert (folder / 'state').is_dir()
+    (folder / 'rules').write_text('permit all\n')
+    (folder / 'state' / 'rules').write_bytes(b'kept')
+    machine.install()  # an upgrade
+    assert (folder / 'state' / 'rules').read_bytes() == b'kept'
+    machine.uninstall()
+    assert not (folder / 'state').exists() and (folder / 'rules').exists(), 'the administrator\'s file stays'
+    (folder / 'rules').unlink()
+    machine.install()
+    assert machine.world.run('reg', 'add', KEY + r'\Parameters', '/v', 'RulesFolder', '/d', r'\??\C:\own', '/f')[0] == 0
+    machine.install('--deadline', '5')
+    assert machine.registry()['RulesFolder'] == (r'\??\C:\own'), 'an administrator chose it'
+    machine.uninstall()
+    assert not folder.exists()
+
+
+@case
 def uninstall_removes_what_is_half_there(machine):
     def only_file():
         for name in ('gatehouse.sys', 'gatehouse.sys.new', 'gatehouse.sys.old'):

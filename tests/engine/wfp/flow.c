@@ -119,6 +119,42 @@ static void listen(void *context, UINT16 layer, UINT64 generation)
     heard++;
 }
 
+/*
+ * A connection that was permitted before the engine knew it (ale.h): its first packet is classified as after a policy
+ * change, whether anything changed or not, later ones are not; and nothing is left of it, though nobody tells of its
+ * socket's end.
+ */
+static void test_adopted(void **state)
+{
+    struct wfp_ale_connect connect = make_connect(9);
+    struct sample sample = {.act = SAMPLE_PERMIT_SOFT};
+    struct wfp_counts counts;
+    BOOLEAN again;
+    UINT64 flow;
+
+    (void)state;
+    assert_int_equal(sample_register(&sample, 3, 0), STATUS_SUCCESS);
+    add_callout(engine, &sample, NULL);
+    add_filter(engine, &(struct filter_spec){.action = FWP_ACTION_CALLOUT_TERMINATING, .callout = &sample});
+    flow = wfp_ale_adopt(&connect);
+    assert_int_not_equal(flow, 0);
+    assert_int_equal(sample.classified, 0);
+    assert_int_equal(packet(flow, FALSE, &again).outcome, WFP_PERMIT);
+    assert_true(again);
+    assert_int_equal(sample.reason, FWP_CONDITION_REAUTHORIZE_REASON_POLICY_CHANGE);
+    assert_int_equal(sample.flow, flow);
+    assert_int_equal(packet(flow, FALSE, &again).outcome, WFP_PERMIT);
+    assert_false(again);
+    wfp_ale_flow_end(flow);
+    sample.act = SAMPLE_BLOCK_HARD;
+    flow = wfp_ale_adopt(&connect);
+    assert_int_equal(packet(flow, FALSE, &again).outcome, WFP_BLOCK);
+    wfp_count(&counts);
+    assert_int_equal(counts.flows, 0);
+    assert_int_equal(counts.endpoints, 0);
+    assert_int_equal(sample_unregister(&sample), STATUS_SUCCESS);
+}
+
 static void test_policy_changed_is_told(void **state)
 {
     (void)state;
@@ -225,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_package),  TEST(test_policy_change),    TEST(test_policy_changed_is_told),
         TEST(test_contexts), TEST(test_endpoint_closure), TEST(test_abort),
+        TEST(test_adopted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
  * connect is decided exactly once and nothing is left; with -Db_sanitize=thread also: no data race.
  */
 #include "tests/lib/engine_fixture.h"
+#include "wfp/policy.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -89,6 +90,29 @@ static void *completer(void *argument)
     return NULL;
 }
 
+/* Filters of subnets and ports, so that every level of the policy has an index; one filter at a time goes and comes. */
+static void change(HANDLE session, unsigned n)
+{
+    FWP_V4_ADDR_AND_MASK subnet = {.mask = 0xffffffffu << n % 20};
+    FWPM_FILTER_CONDITION0 conditions[2] = {
+        {.fieldKey = FWPM_CONDITION_IP_REMOTE_ADDRESS,
+         .conditionValue = {.type = FWP_V4_ADDR_MASK, .v4AddrMask = &subnet}},
+        {.fieldKey = FWPM_CONDITION_IP_REMOTE_PORT, .conditionValue = {.type = FWP_UINT16, .uint16 = 443}}};
+    UINT64 ids[60] = {0};
+
+    for (unsigned i = 0; i < 60; i++) {
+        subnet.addr = (0xc0000207u + i / 8) & subnet.mask;
+        try_filter(
+            session,
+            &(struct filter_spec){
+                .weight = (n + i) % 50 + 1, .action = FWP_ACTION_CONTINUE, .conditions = conditions, .count = i % 3},
+            &ids[i]);
+    }
+    for (unsigned i = 0; i < 60; i++)
+        if (!NT_SUCCESS(FwpmFilterDeleteById0(session, ids[i])))
+            abort();
+}
+
 static void *changer(void *argument)
 {
     HANDLE session;
@@ -96,15 +120,8 @@ static void *changer(void *argument)
     (void)argument;
     if (!NT_SUCCESS(FwpmEngineOpen0(NULL, RPC_C_AUTHN_WINNT, NULL, NULL, &session)))
         abort();
-    for (unsigned n = 0; !atomic_load(&stop); n++) {
-        UINT64 ids[4] = {0};
-
-        for (int i = 0; i < 4; i++)
-            try_filter(session, &(struct filter_spec){.weight = n % 50 + 1, .action = FWP_ACTION_CONTINUE}, &ids[i]);
-        for (int i = 0; i < 4; i++)
-            if (!NT_SUCCESS(FwpmFilterDeleteById0(session, ids[i])))
-                abort();
-    }
+    for (unsigned n = 0; !atomic_load(&stop); n++)
+        change(session, n);
     FwpmEngineClose0(session);
     return NULL;
 }
@@ -117,6 +134,7 @@ static void test_all_at_once(void **state)
     pthread_t threads[6];
 
     (void)state;
+    wfp_policy_set_steps(6, 24);
     dummy.key = callout.calloutKey;
     assert_int_equal(FwpsCalloutRegister3(&callout, &callout, &dummy.id), STATUS_SUCCESS);
     add_callout(engine, &dummy, NULL);
@@ -140,6 +158,7 @@ static void test_all_at_once(void **state)
     assert_int_equal(counts.pended, 0);
     assert_int_equal(counts.filters, 1);
     assert_int_equal(FwpsCalloutUnregisterById0(dummy.id), STATUS_SUCCESS);
+    wfp_policy_set_steps(0, 0);
     print_message("%u held connects\n", (unsigned)pended);
 }
 
