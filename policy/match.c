@@ -272,9 +272,9 @@ const struct gatehouse_rule *policy_match(const void *image, const struct policy
     return NULL;
 }
 
-enum gatehouse_rule_action policy_default_action(const struct policy_connection *connection)
+enum gatehouse_rule_action policy_default_action(uint8_t direction, uint8_t protocol)
 {
-    bool has_ports = connection->protocol == 6 || connection->protocol == 17;
+    bool asked = direction == GATEHOUSE_RULE_OUT && (protocol == 6 || protocol == 17);
 
-    return connection->direction == GATEHOUSE_RULE_OUT && has_ports ? GATEHOUSE_RULE_ASK : GATEHOUSE_RULE_PERMIT;
+    return asked ? GATEHOUSE_RULE_ASK : GATEHOUSE_RULE_PERMIT;
 }

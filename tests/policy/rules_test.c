@@ -202,8 +202,7 @@ static void nothing_matches_a_policy_of_nothing(void **state)
                 {GATEHOUSE_RULE_OUT, 47, GATEHOUSE_RULE_PERMIT}, {GATEHOUSE_RULE_IN, 6, GATEHOUSE_RULE_PERMIT}};
 
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct policy_connection by_default = {.direction = rows[i].direction, .protocol = rows[i].protocol};
-        assert_int_equal(policy_default_action(&by_default), rows[i].action);
+        assert_int_equal(policy_default_action(rows[i].direction, rows[i].protocol), rows[i].action);
     }
     policy_sets_cleanup(&sets);
     policy_image_cleanup(&image);
