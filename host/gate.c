@@ -449,7 +449,8 @@ static void take_packet(void *context, const struct gate_queued *queued)
     struct gate_caller caller;
     enum waiting waiting;
 
-    if (gate_inbound_echo(gate->inbound, queued, &tuple, &packet, &caller)) {
+    if (gate_inbound_echo(gate->inbound, queued, &tuple, &packet, &caller) ||
+        gate_inbound_raw(gate->inbound, queued, &tuple, &packet, &caller)) {
         fill_owner(gate, &caller, &packet.owner);
         show_packet(gate, &tuple, &packet);
         return;
@@ -474,6 +475,10 @@ static void take_packet(void *context, const struct gate_queued *queued)
         gate_repeat(gate, queued->id);
     if (waiting != WAITING_FOUND)
         return;
+    if (!(packet.owner.flags & GATE_OWNER_KNOWN) && gate_inbound_raw_owner(gate->inbound, packet.cookie, &caller)) {
+        packet.raw = true;
+        fill_owner(gate, &caller, &packet.owner);
+    }
     show_packet(gate, &tuple, &packet);
 }
 

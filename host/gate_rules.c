@@ -170,8 +170,9 @@ struct place {
     const char *from, *chain;
 };
 static const struct place place_out = {"OUTPUT", CHAIN}, place_in = {"INPUT", CHAIN "-in"},
-                          place_echo = {"OUTPUT", CHAIN "-echo"}, place_echo_in = {"INPUT", CHAIN "-echo-in"};
-static const struct place *const places[] = {&place_out, &place_in, &place_echo, &place_echo_in};
+                          place_echo = {"OUTPUT", CHAIN "-echo"}, place_echo_in = {"INPUT", CHAIN "-echo-in"},
+                          place_raw = {"OUTPUT", CHAIN "-raw"};
+static const struct place *const places[] = {&place_out, &place_in, &place_echo, &place_echo_in, &place_raw};
 
 /* True for a line of -S that leads to our chain. */
 static bool is_jump(const char *line, const struct place *place)
@@ -428,6 +429,42 @@ int gate_rules_echo(const char *directory, uint16_t queue, bool dead_open, bool 
             continue;
         code = on ? install_echo(&families[i], directory, queue, dead_open, out, error)
                   : remove_family(&families[i], out ? &place_echo : &place_echo_in, error);
+    }
+    return code;
+}
+
+/* The jump has no condition: a rule that matches by a program cannot be deleted by its words. */
+static int install_raw(const struct family *family, const char *directory, uint16_t queue, bool bypass,
+                       struct gate_error *error)
+{
+    char jumps[2048], rules[8192];
+    bool chain;
+    int code = list_jumps(family, &place_raw, jumps, sizeof(jumps), &chain, error);
+
+    if (code)
+        return code;
+    snprintf(rules, sizeof(rules),
+             "*filter\n"
+             ":" CHAIN "-raw - [0:0]\n"
+             "%s"
+             "-A " CHAIN "-raw -m bpf --object-pinned %s/xt_raw_permit -j RETURN\n"
+             "-A " CHAIN "-raw -m bpf --object-pinned %s/xt_raw_pend -j NFQUEUE --queue-num %u%s\n"
+             "-A " CHAIN "-raw -j DROP\n"
+             "-I OUTPUT 1 -j " CHAIN "-raw\n"
+             "COMMIT\n",
+             jumps, directory, directory, (unsigned)queue, bypass ? " --queue-bypass" : "");
+    return restore(family, rules, error);
+}
+
+int gate_rules_raw(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error)
+{
+    int code = 0;
+
+    for (size_t i = 0; !code && i < FAMILIES; i++) {
+        if (access(families[i].probe, F_OK))
+            continue;
+        code = on ? install_raw(&families[i], directory, queue, dead_open, error)
+                  : remove_family(&families[i], &place_raw, error);
     }
     return code;
 }
