@@ -672,7 +672,7 @@ int gate_look(struct gate *gate, char *error, size_t error_size)
     if (error_size)
         error[0] = 0;
     code = gate_rules_install(gate->directory, gate->queue.number, gate->dead_open, &sentence);
-    for (unsigned what = GATE_WATCH_INBOUND; !code && what <= GATE_WATCH_ECHO_IN; what++)
+    for (unsigned what = GATE_WATCH_INBOUND; !code && what <= GATE_WATCH_RAW; what++)
         if (gate->watched & 1u << what)
             code = gate_inbound_watch(gate->inbound, what, true, &sentence);
     gate_watch_looked(&gate->watch, false);

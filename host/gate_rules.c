@@ -275,7 +275,7 @@ int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, st
 /* What a listing of one family has of ours. jumps: those that nobody else's rule of the chain comes before. */
 struct standing {
     bool others_in, others_out;
-    unsigned jumps[4]; /* as places */
+    unsigned jumps[sizeof(places) / sizeof(places[0])];
     unsigned rules, rules_new;
 };
 
@@ -312,7 +312,8 @@ static bool family_stands(const struct family *family, unsigned watched)
     return code == 0 && found.jumps[0] == 1 && found.rules == RULES && found.rules_new == RULES_NEW &&
            (!(watched & 1u << GATE_WATCH_INBOUND) || found.jumps[1] == 2) &&
            (!(watched & 1u << GATE_WATCH_ECHO) || found.jumps[2] == 1) &&
-           (!(watched & 1u << GATE_WATCH_ECHO_IN) || found.jumps[3] == 1);
+           (!(watched & 1u << GATE_WATCH_ECHO_IN) || found.jumps[3] == 1) &&
+           (!(watched & 1u << GATE_WATCH_RAW) || found.jumps[4] == 1);
 }
 
 bool gate_rules_stand(unsigned watched)
