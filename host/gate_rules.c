@@ -272,7 +272,8 @@ int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, st
 #define RULES_NEW 4
 #define JUMPS     1
 
-/* Our jumps come first in OUTPUT, and our chain has its rules. Nobody else changes single ones of them. */
+/* Our jumps come first in OUTPUT, but for those to our chain for echo requests, and our chain has its rules. Nobody
+ * else changes single ones of them. */
 static bool family_stands(const struct family *family)
 {
     char *const arguments[] = {(char *)family->command, "-w", "5", "-t", "filter", "-S", NULL};
@@ -281,7 +282,8 @@ static bool family_stands(const struct family *family)
     int code = run(arguments, NULL, &text);
 
     for (char *line = code || !text ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        if (!strncmp(line, "-A OUTPUT ", 10) && ++outputs <= JUMPS && is_jump(line, &place_out))
+        if (!strncmp(line, "-A OUTPUT ", 10) && !is_jump(line, &place_echo) && ++outputs <= JUMPS &&
+            is_jump(line, &place_out))
             first++;
         if (!strncmp(line, "-A " CHAIN " ", sizeof("-A " CHAIN)))
             ours++;
