@@ -158,7 +158,11 @@ int gate_drop(struct gate *gate, uint32_t packet_id);
  */
 int gate_new_generation(struct gate *gate);
 
-/* Ends a live TCP connection by its cookie, as its owner sees it: ECONNABORTED. */
+/*
+ * Ends a live TCP connection by its cookie, as its owner sees it: ECONNABORTED. By GATE_COOKIE_BY_TUPLE: the one that
+ * has these ends, never the socket that listens there. -ENOENT: it is over.
+ */
+#define GATE_COOKIE_BY_TUPLE UINT64_MAX
 int gate_destroy_socket(struct gate *gate, const struct gate_flow *flow, const uint8_t local_address[16],
                         uint16_t local_port);
 
