@@ -107,9 +107,10 @@ static void explain_one(struct telling *telling, const struct rule_question *que
         text_add_format(text, "%s by rule %u\n", action_done(rule->action), (unsigned)number + 1);
     else
         text_add_format(text, "no rule decides: %s\n",
-                        policy_default_action(connection->direction) == GATEHOUSE_RULE_ASK
+                        policy_default_action(connection->direction, connection->protocol) == GATEHOUSE_RULE_ASK
                             ? "an outgoing connection is asked about"
-                            : "an incoming connection passes");
+                        : connection->direction == GATEHOUSE_RULE_IN ? "an incoming connection passes"
+                                                                     : "what is neither TCP nor UDP passes");
 }
 
 static void explain_one_json(struct telling *telling, const struct rule_question *question,
@@ -121,7 +122,8 @@ static void explain_one_json(struct telling *telling, const struct rule_question
     uint32_t number = 0;
     const struct gatehouse_rule *rule =
         loopback ? NULL : policy_match(image, telling->sets, connection, &number, NULL, NULL);
-    unsigned action = loopback ? GATEHOUSE_RULE_PERMIT : policy_default_action(connection->direction);
+    unsigned action =
+        loopback ? GATEHOUSE_RULE_PERMIT : policy_default_action(connection->direction, connection->protocol);
     struct json *json = &telling->json;
 
     *json = (struct json){.text = text};

@@ -31,13 +31,14 @@ struct gate_accept {
     __u16 zero;
 };
 
-#define GATE_ECHO_OUT 1 /* remote port of an echo request that goes out */
+#define GATE_KEY_RAW  0x80 /* in the ip_version of a raw packet's tuple: nobody else's verdict is found by it */
+#define GATE_ECHO_OUT 1    /* remote port of an echo request that goes out */
 
 /* Who bound a socket, or made an ICMP or raw one, by its cookie. */
 struct gate_bound {
     struct gate_caller caller;
     __u32 waited; /* set by the host: its end is to be told */
-    __u32 zero;
+    __u32 raw;    /* a raw socket: makes its packets by hand */
 };
 
 enum gate_end_is {

@@ -10,7 +10,7 @@
  *   xt_in_permit  decided so, an answer to what went out  -> RETURN
  *   xt_in_pend    undecided                               -> NFQUEUE
  *   neither: blocked                                      -> DROP, silently
- * xt_echo_* do the same for echo requests, which go out or come in.
+ * xt_echo_* do the same for echo requests, which go out or come in, and xt_raw* for what else raw sockets send.
  *
  * No socket is known for a packet that comes in, so that a verdict belongs to its tuple (and, for TCP, to the sequence
  * number of its SYN).
@@ -39,9 +39,9 @@ struct {
 
 /* --- Who listens ----------------------------------------------------------------------------------- */
 
-static __always_inline int note_bound(struct bpf_sock *ctx)
+static __always_inline int note_bound(struct bpf_sock *ctx, bool raw)
 {
-    struct gate_bound bound = {};
+    struct gate_bound bound = {.raw = raw};
     __u64 cookie;
 
     if (bpf_get_netns_cookie(ctx) != netns_cookie)
@@ -56,13 +56,13 @@ static __always_inline int note_bound(struct bpf_sock *ctx)
 SEC("cgroup/post_bind4")
 int gate_bind4(struct bpf_sock *ctx)
 {
-    return note_bound(ctx);
+    return note_bound(ctx, false);
 }
 
 SEC("cgroup/post_bind6")
 int gate_bind6(struct bpf_sock *ctx)
 {
-    return note_bound(ctx);
+    return note_bound(ctx, false);
 }
 
 /* Sockets that send without being bound: of ICMP, and raw ones. */
@@ -71,7 +71,7 @@ int gate_create(struct bpf_sock *ctx)
 {
     if (ctx->type != SOCK_RAW && ctx->protocol != IPPROTO_ICMP && ctx->protocol != IPPROTO_ICMPV6)
         return 1;
-    return note_bound(ctx);
+    return note_bound(ctx, ctx->type == SOCK_RAW);
 }
 
 SEC("cgroup/sock_release")
@@ -167,6 +167,7 @@ int gate_find_bound(struct bpf_iter__task_file *ctx)
     cookie = bpf_get_socket_cookie(sk);
     if (!cookie || !identify_task(task, &bound.caller))
         return 0;
+    bound.raw = sk->sk_type == SOCK_RAW;
     known = bpf_map_lookup_elem(&gate_bound, &cookie);
     if (!known)
         bpf_map_update_elem(&gate_bound, &cookie, &bound, BPF_NOEXIST);
@@ -302,6 +303,15 @@ int xt_in_pend(struct __sk_buff *skb)
     return 1;
 }
 
+/* The same for what is keyed by its tuple and the socket's cookie, and is no stream. */
+static __always_inline __u32 tuple_verdict(const struct gate_accept *accept, __u32 cookie, __u64 now)
+{
+    if (accept->verdict == GATE_UNDECIDED || now - accept->since > GATE_UDP_IDLE_NS ||
+        accept->generation != current_generation() || accept->sequence != cookie)
+        return GATE_UNDECIDED;
+    return accept->verdict;
+}
+
 /* --- Echo requests --------------------------------------------------------------------------------- */
 
 /*
@@ -407,6 +417,105 @@ SEC("socket")
 int xt_echo_in_pend(struct __sk_buff *skb)
 {
     return echo_pend(skb, false);
+}
+
+/* --- Raw sockets ----------------------------------------------------------------------------------- */
+
+#define TCP_FLAGS_OF_START 0x17 /* SYN, and not FIN, RST, ACK */
+#define TCP_SYN            0x02
+
+/* What starts something is looked at like anybody's: an initial SYN, a datagram, an echo request. Ports: those of TCP,
+ * type and code of ICMP. */
+static __always_inline bool parse_transport(struct __sk_buff *skb, __u32 offset, struct gate_tuple *tuple)
+{
+    __u8 head[14] = {};
+
+    if (tuple->protocol == IPPROTO_UDP)
+        return false;
+    if (tuple->protocol == IPPROTO_TCP) {
+        if (bpf_skb_load_bytes_relative(skb, offset, head, sizeof(head), BPF_HDR_START_NET))
+            return true;
+        __builtin_memcpy(&tuple->local_port, head, 2);
+        __builtin_memcpy(&tuple->remote_port, head + 2, 2);
+        return (head[13] & TCP_FLAGS_OF_START) != TCP_SYN;
+    }
+    if (tuple->protocol != IPPROTO_ICMP && tuple->protocol != IPPROTO_ICMPV6)
+        return true;
+    if (bpf_skb_load_bytes_relative(skb, offset, head, 2, BPF_HDR_START_NET))
+        return true;
+    tuple->local_port = bpf_htons(head[0]);
+    tuple->remote_port = bpf_htons(head[1]);
+    return head[0] != ((tuple->ip_version & ~GATE_KEY_RAW) == 4 ? 8 : 128);
+}
+
+/* A raw socket's packet that nothing else looks at. As packet_raw in host/packet.c. */
+static __always_inline bool parse_raw(struct __sk_buff *skb, __u64 cookie, struct gate_tuple *tuple)
+{
+    struct gate_bound *bound = cookie ? bpf_map_lookup_elem(&gate_bound, &cookie) : NULL;
+    __u8 header[40] = {};
+
+    if (!bound || !bound->raw || bpf_skb_load_bytes_relative(skb, 0, header, 20, BPF_HDR_START_NET))
+        return false;
+    if (header[0] >> 4 == 4) {
+        tuple->ip_version = 4 | GATE_KEY_RAW;
+        tuple->protocol = header[9];
+        __builtin_memcpy(tuple->local_address, header + 12, 4);
+        __builtin_memcpy(tuple->remote_address, header + 16, 4);
+        if ((header[6] & 0x1f) || header[7])
+            return true;
+        return parse_transport(skb, (header[0] & 15) * 4, tuple);
+    }
+    if (bpf_skb_load_bytes_relative(skb, 0, header, 40, BPF_HDR_START_NET))
+        return false;
+    tuple->ip_version = 6 | GATE_KEY_RAW;
+    tuple->protocol = header[6];
+    __builtin_memcpy(tuple->local_address, header + 8, 16);
+    __builtin_memcpy(tuple->remote_address, header + 24, 16);
+    return parse_transport(skb, 40, tuple);
+}
+
+SEC("socket")
+int xt_raw_permit(struct __sk_buff *skb)
+{
+    struct gate_tuple tuple = {};
+    struct gate_accept *accept;
+    __u64 cookie = bpf_get_socket_cookie(skb), now = bpf_ktime_get_ns();
+
+    if (!parse_raw(skb, cookie, &tuple))
+        return 1;
+    accept = bpf_map_lookup_elem(&gate_accepts, &tuple);
+    if (!accept || tuple_verdict(accept, (__u32)cookie, now) != GATE_PERMIT)
+        return 0;
+    if (accept->is == GATE_ACCEPT_ONCE)
+        bpf_map_delete_elem(&gate_accepts, &tuple);
+    else if (now - accept->since > SECOND_NS)
+        accept->since = now;
+    return 1;
+}
+
+SEC("socket")
+int xt_raw_pend(struct __sk_buff *skb)
+{
+    struct gate_tuple tuple = {};
+    struct gate_pended pended = {};
+    struct gate_accept *accept, fresh = {};
+    __u64 cookie = bpf_get_socket_cookie(skb), now = bpf_ktime_get_ns();
+
+    if (!parse_raw(skb, cookie, &tuple))
+        return 0;
+    accept = bpf_map_lookup_elem(&gate_accepts, &tuple);
+    if (accept && tuple_verdict(accept, (__u32)cookie, now) == GATE_BLOCK)
+        return 0;
+    if (!accept || accept->sequence != (__u32)cookie) {
+        fresh.since = now;
+        fresh.sequence = (__u32)cookie;
+        bpf_map_update_elem(&gate_accepts, &tuple, &fresh, BPF_ANY);
+    }
+    pended.cookie = cookie;
+    pended.local_port = tuple.local_port;
+    pended.remote_port = tuple.remote_port;
+    bpf_map_update_elem(&gate_waiting, &tuple, &pended, BPF_ANY);
+    return 1;
 }
 
 /* --- How connections end --------------------------------------------------------------------------- */

@@ -30,6 +30,7 @@ static const GUID rule_keys[8] = {
 };
 
 static UINT64 weight_callout = GATEHOUSE_WEIGHT_CALLOUT;
+static UINT64 weight_others = GATEHOUSE_WEIGHT_OTHERS;
 static UINT64 weight_loopback = GATEHOUSE_WEIGHT_LOOPBACK;
 
 #define UNREGISTER_TRIES      200u
@@ -228,6 +229,17 @@ static void only_ports(FWPM_FILTER_CONDITION0 conditions[2])
     }
 }
 
+/* What the closed mode blocks while the driver is away. */
+_IRQL_requires_(PASSIVE_LEVEL)
+static NTSTATUS permit_others(const GUID *layer)
+{
+    FWPM_FILTER0 filter;
+
+    registration_filter_init(&filter, layer, L"Gatehouse permits other protocols", &weight_others);
+    filter.action.type = FWP_ACTION_PERMIT;
+    return FwpmFilterAdd0(driver_state.engine, &filter, NULL, NULL);
+}
+
 _IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_callout(const struct callout_row *row)
 {
@@ -248,12 +260,13 @@ static NTSTATUS add_callout(const struct callout_row *row)
     registration_filter_init(&filter, row->layer, row->name, &weight_callout);
     filter.action.type = row->action;
     filter.action.calloutKey = *row->key;
-    if (row->classify == callout_connect) {
-        only_ports(conditions);
-        filter.filterCondition = conditions;
-        filter.numFilterConditions = RTL_NUMBER_OF(conditions);
-    }
-    return FwpmFilterAdd0(driver_state.engine, &filter, NULL, NULL);
+    if (row->classify != callout_connect)
+        return FwpmFilterAdd0(driver_state.engine, &filter, NULL, NULL);
+    only_ports(conditions);
+    filter.filterCondition = conditions;
+    filter.numFilterConditions = RTL_NUMBER_OF(conditions);
+    status = FwpmFilterAdd0(driver_state.engine, &filter, NULL, NULL);
+    return NT_SUCCESS(status) ? permit_others(row->layer) : status;
 }
 
 /*

@@ -403,7 +403,8 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
         .process_start = identity->process_start,
         .app_id = identity->app_id.size ? &identity->app_id : NULL,
         .user = identity->user.size ? &identity->user : NULL,
-        .condition_flags = packet->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0,
+        .condition_flags = (packet->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0u) |
+                           (packet->raw ? FWP_CONDITION_FLAG_IS_RAW_ENDPOINT : 0u),
         .interface_index = packet->interface_index,
         .package = feed->package.size ? &feed->package : NULL,
         .layer_data = NULL,
@@ -620,13 +621,13 @@ static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
     struct feed *feed = context;
 
     (void)generation;
-    if (layer == FWPS_LAYER_ALE_AUTH_CONNECT_V4 || layer == FWPS_LAYER_ALE_AUTH_CONNECT_V6) {
-        gate_new_generation(feed->gate); /* from now on nothing passes by the old policy */
-        __atomic_store_n(&feed->policy_dirty, true, __ATOMIC_RELEASE);
-    }
-    if (layer == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4 || layer == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6 ||
-        layer == FWPS_LAYER_ALE_AUTH_CONNECT_V4 || layer == FWPS_LAYER_ALE_AUTH_CONNECT_V6)
+    if (layer == FWPS_LAYER_ALE_AUTH_CONNECT_V4 || layer == FWPS_LAYER_ALE_AUTH_CONNECT_V6 ||
+        layer == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4 || layer == FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6) {
         feed_inbound_policy_changed(feed->inbound);
+        /* From now on nothing passes by the old policy. Once for the layers of one change: the guard counts. */
+        if (!__atomic_exchange_n(&feed->policy_dirty, true, __ATOMIC_ACQ_REL))
+            gate_new_generation(feed->gate);
+    }
     if (!pthread_equal(pthread_self(), feed->owner))
         feed->wake(feed->wake_context);
 }

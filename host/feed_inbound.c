@@ -69,7 +69,7 @@ struct feed_inbound {
     size_t live_count, fresh_count;
     struct accept_flow *reauth_next;
     bool policy_dirty, told;
-    bool watching[GATE_WATCH_ECHO_IN + 1];
+    bool watching[GATE_WATCH_RAW + 1];
     uint64_t endpoints;
     uint32_t packets_held;
     uint64_t packets_seen, packets_unknown, overflow;
@@ -330,7 +330,7 @@ static void flow_authorize(struct accept_flow *flow, const struct gate_packet *p
     struct identity *identity = inbound->feed.identity;
     struct wfp_decision decision = {.outcome = WFP_BLOCK};
     bool known = packet->owner.flags & GATE_OWNER_KNOWN;
-    uint16_t echo_type = packet->tuple_keyed ? (packet->ip_version == 4 ? 8 : 128) : 0;
+    uint16_t echo_type = packet->echo ? (packet->ip_version == 4 ? 8 : 128) : 0;
     struct wfp_packet indicated = {.size = (UINT32)packet->data_size,
                                    .ip_header_size = packet->ip_header_size,
                                    .transport_header_size = packet->transport_header_size};
@@ -347,7 +347,8 @@ static void flow_authorize(struct accept_flow *flow, const struct gate_packet *p
         .process_start = identity->process_start,
         .app_id = identity->app_id.size ? &identity->app_id : NULL,
         .user = identity->user.size ? &identity->user : NULL,
-        .condition_flags = packet->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0,
+        .condition_flags = (packet->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0u) |
+                           (packet->raw ? FWP_CONDITION_FLAG_IS_RAW_ENDPOINT : 0u),
         .interface_index = packet->interface_index,
         .package = package,
         .inbound = packet->inbound,
@@ -397,7 +398,7 @@ static struct gate_peer peer_of(const struct gate_packet *packet)
     struct gate_peer peer;
 
     memset(&peer, 0, sizeof(peer));
-    peer.ip_version = packet->ip_version;
+    peer.ip_version = packet->tuple_keyed && !packet->echo ? packet->ip_version | GATE_PEER_RAW : packet->ip_version;
     peer.protocol = packet->protocol;
     peer.local_port = packet->local_port;
     peer.remote_port = packet->remote_port;
@@ -420,6 +421,7 @@ void feed_inbound_packet(struct feed_inbound *inbound, const struct gate_packet 
     struct gate_peer peer = peer_of(packet);
     struct accept_flow *flow = flow_find(inbound, &peer);
     enum gate_watched what = !packet->tuple_keyed ? GATE_WATCH_INBOUND
+                             : !packet->echo      ? GATE_WATCH_RAW
                              : packet->inbound    ? GATE_WATCH_ECHO_IN
                                                   : GATE_WATCH_ECHO;
 
@@ -569,6 +571,9 @@ static void watch_all(struct feed_inbound *inbound)
     watch(inbound, GATE_WATCH_ECHO_IN,
           wfp_layer_may_stop(FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V4, IPPROTO_ICMP) ||
               wfp_layer_may_stop(FWPS_LAYER_ALE_AUTH_RECV_ACCEPT_V6, IPPROTO_ICMPV6));
+    watch(inbound, GATE_WATCH_RAW,
+          wfp_layer_may_stop_raw(FWPS_LAYER_ALE_AUTH_CONNECT_V4) ||
+              wfp_layer_may_stop_raw(FWPS_LAYER_ALE_AUTH_CONNECT_V6));
     inbound->told = true;
 }
 
@@ -579,7 +584,6 @@ bool feed_inbound_tidy(struct feed_inbound *inbound)
     establish(inbound);
     if (__atomic_exchange_n(&inbound->policy_dirty, false, __ATOMIC_ACQUIRE) || !inbound->told) {
         watch_all(inbound);
-        gate_new_generation(inbound->feed.gate);
         inbound->reauth_next = TAILQ_FIRST(&inbound->live);
     }
     for (unsigned i = 0; i < REAUTH_STEP && inbound->reauth_next; i++) {
@@ -595,7 +599,6 @@ bool feed_inbound_tidy(struct feed_inbound *inbound)
 
 void feed_inbound_policy_changed(struct feed_inbound *inbound)
 {
-    gate_new_generation(inbound->feed.gate);
     __atomic_store_n(&inbound->policy_dirty, true, __ATOMIC_RELEASE);
 }
 

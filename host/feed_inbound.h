@@ -38,7 +38,7 @@ void feed_inbound_packet(struct feed_inbound *inbound, const struct gate_packet 
 void feed_inbound_socket_closed(struct feed_inbound *inbound, uint64_t cookie);
 void feed_inbound_stream_ended(struct feed_inbound *inbound, const struct gate_stream_end *end);
 
-/* The engine's policy at a RECV_ACCEPT layer changed. Any thread. */
+/* The engine's policy changed at a layer; the feed has made the verdicts stale. Any thread. */
 void feed_inbound_policy_changed(struct feed_inbound *inbound);
 
 /* As feed_tidy. */

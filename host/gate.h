@@ -60,7 +60,9 @@ struct gate_packet {
     uint32_t interface_index;
     bool loopback;
     bool inbound;      /* it comes in: local is the end that listens, owner who bound the socket */
-    bool tuple_keyed;  /* an echo request: decided by gate_settle_inbound, whichever way it goes */
+    bool tuple_keyed;  /* echo request, or raw and no datagram or SYN: decided by gate_settle_inbound */
+    bool echo;         /* tuple_keyed: local_port is the identifier */
+    bool raw;          /* of a raw socket. Ports of ICMP are type and code, of others 0 */
     bool nobody;       /* inbound: no socket would get it */
     uint32_t sequence; /* inbound TCP: of the SYN, as in the packet */
     uint32_t ip_header_size, transport_header_size; /* inbound */
@@ -71,6 +73,7 @@ struct gate_packet {
 };
 
 /* Both ends of what comes in: what the kernel keys its verdict by. */
+#define GATE_PEER_RAW 0x80 /* in ip_version: of a raw packet */
 struct gate_peer {
     uint8_t ip_version, protocol;
     uint16_t local_port, remote_port;
@@ -238,8 +241,9 @@ int gate_adopt_step(struct gate *gate, void (*take)(void *context, const struct 
  */
 enum gate_watched {
     GATE_WATCH_INBOUND,
-    GATE_WATCH_ECHO,   /* echo requests that go out: local_port is their identifier, remote_port 1 */
-    GATE_WATCH_ECHO_IN /* and that come in: remote_port 0 */
+    GATE_WATCH_ECHO,    /* echo requests that go out: local_port is their identifier, remote_port 1 */
+    GATE_WATCH_ECHO_IN, /* and that come in: remote_port 0 */
+    GATE_WATCH_RAW      /* what raw sockets send but datagrams, SYNs and echo requests */
 };
 int gate_watch_inbound(struct gate *gate, enum gate_watched what, bool on, char *error, size_t error_size);
 

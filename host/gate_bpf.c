@@ -97,9 +97,10 @@ void gate_guard_remove(const char *directory)
 
 static void unlink_maps(const char *directory)
 {
-    static const char *const names[] = {"gate_flows",   "gate_owners",   "gate_waiting", "gate_images",  "gate_slots",
-                                        "gate_state",   "gate_counters", "gate_events",  "gate_cache",   "gate_decided",
-                                        "gate_spilled", "gate_hits",     "gate_local",   "gate_programs", "gate_accepts"};
+    static const char *const names[] = {"gate_flows", "gate_owners",   "gate_waiting",  "gate_images",
+                                        "gate_slots", "gate_state",    "gate_counters", "gate_events",
+                                        "gate_cache", "gate_decided",  "gate_spilled",  "gate_hits",
+                                        "gate_local", "gate_programs", "gate_accepts"};
     char path[PIN_SIZE];
 
     gate_guard_remove(directory); /* it would go on by the old maps */

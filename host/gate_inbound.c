@@ -116,7 +116,8 @@ static int attach_programs(const struct gate_inbound *inbound, const struct gate
     const struct inbound_bpf *skeleton = inbound->skeleton;
     const struct bpf_program *const matches[] = {skeleton->progs.xt_in_permit,      skeleton->progs.xt_in_pend,
                                                  skeleton->progs.xt_echo_permit,    skeleton->progs.xt_echo_pend,
-                                                 skeleton->progs.xt_echo_in_permit, skeleton->progs.xt_echo_in_pend};
+                                                 skeleton->progs.xt_echo_in_permit, skeleton->progs.xt_echo_in_pend,
+                                                 skeleton->progs.xt_raw_permit,     skeleton->progs.xt_raw_pend};
     int code = 0;
 
     for (size_t i = 0; !code && i < sizeof(matches) / sizeof(matches[0]); i++)
@@ -317,7 +318,7 @@ bool gate_inbound_echo(struct gate_inbound *inbound, const struct gate_queued *q
         return false;
     packet->transport_header_size = 8;
     packet->inbound = queued->inbound;
-    packet->tuple_keyed = true;
+    packet->tuple_keyed = packet->echo = true;
     if (queued->inbound) {
         swap_ends(tuple); /* ports: the identifier stays local */
         tuple->local_port = tuple->remote_port;
@@ -328,8 +329,37 @@ bool gate_inbound_echo(struct gate_inbound *inbound, const struct gate_queued *q
     if (!bpf_map_lookup_elem(inbound->waiting, tuple, &pended))
         packet->cookie = pended.cookie;
     packet->sequence = (uint32_t)packet->cookie;
-    if (packet->cookie && !bpf_map_lookup_elem(inbound->bound, &packet->cookie, &bound))
+    if (packet->cookie && !bpf_map_lookup_elem(inbound->bound, &packet->cookie, &bound)) {
         *caller = bound.caller;
+        packet->raw = bound.raw;
+    }
+    return true;
+}
+
+bool gate_inbound_raw_owner(struct gate_inbound *inbound, uint64_t cookie, struct gate_caller *caller)
+{
+    struct gate_bound bound;
+
+    if (!inbound || !cookie || bpf_map_lookup_elem(inbound->bound, &cookie, &bound) || !bound.raw)
+        return false;
+    *caller = bound.caller;
+    return true;
+}
+
+bool gate_inbound_raw(struct gate_inbound *inbound, const struct gate_queued *queued, struct gate_tuple *tuple,
+                      struct gate_packet *packet, struct gate_caller *caller)
+{
+    struct gate_pended pended;
+
+    memset(caller, 0, sizeof(*caller));
+    if (!inbound || queued->inbound || !packet_raw(queued->data, queued->size, tuple) ||
+        bpf_map_lookup_elem(inbound->waiting, tuple, &pended))
+        return false;
+    tuple->ip_version &= (uint8_t)~GATE_KEY_RAW;
+    packet->tuple_keyed = packet->raw = true;
+    packet->cookie = pended.cookie;
+    packet->sequence = (uint32_t)pended.cookie;
+    gate_inbound_raw_owner(inbound, pended.cookie, caller);
     return true;
 }
 
@@ -341,7 +371,7 @@ static struct gate_tuple tuple_of(const struct gate_peer *peer)
                                .remote_port = htons(peer->remote_port),
                                .protocol = peer->protocol,
                                .ip_version = peer->ip_version};
-    size_t size = peer->ip_version == 4 ? 4 : 16;
+    size_t size = (peer->ip_version & ~GATE_KEY_RAW) == 4 ? 4 : 16;
 
     memcpy(tuple.local_address, peer->local_address, size);
     memcpy(tuple.remote_address, peer->remote_address, size);
@@ -406,6 +436,8 @@ int gate_inbound_watch(struct gate_inbound *inbound, enum gate_watched what, boo
             "they need): rules for these are not applied");
     if (!inbound)
         return 0;
+    if (what == GATE_WATCH_RAW)
+        return gate_rules_raw(inbound->directory, inbound->queue, inbound->bypass, on, error);
     if (what != GATE_WATCH_INBOUND)
         return gate_rules_echo(inbound->directory, inbound->queue, inbound->bypass, what == GATE_WATCH_ECHO, on, error);
     if (on)

@@ -188,6 +188,11 @@ int gate_inbound_forget(struct gate_inbound *inbound, const struct gate_peer *pe
 bool gate_inbound_is_established(struct gate_inbound *inbound, const struct gate_peer *peer);
 int gate_inbound_tell_end(struct gate_inbound *inbound, uint64_t cookie);
 int gate_inbound_watch(struct gate_inbound *inbound, enum gate_watched what, bool on, struct gate_error *error);
+/* Was the socket a raw one? Then who made it. */
+bool gate_inbound_raw_owner(struct gate_inbound *inbound, uint64_t cookie, struct gate_caller *caller);
+/* A raw socket's packet that waits as such? As gate_inbound_packet. */
+bool gate_inbound_raw(struct gate_inbound *inbound, const struct gate_queued *queued, struct gate_tuple *tuple,
+                      struct gate_packet *packet, struct gate_caller *caller);
 /* An echo request? Then as gate_inbound_packet, whichever way it goes. */
 bool gate_inbound_echo(struct gate_inbound *inbound, const struct gate_queued *queued, struct gate_tuple *tuple,
                        struct gate_packet *packet, struct gate_caller *caller);
@@ -195,13 +200,14 @@ bool gate_inbound_echo(struct gate_inbound *inbound, const struct gate_queued *q
 /* ---- gate_rules.c ---- */
 
 int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error);
-/* The rules for echo requests, and those of filter INPUT: there or not. */
+int gate_rules_raw(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error);
+/* The rules for raw sockets (above), for echo requests, and those of filter INPUT: there or not. */
 int gate_rules_echo(const char *directory, uint16_t queue, bool dead_open, bool out, bool on, struct gate_error *error);
 int gate_rules_inbound(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error);
 
 int gate_rules_remove(struct gate_error *error);
-/* They are all there, and before all others. */
-bool gate_rules_stand(void);
+/* They are all there, and before all others. watched: a bit for each enum gate_watched that is on. */
+bool gate_rules_stand(unsigned watched);
 
 /* ---- gate_queue.c ---- */
 

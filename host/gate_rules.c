@@ -170,8 +170,9 @@ struct place {
     const char *from, *chain;
 };
 static const struct place place_out = {"OUTPUT", CHAIN}, place_in = {"INPUT", CHAIN "-in"},
-                          place_echo = {"OUTPUT", CHAIN "-echo"}, place_echo_in = {"INPUT", CHAIN "-echo-in"};
-static const struct place *const places[] = {&place_out, &place_in, &place_echo, &place_echo_in};
+                          place_echo = {"OUTPUT", CHAIN "-echo"}, place_echo_in = {"INPUT", CHAIN "-echo-in"},
+                          place_raw = {"OUTPUT", CHAIN "-raw"};
+static const struct place *const places[] = {&place_out, &place_in, &place_echo, &place_echo_in, &place_raw};
 
 /* True for a line of -S that leads to our chain. */
 static bool is_jump(const char *line, const struct place *place)
@@ -270,34 +271,57 @@ int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, st
 
 #define RULES     2
 #define RULES_NEW 4
-#define JUMPS     1
 
-/* Our jumps come first in OUTPUT, and our chain has its rules. Nobody else changes single ones of them. */
-static bool family_stands(const struct family *family)
+/* What a listing of one family has of ours. jumps: those that nobody else's rule of the chain comes before. */
+struct standing {
+    bool others_in, others_out;
+    unsigned jumps[sizeof(places) / sizeof(places[0])];
+    unsigned rules, rules_new;
+};
+
+static void look_at_line(const char *line, struct standing *found)
 {
-    char *const arguments[] = {(char *)family->command, "-w", "5", "-t", "filter", "-S", NULL};
-    char *text, *rest = NULL;
-    unsigned first = 0, outputs = 0, ours = 0, ours_new = 0;
-    int code = run(arguments, NULL, &text);
+    bool in = !strncmp(line, "-A INPUT ", 9), out = !strncmp(line, "-A OUTPUT ", 10), ours = false;
 
-    for (char *line = code || !text ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        if (!strncmp(line, "-A OUTPUT ", 10) && ++outputs <= JUMPS && is_jump(line, &place_out))
-            first++;
-        if (!strncmp(line, "-A " CHAIN " ", sizeof("-A " CHAIN)))
-            ours++;
-        if (!strncmp(line, "-A " CHAIN_NEW " ", sizeof("-A " CHAIN_NEW)))
-            ours_new++;
+    for (size_t i = 0; (in || out) && i < sizeof(places) / sizeof(places[0]); i++) {
+        if (!is_jump(line, places[i]))
+            continue;
+        ours = true;
+        if (!(in ? found->others_in : found->others_out))
+            found->jumps[i]++;
     }
-    free(text);
-    return code == 0 && first == JUMPS && ours == RULES && ours_new == RULES_NEW;
+    found->others_in = found->others_in || (in && !ours);
+    found->others_out = found->others_out || (out && !ours);
+    if (!strncmp(line, "-A " CHAIN " ", sizeof("-A " CHAIN)))
+        found->rules++;
+    if (!strncmp(line, "-A " CHAIN_NEW " ", sizeof("-A " CHAIN_NEW)))
+        found->rules_new++;
 }
 
-bool gate_rules_stand(void)
+/* Our jumps come first, and our chain has its rules. Nobody else changes single ones of them. */
+static bool family_stands(const struct family *family, unsigned watched)
+{
+    char *const arguments[] = {(char *)family->command, "-w", "5", "-t", "filter", "-S", NULL};
+    struct standing found = {0};
+    char *text, *rest = NULL;
+    int code = run(arguments, NULL, &text);
+
+    for (char *line = code || !text ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        look_at_line(line, &found);
+    free(text);
+    return code == 0 && found.jumps[0] == 1 && found.rules == RULES && found.rules_new == RULES_NEW &&
+           (!(watched & 1u << GATE_WATCH_INBOUND) || found.jumps[1] == 2) &&
+           (!(watched & 1u << GATE_WATCH_ECHO) || found.jumps[2] == 1) &&
+           (!(watched & 1u << GATE_WATCH_ECHO_IN) || found.jumps[3] == 1) &&
+           (!(watched & 1u << GATE_WATCH_RAW) || found.jumps[4] == 1);
+}
+
+bool gate_rules_stand(unsigned watched)
 {
     bool stand = true;
 
     for (size_t i = 0; i < FAMILIES; i++)
-        if (!access(families[i].probe, F_OK) && !family_stands(&families[i]))
+        if (!access(families[i].probe, F_OK) && !family_stands(&families[i], watched))
             stand = false;
     return stand;
 }
@@ -406,6 +430,42 @@ int gate_rules_echo(const char *directory, uint16_t queue, bool dead_open, bool 
             continue;
         code = on ? install_echo(&families[i], directory, queue, dead_open, out, error)
                   : remove_family(&families[i], out ? &place_echo : &place_echo_in, error);
+    }
+    return code;
+}
+
+/* The jump has no condition: a rule that matches by a program cannot be deleted by its words. */
+static int install_raw(const struct family *family, const char *directory, uint16_t queue, bool bypass,
+                       struct gate_error *error)
+{
+    char jumps[2048], rules[8192];
+    bool chain;
+    int code = list_jumps(family, &place_raw, jumps, sizeof(jumps), &chain, error);
+
+    if (code)
+        return code;
+    snprintf(rules, sizeof(rules),
+             "*filter\n"
+             ":" CHAIN "-raw - [0:0]\n"
+             "%s"
+             "-A " CHAIN "-raw -m bpf --object-pinned %s/xt_raw_permit -j RETURN\n"
+             "-A " CHAIN "-raw -m bpf --object-pinned %s/xt_raw_pend -j NFQUEUE --queue-num %u%s\n"
+             "-A " CHAIN "-raw -j DROP\n"
+             "-I OUTPUT 1 -j " CHAIN "-raw\n"
+             "COMMIT\n",
+             jumps, directory, directory, (unsigned)queue, bypass ? " --queue-bypass" : "");
+    return restore(family, rules, error);
+}
+
+int gate_rules_raw(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error)
+{
+    int code = 0;
+
+    for (size_t i = 0; !code && i < FAMILIES; i++) {
+        if (access(families[i].probe, F_OK))
+            continue;
+        code = on ? install_raw(&families[i], directory, queue, dead_open, error)
+                  : remove_family(&families[i], &place_raw, error);
     }
     return code;
 }

@@ -46,7 +46,7 @@ static bool translate(const struct wfp_looked *from, unsigned ip_version, struct
         to->fields |= GATE_LOOKS_USER;
     if (from->fields & FIELD(IP_PROTOCOL))
         to->fields |= GATE_LOOKS_PROTOCOL;
-    /* The other flags are the same for every new connection here. */
+    /* The other flags are the same for every new connection that is kept. */
     if ((from->fields & FIELD(FLAGS)) && (from->flags_mask & FWP_CONDITION_FLAG_IS_LOOPBACK))
         to->fields |= GATE_LOOKS_LOOPBACK;
     if (from->fields & FIELD(IP_REMOTE_ADDRESS))
@@ -100,7 +100,8 @@ void keep_decision(struct keep *keep, const struct gate_packet *packet, const st
     struct gate_looked looked;
 
     kept.hits = keep_hit(keep, decision);
-    if (translate(&decision->looked, packet->ip_version, &looked))
+    /* The hooks that ask the cache know no raw sockets. */
+    if (!packet->raw && translate(&decision->looked, packet->ip_version, &looked))
         gate_keep(keep->gate, packet, &looked, &kept); /* what is not kept is decided here again */
 }
 

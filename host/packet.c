@@ -7,7 +7,10 @@
  */
 #include "packet.h"
 
+#include <arpa/inet.h>
 #include <string.h>
+
+#include "bpf/gate_inbound.h"
 
 enum {
     PROTOCOL_HOP_BY_HOP = 0,
@@ -137,6 +140,51 @@ bool packet_echo(const uint8_t *data, size_t size, struct gate_tuple *tuple, uin
     *tuple = found;
     *ip = (uint32_t)offset;
     return true;
+}
+
+static bool raw_transport(const uint8_t *data, size_t size, size_t offset, struct gate_tuple *tuple)
+{
+    const uint8_t *head = data + offset;
+
+    if (tuple->protocol == PROTOCOL_UDP)
+        return false;
+    if (tuple->protocol == PROTOCOL_TCP) {
+        if (size < offset + 14)
+            return true;
+        memcpy(&tuple->local_port, head, 2);
+        memcpy(&tuple->remote_port, head + 2, 2);
+        return (head[13] & 0x17) != 0x02;
+    }
+    if ((tuple->protocol != PROTOCOL_ICMP && tuple->protocol != PROTOCOL_ICMPV6) || size < offset + 2)
+        return true;
+    tuple->local_port = htons(head[0]);
+    tuple->remote_port = htons(head[1]);
+    return head[0] != (data[0] >> 4 == 4 ? 8 : 128);
+}
+
+bool packet_raw(const uint8_t *data, size_t size, struct gate_tuple *tuple)
+{
+    struct gate_tuple found = {0};
+    bool mine;
+
+    if (size >= 20 && data[0] >> 4 == 4) {
+        found.ip_version = 4 | GATE_KEY_RAW;
+        found.protocol = data[9];
+        memcpy(found.local_address, data + 12, 4);
+        memcpy(found.remote_address, data + 16, 4);
+        mine = (data[6] & 0x1f) || data[7] || raw_transport(data, size, (data[0] & 15u) * 4, &found);
+    } else if (size >= 40 && data[0] >> 4 == 6) {
+        found.ip_version = 6 | GATE_KEY_RAW;
+        found.protocol = data[6];
+        memcpy(found.local_address, data + 8, 16);
+        memcpy(found.remote_address, data + 24, 16);
+        mine = raw_transport(data, size, 40, &found);
+    } else {
+        return false;
+    }
+    if (mine)
+        *tuple = found;
+    return mine;
 }
 
 bool packet_headers(const uint8_t *data, size_t size, uint32_t *ip, uint32_t *transport)

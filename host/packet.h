@@ -36,6 +36,9 @@ bool packet_is_whole(const uint8_t *data, size_t size);
  */
 bool packet_echo(const uint8_t *data, size_t size, struct gate_tuple *tuple, uint32_t *ip);
 
+/* What parse_raw() in bpf/inbound.bpf.c finds in a raw socket's packet, or false. */
+bool packet_raw(const uint8_t *data, size_t size, struct gate_tuple *tuple);
+
 /* Bytes of the IP header with its extensions, and of the TCP or UDP header, of a packet that is whole. */
 bool packet_headers(const uint8_t *data, size_t size, uint32_t *ip, uint32_t *transport);
 

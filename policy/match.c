@@ -272,7 +272,9 @@ const struct gatehouse_rule *policy_match(const void *image, const struct policy
     return NULL;
 }
 
-enum gatehouse_rule_action policy_default_action(uint8_t direction)
+enum gatehouse_rule_action policy_default_action(uint8_t direction, uint8_t protocol)
 {
-    return direction == GATEHOUSE_RULE_OUT ? GATEHOUSE_RULE_ASK : GATEHOUSE_RULE_PERMIT;
+    bool asked = direction == GATEHOUSE_RULE_OUT && (protocol == 6 || protocol == 17);
+
+    return asked ? GATEHOUSE_RULE_ASK : GATEHOUSE_RULE_PERMIT;
 }

@@ -54,7 +54,7 @@ bool policy_rule_matches(const struct policy_sets *sets, const struct gatehouse_
                          const struct policy_connection *connection, char *why, size_t capacity);
 #define POLICY_WHY_MAX 1024u
 
-/* When no rule decides: an outgoing connection is asked about, an incoming one passes. */
-enum gatehouse_rule_action policy_default_action(uint8_t direction);
+/* When no rule decides: an outgoing connection by TCP or UDP is asked about, anything else passes. */
+enum gatehouse_rule_action policy_default_action(uint8_t direction, uint8_t protocol);
 
 #endif

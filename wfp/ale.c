@@ -475,15 +475,32 @@ static BOOLEAN may_stop(const FWPS_FILTER3 *filter, UINT8 protocol)
     return !named || matches;
 }
 
-static BOOLEAN level_may_stop(const struct wfp_level *level, UINT8 protocol)
+static BOOLEAN names(const FWPS_FILTER_CONDITION0 *condition, UINT8 protocol)
+{
+    return condition->fieldId == FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_PROTOCOL &&
+           condition->matchType == FWP_MATCH_EQUAL && condition->conditionValue.type == FWP_UINT8 &&
+           condition->conditionValue.uint8 == protocol;
+}
+
+static BOOLEAN may_stop_raw(const FWPS_FILTER3 *filter, UINT8 ignored)
+{
+    (void)ignored;
+    if (filter->action.type == FWP_ACTION_PERMIT || filter->action.type == FWP_ACTION_CONTINUE)
+        return FALSE;
+    return (filter->action.type & FWP_ACTION_FLAG_CALLOUT) == 0 || filter->numFilterConditions != 2 ||
+           !names(&filter->filterCondition[0], 6) || !names(&filter->filterCondition[1], 17);
+}
+
+static BOOLEAN level_may_stop(const struct wfp_level *level, BOOLEAN (*may)(const FWPS_FILTER3 *, UINT8),
+                              UINT8 protocol)
 {
     for (UINT32 place = 0; place < level->segment->count; place++)
-        if (wfp_level_has(level, place) && may_stop(&level->segment->filters[place]->run, protocol))
+        if (wfp_level_has(level, place) && may(&level->segment->filters[place]->run, protocol))
             return TRUE;
     return FALSE;
 }
 
-BOOLEAN wfp_layer_may_stop(UINT16 layer, UINT8 protocol)
+static BOOLEAN layer_may_stop(UINT16 layer, BOOLEAN (*may)(const FWPS_FILTER3 *, UINT8), UINT8 protocol)
 {
     unsigned index = wfp_layer_by_id(layer);
     struct wfp_policy *policy;
@@ -493,9 +510,19 @@ BOOLEAN wfp_layer_may_stop(UINT16 layer, UINT8 protocol)
         return FALSE;
     policy = wfp_policy_acquire(&wfp_live_layers[index]);
     for (unsigned i = 0; policy != NULL && i < policy->level_count && !found; i++)
-        found = level_may_stop(&policy->levels[i], protocol);
+        found = level_may_stop(&policy->levels[i], may, protocol);
     wfp_policy_release(&wfp_live_layers[index], policy);
     return found;
+}
+
+BOOLEAN wfp_layer_may_stop(UINT16 layer, UINT8 protocol)
+{
+    return layer_may_stop(layer, may_stop, protocol);
+}
+
+BOOLEAN wfp_layer_may_stop_raw(UINT16 layer)
+{
+    return layer_may_stop(layer, may_stop_raw, 0);
 }
 
 void wfp_count(struct wfp_counts *counts)

@@ -39,7 +39,7 @@ struct wfp_ale_connect {
     UINT32 interface_index;       /* 0: FWP_EMPTY */
     const FWP_BYTE_BLOB *package; /* a SID for ALE_PACKAGE_ID; NULL: FWP_EMPTY */
     BOOLEAN
-        inbound; /* local is the listening program's end; layer_data is a struct wfp_packet (wfp/packet.h), or NULL */
+    inbound; /* local is the listening program's end; layer_data is a struct wfp_packet (wfp/packet.h), or NULL */
     void *layer_data; /* NULL for TCP connect */
 };
 
@@ -137,6 +137,9 @@ size_t wfp_layer_filters(UINT16 layer);
 
 /* FALSE: no filter of the layer could block or hold a connection of this protocol: they permit, or want another one. */
 BOOLEAN wfp_layer_may_stop(UINT16 layer, UINT8 protocol);
+
+/* The same for a raw endpoint; a callout filter that names TCP and UDP and nothing else does not count. */
+BOOLEAN wfp_layer_may_stop_raw(UINT16 layer);
 
 /* IRQL at which classifyFn is called: DISPATCH_LEVEL (default) or PASSIVE_LEVEL. */
 void wfp_set_classify_irql(KIRQL irql);

@@ -14,7 +14,8 @@
  *   GATEHOUSE_WEIGHT_FILE_HEAD    the driver: rules of the file before the first that asks, in their order
  *   GATEHOUSE_WEIGHT_ANSWERS      the driver: remembered answers, the narrower and then the later first (PLACE_ASK)
  *   GATEHOUSE_WEIGHT_FILE_TAIL    the driver: the other rules of the file
- *   GATEHOUSE_WEIGHT_CALLOUT      the driver: everything else outgoing; no condition, so nothing below is reached there
+ *   GATEHOUSE_WEIGHT_CALLOUT      the driver: everything else outgoing by TCP or UDP; nothing below is reached by these
+ *   GATEHOUSE_WEIGHT_OTHERS       the driver: other protocols that go out pass
  *   GATEHOUSE_WEIGHT_CLOSED_PASS  installed, closed mode: what passes while the driver is away
  *   GATEHOUSE_WEIGHT_CLOSED       installed, closed mode: everything else is blocked
  *
@@ -68,6 +69,7 @@
 #define GATEHOUSE_WEIGHT_ANSWERS     0x0200000000000000ull
 #define GATEHOUSE_WEIGHT_FILE_TAIL   0x0100000000000000ull
 #define GATEHOUSE_WEIGHT_CALLOUT     0x1000u
+#define GATEHOUSE_WEIGHT_OTHERS      0x0800u
 #define GATEHOUSE_WEIGHT_CLOSED_PASS 0x0200u
 #define GATEHOUSE_WEIGHT_CLOSED      0x0100u
 

@@ -9,8 +9,8 @@
  *
  * A rule matches a connection when its direction and family do, and for each kind of part that it has, one part of that
  * kind does (parts of the same kind: or; different kinds: and). PROGRAM_* are one kind. A rule without parts matches
- * everything. The first rule that matches decides; when none does, an outgoing connection is asked about (held), and
- * an incoming one passes.
+ * everything. The first rule that matches decides; when none does, an outgoing connection by TCP or UDP is asked about
+ * (held), and anything else passes: what comes in, and other protocols (ping).
  *
  * When you add a part: its check in core/rule_image.c, its filter condition or match in driver/rule_filters.c, its
  * words in policy/, its line in policy/match.c and in the tests' reference matcher, docs/rules.md and docs/protocol.md.

@@ -194,8 +194,9 @@ static void nothing_matches_a_policy_of_nothing(void **state)
     (void)state;
     assert_true(policy_sets_init(&sets, image.bytes));
     assert_null(policy_match(image.bytes, &sets, &c, NULL, NULL, NULL));
-    assert_int_equal(policy_default_action(GATEHOUSE_RULE_OUT), GATEHOUSE_RULE_ASK);
-    assert_int_equal(policy_default_action(GATEHOUSE_RULE_IN), GATEHOUSE_RULE_PERMIT);
+    assert_int_equal(policy_default_action(GATEHOUSE_RULE_OUT, 17), GATEHOUSE_RULE_ASK);
+    assert_int_equal(policy_default_action(GATEHOUSE_RULE_OUT, 1), GATEHOUSE_RULE_PERMIT);
+    assert_int_equal(policy_default_action(GATEHOUSE_RULE_IN, 6), GATEHOUSE_RULE_PERMIT);
     policy_sets_cleanup(&sets);
     policy_image_cleanup(&image);
 }

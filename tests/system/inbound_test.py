@@ -331,6 +331,68 @@ def echo_asked(lab):
         assert len(deciding.seen) == 1
 
 
+def by_hand(lab, protocol_number, payload, address=net.SERVER_V4):
+    """A raw socket of the client sends payload; what the server end hears of it."""
+    with lab.server.socket(socket.AF_INET, socket.SOCK_RAW, protocol_number) as ear:
+        ear.settimeout(0.5)
+        with lab.client.socket(socket.AF_INET, socket.SOCK_RAW, protocol_number) as sock:
+            try:
+                sock.sendto(payload, (address, 0))
+            except OSError:
+                pass
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    if ear.recv(2048).endswith(payload):
+                        return True
+    return False
+
+
+def hand_made_tcp(flags, port):
+    return (4711).to_bytes(2, "big") + port.to_bytes(2, "big") + bytes(8) + bytes((0x50, flags, 4, 0)) + bytes(4)
+
+
+@case("Raw sockets: any protocol, hand-made TCP and echo requests, by a rule for raw sockets and by program", 60)
+def raw(lab):
+    ack, syn = hand_made_tcp(0x10, PORT), hand_made_tcp(0x02, PORT)
+    udp = (4711).to_bytes(2, "big") + PORT.to_bytes(2, "big") + (12).to_bytes(2, "big") + bytes(2) + b"hand"
+    sorts = ((253, b"experiment"), (socket.IPPROTO_TCP, ack), (socket.IPPROTO_TCP, syn), (socket.IPPROTO_UDP, udp))
+    lab.gatehoused()
+    rules(lab, "add", "permit out proto { tcp, udp }")
+    assert by_hand(lab, 253, b"experiment") and by_hand(lab, socket.IPPROTO_TCP, ack), "without a rule for it"
+    assert not [line for line in lab.client.rules() if "gatehouse-raw" in line]
+    rules(lab, "add", "block out raw")
+    wait_until(lambda: [line for line in lab.client.rules() if "gatehouse-raw" in line], 5, "the rules")
+    for number, payload in sorts:
+        assert not by_hand(lab, number, payload), (number, payload)
+    assert echo(lab.client, net.SERVER_V4, kind=socket.SOCK_RAW) == 0 and echo(lab.client, net.SERVER_V4) == 1
+    echo_server = UdpServer(lab.server)
+    with lab.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(3)
+        sock.sendto(b"usual", (net.SERVER_V4, echo_server.port))
+        assert sock.recv(16) == b"usual", "sockets that are not raw are none of the rule's business"
+    echo_server.stop()
+    rules(lab, "add", 'permit out raw program "/**/python3*"')
+    for number, payload in sorts:
+        assert by_hand(lab, number, payload), (number, payload)
+    assert echo(lab.client, net.SERVER_V4, 3, kind=socket.SOCK_RAW) == 3
+
+
+@case("Raw sockets: the verdict of a socket's own connection does not count for hand-made packets of the same ports", 40)
+def raw_beside(lab):
+    server = Carrier(lab.server, PORT, 5, 5)
+    lab.gatehoused()
+    rules(lab, "add", "permit out proto tcp")
+    rules(lab, "add", "block out raw")
+    with lab.client.socket() as sock:
+        sock.connect((net.SERVER_V4, PORT))
+        port = sock.getsockname()[1].to_bytes(2, "big")
+        assert not by_hand(lab, socket.IPPROTO_TCP, port + hand_made_tcp(0x10, PORT)[2:])
+        assert not by_hand(lab, socket.IPPROTO_TCP, port + hand_made_tcp(0x02, PORT)[2:])
+        sock.sendall(b"hello")
+        assert len(sock.recv(5)) > 0, "the connection itself goes on"
+    server.stop()
+
+
 def flows(lab):
     done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "flows", "--json")
     assert done.returncode == 0, (done.stdout, done.stderr)
@@ -403,6 +465,25 @@ def carried(lab):
     assert directions == ["in", "in", "out", "out", "out"], directions
     outside.stop()
     inside.stop()
+
+
+@case("Inbound: a flush takes the rules for what comes in and for echo requests away, and they come back; no false alarm", 60)
+def flushed(lab):
+    rules = lab.directory / "rules"
+    rules.write_text("permit out\nblock all\n", encoding="utf-8")
+    daemon = lab.gatehoused()
+    server = listener(lab)
+    wait_until(lambda: sum("-A INPUT" in line for line in lab.client.rules()) == 6, 5, "the rules for what comes in")
+    stands = sorted(line for line in lab.client.rules() if line.startswith("-A"))
+    time.sleep(1.2)
+    assert "they are back" not in daemon.output(), "its own rules for echo requests are nobody else's"
+    for chain in ((), ("INPUT",)):
+        for command in ("iptables", "ip6tables"):
+            assert lab.run(command, "-F", *chain).returncode == 0
+        wait_until(lambda: sorted(line for line in lab.client.rules() if line.startswith("-A")) == stands, 5, "the rules")
+        for address in BOTH:
+            assert stream(lab, address) == errno.ETIMEDOUT, address
+    server.close()
 
 
 @case("Inbound: gatehoused killed: what lives goes on, nothing new comes in; and it does when gatehoused is back", 60)

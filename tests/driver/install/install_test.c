@@ -89,7 +89,7 @@ static void assert_all_pass(void)
 }
 
 /* DHCP and neighbour discovery pass, and nothing that only resembles them. */
-static void assert_always_passes(enum wfp_outcome other)
+static void assert_always_passes(enum wfp_outcome other, enum wfp_outcome other_protocol)
 {
     static const uint16_t passes[] = {133, 135, 136, 143}, does_not[] = {128, 134, 137};
 
@@ -103,8 +103,8 @@ static void assert_always_passes(enum wfp_outcome other)
     for (size_t i = 0; i < sizeof(passes) / sizeof(passes[0]); i++)
         assert_int_equal(outcome_of(6, 58, passes[i], 0), WFP_PERMIT);
     for (size_t i = 0; i < sizeof(does_not) / sizeof(does_not[0]); i++)
-        assert_int_equal(outcome_of(6, 58, does_not[i], 0), other);
-    assert_int_equal(outcome_of(4, 58, 135, 0), other);
+        assert_int_equal(outcome_of(6, 58, does_not[i], 0), other_protocol);
+    assert_int_equal(outcome_of(4, 58, 135, 0), other_protocol);
 }
 
 static void assert_closed(void)
@@ -114,7 +114,7 @@ static void assert_closed(void)
     assert_int_equal(outcome(UDP), WFP_BLOCK);
     assert_int_equal(outcome(LOOPBACK), WFP_PERMIT);
     assert_int_equal(outcome(LOOPBACK_V6), WFP_PERMIT);
-    assert_always_passes(WFP_BLOCK);
+    assert_always_passes(WFP_BLOCK, WFP_BLOCK);
 }
 
 /* Not fixture_unload: what install added stays. */
@@ -204,7 +204,9 @@ static void loopback_is_the_drivers(void **state)
     assert_int_equal(set(INSTALL_CLOSED), 0);
     fixture_load(NULL, 0);
     assert_int_equal(outcome(LOOPBACK), WFP_PERMIT);
+    assert_int_equal(outcome_of(4, 1, 8, 0), WFP_PERMIT); /* the driver asks about TCP and UDP alone */
     unload();
+    assert_int_equal(outcome_of(4, 1, 8, 0), WFP_BLOCK);
     fixture_load(hold, 2);
     assert_int_equal(outcome(LOOPBACK), WFP_BLOCK);
     assert_int_equal(outcome_of(4, 17, 68, 67), WFP_PERMIT);
@@ -220,10 +222,10 @@ static void open_mode_only_lets_pass(void **state)
     (void)state;
     assert_int_equal(set(INSTALL_OPEN), 0);
     assert_all_pass();
-    assert_always_passes(WFP_PERMIT);
+    assert_always_passes(WFP_PERMIT, WFP_PERMIT);
     fixture_load(strict, 1);
     assert_int_equal(outcome(V4), WFP_BLOCK);
-    assert_always_passes(WFP_BLOCK);
+    assert_always_passes(WFP_BLOCK, WFP_PERMIT); /* the driver asks about TCP and UDP alone */
     unload();
     assert_all_pass();
     assert_int_equal(set(INSTALL_NONE), 0);
