@@ -121,12 +121,13 @@ static __always_inline int gate(struct __sk_buff *skb, __u32 side)
     if (!parse(skb, &tuple, &flow))
         return 1;
     verdict = answer_of(find_decided(&flow), &flow, current_generation(), side);
-    if (verdict != GATE_UNDECIDED)
-        return verdict != GATE_PERMIT;
-    state = bpf_map_lookup_elem(&gate_flows, &flow);
-    verdict = verdict_of(state);
+    state = verdict == GATE_UNDECIDED ? bpf_map_lookup_elem(&gate_flows, &flow) : NULL;
+    if (verdict == GATE_UNDECIDED)
+        verdict = verdict_of(state);
     if (verdict == GATE_UNDECIDED)
         verdict = take_from_hand(&flow);
+    if (verdict == GATE_PERMIT && flow.protocol == IPPROTO_UDP)
+        note_reply(&tuple);
     if (verdict == GATE_UNDECIDED && dead_open && out_of_time(&flow, state))
         return 0;
     return verdict != GATE_PERMIT;

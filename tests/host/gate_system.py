@@ -493,15 +493,15 @@ sys.stdin.readline()
     program.end()
 
 
-def test_raw_has_no_owner(gate):
-    """A datagram of a raw socket has no connect(): nobody is named for it."""
+def test_raw_has_its_maker(gate):
+    """A datagram of a raw socket has no connect(): who made the socket is named for it."""
     program = Program("""
 r = socket.socket(socket.AF_INET, socket.SOCK_RAW, 17)
 r.sendto(bytes([0x1e, 0x61, 0x1e, 0x62, 0, 8, 0, 0]), (%r, 0))
 sys.stdin.readline()
 """ % V4)
     packet = gate.wait("packet", local_port=7777, remote_port=7778)
-    assert packet["flags"] == 0 and packet["cookie"] != 0
+    check_owner(packet, program.pid)
     gate.say("block %d" % packet["id"])
     program.end()
 

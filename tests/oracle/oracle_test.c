@@ -177,10 +177,11 @@ struct answer {
 static struct answer answer_of(const struct reference_policy *policy, const struct reference_connection *connection,
                                int rule)
 {
+    bool asked = !connection->inbound && (connection->protocol == 6 || connection->protocol == 17);
+
     return (struct answer){rule, rule >= 0 ? (int)policy->rules[rule].action
-                                 : connection->inbound || (connection->protocol != 6 && connection->protocol != 17)
-                                     ? REFERENCE_PERMIT
-                                     : REFERENCE_ASK};
+                                 : asked   ? REFERENCE_ASK
+                                           : REFERENCE_PERMIT};
 }
 
 static int number_of(const struct loaded *loaded, uint64_t id)
