@@ -51,7 +51,7 @@ static void mark_used(struct writing *w)
 /* Kind by kind, as images have them. out NULL: numbers them and adds up their sizes. */
 static uint8_t *put_sets(struct writing *w, uint8_t *out)
 {
-    for (uint16_t kind = GATEHOUSE_SET_V4; kind <= GATEHOUSE_SET_PORT; kind++) {
+    for (unsigned kind = GATEHOUSE_SET_V4; kind <= GATEHOUSE_SET_PORT; kind++) {
         for (uint32_t source = 0; source < w->source_count; source++) {
             uint32_t *numbers = numbers_of(w, source);
 

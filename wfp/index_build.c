@@ -409,6 +409,7 @@ static void emit(struct build *build, struct emitting *emitting, UINT32 place)
                 (const struct wfp_prefix *)build->prefixes[tree].items + emitting->at[tree] + left % plan[1 + j];
 
             left /= plan[1 + j];
+            /* A group has prefixes in each of its trees: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
             key = wfp_index_key(group, key, j, prefix->node);
             index->trees[tree].nodes[prefix->node].groups |= 1ull << group->id;
             if (build->roles[index->trees[tree].field] == WFP_ROLE_APP)

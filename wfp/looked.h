@@ -27,7 +27,7 @@ extern UINT8 wfp_roles[WFP_LAYER_COUNT][WFP_MAX_FIELDS];
 /* Fills wfp_roles. Once, before all else. */
 void wfp_looked_init(void);
 
-/* bits: leading ones, of an address or a port; others count as a whole. */
+/* bits: leading ones, of an address or a port (16 at most); others count as a whole. */
 static inline void wfp_look(struct wfp_looked *looked, const UINT8 *roles, unsigned field, unsigned bits)
 {
     looked->fields |= 1ull << field;
@@ -41,10 +41,10 @@ static inline void wfp_look(struct wfp_looked *looked, const UINT8 *roles, unsig
             looked->local_address_bits = (UINT8)bits;
         break;
     case WFP_ROLE_REMOTE_PORT:
-        looked->remote_port_mask |= (UINT16)(0xffff0000u >> bits);
+        looked->remote_port_mask |= (UINT16)(0xffff0000u >> (bits & 31u));
         break;
     case WFP_ROLE_LOCAL_PORT:
-        looked->local_port_mask |= (UINT16)(0xffff0000u >> bits);
+        looked->local_port_mask |= (UINT16)(0xffff0000u >> (bits & 31u));
         break;
     case WFP_ROLE_FLAGS:
         looked->flags_mask = ~0u;

@@ -26,9 +26,10 @@ static inline unsigned wfp_field_width(enum wfp_field_type type)
     return widths[type];
 }
 
+/* width: 1 to 128. */
 static inline wfp_number wfp_number_most(unsigned width)
 {
-    return ~(wfp_number)0 >> (128 - width);
+    return ~(wfp_number)0 >> ((128 - width) & 127u);
 }
 
 /* Of a value that is not 0: the place of its highest bit, from 0. */

@@ -27,7 +27,7 @@ static bool one_in(struct reference_random *random, uint32_t count)
 
 static const char *const programs[] = {
     "/usr/bin/curl",     "/usr/bin/curlx",        "/usr/bin/cur",          "/usr/sbin/nginx",
-    "/opt/t/a",          "/opt/telemetry/bin/up", "/opt/telemetry/up2",    "/home/a b/tool",
+    "/opt/t/a",          "/opt/telemetry/bin/up", "/opt/telemetry/up2",    "/data/a b/tool",
     "/opt/t/\xc3\xa9/x", "/usr/lib/x/y/z",        "/opt/telemetryx/bin/up"};
 static const char *const patterns[] = {
     "/opt/telemetry/**", "/opt/*/a", "/usr/bin/*", "/usr/bin/cur?",

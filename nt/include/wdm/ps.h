@@ -64,7 +64,7 @@ typedef struct _PS_CREATE_NOTIFY_INFO {
     PCUNICODE_STRING CommandLine;
     NTSTATUS CreationStatus;
 } PS_CREATE_NOTIFY_INFO, *PPS_CREATE_NOTIFY_INFO;
-/* CreateInfo: NULL: it exits. Here FileObject and both names are NULL, and CreationStatus keeps nothing from running. */
+/* CreateInfo: NULL: it exits. Here FileObject and both names are NULL; CreationStatus keeps nothing from running. */
 typedef VOID CREATE_PROCESS_NOTIFY_ROUTINE_EX(_Inout_ PEPROCESS Process, _In_ HANDLE ProcessId,
                                               _Inout_opt_ PPS_CREATE_NOTIFY_INFO CreateInfo);
 typedef CREATE_PROCESS_NOTIFY_ROUTINE_EX *PCREATE_PROCESS_NOTIFY_ROUTINE_EX;
