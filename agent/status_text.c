@@ -62,7 +62,9 @@ static const struct sentence sentences[] = {
     {GATEHOUSE_E_LOAD_BUSY, "another load or change of the rules is under way: try again"},
     {GATEHOUSE_E_UNKNOWN_RULE, "there is no such rule: see 'gatehouse rules list'"},
     {GATEHOUSE_E_RULE_IN_FILE, "the rule stands in the file of rules: take it out there, then 'gatehouse rules load'"},
-    {GATEHOUSE_E_RULES_FULL, "there is no room for one more added rule: remove some ('gatehouse rules list')"},
+    {GATEHOUSE_E_RULES_FULL,
+     "there is no room for one more added rule, or the sets that rules name have more than 4,000,000 ranges: "
+     "remove some ('gatehouse rules list')"},
     {GATEHOUSE_E_RULES_STORE, "the rules could not be stored: " WORDS_STORE},
     {GATEHOUSE_E_RULES_ENGINE, "the filter engine refused the rules: " WORDS_LOOK},
 };

@@ -97,7 +97,9 @@ def bars(drawing, entries, unit, decimals=1):
 
 
 def connect_bars(drawing, figures, placement, where):
-    connect = figures["connect"]
+    connect = figures.get("connect", {})
+    if not connect:
+        return
     base = connect.get("none", {}).get(placement, {}).get("p50_us")
     heading(
         drawing,
@@ -110,6 +112,21 @@ def connect_bars(drawing, figures, placement, where):
             p50, p99 = connect[key][placement]["p50_us"], connect[key][placement]["p99_us"]
             entries.append((SHORT[key], p50, p99, COLOURS[key], f" = {p50 / base:.1f}×" if base else ""))
     bars(drawing, entries, "µs")
+
+
+def decided_bars(drawing, figures):
+    names = {"none": "no firewall", "decided": "gatehoused, by a rule", "opensnitch": "OpenSnitch, default allow"}
+    colours = {**COLOURS, "decided": COLOURS["held"]}
+    for peer, placements in figures.get("decided", {}).items():
+        for placement, found in placements.items():
+            where = PLACEMENTS[placement]
+            heading(drawing, f"connect() that was decided before, to a peer {peer} it, {where}", "as above")
+            base = found["none"]["p50_us"]
+            entries = [
+                (names[key], entry["p50_us"], entry["p99_us"], colours[key], f" = {entry['p50_us'] / base:.2f}×")
+                for key, entry in found.items()
+            ]
+            bars(drawing, entries, "µs", 2)
 
 
 def verifier_bars(drawing, figures):
@@ -167,6 +184,7 @@ def draw(figures, rows):
     drawing.text(24, drawing.y, words, 12, FAINT)
     for placement, where in PLACEMENTS.items():
         connect_bars(drawing, figures, placement, where)
+    decided_bars(drawing, figures)
     verifier_bars(drawing, figures)
     inside_bars(drawing, figures)
     goal_lines(drawing, rows)

@@ -10,8 +10,8 @@
 #include "cache.bpf.h"
 #include "image.bpf.h"
 
-/* False for a kernel thread, which has no program. */
-static __always_inline bool identify_caller(struct gate_caller *caller)
+/* All but the image. False for a kernel thread, which has no program. */
+static __always_inline bool identify_process(struct gate_caller *caller)
 {
     struct task_struct *task = (void *)bpf_get_current_task_btf();
     struct mm_struct *mm = task->mm;
@@ -38,6 +38,14 @@ static __always_inline bool identify_caller(struct gate_caller *caller)
     caller->cgroup = bpf_get_current_cgroup_id();
     if (inode->i_nlink == 0 || (!dentry->d_hash.pprev && dentry->d_parent != dentry))
         caller->flags |= GATE_CALLER_DELETED;
+    return true;
+}
+
+/* False for a kernel thread. */
+static __always_inline bool identify_caller(struct gate_caller *caller)
+{
+    if (!identify_process(caller))
+        return false;
     note_image(caller);
     return true;
 }
@@ -75,8 +83,8 @@ int gate_exec(__u64 *ctx)
     struct gate_caller caller = {};
 
     (void)ctx;
-    if (BPF_CORE_READ(task, nsproxy, net_ns, net_cookie) == netns_cookie)
-        identify_caller(&caller);
+    if (BPF_CORE_READ(task, nsproxy, net_ns, net_cookie) == netns_cookie && identify_process(&caller))
+        renew_image(&caller);
     return 0;
 }
 
@@ -84,7 +92,7 @@ static __always_inline bool same_caller(const struct gate_caller *a, const struc
 {
     return a->pid == b->pid && a->start_boottime_ns == b->start_boottime_ns && a->exe_inode == b->exe_inode &&
            a->exe_device == b->exe_device && a->exe_generation == b->exe_generation && a->uid == b->uid &&
-           a->gid == b->gid && a->flags == b->flags;
+           a->gid == b->gid && a->flags == b->flags && a->program[0] == b->program[0] && a->program[1] == b->program[1];
 }
 
 /* A new connect() is decided anew, whatever this socket was told before about the same destination. */

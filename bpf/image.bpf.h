@@ -236,6 +236,25 @@ static __always_inline void remember_program(struct gate_program *place, const s
     __sync_lock_test_and_set(&place->start_boottime_ns, caller->start_boottime_ns);
 }
 
+/*
+ * The program has just begun: whatever was known of the same process and file is of another run. The process may have
+ * run the file by another name (a link), and its number may be another file's by now.
+ */
+static __always_inline void renew_image(struct gate_caller *caller)
+{
+    struct gate_image_key key = {.start_boottime_ns = caller->start_boottime_ns,
+                                 .exe_inode = caller->exe_inode,
+                                 .exe_device = caller->exe_device,
+                                 .pid = caller->pid};
+    struct gate_program *place = find_program(caller);
+
+    if (place && place->pid == caller->pid)
+        __sync_val_compare_and_swap(&place->start_boottime_ns, caller->start_boottime_ns, 0);
+    bpf_map_delete_elem(&gate_images, &key);
+    caller->flags |= GATE_CALLER_OTHER_MOUNTS;
+    take_image(caller);
+}
+
 /* Adds what is known of the image to the caller. */
 static __always_inline void note_image(struct gate_caller *caller)
 {

@@ -136,6 +136,22 @@ enum rule_ids rule_list_check_ids(const struct rule_list *list)
     return result;
 }
 
+uint64_t rule_list_ranges_named(const struct rule_list *list)
+{
+    uint64_t ranges = 0;
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct gatehouse_rule *rule = list->entries[i].rule;
+
+        for (const struct gatehouse_rule_part *part = rule_first_part(rule); part != NULL;
+             part = rule_next_part(rule, part)) {
+            if (part->type >= GATEHOUSE_PART_REMOTE && part->type <= GATEHOUSE_PART_LOCAL_PORT)
+                ranges += list->sets[rule_part_set(part)]->count;
+        }
+    }
+    return ranges;
+}
+
 /* A head or a tail. */
 struct stretch {
     struct rule_entry *entries;

@@ -50,6 +50,9 @@ enum rule_ids { RULE_IDS_RIGHT, RULE_IDS_WRONG, RULE_IDS_NO_MEMORY };
 /* Does each rule have the id that rule_id gives it? Then an id means the same in every image. */
 enum rule_ids rule_list_check_ids(const struct rule_list *list);
 
+/* How many ranges its rules name, each as often as it is named: the filter engine has a condition for each. */
+uint64_t rule_list_ranges_named(const struct rule_list *list);
+
 /* NULL: none. */
 struct rule_entry *rule_list_find(const struct rule_list *list, uint64_t id);
 

@@ -58,17 +58,46 @@ static void answer(struct change *change, PIRP irp)
     irp_complete(irp, status, NT_SUCCESS(status) ? io.information : 0);
 }
 
+/* The first that is not over may run. */
+_IRQL_requires_(DISPATCH_LEVEL)
+_Requires_lock_held_(driver_pend_lock)
+static void give_turn_locked(void)
+{
+    struct change *first = NULL;
+
+    for (PLIST_ENTRY link = driver_state.changes.Flink; link != &driver_state.changes && first == NULL;
+         link = link->Flink) {
+        struct change *change = CONTAINING_RECORD(link, struct change, link);
+
+        if (InterlockedCompareExchange(&change->over, 0, 0) == 0)
+            first = change;
+    }
+    if (first != NULL)
+        KeSetEvent(&first->turn, IO_NO_INCREMENT, FALSE);
+}
+
+static void end_turn(struct change *change)
+{
+    KIRQL irql;
+
+    KeAcquireSpinLock(&driver_pend_lock, &irql);
+    InterlockedExchange(&change->over, 1);
+    give_turn_locked();
+    KeReleaseSpinLock(&driver_pend_lock, irql);
+}
+
 _Function_class_(KSTART_ROUTINE)
 static VOID change_thread(PVOID context)
 {
     struct change *change = context;
     PIRP irp;
 
+    KeWaitForSingleObject(&change->turn, Executive, KernelMode, FALSE, NULL);
     change->run(change);
     irp = take_irp(change);
     if (irp != NULL)
         answer(change, irp);
-    InterlockedExchange(&change->over, 1);
+    end_turn(change);
     rundown_leave(&driver_state.rundown);
     (void)PsTerminateSystemThread(STATUS_SUCCESS);
 }
@@ -120,6 +149,7 @@ static struct change *change_new(struct client *client, change_routine *run, voi
         return NULL;
     }
     irp_queue_init(&change->irp, &driver_pend_lock);
+    KeInitializeEvent(&change->turn, NotificationEvent, FALSE);
     change->run = run;
     change->data = data;
     change->image = image;
@@ -148,6 +178,7 @@ static NTSTATUS park(struct change *change, PIRP irp, struct dispatch_io *io)
             InsertTailList(&driver_state.changes, &change->link);
         else
             status = STATUS_CANCELLED;
+        give_turn_locked();
     }
     KeReleaseSpinLock(&driver_pend_lock, irql);
     return status;
@@ -162,6 +193,7 @@ static NTSTATUS unpark(struct change *change, struct dispatch_io *io, NTSTATUS s
 
     KeAcquireSpinLock(&driver_pend_lock, &irql);
     RemoveEntryList(&change->link);
+    give_turn_locked();
     irp = irp_queue_take(&change->irp);
     KeReleaseSpinLock(&driver_pend_lock, irql);
     io->parked = irp == NULL;

@@ -3,9 +3,10 @@
  * changes.h - operations that take their time: each runs on a system thread of its own, its IRP waits.
  *
  * Dispatch never waits, and a change of the rules does: for another change, for the disk, for an engine that takes in
- * 100,000 filters. The IRP may be cancelled, and its client may go: the IRP ends then, the change does not. So a change
- * has copies of its input and gets its IRP back at its end, if that is still there; and it keeps its client from being
- * freed. Each is inside the rundown, so that unload waits for all.
+ * 100,000 filters. They run one after the other, in the order they came: a load that nobody waits for any more never
+ * comes into force after a later one. The IRP may be cancelled, and its client may go: the IRP ends then, the change
+ * does not. So a change has copies of its input and gets its IRP back at its end, if that is still there; and it keeps
+ * its client from being freed. Each is inside the rundown, so that unload waits for all.
  */
 #ifndef DRIVER_CHANGES_H
 #define DRIVER_CHANGES_H
@@ -22,6 +23,7 @@ struct change {
     _Guarded_by_(driver_pend_lock) struct irp_queue irp;
     struct client *client; /* a reference */
     PVOID thread;
+    KEVENT turn; /* set when every earlier one is over */
     volatile LONG over;
     change_routine *run;
     void *data;  /* the routine's; from pool, freed after it */

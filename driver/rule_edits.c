@@ -31,6 +31,8 @@ static uint32_t list_from(struct gatehouse_rules_image *image, uint32_t size, ui
         enum rule_ids ids = rule_list_check_ids(list);
         refusal = ids == RULE_IDS_RIGHT ? 0 : ids == RULE_IDS_WRONG ? GATEHOUSE_E_BAD_RULES : GATEHOUSE_E_RULES_FULL;
     }
+    if (refusal == 0 && rule_list_ranges_named(list) > GATEHOUSE_RANGES_NAMED_MAX)
+        refusal = GATEHOUSE_E_RULES_FULL; /* a small image can name a large set often: gigabytes of conditions */
     if (refusal != 0)
         rule_list_cleanup(list);
     return refusal;
@@ -202,6 +204,10 @@ static uint32_t add(const struct rule_list *one, struct rules_addition *addition
         return GATEHOUSE_E_RULES_FULL;
     if (!rule_list_init(&change.added, &driver_state.paged, image)) {
         ExFreePoolWithTag(image, DRIVER_POOL_TAG);
+        return GATEHOUSE_E_RULES_FULL;
+    }
+    if (rule_list_ranges_named(&change.added) > GATEHOUSE_RANGES_NAMED_MAX) {
+        rule_list_cleanup(&change.added);
         return GATEHOUSE_E_RULES_FULL;
     }
     change.addition = addition;

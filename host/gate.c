@@ -48,6 +48,7 @@ struct gate {
     int changes;                  /* an epoll of what is below */
     int local;                    /* routes and rules of this namespace */
     struct gate_watch watch;
+    unsigned watched; /* a bit for each enum gate_watched */
     bool guarded;
     bool dead_open; /* of the options, as queue's number */
     char directory[GATE_PIN_DIR_SIZE];
@@ -664,13 +665,16 @@ int gate_look(struct gate *gate, char *error, size_t error_size)
     if (!gate_watch_read(&gate->watch))
         return 0;
     __atomic_store_n(&gate->programs.maps.state->guard_told, 0, __ATOMIC_SEQ_CST);
-    if (gate_rules_stand()) {
+    if (gate_rules_stand(gate->watched)) {
         gate_watch_looked(&gate->watch, true);
         return 0;
     }
     if (error_size)
         error[0] = 0;
     code = gate_rules_install(gate->directory, gate->queue.number, gate->dead_open, &sentence);
+    for (unsigned what = GATE_WATCH_INBOUND; !code && what <= GATE_WATCH_RAW; what++)
+        if (gate->watched & 1u << what)
+            code = gate_inbound_watch(gate->inbound, what, true, &sentence);
     gate_watch_looked(&gate->watch, false);
     gate_watch_read(&gate->watch); /* what that itself caused */
     if (code)
@@ -718,10 +722,16 @@ int gate_count(struct gate *gate, struct gate_counts *counts)
 int gate_watch_inbound(struct gate *gate, enum gate_watched what, bool on, char *error, size_t error_size)
 {
     struct gate_error sentence = {.text = error, .size = error_size};
+    int code;
 
     if (error_size)
         error[0] = 0;
-    return gate_inbound_watch(gate->inbound, what, on, &sentence);
+    code = gate_inbound_watch(gate->inbound, what, on, &sentence);
+    if (!on)
+        gate->watched &= ~(1u << what);
+    else if (!code)
+        gate->watched |= 1u << what;
+    return code;
 }
 
 int gate_settle_inbound(struct gate *gate, const struct gate_peer *peer, enum gate_answer answer,

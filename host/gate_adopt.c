@@ -19,6 +19,7 @@
 
 #include <bpf/bpf.h>
 
+#define STATE_SYN_SENT 2
 /* ESTABLISHED, SYN_SENT, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT: its program still has it. */
 #define LIVING (1u << 1 | 1u << 2 | 1u << 4 | 1u << 5 | 1u << 8)
 
@@ -101,6 +102,21 @@ static bool is_local(const struct gate_maps *maps, const struct gate_live *live)
     return !memcmp(remote, live->local_address, 16) || !bpf_map_lookup_elem(maps->local, remote, &ignored);
 }
 
+/* Its first packet was not permitted yet: it will come, or come again, and be decided then. */
+static bool is_undecided(const struct gate_maps *maps, const struct inet_diag_msg *socket, const struct gate_live *live)
+{
+    struct gate_flow_key key = {.cookie = live->flow.cookie,
+                                .remote_port = socket->id.idiag_dport,
+                                .protocol = live->flow.protocol,
+                                .ip_version = live->flow.ip_version};
+    struct gate_flow_state state;
+
+    if (socket->idiag_state != STATE_SYN_SENT || live->cached)
+        return false;
+    memcpy(key.remote_address, live->flow.remote_address, 16);
+    return bpf_map_lookup_elem(maps->flows, &key, &state) || state.verdict != GATE_PERMIT;
+}
+
 static void take_socket(const struct gate_maps *maps, const struct inet_diag_msg *socket, gate_adoption_take *take,
                         void *context)
 {
@@ -122,6 +138,8 @@ static void take_socket(const struct gate_maps *maps, const struct inet_diag_msg
         take_address(&live, local + 12, remote + 12, 4);
     else
         take_address(&live, local, remote, 6);
+    if (is_undecided(maps, socket, &live))
+        return;
     live.loopback = is_local(maps, &live);
     take(context, &live, &caller);
 }

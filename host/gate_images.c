@@ -28,6 +28,7 @@
 
 struct entry {
     struct gate_image_key key;
+    uint64_t program; /* of gate_caller: the same process can run the same file by another name */
     uint32_t flags;
     uint32_t mount_namespace;
     size_t size;
@@ -136,6 +137,8 @@ static const char *read_path(struct gate_images *images, int map, const struct g
 
     memset(image, 0, sizeof(*image));
     if (!bpf_map_lookup_elem(map, key, image) && image->ready && image->start <= GATE_PATH_MAX) {
+        if (caller->program[0] && caller->program[0] != image->program[0])
+            return NULL; /* of a later run */
         entry->flags = image->flags;
         entry->mount_namespace = image->mount_namespace;
         entry->size = GATE_PATH_MAX - image->start;
@@ -159,7 +162,7 @@ static const char *read_path(struct gate_images *images, int map, const struct g
 static bool fill(struct gate_images *images, int map, const struct gate_caller *caller,
                  const struct gate_image_key *key, struct entry *entry)
 {
-    struct entry fresh = {.key = *key};
+    struct entry fresh = {.key = *key, .program = caller->program[0]};
     const char *path = read_path(images, map, caller, key, &fresh);
 
     if (!path)
@@ -189,7 +192,7 @@ void gate_images_find(struct gate_images *images, int map, const struct gate_cal
     owner->exe_device = device_of(caller->exe_device);
     owner->path = "";
     owner->path_size = 0;
-    if (!entry->path || memcmp(&entry->key, &key, sizeof(key)))
+    if (!entry->path || memcmp(&entry->key, &key, sizeof(key)) || entry->program != caller->program[0])
         if (!fill(images, map, caller, &key, entry)) {
             owner->flags |= GATE_OWNER_PATH_CUT;
             return;

@@ -205,8 +205,8 @@ int gate_rules_echo(const char *directory, uint16_t queue, bool dead_open, bool 
 int gate_rules_inbound(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error);
 
 int gate_rules_remove(struct gate_error *error);
-/* They are all there, and before all others. */
-bool gate_rules_stand(void);
+/* They are all there, and before all others. watched: a bit for each enum gate_watched that is on. */
+bool gate_rules_stand(unsigned watched);
 
 /* ---- gate_queue.c ---- */
 

@@ -271,34 +271,57 @@ int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, st
 
 #define RULES     2
 #define RULES_NEW 4
-#define JUMPS     1
 
-/* Our jumps come first in OUTPUT, and our chain has its rules. Nobody else changes single ones of them. */
-static bool family_stands(const struct family *family)
+/* What a listing of one family has of ours. jumps: those that nobody else's rule of the chain comes before. */
+struct standing {
+    bool others_in, others_out;
+    unsigned jumps[sizeof(places) / sizeof(places[0])];
+    unsigned rules, rules_new;
+};
+
+static void look_at_line(const char *line, struct standing *found)
 {
-    char *const arguments[] = {(char *)family->command, "-w", "5", "-t", "filter", "-S", NULL};
-    char *text, *rest = NULL;
-    unsigned first = 0, outputs = 0, ours = 0, ours_new = 0;
-    int code = run(arguments, NULL, &text);
+    bool in = !strncmp(line, "-A INPUT ", 9), out = !strncmp(line, "-A OUTPUT ", 10), ours = false;
 
-    for (char *line = code || !text ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        if (!strncmp(line, "-A OUTPUT ", 10) && ++outputs <= JUMPS && is_jump(line, &place_out))
-            first++;
-        if (!strncmp(line, "-A " CHAIN " ", sizeof("-A " CHAIN)))
-            ours++;
-        if (!strncmp(line, "-A " CHAIN_NEW " ", sizeof("-A " CHAIN_NEW)))
-            ours_new++;
+    for (size_t i = 0; (in || out) && i < sizeof(places) / sizeof(places[0]); i++) {
+        if (!is_jump(line, places[i]))
+            continue;
+        ours = true;
+        if (!(in ? found->others_in : found->others_out))
+            found->jumps[i]++;
     }
-    free(text);
-    return code == 0 && first == JUMPS && ours == RULES && ours_new == RULES_NEW;
+    found->others_in = found->others_in || (in && !ours);
+    found->others_out = found->others_out || (out && !ours);
+    if (!strncmp(line, "-A " CHAIN " ", sizeof("-A " CHAIN)))
+        found->rules++;
+    if (!strncmp(line, "-A " CHAIN_NEW " ", sizeof("-A " CHAIN_NEW)))
+        found->rules_new++;
 }
 
-bool gate_rules_stand(void)
+/* Our jumps come first, and our chain has its rules. Nobody else changes single ones of them. */
+static bool family_stands(const struct family *family, unsigned watched)
+{
+    char *const arguments[] = {(char *)family->command, "-w", "5", "-t", "filter", "-S", NULL};
+    struct standing found = {0};
+    char *text, *rest = NULL;
+    int code = run(arguments, NULL, &text);
+
+    for (char *line = code || !text ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        look_at_line(line, &found);
+    free(text);
+    return code == 0 && found.jumps[0] == 1 && found.rules == RULES && found.rules_new == RULES_NEW &&
+           (!(watched & 1u << GATE_WATCH_INBOUND) || found.jumps[1] == 2) &&
+           (!(watched & 1u << GATE_WATCH_ECHO) || found.jumps[2] == 1) &&
+           (!(watched & 1u << GATE_WATCH_ECHO_IN) || found.jumps[3] == 1) &&
+           (!(watched & 1u << GATE_WATCH_RAW) || found.jumps[4] == 1);
+}
+
+bool gate_rules_stand(unsigned watched)
 {
     bool stand = true;
 
     for (size_t i = 0; i < FAMILIES; i++)
-        if (!access(families[i].probe, F_OK) && !family_stands(&families[i]))
+        if (!access(families[i].probe, F_OK) && !family_stands(&families[i], watched))
             stand = false;
     return stand;
 }

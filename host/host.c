@@ -77,7 +77,7 @@ static void changes_ready(void *context, uint32_t events)
     int result = gate_look(host->gate, error, sizeof(error));
     if (result > 0)
         log_say("somebody took the packet rules out or put others before them; they are back.%s",
-                gate_is_guarded(host->gate) ? " Nothing undecided passed meanwhile." : "");
+                gate_is_guarded(host->gate) ? " Nothing undecided went out meanwhile." : "");
     else if (result < 0)
         log_say("somebody took the packet rules out, and they cannot be put back: %s", error);
 }

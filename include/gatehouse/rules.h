@@ -29,6 +29,8 @@
 #define GATEHOUSE_SET_RANGES_MAX  1000000u        /* of one set */
 #define GATEHOUSE_IMAGE_MAX_SIZE  (256u * 1024u * 1024u)
 #define GATEHOUSE_ADDED_RULES_MAX 4096u /* added one by one and answers, together */
+#define GATEHOUSE_RANGES_NAMED_MAX                                                                                     \
+    4000000u /* of the sets that rules name, each counted as often as it is named: GATEHOUSE_E_RULES_FULL */
 
 struct gatehouse_rules_image {
     uint32_t magic;

@@ -12,6 +12,7 @@
 #include "nt/verify/lock_order.h"
 #include "nt/verify/verify.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdlib.h>
 
@@ -29,6 +30,7 @@ struct _ETHREAD {
 };
 
 #define HANDLE_TAG ((ULONG_PTR)1)
+#define MUCH_FREED ((size_t)8 << 20)
 
 static size_t threads_running;
 static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -137,6 +139,14 @@ static void thread_ended(void)
     nt_object_release(thread);
 }
 
+/* What a thread that took much memory freed stays in malloc's lists: it goes back to the system, for it was for once.
+ */
+static void give_memory_back(void)
+{
+    if (!nt_scheduling && mallinfo2().fordblks >= MUCH_FREED)
+        malloc_trim(0);
+}
+
 static void *thread_main(void *argument)
 {
     PETHREAD thread = argument;
@@ -148,6 +158,7 @@ static void *thread_main(void *argument)
     if (setjmp(bottom) == 0)
         NT_CALL(thread->routine, thread->context);
     thread_ended();
+    give_memory_back();
     return NULL;
 }
 

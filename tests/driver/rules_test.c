@@ -369,6 +369,30 @@ static void bad_input_changes_nothing(void **state)
     free(image);
 }
 
+/* A small image that would be gigabytes of conditions: one large set, named often. */
+static void large_sets_named_often_are_refused(void **state)
+{
+    enum { RANGES = 100000 };
+    struct gatehouse_range_v4 *ranges = calloc(RANGES, sizeof(*ranges));
+    uint32_t set;
+
+    (void)state;
+    build_example();
+    assert_int_equal(rules_load_built(decider, &b), 0);
+    builder_free(&b);
+    for (uint32_t i = 0; i < RANGES; i++)
+        ranges[i] = (struct gatehouse_range_v4){0x0b000000u + i * 4, 0x0b000000u + i * 4 + 1};
+    builder_begin(&b);
+    set = builder_set(&b, GATEHOUSE_SET_V4, ranges, RANGES);
+    builder_rule(&b, GATEHOUSE_RULE_BLOCK, GATEHOUSE_RULE_OUT);
+    for (unsigned i = 0; i <= GATEHOUSE_RANGES_NAMED_MAX / RANGES; i++)
+        builder_set_part(&b, GATEHOUSE_PART_REMOTE, set);
+    assert_int_equal(rules_load_built(decider, &b), GATEHOUSE_E_RULES_FULL);
+    assert_int_equal(outcome("/bin/a", 10, 443), WFP_BLOCK);
+    assert_int_equal(outcome("/bin/a", 3, 443), WFP_PERMIT);
+    free(ranges);
+}
+
 /* BEGIN with fewer bytes than it says is no image; the load is over then. */
 static void loads_belong_to_their_handle(void **state)
 {
@@ -406,6 +430,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(file_rules_are_not_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(rules_are_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_input_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(large_sets_named_often_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(loads_belong_to_their_handle, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

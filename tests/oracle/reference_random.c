@@ -30,8 +30,8 @@ static const char *const programs[] = {
     "/opt/t/a",          "/opt/telemetry/bin/up", "/opt/telemetry/up2",    "/home/a b/tool",
     "/opt/t/\xc3\xa9/x", "/usr/lib/x/y/z",        "/opt/telemetryx/bin/up"};
 static const char *const patterns[] = {
-    "/opt/telemetry/**", "/opt/*/a",   "/usr/bin/*", "/usr/bin/cur?", "/opt/telemetry/", "/**/up*",
-    "/usr/**/z",         "/opt/t/?/x",
+    "/opt/telemetry/**", "/opt/*/a", "/usr/bin/*", "/usr/bin/cur?",
+    "/opt/telemetry/",   "/**/up*",  "/usr/**/z",  "/opt/t/?/x",
 };
 static const char *const cgroups[] = {"/",
                                       "/system.slice",

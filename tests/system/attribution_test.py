@@ -86,6 +86,26 @@ def tcp_fast_open(lab):
     check_connect_timer(lab, "fastopen", net.SERVER_V4, net.SERVER_V4, 4)
 
 
+@case(f"{EXACT}: a process that runs the same file by another name is the other program from then on")
+def linked_program(lab):
+    shell = shutil.which("bash")
+    if shell is None:
+        raise names.Missing("bash")
+    server = TcpServer(lab.server)
+    lab.gatehoused()
+    decider = lab.decider()
+    first, second = str(lab.directory / "first-name"), str(lab.directory / "second-name")
+    shutil.copy(shell, first)
+    os.link(first, second)
+    talk = f": 3<>/dev/tcp/{net.SERVER_V4}/{server.port}"
+    process = lab.client.popen([first, "-c", f"{talk}; exec {second} -c '{talk}'"])
+    for name in (first, second):
+        (request,) = decider.requests()
+        check(request, process.pid, name)
+        decider.decide(request, protocol.PERMIT)
+    assert process.wait(10) == 0
+
+
 @case(f"{EXACT}: another user")
 def another_user(lab):
     check_connect_timer(lab, "tcp", net.SERVER_V4, net.SERVER_V4, 4, user="nobody")

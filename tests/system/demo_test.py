@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The demo with a Windows driver file: it plays to the end with it, or ends with one sentence; both leave nothing."""
+"""The demo: it plays to the end, also with a Windows driver file, or ends with one sentence; both leave nothing."""
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -36,6 +37,30 @@ def nothing_left(process):
     assert not [name for name in namespaces if f"gate-demo-{process.pid}-" in name], namespaces
 
 
+SCENES = ("1. Nobody decides yet", "2. gatehouse permit", "3. gatehouse block", "4. A file of rules", " 0 not; nothing left behind")
+SAW = re.compile(r"^  (\S+ +(?:TCP|UDP) v[46]) +(got through|refused|still waiting)", re.MULTILINE)
+
+
+def check_scenes(said):
+    for words in SCENES:
+        assert words in said, f"{words!r} is not in:\n{said}"
+    before, killed, after = said.partition("   kill -9 ")
+    assert killed and ("nc    TCP v4", "got through") in SAW.findall(before.partition("4. A file of rules")[2]), said
+    assert SAW.findall(after) == [("curl  TCP v4", "got through"), ("curl  TCP v6", "got through"), ("nc    TCP v4", "refused")], said
+
+
+@case("make demo without a terminal: held, permitted, blocked; rules that hold with everything killed; nothing left", timeout=90)
+def plays(lab):
+    began = time.monotonic()
+    process = start()
+    said = finish(process, 60)
+    assert process.returncode == 0, said
+    check_scenes(said)
+    assert "hello through the gate" in said.partition("   kill -9 ")[2], said
+    nothing_left(process)
+    tell(f"{said.strip().splitlines()[-1]} ({time.monotonic() - began:.0f} s)")
+
+
 @case("make demo DRIVER=: the Windows driver file decides for real programs, named by a relative path", timeout=120)
 def plays_with_driver(lab):
     if not WINDOWS.exists():
@@ -45,8 +70,7 @@ def plays_with_driver(lab):
     said = finish(process, 100)
     assert process.returncode == 0, said
     assert f"gatehoused runs the Windows driver file {WINDOWS} (" in said, said
-    for words in ("1. Nobody decides yet", "2. gatehouse permit", "3. gatehouse block", " 0 not; nothing left behind"):
-        assert words in said, f"{words!r} is not in:\n{said}"
+    check_scenes(said)
     nothing_left(process)
     tell(f"{said.strip().splitlines()[-1]} ({time.monotonic() - began:.0f} s)")
 

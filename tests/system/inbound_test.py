@@ -467,6 +467,25 @@ def carried(lab):
     inside.stop()
 
 
+@case("Inbound: a flush takes the rules for what comes in and for echo requests away, and they come back; no false alarm", 60)
+def flushed(lab):
+    rules = lab.directory / "rules"
+    rules.write_text("permit out\nblock all\n", encoding="utf-8")
+    daemon = lab.gatehoused()
+    server = listener(lab)
+    wait_until(lambda: sum("-A INPUT" in line for line in lab.client.rules()) == 6, 5, "the rules for what comes in")
+    stands = sorted(line for line in lab.client.rules() if line.startswith("-A"))
+    time.sleep(1.2)
+    assert "they are back" not in daemon.output(), "its own rules for echo requests are nobody else's"
+    for chain in ((), ("INPUT",)):
+        for command in ("iptables", "ip6tables"):
+            assert lab.run(command, "-F", *chain).returncode == 0
+        wait_until(lambda: sorted(line for line in lab.client.rules() if line.startswith("-A")) == stands, 5, "the rules")
+        for address in BOTH:
+            assert stream(lab, address) == errno.ETIMEDOUT, address
+    server.close()
+
+
 @case("Inbound: gatehoused killed: what lives goes on, nothing new comes in; and it does when gatehoused is back", 60)
 def killed(lab):
     gatehoused = lab.gatehoused()
