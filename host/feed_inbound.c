@@ -3,8 +3,8 @@
  * feed_inbound.c - see feed_inbound.h.
  *
  * A permitted UDP flow also permits what its socket sends back to the peer: an answer is no connection of its own.
- * A TCP flow ends with its connection (gate_stream_end). One whose handshake never ends is forgotten after
- * HANDSHAKE_NS, longer than the kernel keeps a half-open connection.
+ * A TCP flow ends when its socket is closed (gate_stream_end). One without a connection, because the handshake never
+ * ended or nobody accepted it, is forgotten after HANDSHAKE_NS, longer than the kernel keeps a half-open one.
  */
 #include "host/feed_inbound.h"
 
