@@ -169,7 +169,7 @@ def policy_lines(figures):
     if "wakes" in figures:
         wakes = figures["wakes"]
         yield line((f"{wakes['connects']:,} connects to new destinations: {wakes['packets']} packets to user space, "
-                    f"{wakes['after_the_first_second']} after the first second, {wakes['failed']} failed",))  # fmt: skip
+                    f"{wakes['after_the_first']} after the first, {wakes['failed']} failed",))  # fmt: skip
 
 
 def inside_lines(figures):

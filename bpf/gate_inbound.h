@@ -27,8 +27,7 @@ struct gate_accept {
     __u32 verdict;
     __u32 sequence; /* TCP: of the SYN. Another one is another connection */
     __u8 is;
-    __u8 established; /* TCP: the handshake is over */
-    __u16 zero;
+    __u8 zero[3];
 };
 
 #define GATE_KEY_RAW  0x80 /* in the ip_version of a raw packet's tuple: nobody else's verdict is found by it */
@@ -43,7 +42,7 @@ struct gate_bound {
 
 enum gate_end_is {
     GATE_END_BOUND = 1,  /* a bound socket that waited is gone */
-    GATE_END_STREAM = 2, /* a TCP connection is over */
+    GATE_END_STREAM = 2, /* a TCP socket that was connected is closed */
 };
 struct gate_end {
     __u64 cookie;

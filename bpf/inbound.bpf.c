@@ -15,7 +15,7 @@
  * No socket is known for a packet that comes in, so that a verdict belongs to its tuple (and, for TCP, to the sequence
  * number of its SYN).
  *
- * gate_stream_end tells what a TCP connection has carried when it is over.
+ * gate_unbind also tells what a TCP connection has carried when its socket is closed.
  */
 #include "accepts.bpf.h"
 #include "caller.bpf.h"
@@ -72,36 +72,6 @@ int gate_create(struct bpf_sock *ctx)
     if (ctx->type != SOCK_RAW && ctx->protocol != IPPROTO_ICMP && ctx->protocol != IPPROTO_ICMPV6)
         return 1;
     return note_bound(ctx, ctx->type == SOCK_RAW);
-}
-
-SEC("cgroup/sock_release")
-int gate_unbind(struct bpf_sock *ctx)
-{
-    struct gate_bound *bound;
-    struct gate_end *end;
-    __u64 cookie;
-    __u32 waited;
-
-    if (bpf_get_netns_cookie(ctx) != netns_cookie)
-        return 1;
-    cookie = bpf_get_socket_cookie(ctx);
-    bound = bpf_map_lookup_elem(&gate_bound, &cookie);
-    if (!bound)
-        return 1;
-    waited = bound->waited;
-    bpf_map_delete_elem(&gate_bound, &cookie);
-    if (!waited)
-        return 1;
-    end = bpf_ringbuf_reserve(&gate_ends, sizeof(*end), 0);
-    if (!end) {
-        count_lost_event();
-        return 1;
-    }
-    __builtin_memset(end, 0, sizeof(*end));
-    end->cookie = cookie;
-    end->is = GATE_END_BOUND;
-    bpf_ringbuf_submit(end, BPF_RB_FORCE_WAKEUP);
-    return 1;
 }
 
 /* Of another process than the one that runs; its path is asked for by the host when it is not known already. */
@@ -520,19 +490,25 @@ int xt_raw_pend(struct __sk_buff *skb)
 
 /* --- How connections end --------------------------------------------------------------------------- */
 
+/* As the kernel itself sees a socket that a program of type cgroup/sock is given. */
+extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym;
+extern void *bpf_rdonly_cast(const void *pointer, __u32 type) __ksym;
+
+/* False: it has no other end. The port of a connection that was reset is given back, but for inet_sport. */
 static __always_inline bool tuple_of(const struct sock *sk, struct gate_tuple *tuple)
 {
     const struct sock_common *common = &sk->__sk_common;
+    const struct inet_sock *inet = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct inet_sock));
 
     tuple->protocol = IPPROTO_TCP;
-    tuple->local_port = BPF_CORE_READ((const struct inet_sock *)sk, inet_sport); /* skc_num is given back by now */
+    tuple->local_port = inet->inet_sport;
     tuple->remote_port = common->skc_dport;
     if (common->skc_family == AF_INET6) {
         __builtin_memcpy(tuple->local_address, &common->skc_v6_rcv_saddr, 16);
         __builtin_memcpy(tuple->remote_address, &common->skc_v6_daddr, 16);
         tuple->ip_version = 6;
         if (!is_mapped(tuple->remote_address))
-            return true;
+            return tuple->remote_port;
         __builtin_memset(tuple->local_address, 0, 16);
         __builtin_memset(tuple->remote_address, 0, 16);
     } else if (common->skc_family != AF_INET) {
@@ -541,60 +517,98 @@ static __always_inline bool tuple_of(const struct sock *sk, struct gate_tuple *t
     tuple->ip_version = 4;
     __builtin_memcpy(tuple->local_address, &common->skc_rcv_saddr, 4);
     __builtin_memcpy(tuple->remote_address, &common->skc_daddr, 4);
-    return true;
+    return tuple->remote_port;
 }
 
-static __always_inline void tell_stream_end(struct sock *sk, const struct gate_tuple *tuple, bool inbound)
+/*
+ * What its program wrote, sent already or not, and what had arrived: a closed socket takes no more. The end of either
+ * side's data has a sequence number too, but is no byte.
+ */
+static __always_inline void count_bytes(const struct sock *sk, struct gate_end *end)
 {
-    struct tcp_sock *stream = (void *)bpf_skc_to_tcp_sock(sk);
-    __u64 used = bpf_ringbuf_query(&gate_ends, BPF_RB_AVAIL_DATA);
-    struct gate_end *end;
+    const struct tcp_sock *stream = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+    __u32 unsent = stream->write_seq - stream->snd_nxt;
 
+    if (unsent && sk->sk_shutdown & SEND_SHUTDOWN)
+        unsent--;
+    end->bytes_out = stream->bytes_sent - stream->bytes_retrans + unsent;
+    end->bytes_in = stream->bytes_received - (sk->__sk_common.skc_flags >> SOCK_DONE & 1);
+}
+
+static __always_inline void tell_stream_end(struct bpf_sock *ctx, __u64 cookie)
+{
+    const struct sock *sk = bpf_cast_to_kern_ctx(ctx);
+    __u64 used = bpf_ringbuf_query(&gate_ends, BPF_RB_AVAIL_DATA);
+    struct gate_tuple tuple = {};
+    struct gate_end *end;
+    bool inbound;
+
+    if (sk->__sk_common.skc_state == TCP_LISTEN || sk->__sk_common.skc_state == TCP_SYN_SENT || !tuple_of(sk, &tuple))
+        return;
+    inbound = bpf_map_lookup_elem(&gate_accepts, &tuple);
+    if (inbound)
+        bpf_map_delete_elem(&gate_accepts, &tuple);
     /* Nobody depends on what is told of one that went out: the ring is for the others first. */
-    if (!stream || (!inbound && used > GATE_ENDS_SIZE / 2))
+    if (!inbound && used > GATE_ENDS_SIZE / 2)
         return;
     end = bpf_ringbuf_reserve(&gate_ends, sizeof(*end), 0);
     if (!end)
         return;
     __builtin_memset(&end->caller, 0, sizeof(end->caller));
-    end->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-    if (!inbound)
-        find_past_caller(end->cookie, &end->caller);
-    end->tuple = *tuple;
+    end->cookie = cookie;
+    end->tuple = tuple;
     end->is = GATE_END_STREAM;
     end->inbound = inbound;
-    end->bytes_out = stream->bytes_sent - stream->bytes_retrans;
-    /* The end of the peer's data counts as a byte. */
-    end->bytes_in = stream->bytes_received - (BPF_CORE_READ(sk, __sk_common.skc_flags) >> SOCK_DONE & 1);
+    count_bytes(sk, end);
+    if (!inbound)
+        find_past_caller(cookie, &end->caller);
     bpf_ringbuf_submit(end, inbound && used > GATE_ENDS_SIZE / 4 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int gate_stream_end(__u64 *ctx)
+static __always_inline void unbind(__u64 cookie)
 {
-    struct sock *sk = (void *)ctx[0];
-    int before = (int)ctx[1], now = (int)ctx[2];
-    struct gate_tuple tuple = {};
-    struct gate_accept *accept;
+    struct gate_bound *bound = bpf_map_lookup_elem(&gate_bound, &cookie);
+    struct gate_end *end;
+    __u32 waited;
 
-    if (now != TCP_CLOSE && !(now == TCP_ESTABLISHED && before == TCP_SYN_RECV))
-        return 0;
-    if (before == TCP_LISTEN || before == TCP_CLOSE)
-        return 0;
-    if (BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie) != netns_cookie || !tuple_of(sk, &tuple))
-        return 0;
-    accept = bpf_map_lookup_elem(&gate_accepts, &tuple);
-    if (accept && now == TCP_ESTABLISHED) {
-        accept->established = 1;
-        return 0;
+    if (!bound)
+        return;
+    waited = bound->waited;
+    bpf_map_delete_elem(&gate_bound, &cookie);
+    if (!waited)
+        return;
+    end = bpf_ringbuf_reserve(&gate_ends, sizeof(*end), 0);
+    if (!end) {
+        count_lost_event();
+        return;
     }
-    if (now == TCP_ESTABLISHED)
-        return 0;
-    if (accept)
-        bpf_map_delete_elem(&gate_accepts, &tuple);
-    if (before != TCP_SYN_SENT)
-        tell_stream_end(sk, &tuple, accept != NULL);
-    return 0;
+    __builtin_memset(end, 0, sizeof(*end));
+    end->cookie = cookie;
+    end->is = GATE_END_BOUND;
+    bpf_ringbuf_submit(end, BPF_RB_FORCE_WAKEUP);
+}
+
+SEC("cgroup/sock_release")
+int gate_unbind(struct bpf_sock *ctx)
+{
+    __u64 cookie;
+
+    if (bpf_get_netns_cookie(ctx) != netns_cookie)
+        return 1;
+    cookie = bpf_get_socket_cookie(ctx);
+    unbind(cookie);
+    if (ctx->type == SOCK_STREAM && ctx->protocol == IPPROTO_TCP)
+        tell_stream_end(ctx, cookie);
+    return 1;
+}
+
+/* For kernels whose hooks cannot see so deep: nothing is counted. */
+SEC("cgroup/sock_release")
+int gate_unbind_plain(struct bpf_sock *ctx)
+{
+    if (bpf_get_netns_cookie(ctx) == netns_cookie)
+        unbind(bpf_get_socket_cookie(ctx));
+    return 1;
 }
 
 char gate_inbound_license[] SEC("license") = "Dual MIT/GPL";

@@ -7,16 +7,15 @@
 
 #include "kernel_types.h"
 
-#define AF_INET6        10
-#define SOCK_RAW        3
-#define IPPROTO_ICMP    1
-#define IPPROTO_ICMPV6  58
-#define TCP_ESTABLISHED 1
-#define TCP_SYN_SENT    2
-#define TCP_SYN_RECV    3
-#define TCP_CLOSE       7
-#define TCP_LISTEN      10
-#define SOCK_DONE       1 /* enum sock_flags: the peer's data has ended */
+#define AF_INET6       10
+#define SOCK_STREAM    1
+#define SOCK_RAW       3
+#define SEND_SHUTDOWN  2
+#define IPPROTO_ICMP   1
+#define IPPROTO_ICMPV6 58
+#define TCP_SYN_SENT   2
+#define TCP_LISTEN     10
+#define SOCK_DONE      1 /* enum sock_flags: the peer's data has ended */
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -38,6 +37,7 @@ struct sock_common {
     __u16 skc_dport;
     __u16 skc_num;
     __u16 skc_family;
+    volatile unsigned char skc_state;
     possible_net_t skc_net;
     struct in6_addr_bytes skc_v6_daddr;
     struct in6_addr_bytes skc_v6_rcv_saddr;
@@ -48,6 +48,7 @@ struct sock_common {
 struct sock {
     struct sock_common __sk_common;
     __u16 sk_type;
+    __u8 sk_shutdown;
 };
 
 struct inet_sock {
@@ -62,6 +63,8 @@ struct tcp_sock {
     __u64 bytes_received;
     __u64 bytes_sent;
     __u64 bytes_retrans;
+    __u32 write_seq;
+    __u32 snd_nxt;
 };
 
 struct bpf_iter_meta;

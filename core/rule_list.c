@@ -219,11 +219,18 @@ static void inherit(struct rule_entry *now, struct rule_entry *before)
     now->stays = before->stays = true;
 }
 
+/* The list's tail; NULL has no places behind it. */
+static struct stretch tail_of(const struct rule_list *list)
+{
+    const struct stretch tail = {list->entries == NULL ? NULL : list->entries + list->tail, list->count - list->tail};
+
+    return tail;
+}
+
 void rule_list_follow(struct rule_list *list, struct rule_list *before, const struct rule_bases *bases)
 {
     const struct stretch head = {list->entries, list->tail}, head_before = {before->entries, before->tail};
-    const struct stretch tail = {list->entries + list->tail, list->count - list->tail};
-    const struct stretch tail_before = {before->entries + before->tail, before->count - before->tail};
+    const struct stretch tail = tail_of(list), tail_before = tail_of(before);
 
     weigh(&head, &head_before, bases->head);
     weigh(&tail, &tail_before, bases->tail);

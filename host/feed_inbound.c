@@ -3,8 +3,8 @@
  * feed_inbound.c - see feed_inbound.h.
  *
  * A permitted UDP flow also permits what its socket sends back to the peer: an answer is no connection of its own.
- * A TCP flow ends with its connection (gate_stream_end). One whose handshake never ends is forgotten after
- * HANDSHAKE_NS, longer than the kernel keeps a half-open connection.
+ * A TCP flow ends when its socket is closed (gate_stream_end). One without a connection, because the handshake never
+ * ended or nobody accepted it, is forgotten after HANDSHAKE_NS, longer than the kernel keeps a half-open one.
  */
 #include "host/feed_inbound.h"
 
@@ -523,15 +523,19 @@ static void flow_reauthorize(struct accept_flow *flow)
     struct wfp_decision decision = {.outcome = WFP_BLOCK};
     BOOLEAN reauthorized = FALSE;
     struct gate_flow stream = answers_of(flow);
+    struct gate *gate = flow->inbound->feed.gate;
 
     wfp_ale_flow_packet(flow->wfp_flow, TRUE, NULL, &decision, &reauthorized);
     if (decision.outcome == WFP_PERMIT)
         return;
-    stream.cookie = ~UINT64_C(0); /* by its tuple: the connection has another socket than the listener */
-    int result = gate_destroy_socket(flow->inbound->feed.gate, &stream, flow->key.local_address, flow->key.local_port);
+    stream.cookie = GATE_COOKIE_BY_TUPLE; /* the connection has another socket than the listener */
+    /* What else comes in has no socket but the one that everybody comes to. */
+    int result = flow->key.protocol == IPPROTO_TCP
+                     ? gate_destroy_socket(gate, &stream, flow->key.local_address, flow->key.local_port)
+                     : 0;
     if (result < 0 && result != -ENOENT)
         log_say("a connection that the new policy blocks could not be ended: %s.", strerror(-result));
-    gate_forget_inbound(flow->inbound->feed.gate, &flow->key);
+    gate_forget_inbound(gate, &flow->key);
     flow_forget(flow);
 }
 

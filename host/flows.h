@@ -3,9 +3,9 @@
  * flows.h - what became of connections: those that live, and the last that ended, with the bytes they carried.
  *
  * A record begins with the authorization, is listed from its permit on, and stays for a while after its end. TCP's
- * bytes come when the connection is over, which may be after its socket was closed (gate_stream_end); nothing is
- * counted while it lives. Connections that the kernel's verdict cache permitted were never seen here: only their end is
- * listed, with the same time for both. UDP's bytes are not counted.
+ * bytes come when its socket is closed (gate_stream_end); nothing is counted while it lives. Connections that the
+ * kernel's verdict cache permitted were never seen here: only their end is listed, with the same time for both. UDP's
+ * bytes are not counted.
  *
  * One thread. Bounded by the flows that live and FLOWS_ENDED_MAX.
  */

@@ -94,7 +94,7 @@ struct gate_handlers {
     void (*damaged)(void *context, uint32_t id); /* not parseable: the gate dropped it */
     /* A socket that had an undecided or permitted flow is gone. Told again when events were lost. */
     void (*socket_closed)(void *context, uint64_t cookie);
-    /* A TCP connection is over; when it began and was closed in between may have been told before. May be NULL. */
+    /* A TCP socket that was connected is closed. May be NULL. */
     void (*stream_ended)(void *context, const struct gate_stream_end *end);
 };
 
@@ -158,7 +158,11 @@ int gate_drop(struct gate *gate, uint32_t packet_id);
  */
 int gate_new_generation(struct gate *gate);
 
-/* Ends a live TCP connection by its cookie, as its owner sees it: ECONNABORTED. */
+/*
+ * Ends a live TCP connection by its cookie, as its owner sees it: ECONNABORTED. By GATE_COOKIE_BY_TUPLE: the one that
+ * has these ends, never the socket that listens there. -ENOENT: it is over.
+ */
+#define GATE_COOKIE_BY_TUPLE UINT64_MAX
 int gate_destroy_socket(struct gate *gate, const struct gate_flow *flow, const uint8_t local_address[16],
                         uint16_t local_port);
 
@@ -254,7 +258,7 @@ int gate_settle_inbound(struct gate *gate, const struct gate_peer *peer, enum ga
                         const uint32_t *packets, unsigned count, int *failed);
 int gate_forget_inbound(struct gate *gate, const struct gate_peer *peer);
 
-/* Has the handshake of this permitted TCP connection ended? True also when it cannot be told. */
+/* Is there a connection of this TCP peer? */
 bool gate_is_established(struct gate *gate, const struct gate_peer *peer);
 
 /* The end of this socket, to which something came in, is to be told. */

@@ -274,11 +274,6 @@ int gate_program_attach(const struct bpf_program *program, int type, const struc
     return attach(program, (enum bpf_attach_type)type, load->directory, load->cgroup, error);
 }
 
-int gate_program_trace(const struct bpf_program *program, const char *directory, struct gate_error *error)
-{
-    return attach_trace(program, directory, error);
-}
-
 static size_t whole_pages(size_t size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);

@@ -85,7 +85,8 @@ static int try_load(struct gate_inbound *inbound, const struct gate_load *load, 
         return -errno;
     bpf_program__set_autoload(skeleton->progs.gate_exec, false);
     bpf_program__set_autoload(skeleton->progs.gate_find_bound, with_iterator);
-    bpf_program__set_autoload(skeleton->progs.gate_stream_end, with_ends);
+    bpf_program__set_autoload(skeleton->progs.gate_unbind, with_ends);
+    bpf_program__set_autoload(skeleton->progs.gate_unbind_plain, !with_ends);
     skeleton->rodata->netns_cookie = load->netns_cookie;
     skeleton->rodata->undecided_limit_ns = ((uint64_t)load->options->deadline_ms + GRACE_MS) * 1000000;
     skeleton->rodata->host_mount_namespace = load->host_mount_namespace;
@@ -129,9 +130,10 @@ static int attach_programs(const struct gate_inbound *inbound, const struct gate
     if (!code)
         code = gate_program_attach(skeleton->progs.gate_create, BPF_CGROUP_INET_SOCK_CREATE, load, error);
     if (!code)
-        code = gate_program_attach(skeleton->progs.gate_unbind, BPF_CGROUP_INET_SOCK_RELEASE, load, error);
-    if (!code)
-        code = gate_program_trace(skeleton->progs.gate_stream_end, load->directory, error);
+        code =
+            gate_program_attach(bpf_program__fd(skeleton->progs.gate_unbind) >= 0 ? skeleton->progs.gate_unbind
+                                                                                  : skeleton->progs.gate_unbind_plain,
+                                BPF_CGROUP_INET_SOCK_RELEASE, load, error);
     return code;
 }
 
@@ -247,12 +249,8 @@ static bool ask(struct gate_inbound *inbound, struct request *request, uint64_t 
     return true;
 }
 
-/*
- * Which socket the kernel would deliver it to. UDP's look-up takes the packet's source for the socket's own end, as it
- * always did. A SYN for a connection that is over goes to the listener.
- */
-static bool find_socket(struct gate_inbound *inbound, const struct gate_tuple *tuple, uint32_t interface_index,
-                        uint64_t *cookie)
+/* Fills the request's ends. UDP's look-up takes the packet's source for the socket's own end, as it always did. */
+static struct request request_of(const struct gate_tuple *tuple, uint32_t interface_index)
 {
     struct request request = {.body = {.sdiag_family = tuple->ip_version == 4 ? AF_INET : AF_INET6,
                                        .sdiag_protocol = tuple->protocol,
@@ -261,18 +259,34 @@ static bool find_socket(struct gate_inbound *inbound, const struct gate_tuple *t
     struct inet_diag_sockid *id = &request.body.id;
     size_t size = tuple->ip_version == 4 ? 4 : 16;
     bool stream = tuple->protocol == IPPROTO_TCP;
-    uint8_t state;
 
     memcpy(stream ? id->idiag_src : id->idiag_dst, tuple->local_address, size);
     memcpy(stream ? id->idiag_dst : id->idiag_src, tuple->remote_address, size);
     *(stream ? &id->idiag_sport : &id->idiag_dport) = tuple->local_port;
     *(stream ? &id->idiag_dport : &id->idiag_sport) = tuple->remote_port;
+    return request;
+}
+
+static bool find_stream(struct gate_inbound *inbound, const struct gate_tuple *tuple, uint64_t *cookie, uint8_t *state)
+{
+    struct request request = request_of(tuple, 0);
+
+    return ask(inbound, &request, cookie, state);
+}
+
+/* Which socket the kernel would deliver it to. A SYN for a connection that is over goes to the listener. */
+static bool find_socket(struct gate_inbound *inbound, const struct gate_tuple *tuple, uint32_t interface_index,
+                        uint64_t *cookie)
+{
+    struct request request = request_of(tuple, interface_index);
+    uint8_t state;
+
     if (!ask(inbound, &request, cookie, &state))
         return false;
-    if (!stream || state == STATE_LISTEN)
+    if (tuple->protocol != IPPROTO_TCP || state == STATE_LISTEN)
         return true;
-    memset(id->idiag_dst, 0, sizeof(id->idiag_dst));
-    id->idiag_dport = 0;
+    memset(request.body.id.idiag_dst, 0, sizeof(request.body.id.idiag_dst));
+    request.body.id.idiag_dport = 0;
     return ask(inbound, &request, cookie, &state) && state == STATE_LISTEN;
 }
 
@@ -408,10 +422,10 @@ int gate_inbound_forget(struct gate_inbound *inbound, const struct gate_peer *pe
 bool gate_inbound_is_established(struct gate_inbound *inbound, const struct gate_peer *peer)
 {
     struct gate_tuple tuple = tuple_of(peer);
-    struct gate_accept accept;
+    uint64_t cookie;
+    uint8_t state;
 
-    return bpf_program__fd(inbound->skeleton->progs.gate_stream_end) < 0 ||
-           (!bpf_map_lookup_elem(inbound->accepts, &tuple, &accept) && accept.established);
+    return find_stream(inbound, &tuple, &cookie, &state) && state != STATE_LISTEN;
 }
 
 /* A socket that nobody is known to have bound gets an entry for its end. */

@@ -169,7 +169,6 @@ struct bpf_program;
 int gate_program_pin(const struct bpf_program *program, const char *directory, struct gate_error *error);
 int gate_program_attach(const struct bpf_program *program, int type, const struct gate_load *load,
                         struct gate_error *error);
-int gate_program_trace(const struct bpf_program *program, const char *directory, struct gate_error *error);
 
 /* ---- gate_inbound.c ---- */
 

@@ -21,6 +21,7 @@
 #include <bpf/bpf.h>
 
 #define STATE_ESTABLISHED 1
+#define STATE_LISTEN      10
 #define ALL_STATES        0xffffffffu
 
 struct request {
@@ -127,10 +128,48 @@ int gate_sockets_adopt(int flows, uint32_t generation, struct gate_error *error)
                 : 0;
 }
 
+union answer {
+    struct nlmsghdr message;
+    uint8_t bytes[1024];
+};
+
+/* Sends a request that has one answer. That is of the wanted type; else what the kernel says, below 0. */
+static int ask_one(int fd, struct request *request, uint16_t wanted, union answer *answer)
+{
+    size_t least = wanted == NLMSG_ERROR ? sizeof(struct nlmsgerr) : sizeof(struct inet_diag_msg);
+    int code = send_request(fd, request);
+    ssize_t got = code ? code : recv(fd, answer, sizeof(*answer), 0);
+
+    if (code || got < 0)
+        return code ? code : -errno;
+    if (got >= (ssize_t)NLMSG_LENGTH(sizeof(struct nlmsgerr)) && answer->message.nlmsg_type == NLMSG_ERROR &&
+        (wanted == NLMSG_ERROR || ((struct nlmsgerr *)NLMSG_DATA(&answer->message))->error))
+        return ((struct nlmsgerr *)NLMSG_DATA(&answer->message))->error;
+    return got >= (ssize_t)NLMSG_LENGTH(least) && answer->message.nlmsg_type == wanted ? 0 : -EPROTO;
+}
+
+/* Where no connection has the tuple the kernel finds, and would end, the socket that listens there. */
+static int find_connection(int fd, struct request *request)
+{
+    const struct inet_diag_msg *socket;
+    union answer answer;
+    int code;
+
+    request->message.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    request->message.nlmsg_flags = NLM_F_REQUEST;
+    code = ask_one(fd, request, SOCK_DIAG_BY_FAMILY, &answer);
+    if (code)
+        return code;
+    socket = NLMSG_DATA(&answer.message);
+    if (socket->idiag_state == STATE_LISTEN)
+        return -ENOENT;
+    memcpy(request->body.id.idiag_cookie, socket->id.idiag_cookie, sizeof(request->body.id.idiag_cookie));
+    return 0;
+}
+
 int gate_sockets_destroy(const struct gate_flow *flow, const uint8_t local_address[16], uint16_t local_port)
 {
     struct request request = {
-        .message = {.nlmsg_type = SOCK_DESTROY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
         .body = {.sdiag_family = flow->ip_version == 4 ? AF_INET : AF_INET6,
                  .sdiag_protocol = flow->protocol,
                  .idiag_states = ALL_STATES,
@@ -138,25 +177,19 @@ int gate_sockets_destroy(const struct gate_flow *flow, const uint8_t local_addre
                         .idiag_dport = htons(flow->remote_port),
                         .idiag_cookie = {(uint32_t)flow->cookie, (uint32_t)(flow->cookie >> 32)}}}};
     size_t size = flow->ip_version == 4 ? 4 : 16;
-    union {
-        struct nlmsghdr message;
-        uint8_t bytes[512];
-    } answer;
+    union answer answer;
     int fd = gate_sockets_open(), code = fd < 0 ? fd : 0;
-    ssize_t got;
 
     if (code)
         return code;
     memcpy(request.body.id.idiag_src, local_address, size);
     memcpy(request.body.id.idiag_dst, flow->remote_address, size);
-    code = send_request(fd, &request);
-    if (!code) {
-        got = recv(fd, &answer, sizeof(answer), 0);
-        if (got < (ssize_t)NLMSG_LENGTH(sizeof(struct nlmsgerr)) || answer.message.nlmsg_type != NLMSG_ERROR)
-            code = got < 0 ? -errno : -EPROTO;
-        else
-            code = ((struct nlmsgerr *)NLMSG_DATA(&answer.message))->error;
-    }
+    if (flow->cookie == GATE_COOKIE_BY_TUPLE)
+        code = find_connection(fd, &request);
+    request.message.nlmsg_type = SOCK_DESTROY;
+    request.message.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    if (!code)
+        code = ask_one(fd, &request, NLMSG_ERROR, &answer);
     close(fd);
     return code;
 }

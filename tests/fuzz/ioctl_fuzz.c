@@ -8,23 +8,30 @@
  * - HELLO and SET_POLICY succeed exactly when docs/protocol.md says so, and do what they say;
  * - a decision that was accepted is what its connection's program is told, once (I2, I4, I5);
  * - what is held is what the engine has pended, and within the bound (I3, I7); nothing outlives its deadline;
+ * - rules that were refused leave those in force as they were, and what is in force is an image that can be loaded;
  * - unloading leaves nothing, and each connection and each call has ended exactly once (I6, I20, I21).
  * Allocations fail where the input says so.
  */
+#include "core/rule_image.h"
 #include "gatehouse/protocol.h"
+#include "gatehouse/rules.h"
 #include "gatehouse/status.h"
+#include "nt/internal.h"
 #include "nt/verify/report.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/lib/rule_builder.h"
 #include "wfp/ale.h"
 
 #include <fwpmk.h>
 #include <nt/nt.h>
 
+#include <sched.h>
+
 #define FILES          5u
 #define CALLS          40u
 #define CONNECTIONS    24u
 #define OPERATIONS_MAX 200u
-#define INPUT_MAX      1024u
+#define INPUT_MAX      4096u
 #define OUTPUT_MAX     8192u
 #define MS             10000ull
 #define TAG            'etaG'
@@ -62,6 +69,8 @@ static UINT64 next_endpoint;
 static uint64_t clock_now;
 static unsigned fault_in; /* 0: none */
 static bool fault_off, faulted;
+static struct rule_builder rules; /* the latest image: BEGIN, PUT and ADD send it */
+static bool ruled;                /* rules decide, too */
 
 static uint64_t read_clock(void)
 {
@@ -86,6 +95,15 @@ static void on_violation(const struct nt_violation *violation)
         return;
     fprintf(stderr, "fuzz: broken rule %s by %s: %s\n", violation->rule, violation->routine, violation->detail);
     abort();
+}
+
+/* Changes of rules have threads of their own. */
+static void settle(void)
+{
+    for (unsigned long i = 0; nt_threads_left() != 0; i++) {
+        fuzz_check(i < 100000000);
+        sched_yield();
+    }
 }
 
 /* --- What the driver says of itself --------------------------------------------------------------------------- */
@@ -118,6 +136,29 @@ static void check_unchanged(struct gatehouse_status before)
     before.now = after.now;
     before.rejected_input = after.rejected_input;
     fuzz_check(memcmp(&before, &after, sizeof(before)) == 0);
+}
+
+/* What is in force can be loaded again. Returns its generation. */
+static uint64_t check_rules(void)
+{
+    static union {
+        struct gatehouse_rules_piece piece;
+        uint64_t align;
+        uint8_t bytes[sizeof(struct gatehouse_rules_piece) + GATEHOUSE_RULES_PUT_MAX];
+    } out;
+    struct gatehouse_rules_get get = {0, 0};
+    struct rule_image_fault fault = {0};
+    size_t size = 0;
+
+    fault_off = true;
+    fuzz_check(nt_device_control_wait(watch, GATEHOUSE_IOCTL_RULES_GET, &get, sizeof(get), &out, sizeof(out), &size,
+                                      10000) == STATUS_SUCCESS);
+    settle();
+    fault_off = false;
+    fuzz_check(size == sizeof(out.piece) + out.piece.size && out.piece.size <= out.piece.total);
+    if (out.piece.size == out.piece.total)
+        fuzz_check(rule_image_check(out.bytes + sizeof(out.piece), out.piece.size, true, &fault));
+    return out.piece.generation;
 }
 
 /* --- Answers --------------------------------------------------------------------------------------------------- */
@@ -196,6 +237,12 @@ static const uint32_t codes[] = {GATEHOUSE_IOCTL_HELLO,
                                  GATEHOUSE_IOCTL_SET_POLICY,
                                  GATEHOUSE_IOCTL_GET_STATUS,
                                  GATEHOUSE_IOCTL_READ_EVENTS,
+                                 GATEHOUSE_IOCTL_RULES_BEGIN,
+                                 GATEHOUSE_IOCTL_RULES_PUT,
+                                 GATEHOUSE_IOCTL_RULES_COMMIT,
+                                 GATEHOUSE_IOCTL_RULES_ADD,
+                                 GATEHOUSE_IOCTL_RULES_REMOVE,
+                                 GATEHOUSE_IOCTL_RULES_GET,
                                  IOCTL_WFP_GET_NEXT_REQUEST,
                                  IOCTL_WFP_SUBMIT_DECISION};
 
@@ -217,11 +264,102 @@ static size_t put_decisions(struct fuzz_bytes *in, uint8_t *bytes)
         struct gatehouse_decision decision = {.id = take_id(in),
                                               .verdict = (bits & 7) == 7 ? bits >> 3 : 1 + (bits & 1),
                                               .scope = bits < 192 ? 0 : (bits >> 3) % 4,
-                                              .lifetime_ms = bits < 200 ? 0 : fuzz_below(in, 2000)};
+                                              .lifetime_ms = bits < 200 ? 0 : fuzz_below(in, 2000),
+                                              .until = bits < 216 ? 0 : bits % 5};
 
         memcpy(bytes + size, &decision, sizeof(decision));
     }
     return size;
+}
+
+static void put_part(struct fuzz_bytes *in)
+{
+    static const char *const programs[] = {"/bin/a", "/bin/*", "/**", "/bin/b", ""};
+    unsigned bits = fuzz_byte(in), low = fuzz_byte(in);
+    const uint8_t sid[12] = {1, 1, 0, 0, 0, 0, 0, 22, (uint8_t)low};
+
+    switch (bits % 8) {
+    case 0:
+    case 1:
+        builder_text(&rules, (uint16_t)(GATEHOUSE_PART_PROGRAM + bits % 2), programs[low % 5]);
+        break;
+    case 2:
+        builder_part(&rules, (uint16_t)(GATEHOUSE_PART_USER + low % 4), sid, sizeof(sid));
+        break;
+    case 3:
+        builder_byte(&rules, GATEHOUSE_PART_PROTOCOL, (bits & 8) != 0 ? 6 : (uint8_t)low);
+        break;
+    case 4:
+        builder_set_part(&rules, (uint16_t)(GATEHOUSE_PART_REMOTE + (bits >> 7)),
+                         builder_v4(&rules, 0xc0000200u + low, 0xc0000200u + low + (bits >> 3)));
+        break;
+    case 5:
+        builder_byte(&rules, GATEHOUSE_PART_PROTOCOL, 6);
+        builder_set_part(&rules, (uint16_t)(GATEHOUSE_PART_REMOTE_PORT + (bits >> 7)),
+                         builder_port(&rules, (uint16_t)low, (uint16_t)(low + (bits >> 3))));
+        break;
+    case 6:
+        builder_byte(&rules, GATEHOUSE_PART_ICMP_TYPE, (uint8_t)low);
+        break;
+    default: /* not the kinds that name sets: the builder looks those up */
+        builder_text(&rules, (uint16_t)(low % 16 < 8 ? 1 + low % 16 : 5 + low % 16), "text");
+        break;
+    }
+}
+
+/* A new image; mostly one that can be loaded. */
+static void do_build(struct fuzz_bytes *in)
+{
+    unsigned count = fuzz_below(in, 6), how = fuzz_byte(in);
+
+    builder_free(&rules);
+    builder_begin(&rules);
+    for (unsigned i = 0; i < count; i++) {
+        unsigned bits = fuzz_byte(in), more = fuzz_byte(in);
+        struct gatehouse_rule *rule = builder_rule(&rules, (uint8_t)(1 + bits % 3), (uint8_t)((bits >> 2) % 3 + 1));
+
+        rule->flags = bits >> 6;
+        rule->place = how % 4 == 0 ? (uint8_t)(1 + more % 2) : GATEHOUSE_PLACE_FILE;
+        rule->until = more >= 128 ? (uint8_t)(more / 8 % 4) : 0;
+        rule->lifetime_ms = rule->until == GATEHOUSE_UNTIL_TIME ? 1 + fuzz_below(in, 5000) : 0;
+        for (unsigned parts = (more >> 1) % 4; parts != 0; parts--)
+            put_part(in);
+    }
+    builder_finish(&rules);
+    if (how < 192)
+        return;
+    rules.image[fuzz_below(in, 4096) % rules.size] = fuzz_byte(in);
+    if (how < 240)
+        builder_check(&rules);
+}
+
+/* The image, or as much of it as fits, or with another code less. */
+static size_t put_rules(struct fuzz_bytes *in, uint32_t code, uint8_t *bytes)
+{
+    unsigned bits = fuzz_byte(in);
+    struct gatehouse_rules_begin begin = {GATEHOUSE_PROTOCOL_VERSION, (uint32_t)rules.size, bits % 8 == 7, 0};
+    struct gatehouse_rules_get get = {bits & 3, bits >> 2};
+    uint64_t id = rules.rule_count != 0 ? builder_rule_at(&rules, bits % rules.rule_count)->id : bits;
+    size_t size = rules.size < INPUT_MAX ? rules.size : INPUT_MAX;
+
+    switch (code) {
+    case GATEHOUSE_IOCTL_RULES_BEGIN:
+        memcpy(bytes, &begin, sizeof(begin));
+        return sizeof(begin);
+    case GATEHOUSE_IOCTL_RULES_PUT:
+    case GATEHOUSE_IOCTL_RULES_ADD:
+        if (size != 0)
+            memcpy(bytes, rules.image, size);
+        return size;
+    case GATEHOUSE_IOCTL_RULES_REMOVE:
+        memcpy(bytes, &id, sizeof(id));
+        return sizeof(id);
+    case GATEHOUSE_IOCTL_RULES_GET:
+        memcpy(bytes, &get, sizeof(get));
+        return sizeof(get);
+    default:
+        return 0;
+    }
 }
 
 /* The structure that belongs to the code. */
@@ -247,7 +385,7 @@ static size_t put_structure(struct fuzz_bytes *in, uint32_t code, uint8_t *bytes
         memcpy(bytes, &seed, sizeof(seed));
         return sizeof(seed);
     default:
-        return 0;
+        return put_rules(in, code, bytes);
     }
 }
 
@@ -325,7 +463,7 @@ static void check_decisions(const uint8_t *input, const struct call *call, const
         if (status != 0)
             continue;
         fuzz_check(connection != NULL && held[connection - connections] && connection->done == 1);
-        fuzz_check(connection->closed ||
+        fuzz_check(connection->closed || ruled ||
                    connection->outcome == (decision.verdict == GATEHOUSE_VERDICT_PERMIT ? WFP_PERMIT : WFP_BLOCK));
     }
 }
@@ -365,22 +503,24 @@ static void check_call(struct call *call, const uint8_t *input, size_t size, siz
     }
 }
 
-static void do_control(struct fuzz_bytes *in)
+static bool changes_rules(uint32_t code)
 {
-    static const size_t rooms[] = {0, 16, 24, 176, 216, 600, OUTPUT_MAX};
-    unsigned slot = fuzz_below(in, FILES), which = fuzz_byte(in), at = 0;
-    uint32_t code = which < 240 ? codes[which % (sizeof(codes) / sizeof(codes[0]))] : (uint32_t)fuzz_number(in, 4);
-    unsigned how = fuzz_byte(in);
-    size_t room = how < 128 ? OUTPUT_MAX : how < 240 ? rooms[how % 7] : fuzz_below(in, OUTPUT_MAX);
-    uint8_t input[INPUT_MAX + 16] = {0};
+    return code == GATEHOUSE_IOCTL_RULES_COMMIT || code == GATEHOUSE_IOCTL_RULES_ADD ||
+           code == GATEHOUSE_IOCTL_RULES_REMOVE;
+}
+
+static void control(unsigned slot, uint32_t code, const uint8_t *input, size_t size, size_t room)
+{
+    unsigned at = 0;
     bool held[CONNECTIONS];
-    size_t size = put_input(in, code, input);
+    uint64_t generation;
 
     while (at < CALLS && calls[at].used)
         at++;
     if (at == CALLS || files[slot].file == NULL)
         return;
     struct call *call = &calls[at];
+    generation = check_rules();
     struct gatehouse_status before = status_now();
     memset(call, 0, offsetof(struct call, output));
     call->used = true;
@@ -395,12 +535,45 @@ static void do_control(struct fuzz_bytes *in)
     memcpy(exact, input, size);
     nt_device_control(files[slot].file, code, exact, size, room, on_done, call, &call->call);
     free(exact);
+    settle();
+    if (check_rules() != generation)
+        ruled = true;
+    fuzz_check(call->done != 0 || !changes_rules(code));
     if (call->done != 0) {
+        if (changes_rules(code))
+            fuzz_check(NT_SUCCESS(call->status) == (check_rules() != generation));
         check_call(call, input, size, room, &before, held);
         release(call);
     } else if (code == IOCTL_WFP_GET_NEXT_REQUEST) {
         files[slot].role = 3;
     }
+}
+
+/* BEGIN, PUT in pieces, COMMIT. */
+static void do_load(struct fuzz_bytes *in)
+{
+    unsigned slot = fuzz_below(in, FILES), bits = fuzz_byte(in);
+    struct gatehouse_rules_begin begin = {GATEHOUSE_PROTOCOL_VERSION, (uint32_t)rules.size, bits % 8 == 7, 0};
+    size_t piece = bits < 192 ? INPUT_MAX : 8 + bits;
+
+    control(slot, GATEHOUSE_IOCTL_RULES_BEGIN, (const uint8_t *)&begin, sizeof(begin), 0);
+    for (size_t at = 0; at < rules.size; at += piece)
+        control(slot, GATEHOUSE_IOCTL_RULES_PUT, rules.image + at, rules.size - at < piece ? rules.size - at : piece,
+                0);
+    control(slot, GATEHOUSE_IOCTL_RULES_COMMIT, (const uint8_t *)"", 0, 0);
+}
+
+static void do_control(struct fuzz_bytes *in)
+{
+    static const size_t rooms[] = {0, 16, 24, 176, 216, 600, OUTPUT_MAX};
+    unsigned slot = fuzz_below(in, FILES), which = fuzz_byte(in);
+    uint32_t code = which < 240 ? codes[which % (sizeof(codes) / sizeof(codes[0]))] : (uint32_t)fuzz_number(in, 4);
+    unsigned how = fuzz_byte(in);
+    size_t room = how < 128 ? OUTPUT_MAX : how < 240 ? rooms[how % 7] : fuzz_below(in, OUTPUT_MAX);
+    uint8_t input[INPUT_MAX + 16] = {0};
+    size_t size = put_input(in, code, input);
+
+    control(slot, code, input, size, room);
 }
 
 static void do_open(struct fuzz_bytes *in)
@@ -584,6 +757,12 @@ static void perform(struct fuzz_bytes *in)
     case 10:
         fault_in = fuzz_byte(in) % 32;
         break;
+    case 11:
+        do_build(in);
+        break;
+    case 12:
+        do_load(in);
+        break;
     default:
         do_control(in);
         break;
@@ -604,6 +783,8 @@ static bool start(struct fuzz_bytes *in)
     clock_now = 36000000000ull;
     next_endpoint = 0;
     fault_in = 0;
+    ruled = false;
+    builder_begin(&rules);
     nt_verify_clear();
     nt_set_clock(read_clock);
     nt_set_violation_handler(on_violation);
@@ -624,6 +805,7 @@ static void end(void)
         close_file(slot);
     nt_file_close(watch);
     nt_driver_unload(driver);
+    builder_free(&rules);
     for (unsigned i = 0; i < CONNECTIONS; i++)
         fuzz_check(!connections[i].made || connections[i].done == 1);
     wfp_count(&counts);

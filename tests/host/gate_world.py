@@ -234,7 +234,7 @@ def note_links():
             if name.startswith("link_"):
                 shown = json.loads(sh("bpftool", "-j", "link", "show", "pinned", place + "/" + name).stdout)
                 # a trace point's link cannot be given a new program: a gate that adopts the others replaces it
-                ids.add(("trace" if name in ("link_gate_exec", "link_gate_stream_end") else "link", shown["id"]))
+                ids.add(("trace" if name == "link_gate_exec" else "link", shown["id"]))
                 ids.add(("prog", shown["prog_id"]))
             elif name.startswith("xt_"):
                 shown = json.loads(sh("bpftool", "-j", "prog", "show", "pinned", place + "/" + name).stdout)

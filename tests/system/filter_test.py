@@ -226,7 +226,7 @@ def listing(lab):
     assert table[0].split() == ["ID", "LAYER", "ACTION", "WEIGHT", "CONDITIONS", "NAME"] and len(table) == 5, table
     assert "\x1b" not in "".join(table), "a name acts on the terminal"
     everything = filters(lab, "list", "--all")
-    assert sum(line.startswith("* ") for line in everything) == 4 and len(everything) == 1 + 4 + 8, everything
+    assert sum(line.startswith("* ") for line in everything) == 4 and len(everything) == 1 + 4 + 10, everything
     assert any("callout" in line and "everything" in line for line in everything)
     assert any("loopback" in line for line in everything)
     for line in everything:
@@ -389,7 +389,7 @@ def two_clients(lab):
     first.ok(COMMIT)
     assert command.process.wait(5) == 0, command.output()
     assert second.block("192.0.2.2")[0] == 0
-    assert len(listed(lab, "--all")) == 8 + 3
+    assert len(listed(lab, "--all")) == 10 + 3
 
 
 @case(f"{HOSTILE}: a transaction left open ends by itself; meanwhile connections are held and decided as ever", timeout=90)
@@ -410,7 +410,7 @@ def transaction_left_open(lab):
     tell(f"the next client waited {took:.1f} s")
     assert took < 12
     assert idle.block("192.0.2.1")[0] == TXN_ABORTED and idle.call(COMMIT)[0] == TXN_ABORTED
-    assert len(listed(lab, "--all")) == 8 + 1, "nothing of the aborted transaction stayed"
+    assert len(listed(lab, "--all")) == 10 + 1, "nothing of the aborted transaction stayed"
 
 
 def hold_again_and_again(lab):

@@ -187,6 +187,27 @@ def revoked(lab):
     server.close()
 
 
+@case("Inbound: a new block ends connections, never the socket that listens, also when the connection is over", 40)
+def listeners_stay(lab):
+    lab.gatehoused()
+    server = listener(lab)
+    filters(lab, "add", "permit", "--in")
+    peers = [(address, lab.server.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM))
+             for address in BOTH]  # fmt: skip
+    for address, peer in peers:
+        assert stream(lab, address) == 0
+        assert datagram(lab, address, sock=peer)
+    ids = filters(lab, "add", "block", "--in", "--weight", "9")
+    for address, peer in peers:
+        assert stream(lab, address, seconds=0.3) == errno.ETIMEDOUT
+    filters(lab, "remove", *map(str, ids))
+    for address, peer in peers:
+        assert stream(lab, address) == 0, "nobody listens any more"
+        assert datagram(lab, address, sock=peer)
+        peer.close()
+    server.close()
+
+
 def rules(lab, *words):
     done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "rules", *words)
     assert done.returncode == 0, (words, done.stdout, done.stderr)

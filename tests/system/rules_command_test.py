@@ -6,6 +6,7 @@ import json
 import pathlib
 import pty
 import select
+import shutil
 import sys
 import time
 import os
@@ -104,6 +105,16 @@ def add_and_remove(lab):
     rules(lab, "remove", "1")
     assert connects(lab, net.SERVER_V4, server.port, path=str(lab.directory / "with a space"))
     rules(lab, "remove", "2", code=1)
+
+
+@case("rules load while the state folder is gone: the old policy stands, and the sentence names the setting")
+def no_state(lab):
+    lab.gatehoused()
+    rules(lab, "load", write(lab, "permit out\n"))
+    shutil.rmtree(lab.directory / f"{lab.socket.name}.state")
+    done = rules(lab, "load", write(lab, "block out\n", "second"), code=3)
+    assert "setting 'state'" in done.stderr and "old policy stands" in done.stderr, done.stderr
+    assert [rule["rule"] for rule in listed(lab)] == ["permit out"]
 
 
 @case("rules add for N seconds ends by itself")

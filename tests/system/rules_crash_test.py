@@ -320,7 +320,9 @@ def killed_in_a_load(lab):
         tell(f"{count:3} x {line}")
     for port, server in servers.items():
         ends = sum((stream.ended for stream in streams if stream.port == port), collections.Counter())
-        tell(f"port {port}: {total(streams, port):,} connects, { {errno.errorcode.get(e, 0): n for e, n in ends.items()} }, the slowest {max(s.slowest for s in streams if s.port == port) / 1e6:.1f} s")
+        named = {errno.errorcode.get(error, error): count for error, count in ends.items()}
+        slowest = max(stream.slowest for stream in streams if stream.port == port) / 1e6
+        tell(f"port {port}: {total(streams, port):,} connects, {named}, the slowest {slowest:.1f} s")
     found = listed(lab)
     counted = {port: hits(found, port) for port in (PERMITTED, BLOCKED)}
     seen = {port: total(streams, port) for port in (PERMITTED, BLOCKED)}
