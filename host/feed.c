@@ -491,16 +491,10 @@ static void feed_end_earlier(struct feed *feed, const struct gate_packet *packet
         feed_socket_closed(feed, packet->cookie);
 }
 
-static void feed_packet(void *context, const struct gate_packet *packet)
+static void feed_outgoing(struct feed *feed, const struct gate_packet *packet)
 {
-    struct feed *feed = context;
     struct gate_flow key;
 
-    if (packet->inbound || packet->tuple_keyed) {
-        if (!feed_waits_for_hash(feed, packet))
-            feed_inbound_packet(feed->inbound, packet, feed->package.size ? &feed->package : NULL);
-        return;
-    }
     feed->packets_seen++;
     memset(&key, 0, sizeof(key));
     key.cookie = packet->cookie;
@@ -535,6 +529,20 @@ static void feed_packet(void *context, const struct gate_packet *packet)
     flow->local_port = packet->local_port;
     flow_keep_packet(flow, packet->id);
     flow_authorize(flow, packet);
+}
+
+static void feed_packet(void *context, const struct gate_packet *packet)
+{
+    struct feed *feed = context;
+
+    if (packet->inbound || packet->tuple_keyed) {
+        if (!feed_waits_for_hash(feed, packet))
+            feed_inbound_packet(feed->inbound, packet, feed->package.size ? &feed->package : NULL);
+        return;
+    }
+    feed_outgoing(feed, packet);
+    if (packet->closed) /* what was decided at once has left by now; the rest is cancelled */
+        feed_socket_closed(feed, packet->cookie);
 }
 
 static void feed_damaged(void *context, uint32_t id)

@@ -411,7 +411,8 @@ static enum waiting fill_waiting(struct gate *gate, const struct gate_tuple *tup
     if (!find_pended(gate, tuple, &pended))
         return ++gate->missing < MISSING_MAX ? WAITING_GONE : WAITING_FOUND;
     gate->missing = 0;
-    if (pended.closed)
+    packet->closed = pended.closed;
+    if (packet->closed && tuple->protocol != IPPROTO_UDP) /* a program that ended has not unsent its datagram */
         return WAITING_CLOSED;
     packet->cookie = pended.cookie;
     packet->known_stale = pended.stale;

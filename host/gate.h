@@ -66,6 +66,7 @@ struct gate_packet {
     bool nobody;       /* inbound: no socket would get it */
     uint32_t sequence; /* inbound TCP: of the SYN, as in the packet */
     uint32_t ip_header_size, transport_header_size; /* inbound */
+    bool closed;             /* UDP: its socket is closed already; it may still leave, but nothing of it may wait */
     bool known_stale;        /* decided under an older generation: reauthorize, do not ask anew */
     struct gate_owner owner; /* flags 0: not known */
     const uint8_t *data;     /* the packet from its IP header, maybe cut */

@@ -384,6 +384,27 @@ def hits_are_exact(lab):
     tell(rules(lab, "list"))
 
 
+@case("A program that sends one datagram and ends at once: it leaves when a rule permits it, from the first on; else it is gone")
+def one_datagram_and_gone(lab):
+    server = UdpServer(lab.server)
+    policies = [lab.directory / name for name in ("one", "two")]
+    for policy, other in zip(policies, (1, 2)):
+        policy.write_text(f"permit out proto udp to any port {{ {other}, {server.port} }}\nblock out proto udp\n", encoding="ascii")
+    lab.gatehoused("--no-decider", "block")
+    send = ("import socket, sys\nsocket.socket(int(sys.argv[1]), socket.SOCK_DGRAM)"
+            ".sendto(sys.argv[4].encode(), (sys.argv[2], int(sys.argv[3])))")
+    sent = []
+    for number in range(12):
+        family, address = ((socket.AF_INET, net.SERVER_V4), (socket.AF_INET6, net.SERVER_V6))[number % 2]
+        rules(lab, "load", str(policies[number % 2]))  # another policy: the kernel has kept nothing
+        for port in (server.port, 9):
+            done = lab.run(sys.executable, "-c", send, int(family), address, port, f"{port} {number}")
+            assert done.returncode == 0, done.stderr
+        sent.append(f"{server.port} {number}".encode())
+    wait_until(lambda: len(server.received) >= len(sent), 5, f"all of them: {server.received}")
+    assert sorted(data for _, data in server.received) == sorted(sent)
+
+
 # --- Somebody touches the rules ----------------------------------------------------------------------
 
 def flushed(lab, flush, repaired=True):
