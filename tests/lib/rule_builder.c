@@ -47,7 +47,8 @@ uint32_t builder_set(struct rule_builder *b, uint16_t kind, const void *ranges, 
     set->size = (uint32_t)(sizeof(*set) + one * count + 7) / 8 * 8;
     set->kind = kind;
     set->count = count;
-    memcpy(set + 1, ranges, one * count);
+    if (count != 0)
+        memcpy(set + 1, ranges, one * count);
     return b->set_count++;
 }
 
