@@ -227,7 +227,7 @@ def listing(lab):
     assert "\x1b" not in "".join(table), "a name acts on the terminal"
     everything = filters(lab, "list", "--all")
     assert sum(line.startswith("* ") for line in everything) == 4 and len(everything) == 1 + 4 + 10, everything
-    assert any("callout" in line and "everything" in line for line in everything)
+    assert any("callout" in line and "tcp or udp" in line for line in everything)
     assert any("loopback" in line for line in everything)
     for line in everything:
         tell(line)
