@@ -568,8 +568,10 @@ bool world_call_start(struct world_device *device, uint32_t code, const void *in
 bool world_call_done(struct world_call *call, uint32_t milliseconds, uint32_t *status, const void **output,
                      size_t *information)
 {
-    if (milliseconds != 0 && nt_scheduled())
+    if (milliseconds != 0 && nt_scheduled()) {
         (void)nt_schedule_wait(&call->done);
+        milliseconds = 0; /* nobody is left who could end it */
+    }
     for (unsigned waited = 0; waited < milliseconds && !__atomic_load_n(&call->done, __ATOMIC_ACQUIRE); waited++) {
         (void)nt_pump();
         (void)usleep(1000); /* a thread of the driver has it */
