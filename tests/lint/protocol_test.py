@@ -15,7 +15,7 @@ STRUCT = re.compile(r'`((?:gatehouse|USER)_\w+)`(?:, (\d+) bytes)?')
 ROW = re.compile(r'\| *(\d+) \| (\d+) \| (\w+)')
 CODE = re.compile(r'^\| (0x22\w+) \| (\w+) \|', re.MULTILINE)
 STATUS = re.compile(r'^\| (\w+) \| (0xE047\w+) \|', re.MULTILINE)
-OPENING = '#include <stddef.h>\n#include <gatehouse/protocol.h>\n#include <gatehouse/status.h>\n#include <gatehouse/transport.h>\n'
+OPENING = '#include <stddef.h>\n#include <gatehouse/protocol.h>\n#include <gatehouse/rules.h>\n#include <gatehouse/status.h>\n#include <gatehouse/transport.h>\n'
 
 
 def type_of(name):
@@ -34,7 +34,9 @@ def tables(page):
         if line.startswith('#'):
             waiting = []
         rows = []
-        if line.startswith('`') or 'PLATFORM_STATUS' in line or 'answers with `' in line:
+        if re.match(r'`gatehouse_\w+`, \d+ bytes', line):
+            waiting = []  # what was only named before has no table
+        if line.startswith('`') or 'PLATFORM_STATUS' in line or 'answers with `' in line or 'each a `' in line:
             waiting += [name for name, _ in STRUCT.findall(line)]
 
 
