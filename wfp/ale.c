@@ -241,16 +241,16 @@ static void note_connect(const struct wfp_authorization *authorization)
 {
     const struct wfp_ale_connect *facts = &authorization->facts;
     const UINT8 *to = facts->remote_address;
-    char word[40];
+    const char *what = facts->inbound ? "accept" : "connect", *way = facts->inbound ? "from" : "to";
+    const char *protocol = wfp_protocol_name(facts->protocol);
 
-    snprintf(word, sizeof(word), facts->inbound ? "accept: %s from" : "connect: %s to",
-             wfp_protocol_name(facts->protocol));
     if (facts->ip_version != 6)
-        WFP_NOTE(authorization, "%s %u.%u.%u.%u port %u", word, to[0], to[1], to[2], to[3], facts->remote_port);
+        WFP_NOTE(authorization, "%s: %s %s %u.%u.%u.%u port %u", what, protocol, way, to[0], to[1], to[2], to[3],
+                 facts->remote_port);
     else
-        WFP_NOTE(authorization, "%s %x:%x:%x:%x:%x:%x:%x:%x port %u", word, to[0] << 8 | to[1], to[2] << 8 | to[3],
-                 to[4] << 8 | to[5], to[6] << 8 | to[7], to[8] << 8 | to[9], to[10] << 8 | to[11], to[12] << 8 | to[13],
-                 to[14] << 8 | to[15], facts->remote_port);
+        WFP_NOTE(authorization, "%s: %s %s %x:%x:%x:%x:%x:%x:%x:%x port %u", what, protocol, way, to[0] << 8 | to[1],
+                 to[2] << 8 | to[3], to[4] << 8 | to[5], to[6] << 8 | to[7], to[8] << 8 | to[9], to[10] << 8 | to[11],
+                 to[12] << 8 | to[13], to[14] << 8 | to[15], facts->remote_port);
     WFP_NOTE(authorization, "of process %llu, endpoint %llu, from port %u", (unsigned long long)facts->process_id,
              (unsigned long long)facts->endpoint, facts->local_port);
 }

@@ -436,7 +436,7 @@ int wfp_layer_field(const struct wfp_layer *layer, const GUID *key)
     return -1;
 }
 
-int wfp_layer_field_near(const struct wfp_layer *layer, const GUID *key, int near)
+int wfp_layer_field_near(const struct wfp_layer *layer, const GUID *key, int guess)
 {
-    return near >= 0 && IsEqualGUID(layer->fields[near].key, key) ? near : wfp_layer_field(layer, key);
+    return guess >= 0 && IsEqualGUID(layer->fields[guess].key, key) ? guess : wfp_layer_field(layer, key);
 }

@@ -79,7 +79,7 @@ unsigned wfp_layer_by_id(UINT16 id);
 /* Index of the field in the layer; -1: the layer has none such. */
 int wfp_layer_field(const struct wfp_layer *layer, const GUID *key);
 
-/* The same, quicker when it is that of near (a field, or -1) again. */
-int wfp_layer_field_near(const struct wfp_layer *layer, const GUID *key, int near);
+/* The same, quicker when it is that of guess (a field, or -1) again. */
+int wfp_layer_field_near(const struct wfp_layer *layer, const GUID *key, int guess);
 
 #endif

@@ -28,6 +28,13 @@
 /* Every driver here is a Windows binary, as the engine is. */
 uintptr_t nt_foreign_start, nt_foreign_size;
 
+/* nt/sanitize.h asks by it whether a sanitizer is there, which a weak symbol tells elsewhere. Here it does nothing. */
+void __asan_poison_memory_region(void const volatile *address, size_t size);
+void __asan_poison_memory_region(void const volatile *address, size_t size)
+{
+    (void)address, (void)size;
+}
+
 #define VIOLATIONS_KEPT 16
 static pthread_mutex_t violations_lock = PTHREAD_MUTEX_INITIALIZER;
 static UINT32 violations, violations_read;   /* violations_lock */
