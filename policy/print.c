@@ -211,14 +211,10 @@ static void print_accounts(struct printer *p, uint16_t type, const char *word)
 
 /* --- Sets ----------------------------------------------------------------------------------- */
 
-static void print_range_v4(struct bytes *text, const struct gatehouse_range_v4 *range)
+/* bits: of the prefix that the range is; below 0: it is none. all: those of one address. */
+static void print_span(struct bytes *text, const char *low, const char *high, int bits, int all)
 {
-    int bits = range_prefix_v4(range->low, range->high);
-    char low[ADDRESS_TEXT_MAX], high[ADDRESS_TEXT_MAX];
-
-    address_write_v4(range->low, low);
-    address_write_v4(range->high, high);
-    if (bits == 32)
+    if (bits == all)
         bytes_print(text, "%s", low);
     else if (bits >= 0)
         bytes_print(text, "%s/%d", low, bits);
@@ -226,19 +222,22 @@ static void print_range_v4(struct bytes *text, const struct gatehouse_range_v4 *
         bytes_print(text, "%s-%s", low, high);
 }
 
+static void print_range_v4(struct bytes *text, const struct gatehouse_range_v4 *range)
+{
+    char low[ADDRESS_TEXT_MAX], high[ADDRESS_TEXT_MAX];
+
+    address_write_v4(range->low, low);
+    address_write_v4(range->high, high);
+    print_span(text, low, high, range_prefix_v4(range->low, range->high), 32);
+}
+
 static void print_range_v6(struct bytes *text, const struct gatehouse_range_v6 *range)
 {
-    int bits = range_prefix_v6(range->low, range->high);
     char low[ADDRESS_TEXT_MAX], high[ADDRESS_TEXT_MAX];
 
     address_write_v6(range->low, low);
     address_write_v6(range->high, high);
-    if (bits == 128)
-        bytes_print(text, "%s", low);
-    else if (bits >= 0)
-        bytes_print(text, "%s/%d", low, bits);
-    else
-        bytes_print(text, "%s-%s", low, high);
+    print_span(text, low, high, range_prefix_v6(range->low, range->high), 128);
 }
 
 static void print_range_port(struct bytes *text, const struct gatehouse_range_port *range)

@@ -103,7 +103,6 @@ struct nt_registry_value {
     ULONG value;      /* of a REG_DWORD */
     const char *text; /* UTF-8, a REG_SZ then; NULL: it is a REG_DWORD */
 };
-#define nt_registry_dword nt_registry_value /* its name before there were strings */
 
 /* Calls entry at PASSIVE_LEVEL with a DRIVER_OBJECT and a RegistryPath for service. On failure: its status, nothing
  * left loaded. */
