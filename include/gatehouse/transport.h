@@ -79,8 +79,9 @@ struct gatehouse_flows {
 #define GATEHOUSE_FLOW_INBOUND 0x1u
 #define GATEHOUSE_FLOW_ENDED   0x2u
 #define GATEHOUSE_FLOW_COUNTED 0x4u /* bytes are known */
+#define GATEHOUSE_FLOW_NO_USER 0xFFFFFFFFu
 struct gatehouse_flow_entry {
-    uint32_t size;      /* header, path, padding to 8 */
+    uint32_t size;      /* header, path, name, padding to 8 */
     uint16_t path_size; /* UTF-16LE app path behind the header */
     uint8_t ip_version;
     uint8_t protocol;
@@ -92,12 +93,16 @@ struct gatehouse_flow_entry {
     uint16_t local_port, remote_port;
     uint32_t flags;         /* GATEHOUSE_FLOW_* */
     uint8_t filter_key[16]; /* of the filter that permitted it; zeros: none with a key of its own */
+    uint64_t process_start; /* as in a request */
+    uint32_t user;          /* Unix user id; GATEHOUSE_FLOW_NO_USER: not known */
+    uint16_t name_size;     /* behind the path, as in a request */
+    uint16_t reserved;
 };
 
 _Static_assert(sizeof(struct gatehouse_hits) == 16, "hits layout");
 _Static_assert(sizeof(struct gatehouse_hit) == 32, "hit layout");
 _Static_assert(sizeof(struct gatehouse_flows) == 16, "flows layout");
-_Static_assert(sizeof(struct gatehouse_flow_entry) == 112, "flow layout");
+_Static_assert(sizeof(struct gatehouse_flow_entry) == 128, "flow layout");
 _Static_assert(sizeof(struct gatehouse_call) == 16, "call layout");
 _Static_assert(sizeof(struct gatehouse_answer) == 16, "answer layout");
 _Static_assert(sizeof(struct gatehouse_platform_status) == 80, "platform status layout");
