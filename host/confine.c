@@ -82,10 +82,10 @@ static const char *const allowed[] = {
     /* files */
     "read", "readv", "pread64", "preadv", "write", "writev", "pwrite64", "pwritev", "open", "openat", "openat2",
     "close", "close_range", "lseek", "fstat", "stat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "access",
-    "faccessat", "faccessat2", "readlink", "readlinkat", "getdents", "getdents64", "mkdir", "mkdirat", "rmdir",
-    "unlink", "unlinkat", "rename", "renameat", "renameat2", "ftruncate", "fallocate", "fsync", "fdatasync", "flock",
-    "fcntl", "dup", "dup2", "dup3", "pipe", "pipe2", "fadvise64", "ioctl", "fchmod", "chmod", "inotify_init1",
-    "inotify_add_watch", "inotify_rm_watch", "copy_file_range", "sendfile",
+    "faccessat", "faccessat2", "readlink", "readlinkat", "open_by_handle_at", "name_to_handle_at", "getdents",
+    "getdents64", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2", "ftruncate",
+    "fallocate", "fsync", "fdatasync", "flock", "fcntl", "dup", "dup2", "dup3", "pipe", "pipe2", "fadvise64", "ioctl",
+    "fchmod", "chmod", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "copy_file_range", "sendfile",
     /* waiting, sockets, processes of others */
     "poll", "ppoll", "select", "pselect6", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2",
     "eventfd2", "timerfd_create", "timerfd_settime", "timerfd_gettime", "signalfd4", "bind", "listen", "connect",

@@ -10,8 +10,8 @@
  * blocked SYN is answered with a reset, not with an ICMP error: the kernel limits how many ICMP errors it sends a
  * second, and a limited one would leave the program waiting.
  *
- * Every command has a time limit (gate_command.c). When you change the rules, gate_rules_remove needs no change: it takes out the chain
- * and every jump to it.
+ * Every command has a time limit (gate_command.c). When you change the rules, gate_rules_remove needs no change: it
+ * takes out the chain and every jump to it.
  */
 #include "gate_private.h"
 
@@ -23,6 +23,8 @@
 
 #define CHAIN     "gatehouse"
 #define CHAIN_NEW CHAIN "-new" /* what starts something that is not permitted */
+
+#define AIDE_GONE "the process of gatehoused that starts iptables was killed: restart gatehoused"
 
 struct family {
     const char *command, *restore;
@@ -82,6 +84,8 @@ static int list_jumps(const struct family *family, const struct place *place, ch
     *chain = false;
     if (code == 127)
         code = gate_fail(error, -ENOENT, "%s was not found: install the package iptables", family->command);
+    else if (code == -EPIPE)
+        code = gate_fail(error, code, AIDE_GONE);
     else if (code)
         code = gate_fail(error, code < 0 ? code : -EIO, "%s cannot list the filter table: %.200s", family->command,
                          one_line(text));
@@ -103,6 +107,8 @@ static int restore(const struct family *family, const char *rules, struct gate_e
 
     if (code == 127)
         code = gate_fail(error, -ENOENT, "%s was not found: install the package iptables", family->restore);
+    else if (code == -EPIPE)
+        code = gate_fail(error, code, AIDE_GONE);
     else if (code == -ETIMEDOUT)
         code = gate_fail(error, code, "%s did not finish within %d seconds", family->restore, GATE_COMMAND_MS / 1000);
     else if (code)
