@@ -52,42 +52,54 @@ static int in_confined(body *run, bool deadly)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
+static long map_both(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1
+                                                                                                                  : 0;
+}
+
+static long protect_both(void)
+{
+    void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return memory == MAP_FAILED ? 0 : mprotect(memory, 4096, PROT_WRITE | PROT_EXEC);
+}
+
+static long run_program(void)
+{
+    char *const words[] = {"/bin/true", NULL};
+
+    return execv(words[0], words);
+}
+
+#define CALL(name, call)                                                                                               \
+    static long name(void)                                                                                             \
+    {                                                                                                                  \
+        return call;                                                                                                   \
+    }
+CALL(make_process, fork())
+CALL(make_inet, socket(AF_INET, SOCK_STREAM, 0))
+CALL(make_inet6, socket(AF_INET6, SOCK_DGRAM, 0))
+CALL(make_packet, socket(AF_PACKET, SOCK_RAW, 0))
+CALL(mount_something, mount("none", "/", "tmpfs", 0, NULL))
+CALL(trace_parent, ptrace(PTRACE_ATTACH, getppid(), 0, 0))
+CALL(signal_parent, kill(getppid(), 0))
+CALL(change_user, setuid(1))
+CALL(change_owner, chown("/proc/self/exe", 1, 1))
+CALL(change_dumpable, prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+
 /* 0 when each is refused, else the number of the first that is not. */
 static int try_forbidden(void)
 {
-    char *const words[] = {"/bin/true", NULL};
-    void *memory;
+    static long (*const calls[])(void) = {map_both,    protect_both, run_program,     make_process, make_inet,
+                                          make_inet6,  make_packet,  mount_something, trace_parent, signal_parent,
+                                          change_user, change_owner, change_dumpable};
 
-    if (fork() >= 0 || errno != EPERM)
-        return 1;
-    if (execv(words[0], words) == 0 || errno != EPERM)
-        return 2;
-    if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != EPERM)
-        return 3;
-    if (socket(AF_INET6, SOCK_DGRAM, 0) >= 0 || errno != EPERM)
-        return 4;
-    if (socket(AF_PACKET, SOCK_RAW, 0) >= 0 || errno != EPERM)
-        return 5;
-    memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory != MAP_FAILED || errno != EPERM)
-        return 6;
-    memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return 7;
-    if (mprotect(memory, 4096, PROT_WRITE | PROT_EXEC) == 0 || errno != EPERM)
-        return 8;
-    if (mount("none", "/", "tmpfs", 0, NULL) == 0 || errno != EPERM)
-        return 9;
-    if (ptrace(PTRACE_ATTACH, getppid(), 0, 0) == 0 || errno != EPERM)
-        return 10;
-    if (kill(getppid(), 0) == 0 || errno != EPERM)
-        return 11;
-    if (setuid(1) == 0 || errno != EPERM)
-        return 12;
-    if (chown("/proc/self/exe", 1, 1) == 0 || errno != EPERM)
-        return 13;
-    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0 || errno != EPERM)
-        return 14;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        errno = 0;
+        if (calls[i]() != -1 || errno != EPERM)
+            return (int)i + 1;
+    }
     return 0;
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What gatehoused may do once it is ready, by the kernel's own word; every other system test runs it with --confine kill."""
+"""What gatehoused may do once it is ready, by the kernel's own word. The other system tests run it with --confine kill."""
 import os
 import pathlib
 import signal
@@ -17,7 +17,8 @@ KEPT = sum(1 << bit for bit in BITS.values())
 
 def status(pid, thread=None):
     path = f"/proc/{pid}/task/{thread}/status" if thread else f"/proc/{pid}/status"
-    return dict(line.split(":\t", 1) for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines() if ":\t" in line)
+    lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
 
 
 def children(pid):
