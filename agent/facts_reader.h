@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * facts_reader.h - reads process_facts, with the package, without making anybody wait.
+ * facts_reader.h - reads process_facts, and whose package the program is, without making anybody wait.
  *
- * A thread reads. What was asked comes back twice at most: all but the package as soon as it is there, then, unless it
- * was there at once, with the package (whole is true; package may still be empty: no package has the program). A thread
- * that does not come back within FACTS_READER_PATIENCE_MS is left behind and another one goes on; once
- * FACTS_READER_THREADS_MAX are left behind nothing is known of any process until one of them comes back.
+ * A thread reads. The facts come as soon as they are there; the package with them when it is known already, else later.
+ * A thread that does not come back within FACTS_READER_PATIENCE_MS is left behind and another one goes on; while
+ * FACTS_READER_THREADS_MAX are left behind nothing comes.
  *
- * Use: ask; poll the descriptor; take until there is nothing. Show a question when its whole facts are there, or after
- * a quarter of a second with what is there then, or without. One thread uses a reader.
+ * Use: ask; poll the descriptor; take until there is nothing. Show a question once all is there, or after a quarter
+ * of a second with what is there then. One thread uses a reader. While nothing is asked no thread wakes up.
  */
 #ifndef AGENT_FACTS_READER_H
 #define AGENT_FACTS_READER_H
 
+#include "agent/package_owner.h"
 #include "agent/process_facts.h"
 #include "agent/result.h"
 
@@ -35,8 +35,9 @@ int facts_reader_descriptor(const struct facts_reader *reader);
 
 struct facts_answer {
     uint64_t id;
-    bool whole;                  /* nothing more comes for this id */
-    struct process_facts *facts; /* the caller's now: process_facts_free, then free */
+    struct process_facts *facts;    /* the caller's now: process_facts_free, then free. NULL: they came before */
+    bool whole;                     /* nothing more comes for this id, and package counts */
+    char package[PACKAGE_NAME_MAX]; /* empty: no package has the program, or it cannot be told */
 };
 /* False: nothing is there. */
 bool facts_reader_take(struct facts_reader *reader, struct facts_answer *answer);

@@ -14,11 +14,11 @@
 
 #define PACKAGE_NAME_MAX 128u
 
-/* program is a path from "/" on. False: no package has it, or it cannot be told. The name is a plain word ([A-Za-z0-9.+_-]).
- * One thread at a time. */
+/* program is a path from "/" on. False: no package has it, or it cannot be told. The name is a plain word
+ * ([A-Za-z0-9.+_-]). Any thread. */
 bool package_owner_find(const char *program, char name[PACKAGE_NAME_MAX]);
 
-/* Whether it is known already, so that it costs nothing to ask; *name is then as above, or empty. */
+/* Whether it was found, or found to be nobody's, before: then name says so, empty for nobody's. Does not wait. */
 bool package_owner_known(const char *program, char name[PACKAGE_NAME_MAX]);
 
 /* Where the lists lie; tests give another folder, which must live on. NULL: the system's. */

@@ -2,8 +2,8 @@
 /*
  * port_name.h - the service a port is known for: "https".
  *
- * The rule language's own words first (policy/names.h), then /etc/services. Not getservbyport: it may ask a name service
- * over the network, whose connection might be held.
+ * The rule language's own words first (policy/names.h), then /etc/services. Not getservbyport: it may ask a name
+ * service over the network, whose connection might be held.
  */
 #ifndef AGENT_PORT_NAME_H
 #define AGENT_PORT_NAME_H

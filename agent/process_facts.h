@@ -7,11 +7,12 @@
  * the one that was meant, is not known: its id may belong to another one by now.
  *
  * process_facts_read may wait: a process can make its command line wait for itself (memory that it answers for), and an
- * executable may lie on a disk that does not answer. Who must not wait asks facts_reader.h, which does this on a thread.
+ * executable may lie on a disk that does not answer. Who must not wait asks facts_reader.h, which does this on a
+ * thread.
  *
  * How the process is recognized: by its start. A request tells it in wall time as gatehoused reckons it, the system
- * counts from boot. The difference is that of the two clocks, unless the wall clock was set since gatehoused began; then
- * every process is off by the same, and that is believed once two processes agree on it.
+ * counts from boot. The difference is that of the two clocks, unless the wall clock was set since gatehoused began;
+ * then every process is off by the same, and that is believed once two processes agree on it.
  */
 #ifndef AGENT_PROCESS_FACTS_H
 #define AGENT_PROCESS_FACTS_H
@@ -50,19 +51,18 @@ enum process_executable {
 };
 
 struct process_facts {
-    bool known;                                          /* false: nothing below says anything but executable */
-    struct text command;                                 /* words, escaped, with ' around those that need it */
-    unsigned parent_count;                               /* nearest first; ends at the first process, or at PARENTS_MAX */
+    bool known;            /* false: nothing below says anything but executable */
+    struct text command;   /* words, escaped, with ' around those that need it */
+    unsigned parent_count; /* nearest first; ends at the first process, or at PARENTS_MAX */
     struct process_parent parents[PROCESS_PARENTS_MAX]; /* each began no later than its child */
-    char unit[PROCESS_NAME_MAX];                         /* systemd unit, escaped: "ssh.service"; empty: none */
+    char unit[PROCESS_NAME_MAX];                        /* systemd unit, escaped: "ssh.service"; empty: none */
     enum process_executable executable;
-    char package[PROCESS_NAME_MAX]; /* of the program's path (package_owner.h); empty: none, or not asked yet */
 };
 
 /* A zeroed struct process_facts is one that knows nothing. */
 void process_facts_free(struct process_facts *facts);
 
-/* All but the package. facts is a zeroed or freed one. One thread at a time. */
+/* facts is a zeroed or freed one. Any thread. */
 void process_facts_read(const struct process_key *key, struct process_facts *facts);
 
 /* Where processes are listed; tests give another folder, which must live on. NULL: the system's. */
