@@ -11,6 +11,7 @@
 #define BPF_CONNECT_BPF_H
 
 #include "caller.bpf.h"
+#include "refused.bpf.h"
 #include <linux/errno.h>
 
 struct question {
@@ -36,6 +37,7 @@ static __always_inline bool take_answer(struct gate_state *state, const struct g
     if (flow->protocol == IPPROTO_TCP && verdict == GATE_BLOCK && can_refuse() &&
         (state->refuse || side == GATE_SIDE_ANY)) {
         count_hit(ANSWER_HITS(found));
+        note_refused(flow, &owner->caller, ANSWER_HITS(found));
         bpf_set_retval(-ECONNREFUSED);
         *allow = 0;
         return true;
@@ -45,6 +47,8 @@ static __always_inline bool take_answer(struct gate_state *state, const struct g
         !put_decided(decided, flow, question->generation, GATE_ANSWER(flow->ip_version, verdict, side), &owner->caller))
         return false;
     count_hit(ANSWER_HITS(found));
+    if (verdict == GATE_BLOCK)
+        note_refused(flow, &owner->caller, ANSWER_HITS(found));
     if (flow->protocol == IPPROTO_UDP)
         own_datagrams(flow, owner);
     return true;
