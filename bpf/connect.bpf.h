@@ -43,6 +43,7 @@ static __always_inline bool take_answer(struct gate_state *state, const struct g
         return true;
     }
     decided = find_decided(flow);
+    owner->caller.hits = ANSWER_HITS(found);
     if (!decided ||
         !put_decided(decided, flow, question->generation, GATE_ANSWER(flow->ip_version, verdict, side), &owner->caller))
         return false;
@@ -120,6 +121,7 @@ static __always_inline int decide(struct gate_flow_key *flow, bool sends)
     found = ask(state, flow, &owner.caller, &question);
     if (found && take_answer(state, flow, &owner, &question, found, &allow))
         return allow;
+    owner.caller.hits = 0;
     if (!owner.caller.groups)
         note_groups(&owner.caller);
     bpf_get_current_comm(owner.caller.comm, sizeof(owner.caller.comm));

@@ -92,7 +92,8 @@ struct gate_caller {
     __u32 uid;
     __u32 gid;
     __u32 mount_namespace; /* that the executable's mount belongs to; 0: none (memfd, detached) */
-    __u32 zero;
+    __u32 hits; /* in gate_decided, and what comes from there: 1 + the place of the filter's in gate_hits; 0: it has
+                   none */
     char comm[16];
     __u64 program[2]; /* what of the image a decision can depend on, hashed with the secret; 0: not known */
     __u64 groups;     /* further groups, hashed the same way; GATE_GROUPS_UNKNOWN: too many */

@@ -383,12 +383,12 @@ static void feed_forget_unhashed(struct feed *feed, uint64_t cookie)
                 gate_drop(feed->gate, packets[i]);
 }
 
-static void flow_tell_blocked(struct feed_flow *flow, const struct gate_owner *owner)
+static void flow_tell_blocked(struct feed_flow *flow, const struct gate_owner *owner, bool by_callout)
 {
     GUID key;
 
     flows_block(flow->feed->records, flow->record, owner,
-                wfp_filter_key(flow->filter, &key) ? (const uint8_t *)&key : NULL);
+                wfp_filter_key(flow->filter, &key) ? (const uint8_t *)&key : NULL, by_callout);
     flow->record = NULL;
 }
 
@@ -435,7 +435,7 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
     flow->filter = decision.filter_id;
     keep_decision(&feed->keep, packet, &decision, generation); /* first: the next such connect() may be quick */
     if (decision.outcome != WFP_PERMIT)
-        flow_tell_blocked(flow, &packet->owner);
+        flow_tell_blocked(flow, &packet->owner, decision.by_callout);
     flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
 }
 

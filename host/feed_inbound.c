@@ -324,12 +324,12 @@ static void take_late(struct feed_inbound *inbound)
 
 /* --- From packet to authorization ------------------------------------------------------------------ */
 
-static void flow_tell_blocked(struct accept_flow *flow, const struct gate_owner *owner)
+static void flow_tell_blocked(struct accept_flow *flow, const struct gate_owner *owner, bool by_callout)
 {
     GUID key;
 
     flows_block(flow->inbound->feed.records, flow->record, owner,
-                wfp_filter_key(flow->filter, &key) ? (const uint8_t *)&key : NULL);
+                wfp_filter_key(flow->filter, &key) ? (const uint8_t *)&key : NULL, by_callout);
     flow->record = NULL;
 }
 
@@ -381,7 +381,7 @@ static void flow_authorize(struct accept_flow *flow, const struct gate_packet *p
     flow->filter = decision.filter_id;
     keep_hit(inbound->feed.keep, &decision);
     if (decision.outcome != WFP_PERMIT)
-        flow_tell_blocked(flow, &packet->owner);
+        flow_tell_blocked(flow, &packet->owner, decision.by_callout);
     flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
 }
 

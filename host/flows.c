@@ -13,6 +13,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "gatehouse/rules.h"
+
 #define WINDOWS_EPOCH 116444736000000000ull /* of 1970, 100 ns since 1601 */
 
 /* What a program that tries again is known by; zeroed before it is filled. */
@@ -252,6 +254,7 @@ static struct flow_record *make_ended(struct flows *flows, const struct gate_str
     entry->remote_port = told->peer.remote_port;
     entry->flags = told->inbound ? GATEHOUSE_FLOW_INBOUND : 0;
     entry->began = system_time();
+    memcpy(entry->filter_key, told->filter, sizeof(entry->filter_key));
     if (!list(flows, record)) {
         free(record);
         return NULL;
@@ -272,7 +275,10 @@ void flows_stream_end(struct flows *flows, const struct gate_stream_end *told, s
     record->entry.bytes_in = told->bytes_in;
     record->entry.flags |= GATEHOUSE_FLOW_COUNTED;
     forget_cookie(flows, record);
-    end(flows, record);
+    if (record->entry.flags & GATEHOUSE_FLOW_ENDED)
+        change(flows, record);
+    else
+        end(flows, record);
 }
 
 /* --- What is blocked ----------------------------------------------------------------------------------------- */
@@ -335,13 +341,29 @@ static struct flow_record *list_blocked(struct flows *flows, struct flow_record 
     return record;
 }
 
-void flows_block(struct flows *flows, struct flow_record *record, const struct gate_owner *owner, const uint8_t key[16])
+static bool is_rule(const uint8_t key[16])
+{
+    GUID guid;
+
+    if (!key)
+        return false;
+    memcpy(&guid, key, sizeof(guid));
+    return guid.Data1 == GATEHOUSE_RULE_KEY_DATA1 && guid.Data2 == GATEHOUSE_RULE_KEY_DATA2 &&
+           guid.Data3 & GATEHOUSE_RULE_KEY_DATA3;
+}
+
+void flows_block(struct flows *flows, struct flow_record *record, const struct gate_owner *owner, const uint8_t key[16],
+                 bool by_callout)
 {
     struct flow_record *open;
     struct block_key block;
 
     if (!record)
         return;
+    if (by_callout && !is_rule(key)) {
+        free(record);
+        return;
+    }
     memset(&block, 0, sizeof(block));
     memcpy(block.flow.program, owner->program, sizeof(block.flow.program));
     memcpy(block.flow.remote_address, record->entry.remote_address, sizeof(block.flow.remote_address));

@@ -41,9 +41,10 @@ struct flow_record *flows_make(struct flows *flows, const struct gate_packet *pa
 void flows_live(struct flows *flows, struct flow_record *record, const uint8_t key[16]);
 /* It never was permitted, or it is over: the record is not the caller's any more. */
 void flows_end(struct flows *flows, struct flow_record *record);
-/* The engine blocked it at once; the record is not the caller's any more. */
-void flows_block(struct flows *flows, struct flow_record *record, const struct gate_owner *owner,
-                 const uint8_t key[16]);
+/* The engine blocked it at once; the record is not the caller's any more. by_callout: and not a filter alone; then it
+ * is listed when the filter is a rule's (gatehouse/rules.h), for the driver tells of the others itself. */
+void flows_block(struct flows *flows, struct flow_record *record, const struct gate_owner *owner, const uint8_t key[16],
+                 bool by_callout);
 
 /* A TCP connection is over. record: of an inbound one, or NULL; identity: of end's owner. */
 void flows_stream_end(struct flows *flows, const struct gate_stream_end *end, struct flow_record *record,

@@ -107,15 +107,19 @@ static int find_and_lock(struct gate *gate, const struct gate_host *host, uint64
 
 static void fill_owner(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner);
 
+static void fill_filter(const struct gate *gate, uint32_t hits, uint8_t filter[16])
+{
+    if (hits && hits <= GATE_HITS_MAX)
+        memcpy(filter, gate->programs.maps.hits[hits - 1].key, 16);
+}
+
 static void take_refusal(struct gate *gate, const struct gate_refusal *refusal)
 {
     struct gate_refused_flow told = {.key = refusal->key, .count = refusal->count};
-    uint32_t place = refusal->hits - 1;
 
     if (!gate->handlers->refused)
         return;
-    if (place < GATE_HITS_MAX)
-        memcpy(told.filter, gate->programs.maps.hits[place].key, sizeof(told.filter));
+    fill_filter(gate, refusal->hits, told.filter);
     fill_owner(gate, &refusal->caller, &told.owner);
     gate->handlers->refused(gate->context, &told);
 }
@@ -152,6 +156,7 @@ static int take_end(void *context, void *data, size_t size)
     told.bytes_out = end->bytes_out;
     told.bytes_in = end->bytes_in;
     fill_owner(gate, &end->caller, &told.owner);
+    fill_filter(gate, end->caller.hits, told.filter);
     told.peer.ip_version = end->tuple.ip_version;
     told.peer.protocol = end->tuple.protocol;
     told.peer.local_port = ntohs(end->tuple.local_port);

@@ -89,6 +89,7 @@ struct gate_stream_end {
     bool inbound;                 /* it came in, and peer is its key */
     struct gate_peer peer;        /* sequence 0 */
     uint64_t bytes_out, bytes_in; /* payload */
+    uint8_t filter[16];           /* key of the filter that the verdict cache permitted it by; zeros: not known */
     struct gate_owner owner;      /* of one that went out, if it is known; path as in gate_packet */
 };
 
