@@ -43,7 +43,7 @@ enum questions_added questions_add(struct questions *questions, const struct req
     memcpy(path, request->path, request->fixed.path_size);
     if (request->fixed.name_size > 0)
         memcpy(path + request->fixed.path_size, request->name, request->fixed.name_size);
-    *question = (struct question){.request = {request->fixed, path, (char *)path + request->fixed.path_size}};
+    *question = (struct question){.request = {request->fixed, path, path + request->fixed.path_size}};
     questions->list[questions->count++] = question;
     return QUESTIONS_ADDED;
 }

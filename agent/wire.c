@@ -54,8 +54,8 @@ static const char *read_request(const uint8_t *bytes, size_t left, struct reques
     if (!all_zero(bytes + end, found.fixed.size - end))
         return "a request's padding is not zero";
     found.path = bytes + sizeof(found.fixed);
-    found.name = (const char *)found.path + found.fixed.path_size;
-    if (!is_name((const uint8_t *)found.name, found.fixed.name_size))
+    found.name = found.path + found.fixed.path_size;
+    if (!is_name(found.name, found.fixed.name_size))
         return "a request's name is none";
     *request = found;
     return NULL;
@@ -140,8 +140,8 @@ static const char *read_flow(const uint8_t *bytes, size_t left, struct flow *flo
     if (found.fixed.ip_version != 4 && found.fixed.ip_version != 6)
         return "a flow is neither IPv4 nor IPv6";
     found.path = bytes + sizeof(found.fixed);
-    found.name = (const char *)found.path + found.fixed.path_size;
-    if (!is_name((const uint8_t *)found.name, found.fixed.name_size))
+    found.name = found.path + found.fixed.path_size;
+    if (!is_name(found.name, found.fixed.name_size))
         return "a flow's name is none";
     *flow = found;
     return NULL;

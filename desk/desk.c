@@ -176,7 +176,7 @@ static struct question *question_new(const struct request *request)
         memcpy(path + request->fixed.path_size, request->name, request->fixed.name_size);
     question->request = *request;
     question->request.path = path;
-    question->request.name = (char *)path + request->fixed.path_size;
+    question->request.name = path + request->fixed.path_size;
     question->references = 1;
     question->waits = true;
     return question;
