@@ -210,7 +210,7 @@ bool desk_offer(struct desk *desk, const struct request *request, uint64_t now)
     *bucket = question;
     desk->questions[desk->count++] = question;
     if (desk->settings.describe != NULL)
-        desk->settings.describe(desk->settings.context, question->id, &question->request);
+        desk->settings.describe(desk->settings.describe_context, question->id, &question->request);
     pump_all(desk, now);
     return true;
 }
