@@ -33,8 +33,11 @@ const char *choice_scope_name(enum gatehouse_scope scope);
 /* "once", "minutes", "exit", "reboot", "always" */
 bool choice_until_read(const char *name, enum choice_until *until);
 const char *choice_until_name(enum choice_until until);
-/* "permit", "block", "none" */
+/* enum gatehouse_verdict: "permit", "block", "none"; enum gatehouse_decided_by as `gatehouse watch --json` has it. */
+bool choice_verdict_read(const char *name, unsigned *verdict);
 const char *choice_verdict_name(unsigned verdict);
+bool choice_by_read(const char *name, unsigned *by);
+const char *choice_by_name(unsigned by);
 
 /* NULL, or in one sentence why scope, lifetime and minutes do not go together. */
 const char *choice_wrong(const struct choice *choice);

@@ -3,14 +3,15 @@
  * join.h - one call that gives a front end its desk: that of `gatehouse run` when one answers at the path, else one of
  * its own in this process, that lives as long.
  *
- * Either way there is one descriptor to wait for and one function to call when it is readable. Also wait for
- * stop_descriptor (agent/stop_unix.h), or use loop_run, which does.
+ * Either way there is one descriptor to wait for and one function to call when it is readable. It is also readable,
+ * for good, once a stop is requested (agent/stop.h): look at stop_requested after each turn.
  */
 #ifndef DESK_JOIN_H
 #define DESK_JOIN_H
 
 #include <stdbool.h>
 
+#include "desk/desk.h"
 #include "desk/peer.h"
 
 #define DESK_DEFAULT_PATH "/run/gatehouse/desk.sock"
@@ -22,7 +23,10 @@ struct desk_join_settings {
     const char *socket; /* gatehoused's, for a desk of its own; NULL: the default */
     bool own;           /* do not look for another desk */
     bool remote;        /* no desk of its own: AGENT_UNREACHABLE when none answers */
-    bool once;          /* a desk of its own ends with gatehoused: join_ended then */
+    bool once;          /* a desk of its own ends with gatehoused: desk_join_ended then */
+    /* desk_settings.describe of a desk of its own; NULL: none. */
+    void (*describe)(void *context, const struct request *request, struct json *json);
+    void *context;
 };
 
 /*

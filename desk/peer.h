@@ -40,7 +40,7 @@ struct peer_question {
     uint64_t id;
     const char *program;
     const char *command, *package, *unit, *user;
-    uint64_t pid; /* 0: none */
+    uint64_t pid;                                 /* 0: none */
     struct peer_parent parents[PEER_PARENTS_MAX]; /* nearest first */
     unsigned parent_count;
     bool deleted; /* the program's file is gone */
@@ -54,10 +54,10 @@ struct peer_question {
     const char *local; /* "10.0.0.2:40000" */
     bool has_before;   /* how often before */
     uint64_t permitted, blocked;
-    const char *last;             /* UTC as RFC 3339 */
-    uint64_t held_at, deadline;   /* boot times (agent/clock.h), to about a millisecond */
-    void *mark;                   /* the front end's own; NULL at first */
-    const json_t *json;           /* the whole of it */
+    const char *last;                           /* UTC as RFC 3339 */
+    uint64_t held_at, deadline;                 /* boot times (agent/clock.h), to about a millisecond */
+    void *mark;                                 /* the front end's own; NULL at first */
+    const json_t *json;                         /* the whole of it */
     struct peer_question *before_it, *after_it; /* the peer's own */
 };
 
@@ -73,7 +73,7 @@ struct peer_gone {
     unsigned by;       /* enum gatehouse_decided_by */
     const char *who;   /* NULL: nobody */
     const char *scope; /* NULL: nobody answered */
-    bool mine;         /* this peer's own answer */
+    bool mine;         /* this peer's own answer, or covered by it */
 };
 
 enum peer_outcome { PEER_OK, PEER_LATE, PEER_REFUSED, PEER_FAILED };
@@ -108,6 +108,8 @@ struct peer_handlers {
     /* Each line as it came, before the others. For who hands it on. */
     void (*line)(void *context, const char *line, size_t size);
 };
+
+/* Handlers are called from the loop, hello first. What is opened calls none before a turn. */
 
 /* Connects: AGENT_UNREACHABLE when no desk answers, AGENT_REFUSED when this user may not. path is copied. */
 enum agent_result peer_open(struct loop *loop, const char *path, const struct peer_handlers *handlers,
