@@ -81,6 +81,19 @@ static enum agent_result read_once(struct reader *reader, const char *value)
     return AGENT_OK;
 }
 
+static enum agent_result read_lines(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->lines = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_desk(struct reader *reader, const char *value)
+{
+    reader->options->desk = value;
+    return AGENT_OK;
+}
+
 static enum agent_result read_all(struct reader *reader, const char *value)
 {
     (void)value;
@@ -264,6 +277,8 @@ static const struct option table[] = {
     {"--quiet", DECIDERS, false, read_quiet},
     {"--no-lookups", FOR(BLOCK), false, read_no_lookups},
     {"--once", DECIDERS | FOR(ASK), false, read_once},
+    {"--lines", FOR(ASK), false, read_lines},
+    {"--desk", FOR(ASK), true, read_desk},
     {"--json",
      DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY) | FOR(FILTER) | FOR(RULES) | FOR(FLOWS) | FOR(INSTALL) |
          FOR(UNINSTALL),

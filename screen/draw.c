@@ -219,10 +219,16 @@ static void draw_row(const struct layout *layout, unsigned place)
     if (left <= 0)
         return;
     attrset(A_NORMAL);
-    if (row->rule)
+    if (row->rule && utf8) {
+        /* As text, which every UTF-8 terminal shows; not all of them switch to another set of letters. */
+        attrset(A_DIM);
+        for (move((int)place, (int)row->columns); left > 0; left--)
+            addstr("\xE2\x94\x80");
+    } else if (row->rule) {
         mvhline((int)place, (int)row->columns, ACS_HLINE | A_DIM, left);
-    else
+    } else {
         mvhline((int)place, (int)row->columns, ' ' | attributes_of(row->fill), left);
+    }
 }
 
 void draw_layout(const struct layout *layout)

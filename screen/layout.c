@@ -13,8 +13,12 @@
 #include "screen/width.h"
 
 #define LABEL_COLUMNS 12u
-/* Title, rule, choice, message, keys. */
-#define OTHER_ROWS 5u
+/* Title, rule, choice, keys. */
+#define OTHER_ROWS 4u
+/* Of the list, when what waits fits into so many. */
+#define LIST_ROWS 6u
+/* From so many rows on a message may take two. */
+#define LAYOUT_ROWS_ROOMY 16u
 
 /* --- Rows --------------------------------------------------------------------------------------- */
 
@@ -140,7 +144,9 @@ static void make_title(struct layout *layout, const struct model *model)
     layout_put(layout, 0, LAYOUT_TITLE, " Gatehouse");
     if (model->you.used > 0 && layout->columns >= 60)
         layout_put_format(layout, 0, LAYOUT_TITLE, " %s %s", layout_point(layout), text_string(&model->you));
-    if (model->filter[0] == '\0')
+    if (model->count == 0)
+        snprintf(count, sizeof(count), "nothing waits ");
+    else if (model->filter[0] == '\0')
         snprintf(count, sizeof(count), "%u connection%s wait%s ", model->count, model->count == 1 ? "" : "s",
                  model->count == 1 ? "s" : "");
     else
@@ -181,7 +187,7 @@ static void make_item(struct layout *layout, const struct model *model, unsigned
 static void make_list(struct layout *layout, const struct model *model, unsigned first, unsigned rows)
 {
     if (model->visible_count == 0) {
-        layout_put(layout, first + (rows > 2), LAYOUT_DIM,
+        layout_put(layout, first + (rows > 2 ? 1 : 0), LAYOUT_DIM,
                    model->count == 0 ? "  Nothing waits for an answer." : "  Nothing that waits fits the filter.");
         return;
     }
@@ -263,13 +269,13 @@ static const char *scope_words(const struct choice *choice)
     case GATEHOUSE_SCOPE_CONNECTION:
         return "this connection";
     case GATEHOUSE_SCOPE_PROGRAM_DESTINATION:
-        return "this program, this destination";
+        return "this destination";
     case GATEHOUSE_SCOPE_PROGRAM_NAME:
-        return "this program, this name";
+        return "this name, any port";
     case GATEHOUSE_SCOPE_PROGRAM_PORT:
-        return "this program, this port";
+        return "this port, any address";
     default:
-        return "this program, anything";
+        return "anything it wants";
     }
 }
 
@@ -300,26 +306,39 @@ static void make_choice(struct layout *layout, const struct model *model, unsign
     layout_put(layout, row, LAYOUT_PLAIN, " ");
     if (marked > 0)
         layout_put_format(layout, row, LAYOUT_BOLD, "%u marked: ", marked);
-    layout_put_format(layout, row, armed ? LAYOUT_PLAIN : LAYOUT_DIM, "%s, %s", scope_words(&choice),
+    layout_put_format(layout, row, armed ? LAYOUT_PLAIN : LAYOUT_DIM, "%s %s", scope_words(&choice),
                       until_words(&choice, until, sizeof(until)));
     if (covers > 0)
-        layout_put_format(layout, row, LAYOUT_BOLD, " %s %u other%s that wait%s", layout_point(layout), covers,
-                          covers == 1 ? "" : "s", covers == 1 ? "s" : "");
+        layout_put_format(layout, row, LAYOUT_BOLD, " %s %u other%s too", layout_point(layout), covers,
+                          covers == 1 ? "" : "s");
 }
 
-static void make_message(struct layout *layout, const struct model *model, unsigned row)
+static void make_message(struct layout *layout, const struct model *model, unsigned row, unsigned rows)
 {
     static const enum layout_style styles[] = {[MODEL_PLAIN] = LAYOUT_DIM,
                                                [MODEL_PERMITTED] = LAYOUT_GOOD,
                                                [MODEL_BLOCKED] = LAYOUT_BAD,
                                                [MODEL_WARNING] = LAYOUT_WARNING};
 
+    const char *sentence = text_string(&model->message);
+    enum layout_style style = styles[model->tone];
+    struct text line = {0};
+    unsigned most = layout->columns - 2;
+    size_t first;
+
+    if (!model->connected || !model->decider) {
+        sentence = model->state.used > 0 ? text_string(&model->state) : "Somebody else decides now.";
+        style = LAYOUT_WARNING;
+    }
     layout_put(layout, row, LAYOUT_PLAIN, " ");
-    if (!model->connected || !model->decider)
-        layout_put(layout, row, LAYOUT_WARNING,
-                   model->state.used > 0 ? text_string(&model->state) : "Somebody else decides now.");
-    else
-        layout_put(layout, row, styles[model->tone], text_string(&model->message));
+    first = rows == 1 ? strlen(sentence) : width_break(sentence, most);
+    text_add_bytes(&line, sentence, first);
+    layout_put(layout, row, style, text_string(&line));
+    if (sentence[first] != '\0') {
+        layout_put(layout, row + 1, LAYOUT_PLAIN, " ");
+        layout_put(layout, row + 1, style, sentence + first);
+    }
+    text_free(&line);
 }
 
 static void put_key(struct layout *layout, unsigned row, const char *key, const char *words)
@@ -359,41 +378,29 @@ static void make_keys(struct layout *layout, const struct model *model, unsigned
     }
 }
 
-static unsigned count_facts(struct layout *layout, const struct peer_question *question)
-{
-    struct text text = {0};
-    unsigned count = 0;
-
-    for (unsigned fact = 0; fact < LAYOUT_FACTS; fact++)
-        count += layout_fact_text(layout, &text, question, (enum layout_fact)fact, false);
-    text_free(&text);
-    return count;
-}
-
-/* Who gets the rows: a few of the list first, then what is known, then the rest of the list. */
+/*
+ * Who gets the rows: a few for the list, the facts below, and more for the list when it needs them and all facts have
+ * room. What is selected changes none of this, so that nothing jumps when it goes.
+ */
 static void make_list_view(struct layout *layout, struct model *model)
 {
     const struct model_item *item = model_selected(model);
-    unsigned rows = layout->rows - OTHER_ROWS;
-    unsigned facts = item == NULL ? 0 : count_facts(layout, item->question);
-    unsigned list = rows / 3 > 2 ? rows / 3 : 2;
+    unsigned message = layout->rows >= LAYOUT_ROWS_ROOMY ? 2 : 1;
+    unsigned rows = layout->rows - OTHER_ROWS - message;
+    unsigned list = rows / 3 < 2 ? 2 : rows / 3 > LIST_ROWS ? LIST_ROWS : rows / 3;
+    unsigned bottom = layout->rows - 1 - message; /* first row of the message */
 
-    if (item == NULL)
-        list = rows;
-    else if (rows > facts + list)
-        list = rows - facts;
-    facts = rows - list;
+    if (model->visible_count > list && rows > list + LAYOUT_FACTS)
+        list = rows - LAYOUT_FACTS;
     model_set_page(model, list);
     make_title(layout, model);
     make_list(layout, model, 1, list);
     make_rule(layout, model, 1 + list);
-    if (item != NULL) {
-        make_facts(layout, item->question, 2 + list, facts);
-        make_choice(layout, model, layout->rows - 3);
-    } else if (model->view == MODEL_LEAVING) {
-        make_choice(layout, model, layout->rows - 3);
-    }
-    make_message(layout, model, layout->rows - 2);
+    if (item != NULL)
+        make_facts(layout, item->question, 2 + list, rows - list);
+    if (item != NULL || model->view == MODEL_LEAVING)
+        make_choice(layout, model, bottom - 1);
+    make_message(layout, model, bottom, message);
     make_keys(layout, model, layout->rows - 1);
     layout->list = true;
 }

@@ -349,8 +349,7 @@ static void say_outcome(struct model *model, const struct model_sent *sent)
     else
         text_add_format(&line, "%s %u connections", what, model->outcome.taken);
     if (model->outcome.covered > 0)
-        text_add_format(&line, ", and %llu other%s that waited", (unsigned long long)model->outcome.covered,
-                        model->outcome.covered == 1 ? "" : "s");
+        text_add_format(&line, " and %llu more", (unsigned long long)model->outcome.covered);
     if (model->outcome.failed > 0)
         text_add_format(&line, "; %u came too late", model->outcome.failed);
     if (model->outcome.can_undo)

@@ -150,7 +150,12 @@ size_t width_break(const char *string, unsigned columns)
     bool shown;
     size_t fits = fit_start(string, size, columns, &used);
 
-    return fits > 0 || size == 0 ? fits : width_next(string, size, &used, &shown);
+    if (fits == size)
+        return fits;
+    for (size_t at = fits; at > fits / 2; at--)
+        if (string[at - 1] == ' ')
+            return at;
+    return fits > 0 ? fits : width_next(string, size, &used, &shown);
 }
 
 void width_add_plain(struct text *text, const char *string)

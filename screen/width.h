@@ -25,7 +25,8 @@ unsigned width_of(const char *string);
 unsigned width_add(struct text *text, const char *string, unsigned columns, const char *dots);
 unsigned width_add_ends(struct text *text, const char *string, unsigned columns, const char *dots);
 
-/* Bytes of the string that fit into columns: where a long text is broken into lines. At least one character. */
+/* Bytes of the string that stand in one line of so many columns, at least one character: up to a space where there is
+ * one in the second half. */
 size_t width_break(const char *string, unsigned columns);
 
 /* Appends the string with each character beyond ASCII as \u{...}: for terminals that are not UTF-8. */
