@@ -178,6 +178,12 @@ static struct question *question_new(const struct request *request)
     return question;
 }
 
+static void pump_all(struct desk *desk, uint64_t now)
+{
+    for (struct desk_peer *peer = desk->peers; peer != NULL; peer = peer->next)
+        desk_peer_pump(peer, now);
+}
+
 bool desk_offer(struct desk *desk, const struct request *request, uint64_t now)
 {
     struct question **bucket = bucket_of(desk, request->fixed.id);
@@ -190,17 +196,32 @@ bool desk_offer(struct desk *desk, const struct request *request, uint64_t now)
     question = question_new(request);
     if (question == NULL)
         return false;
-    if (!speak_facts(desk, question)) {
+    if (!speak_facts(question)) {
         question_put(question);
         return false;
     }
     question->id = ++desk->last_id;
+    question->show_at = desk->settings.describe == NULL ? 0 : now + DESK_PATIENCE;
     question->same_bucket = *bucket;
     *bucket = question;
     desk->questions[desk->count++] = question;
-    for (struct desk_peer *peer = desk->peers; peer != NULL; peer = peer->next)
-        desk_peer_pump(peer, now);
+    if (desk->settings.describe != NULL)
+        desk->settings.describe(desk->settings.context, question->id, &question->request);
+    pump_all(desk, now);
     return true;
+}
+
+void desk_described(struct desk *desk, uint64_t id, const char *members, bool whole, uint64_t now)
+{
+    struct question *question = desk_find(desk, id);
+
+    if (question == NULL || question->show_at == 0)
+        return; /* it is gone, or was shown without */
+    speak_more_facts(question, members);
+    if (!whole)
+        return;
+    question->show_at = 0;
+    pump_all(desk, now);
 }
 
 static void forget(struct desk *desk, struct question *question)
@@ -351,10 +372,13 @@ uint64_t desk_due(const struct desk *desk)
     uint64_t due = answers_due(desk);
 
     for (unsigned i = 0; i < desk->count; i++) {
-        uint64_t late = desk->questions[i]->request.fixed.deadline + LAG;
+        const struct question *question = desk->questions[i];
+        uint64_t late = question->request.fixed.deadline + LAG;
 
         if (due == 0 || late < due)
             due = late;
+        if (question->show_at != 0 && question->show_at < due)
+            due = question->show_at;
     }
     return due;
 }
@@ -367,6 +391,8 @@ void desk_tick(struct desk *desk, uint64_t now)
     for (unsigned i = desk->count; i-- > 0;) {
         struct question *question = desk->questions[i];
 
+        if (question->show_at <= now)
+            question->show_at = 0;
         if (question->request.fixed.deadline + LAG > now)
             continue;
         if (answers_has(desk, question))
@@ -376,4 +402,5 @@ void desk_tick(struct desk *desk, uint64_t now)
     }
     answers_settle(desk, now);
     answers_tell(desk);
+    pump_all(desk, now);
 }

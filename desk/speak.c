@@ -124,31 +124,34 @@ static void put_ends(struct json *json, const struct gatehouse_request *fixed, s
     put_text(json, "local", text);
 }
 
-bool speak_facts(struct desk *desk, struct question *question)
+bool speak_facts(struct question *question)
 {
-    struct text facts = {0}, more = {0}, text = {0};
+    struct text facts = {0}, text = {0};
     struct json json = {.text = &facts};
-    bool made;
 
     put_program(&json, &question->request, &text);
     put_ends(&json, &question->request.fixed, &text);
-    if (desk->settings.describe != NULL) {
-        struct json described = {.text = &more};
-
-        desk->settings.describe(desk->settings.context, &question->request, &described);
-        if (more.used > 0 && !more.failed && facts.used + more.used < FACTS_MAX) {
-            text_add(&facts, ",");
-            text_add_bytes(&facts, more.data, more.used);
-        }
-    }
-    text_free(&more);
     text_free(&text);
-    made = !facts.failed && facts.used > 0;
-    if (made)
-        question->facts = facts.data; /* NUL-terminated */
-    else
+    if (facts.failed || facts.used == 0)
         text_free(&facts);
-    return made;
+    else
+        question->facts = facts.data; /* NUL-terminated */
+    return question->facts != NULL;
+}
+
+void speak_more_facts(struct question *question, const char *members)
+{
+    size_t used = strlen(question->facts), more = strlen(members);
+    char *grown;
+
+    if (more == 0 || used + more + 2 > FACTS_MAX)
+        return;
+    grown = realloc(question->facts, used + more + 2);
+    if (grown == NULL)
+        return;
+    grown[used] = ',';
+    memcpy(grown + used + 1, members, more + 1);
+    question->facts = grown;
 }
 
 static uint64_t milliseconds(uint64_t from, uint64_t to)
