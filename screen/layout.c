@@ -172,8 +172,9 @@ static void make_item(struct layout *layout, const struct model *model, unsigned
     layout_put(layout, row, style, item->marked ? "*" : " ");
     layout_put_right(layout, row, seconds <= 10 && !selected ? LAYOUT_URGENT : style, left, 5);
     layout_put(layout, row, style, "  ");
-    layout_put_cell(layout, row, question->deleted && !selected ? LAYOUT_WARNING : style, model_program_name(question),
-                    name, true);
+    layout_put_cell(layout, row,
+                    (question->deleted || layout_is_replaced(question)) && !selected ? LAYOUT_WARNING : style,
+                    model_program_name(question), name, true);
     layout_put_format(layout, row, style, " %s ", question->inbound ? layout_from(layout) : layout_arrow(layout));
     model_destination(&to, question, true);
     if (question->service != NULL && question->port != 0 && layout->columns >= 60)
@@ -237,7 +238,8 @@ static void make_facts(struct layout *layout, const struct peer_question *questi
         free_rows -= chosen[by_weight[i]];
     }
     for (unsigned fact = 0; fact < LAYOUT_FACTS; fact++) {
-        bool warned = fact == LAYOUT_LOOKS || (fact == LAYOUT_PROGRAM && question->deleted);
+        bool warned =
+            fact == LAYOUT_LOOKS || (fact == LAYOUT_PROGRAM && (question->deleted || layout_is_replaced(question)));
 
         if (!chosen[fact])
             continue;

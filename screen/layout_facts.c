@@ -18,6 +18,11 @@ const char *layout_fact_label(enum layout_fact fact)
     return labels[fact];
 }
 
+bool layout_is_replaced(const struct peer_question *question)
+{
+    return question->json != NULL && json_is_true(json_object_get(question->json, "replaced"));
+}
+
 static bool is_there(const char *string)
 {
     return string != NULL && string[0] != '\0';
@@ -28,6 +33,8 @@ static void add_program(const struct layout *layout, struct text *text, const st
     text_add(text, is_there(question->program) ? question->program : "(unknown program)");
     if (question->deleted)
         text_add(text, " (its file is gone)");
+    else if (layout_is_replaced(question))
+        text_add(text, " (another file lies there now)");
     if (is_there(question->package))
         text_add_format(text, " %s package %s", layout_point(layout), question->package);
 }

@@ -43,6 +43,9 @@ const char *layout_fact_label(enum layout_fact fact);
 bool layout_fact_text(const struct layout *layout, struct text *text, const struct peer_question *question,
                       enum layout_fact fact, bool whole);
 
+/* The program's file is another one than what runs. */
+bool layout_is_replaced(const struct peer_question *question);
+
 /* The views that take the whole screen, and what else is more than a row. */
 void layout_details(struct layout *layout, struct model *model);
 void layout_help(struct layout *layout, struct model *model);

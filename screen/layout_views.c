@@ -61,7 +61,8 @@ static void add_details(struct pane *pane, const struct peer_question *question)
     struct text text = {0};
 
     for (unsigned fact = 0; fact < LAYOUT_FACTS; fact++) {
-        bool warned = fact == LAYOUT_LOOKS || (fact == LAYOUT_PROGRAM && question->deleted);
+        bool warned =
+            fact == LAYOUT_LOOKS || (fact == LAYOUT_PROGRAM && (question->deleted || layout_is_replaced(question)));
 
         text_clear(&text);
         if (layout_fact_text(pane->layout, &text, question, (enum layout_fact)fact, true))

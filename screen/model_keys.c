@@ -174,6 +174,14 @@ static void send_answer(struct model *model, struct model_item *item, const stru
     item->marked = false;
 }
 
+static bool has_target(const struct model *model, unsigned marked)
+{
+    for (unsigned i = 0; i < model->count; i++)
+        if (is_target(model, &model->items[i], marked))
+            return true;
+    return false;
+}
+
 static void answer(struct model *model, bool permit, bool lasting, uint64_t now)
 {
     struct choice choice = model_choice(model, permit, lasting);
@@ -191,6 +199,8 @@ static void answer(struct model *model, bool permit, bool lasting, uint64_t now)
         model_say(model, MODEL_WARNING, "The program is not known, so nothing can be remembered: answer y or n.");
         return;
     }
+    if (!has_target(model, marked))
+        return;
     model->batch++;
     memset(&model->outcome, 0, sizeof(model->outcome));
     for (unsigned i = 0; i < model->count; i++)
