@@ -22,6 +22,7 @@
 
 #include <ncursesw/curses.h>
 
+#include "screen/keys.h"
 #include "screen/terminfo.h"
 
 #define ESCAPE_DELAY_MS 50
@@ -272,22 +273,26 @@ static int translate(int key)
 
 int draw_key(void)
 {
+    static struct keys keys;
     static bool took; /* something, since standard input was found readable */
     int key, waiting = 0;
 
     while ((key = getch()) != ERR) {
         took = true;
         key = translate(key);
+        if (key > 0 && key < 256)
+            key = keys_take(&keys, key);
         if (key != 0)
             return key;
     }
-    /* Readable, and nothing to read: the end. */
     if (!took) {
         struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
 
+        /* Readable, and nothing to read: the end. */
         if (poll(&input, 1, 0) > 0 && (ioctl(STDIN_FILENO, FIONREAD, &waiting) != 0 || waiting == 0))
             return -1;
     }
-    took = false;
-    return 0;
+    key = keys_pause(&keys);
+    took = key != 0;
+    return key;
 }

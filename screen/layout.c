@@ -201,7 +201,9 @@ static void make_list(struct layout *layout, const struct model *model, unsigned
 static void make_rule(struct layout *layout, const struct model *model, unsigned row)
 {
     const struct model_item *item = model_selected(model);
-    struct text line = {0};
+    struct text line = {0}, made = {0};
+    const char *sentence;
+    unsigned columns;
     char left[48];
     uint64_t seconds;
 
@@ -214,12 +216,14 @@ static void make_rule(struct layout *layout, const struct model *model, unsigned
                     item->question->inbound ? "is called at" : "connects to");
     model_destination(&line, item->question, false);
     text_add(&line, " ");
-    layout_put_cell(layout, row, LAYOUT_BOLD, text_string(&line),
-                    width_of(text_string(&line)) + 12 > layout->columns ? layout->columns - 12
-                                                                        : width_of(text_string(&line)),
-                    true);
+    sentence = make_plain(layout, text_string(&line), &made);
+    columns = width_of(sentence);
+    if (columns + width_of(left) > layout->columns)
+        columns = layout->columns - width_of(left);
+    layout_put_cell(layout, row, LAYOUT_BOLD, sentence, columns, true);
     layout_put(layout, row, seconds <= 10 ? LAYOUT_URGENT : LAYOUT_DIM, left);
     text_free(&line);
+    text_free(&made);
 }
 
 /* What goes first when there is little room stands last. */

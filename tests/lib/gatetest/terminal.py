@@ -85,10 +85,10 @@ class Terminal:
 
     def pid(self, name="gatehouse"):
         """Of the program on it."""
-        shell = self.pane("pane_pid")
+        terminal = self.pane("pane_tty").removeprefix("/dev/")
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
-            done = subprocess.run(["pgrep", "-P", shell, "-x", name], capture_output=True, text=True, check=False)
+            done = subprocess.run(["pgrep", "-t", terminal, "-x", name], capture_output=True, text=True, check=False)
             if done.stdout.strip():
                 return int(done.stdout.split()[0])
             time.sleep(0.05)
