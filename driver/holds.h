@@ -27,6 +27,8 @@ struct hold_arrival {
     struct connection connection;
     const uint8_t *path; /* NULL: no program; without the NUL */
     size_t path_size;
+    uint16_t name_size; /* names_of_arrival sets it; 0: none */
+    uint8_t name[GATEHOUSE_NAME_MAX];
     HANDLE completion_handle;
     struct hold_packet *packet; /* inbound (accept.h); holds_pend takes it over when it pends. NULL: none */
 };

@@ -9,6 +9,7 @@
 #include "driver/callout.h"
 #include "driver/classify.h"
 #include "driver/events.h"
+#include "driver/names.h"
 
 _Use_decl_annotations_
 uint64_t rule_callout_add(const struct gatehouse_rule *rule)
@@ -127,8 +128,11 @@ static void note(struct live_rule *live, const FWPS_INCOMING_VALUES0 *values,
         KeReleaseSpinLock(&driver_rule_lock, irql);
     }
     if ((rule->flags & GATEHOUSE_RULE_LOG) != 0 && (classify_flags(values) & FWP_CONDITION_FLAG_IS_REAUTHORIZE) == 0) {
-        struct wire_request request = {0, &arrival.connection, arrival.path, (uint16_t)arrival.path_size};
+        struct wire_request request = {0, &arrival.connection, arrival.path, (uint16_t)arrival.path_size,
+                                       0, arrival.name};
 
+        names_of_arrival(&arrival);
+        request.name_size = arrival.name_size;
         events_record_rule(rule->action == GATEHOUSE_RULE_PERMIT ? GATEHOUSE_VERDICT_PERMIT : GATEHOUSE_VERDICT_BLOCK,
                            rule->id, &request);
         events_deliver();

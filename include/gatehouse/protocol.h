@@ -129,7 +129,7 @@ struct gatehouse_request {
 };
 
 /* GET_REQUESTS: no input. Waits (the IRP pends) until one request is held, then returns as many as fit. */
-#define GATEHOUSE_REQUEST_MAX_SIZE (sizeof(struct gatehouse_request) + 65536u)
+#define GATEHOUSE_REQUEST_MAX_SIZE (sizeof(struct gatehouse_request) + 65536u + 256u)
 
 /* SUBMIT_DECISIONS: in, a header and count decisions; out, a uint32_t status for each, in order. */
 #define GATEHOUSE_DECISIONS_MAX    1024u

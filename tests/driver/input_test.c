@@ -5,6 +5,7 @@
  * "Nothing changed" is GET_STATUS before and after, except the time and the count of refused input.
  */
 #include "driver_fixture.h"
+#include "gatehouse/rules.h"
 
 static struct nt_file *observer, *decider, *fresh;
 
@@ -90,6 +91,7 @@ static void nothing_without_hello(void **state)
     refuse(fresh, GATEHOUSE_IOCTL_SUBMIT_DECISIONS, zeros, 32, 4, GATEHOUSE_E_NO_HELLO);
     refuse(fresh, GATEHOUSE_IOCTL_SUBMIT_AND_GET, zeros, 32, 60000, GATEHOUSE_E_NO_HELLO);
     refuse(fresh, GATEHOUSE_IOCTL_SET_POLICY, zeros, 24, 0, GATEHOUSE_E_NO_HELLO);
+    refuse(fresh, GATEHOUSE_IOCTL_NAMES_LEARNED, zeros, 64, 0, GATEHOUSE_E_NO_HELLO);
     refuse(fresh, GATEHOUSE_IOCTL_GET_STATUS, NULL, 0, 216, GATEHOUSE_E_NO_HELLO);
     refuse(fresh, GATEHOUSE_IOCTL_READ_EVENTS, NULL, 0, 60000, GATEHOUSE_E_NO_HELLO);
 }
@@ -220,7 +222,8 @@ static void each_decision_stands_for_itself(void **state)
     uint64_t id = request[0].id;
     refuse_decision(decider, (struct gatehouse_decision){id, 0, 0, 0, 0}, GATEHOUSE_E_BAD_VERDICT);
     refuse_decision(decider, (struct gatehouse_decision){id, 3, 0, 0, 0}, GATEHOUSE_E_BAD_VERDICT);
-    refuse_decision(decider, (struct gatehouse_decision){id, 1, 3, 0, 0}, GATEHOUSE_E_BAD_SCOPE);
+    refuse_decision(decider, (struct gatehouse_decision){id, 1, 5, 0, 0}, GATEHOUSE_E_BAD_SCOPE);
+    refuse_decision(decider, (struct gatehouse_decision){id, 1, 4, 0, 0}, GATEHOUSE_E_NO_NAME);
     refuse_decision(decider, (struct gatehouse_decision){id, 1, 0, 5, 0}, GATEHOUSE_E_BAD_LIFETIME);
     refuse_decision(decider, (struct gatehouse_decision){id, 1, 0, 0, 3}, GATEHOUSE_E_BAD_LIFETIME);
     refuse_decision(decider, (struct gatehouse_decision){id, 1, 1, 0, 4}, GATEHOUSE_E_BAD_LIFETIME);
@@ -231,6 +234,8 @@ static void each_decision_stands_for_itself(void **state)
     refuse_decision(decider, (struct gatehouse_decision){UINT64_MAX, 1, 1, 0, 0}, GATEHOUSE_E_UNKNOWN_ID);
     refuse_decision(decider, (struct gatehouse_decision){request[1].id, 1, 1, 0, 0}, GATEHOUSE_E_BAD_SCOPE);
     refuse_decision(decider, (struct gatehouse_decision){request[1].id, 1, 2, 0, 0}, GATEHOUSE_E_BAD_SCOPE);
+    refuse_decision(decider, (struct gatehouse_decision){request[1].id, 1, 3, 0, 0}, GATEHOUSE_E_BAD_SCOPE);
+    refuse_decision(decider, (struct gatehouse_decision){request[1].id, 1, 4, 0, 0}, GATEHOUSE_E_BAD_SCOPE);
     assert_true((request[1].flags & GATEHOUSE_REQUEST_NO_PROGRAM) != 0);
     /* the queued one has the next slot: guessing its id does not help */
     refuse_decision(decider, (struct gatehouse_decision){request[1].id + 1, 1, 0, 0, 0}, GATEHOUSE_E_NOT_YOURS);
