@@ -18,6 +18,7 @@
 #include "agent/show.h"
 #include "agent/transport.h"
 #include "cli/filter_command.h"
+#include "cli/people.h"
 #include "cli/rules_command.h"
 #include "cli/say.h"
 
@@ -186,6 +187,8 @@ enum agent_result command_run(const struct options *options, struct problem *pro
         return rules_command_run(options, socket_path(options), problem);
     case OPTIONS_FLOWS:
         return flow_watch_run(socket_path(options), options->json, options->follow, print_event, problem);
+    case OPTIONS_UI:
+        return people_ui(options, socket_path(options), problem);
     case OPTIONS_INSTALL:
     case OPTIONS_UNINSTALL:
         return install(options, problem);

@@ -28,6 +28,7 @@ static const char *const texts[] = {
     "  policy           show or set what happens to connections that nobody decides\n"
     "  rules            check, load, list, add, remove, explain or diff the rules that decide without asking\n"
     "  flows            show the connections that live, and those that ended, with what they carried\n"
+    "  ui               a page in the browser: questions, connections, rules, a map, the history\n"
     "  filter           add, list or remove filters that come before all rules\n" WORDS_INSTALL_COMMANDS "\n"
     "options:\n" COMMON "  --version        the program's version\n"
     "\n"
@@ -169,6 +170,20 @@ static const char *const texts[] = {
     "options:\n"
     "  -f, --follow     go on: a line for each that begins or ends\n"
     "  --json           one JSON object a line\n" COMMON,
+
+    "usage: gatehouse ui [OPTIONS]\n"
+    "\n"
+    "Serves a page to this machine's browser and prints its link: questions to answer, connections as they are "
+    "decided,\n"
+    "the rules with their hits, a map of programs and destinations, the history. The link has a key; without it, and "
+    "from\n"
+    "other machines or other pages, nothing is answered. It lasts until this command ends. On Linux only.\n"
+    "\n"
+    "options:\n"
+    "  --port N         the port, instead of any that is free\n"
+    "  --no-open        only print the link; without this it is opened too, when there is a desktop\n"
+    "  --desk PATH      the socket of 'gatehouse run'\n"
+    "  --history FILE   the history that it writes\n" COMMON,
 
     "usage: gatehouse install [OPTIONS]\n"
     "\n"

@@ -25,8 +25,8 @@ struct option {
     enum agent_result (*read)(struct reader *reader, const char *value);
 };
 
-static const char *const command_names[] = {"",       "permit", "block", "ask",   "status",  "watch",
-                                            "policy", "filter", "rules", "flows", "install", "uninstall"};
+static const char *const command_names[] = {"",       "permit", "block", "ask", "status",  "watch",    "policy",
+                                            "filter", "rules",  "flows", "ui",  "install", "uninstall"};
 
 const char *options_command_name(enum options_command command)
 {
@@ -252,6 +252,41 @@ static enum agent_result read_dry_run(struct reader *reader, const char *value)
     return AGENT_OK;
 }
 
+static enum agent_result read_desk(struct reader *reader, const char *value)
+{
+    reader->options->desk = value;
+    return AGENT_OK;
+}
+
+static enum agent_result read_history(struct reader *reader, const char *value)
+{
+    reader->options->history = value;
+    return AGENT_OK;
+}
+
+static enum agent_result read_no_open(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->ui.no_open = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_ui_port(struct reader *reader, const char *value)
+{
+    uint32_t port = 0;
+
+    for (const char *at = value; *at != '\0'; at++) {
+        if (*at < '0' || *at > '9' || port > 65535)
+            port = 65536;
+        else
+            port = port * 10 + (uint32_t)(*at - '0');
+    }
+    if (port > 65535 || value[0] == '\0')
+        return problem_set(reader->problem, AGENT_USAGE, "--port takes 1 to 65535, or 0 for any, not '%.100s'.", value);
+    reader->options->ui.port = port;
+    return AGENT_OK;
+}
+
 #define FOR(command) (1u << OPTIONS_##command)
 #define DECIDERS     (FOR(PERMIT) | FOR(BLOCK))
 
@@ -291,6 +326,10 @@ static const struct option table[] = {
     {"--all-sets", FOR(RULES), false, read_rules_all_sets},
     {"--follow", FOR(FLOWS), false, read_follow},
     {"-f", FOR(FLOWS), false, read_follow},
+    {"--desk", FOR(UI), true, read_desk},
+    {"--history", FOR(UI), true, read_history},
+    {"--port", FOR(UI), true, read_ui_port},
+    {"--no-open", FOR(UI), false, read_no_open},
     {"--closed", FOR(INSTALL), false, read_closed},
     {"--open", FOR(INSTALL), false, read_open},
     {"--start", FOR(INSTALL), false, read_start},

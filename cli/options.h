@@ -9,6 +9,7 @@
 #define CLI_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "agent/filter_wish.h"
 #include "agent/result.h"
@@ -25,6 +26,7 @@ enum options_command {
     OPTIONS_FILTER,
     OPTIONS_RULES,
     OPTIONS_FLOWS,
+    OPTIONS_UI,
     OPTIONS_INSTALL,
     OPTIONS_UNINSTALL
 };
@@ -46,6 +48,11 @@ struct options {
         bool in;                                          /* explain */
         bool all_sets;                                    /* list */
     } rules;
+    const char *desk, *history; /* NULL: the default */
+    struct ui_words {
+        uint32_t port; /* 0: any */
+        bool no_open;
+    } ui;
     bool follow;        /* flows */
     bool all;           /* filter, rules */
     const char **words; /* filter, rules: what follows it; into argv; owned array */

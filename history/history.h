@@ -42,24 +42,30 @@ struct history_record {
     bool counted;    /* bytes are known */
     uint64_t bytes_out, bytes_in;
     uint64_t endpoint; /* joins what is told at the verdict and at the end; 0: none */
+    uint32_t count;    /* such connections that this one stands for; 0 is 1 */
 };
 
 struct history;
 
 struct history_limits {
-    uint32_t days;
-    uint64_t bytes;
+    uint32_t days;  /* 0: HISTORY_DEFAULT_DAYS */
+    uint64_t bytes; /* file and -wal; 0: HISTORY_DEFAULT_BYTES; at least HISTORY_LEAST_BYTES */
 };
+#define HISTORY_LEAST_BYTES (4ull << 20)
 
-/* Makes file and folder when they are missing. say: told of trouble and of its end, on any thread. */
+/*
+ * Makes file and folder when they are missing, later if they cannot be made now. Fails for want of memory and for a
+ * path that can be none. limits NULL: the defaults. say: told of trouble and of its end, on a thread of the history's.
+ */
 enum agent_result history_open_writer(const char *path, const struct history_limits *limits,
                                       void (*say)(const char *sentence), struct history **history,
                                       struct problem *problem);
+/* Needs no right to write. AGENT_UNREACHABLE: there is none yet. A reader belongs to one thread at a time. */
 enum agent_result history_open_reader(const char *path, struct history **history, struct problem *problem);
 /* Writes what waits, for at most 5 s. NULL is allowed. */
 void history_close(struct history *history);
 
-/* Copies the record. Never waits. */
+/* Copies the record. Never waits. history may be NULL. Any thread, as history_flush. */
 void history_add(struct history *history, const struct history_record *record);
 /* Waits until all that was added is on disk, or timeout_ms passed: false. */
 bool history_flush(struct history *history, int timeout_ms);
@@ -70,6 +76,7 @@ struct history_before {
     uint64_t permitted, blocked;
     int64_t last; /* 0: never */
 };
+/* false: it cannot be read now; before is all zero then. */
 bool history_before(struct history *history, const struct history_record *like, struct history_before *before);
 
 #endif

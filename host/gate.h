@@ -121,6 +121,21 @@ int gate_cgroup_root(void);
  * started. */
 bool gate_stands(void);
 
+/*
+ * A child that does for this process what it cannot do any more once it is confined (confine.h): start iptables, mount.
+ * To be started before there are threads, at most once; it calls first before anything else. Without one the process
+ * does both itself. It ends with the process, or by gate_aide_stop, after gate_remove.
+ */
+int gate_aide_start(void (*first)(void), char *error, size_t error_size);
+void gate_aide_stop(void);
+
+/*
+ * A connection to the socket on which systemd-resolved tells what it finds; it belongs to another user, who alone may
+ * write to it, so that the aide calls there if there is one. The descriptor does not block; or -errno.
+ */
+#define GATE_RESOLVED_SOCKET "/run/systemd/resolve/io.systemd.Resolve.Monitor"
+int gate_dial_resolved(void);
+
 /* 0, or -errno with one clear sentence in error. */
 int gate_open(const struct gate_options *options, struct gate **gate, char *error, size_t error_size);
 

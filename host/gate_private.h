@@ -211,6 +211,27 @@ int gate_names_ring(const struct gate_names *names);
 void gate_names_read(struct gate_names *names);
 uint64_t gate_names_lost(const struct gate_names *names);
 
+/* ---- gate_command.c ---- */
+
+#define GATE_COMMAND_MS 10000
+/*
+ * Runs a command, found in the usual places, with input (NULL: none). *text: its words, for the caller to free, also on
+ * failure; NULL when it said none. Returns its exit code (127: not found), or -errno; -ETIMEDOUT after GATE_COMMAND_MS.
+ */
+int gate_command_run(char *const arguments[], const char *input, char **text);
+/* The same, never by the aide. */
+int gate_command_run_here(char *const arguments[], const char *input, char **text);
+
+/* ---- gate_aide.c: see gate_aide_start ---- */
+
+bool gate_aide_is_there(void);
+/* As gate_command_run_here and gate_mount_here; -EPIPE when the aide is gone. */
+int gate_aide_run(char *const arguments[], const char *input, char **text);
+int gate_aide_mount(const struct gate_host *host, bool mount_it);
+int gate_dial_here(void);
+/* Mounts bpffs in the host's mount namespace, or unmounts it, in a child of this process. */
+int gate_mount_here(const struct gate_host *host, bool mount_it);
+
 /* ---- gate_rules.c ---- */
 
 int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error);

@@ -290,7 +290,7 @@ static void host_start_names(struct host *host)
         log_say("this kernel does not show what name servers answer: connections are shown without names.");
     host->names = names_new(servers, host->settings.device);
     if (host->names && servers->mode == NAME_SERVERS_SYSTEM)
-        host->resolved = resolved_new(&host->loop, host->names, RESOLVED_SOCKET);
+        host->resolved = resolved_new(&host->loop, host->names);
     feed_set_names(host->feed, host->names, host->resolved);
 }
 

@@ -16,6 +16,7 @@
 #include "gatehouse/objects.h"
 #include "gatehouse/protocol.h"
 #include "host/check.h"
+#include "host/confine.h"
 #include "host/gate.h"
 #include "host/host.h"
 #include "host/log.h"
@@ -188,23 +189,35 @@ static int run(struct gatehoused *self)
         .turn = turn,
         .context = self,
     };
-    struct host *host;
+    struct host *host = NULL;
+    char error[256] = "";
+    int code = EXIT_NO_START;
 
     name_servers_parse(self->options.settings.name_servers, "/etc/resolv.conf", &self->name_servers);
-    if (state_open(&self->options.settings, &self->state))
-        return EXIT_NO_START;
-    if (host_start(&settings, &host)) {
-        state_close(&self->state);
+    if (gate_aide_start(confine_aide, error, sizeof(error))) {
+        log_say("%s", error);
         return EXIT_NO_START;
     }
+    if (state_open(&self->options.settings, &self->state))
+        goto out;
+    if (host_start(&settings, &host))
+        goto out;
     self->rules = rules_load_new(DEVICE, self->options.settings.rules, host_wake, host);
+    if (self->options.settings.confine != CONFINE_NO &&
+        confine(self->options.settings.confine == CONFINE_KILL, error, sizeof(error))) {
+        log_say("%s", error);
+        goto out;
+    }
     log_tell("ready; deciders connect at %s", self->options.settings.socket);
     notify("READY=1");
-    int result = host_run(host);
+    code = host_run(host) ? EXIT_FAILED : EXIT_ENDED;
     notify("STOPPING=1");
-    host_stop(host);
+out:
+    if (host)
+        host_stop(host);
     state_close(&self->state);
-    return result ? EXIT_FAILED : EXIT_ENDED;
+    gate_aide_stop();
+    return code;
 }
 
 int main(int argc, char **argv)

@@ -40,6 +40,8 @@ static const char usage[] =
     "  --driver FILE.sys        run this x86-64 Windows driver file instead of the driver that is built in\n"
     "  --special-pool           with --driver: catch every access beyond its pool blocks, or to freed ones, as it\n"
     "                           happens; gatehoused then ends with what, where and which block (slower)\n"
+    "  --confine yes|no|kill    once started, keep only the rights and system calls that are needed (default yes);\n"
+    "                           kill: another system call ends it\n"
     "  --verbose                trace what the driver and the feed do\n"
     "\n"
     "  --remove                 take out everything gatehoused left in this namespace, and end\n"

@@ -15,7 +15,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/name_pattern.h"
@@ -33,7 +32,6 @@ static const char subscribe[] = "{\"method\":\"io.systemd.Resolve.Monitor.Subscr
 struct resolved {
     struct loop *loop;
     struct names *names;
-    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     struct loop_source connection; /* fd -1: none */
     struct loop_source timer;
     unsigned wait_s;
@@ -220,21 +218,13 @@ static void connection_ready(void *context, uint32_t events)
     resolved_read(context);
 }
 
-static bool call(struct resolved *resolved, int fd)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    memcpy(address.sun_path, resolved->path, sizeof(address.sun_path));
-    return connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
-           send(fd, subscribe, sizeof(subscribe), MSG_NOSIGNAL) == (ssize_t)sizeof(subscribe);
-}
-
 static void dial(struct resolved *resolved)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = gate_dial_resolved();
 
-    resolved->connection = (struct loop_source){fd, connection_ready, resolved};
-    if (fd >= 0 && call(resolved, fd) && loop_add(resolved->loop, &resolved->connection, EPOLLIN) == 0)
+    resolved->connection = (struct loop_source){fd < 0 ? -1 : fd, connection_ready, resolved};
+    if (fd >= 0 && send(fd, subscribe, sizeof(subscribe), MSG_NOSIGNAL) == (ssize_t)sizeof(subscribe) &&
+        loop_add(resolved->loop, &resolved->connection, EPOLLIN) == 0)
         return;
     if (fd >= 0)
         close(fd);
@@ -252,17 +242,14 @@ static void timer_ready(void *context, uint32_t events)
         dial(resolved);
 }
 
-struct resolved *resolved_new(struct loop *loop, struct names *names, const char *path)
+struct resolved *resolved_new(struct loop *loop, struct names *names)
 {
     struct resolved *resolved = calloc(1, sizeof(*resolved));
 
-    if (!resolved || strlen(path) >= sizeof(resolved->path)) {
-        free(resolved);
+    if (!resolved)
         return NULL;
-    }
     resolved->loop = loop;
     resolved->names = names;
-    memcpy(resolved->path, path, strlen(path));
     resolved->wait_s = 1;
     resolved->connection.fd = -1;
     resolved->timer =

@@ -16,14 +16,13 @@
 #include "host/loop.h"
 #include "host/names.h"
 
-#define RESOLVED_SOCKET      "/run/systemd/resolve/io.systemd.Resolve.Monitor"
 #define RESOLVED_RETRY_MAX_S 30u
 #define RESOLVED_MESSAGE_MAX (256u * 1024u) /* a longer one ends the connection */
 
 struct resolved;
 
 /* loop and names stay the caller's. NULL: out of memory or descriptors. */
-struct resolved *resolved_new(struct loop *loop, struct names *names, const char *path);
+struct resolved *resolved_new(struct loop *loop, struct names *names);
 void resolved_free(struct resolved *resolved); /* NULL is allowed, here and below */
 
 /* Takes what it has said until now, without waiting. */

@@ -33,6 +33,7 @@ static const struct word modes[] = {{"hold", GATEHOUSE_NO_DECIDER_HOLD},
                                     {"permit", GATEHOUSE_NO_DECIDER_PERMIT},
                                     {NULL, 0}};
 static const struct word ways[] = {{"closed", 0}, {"open", 1}, {NULL, 0}};
+static const struct word confinements[] = {{"yes", CONFINE_YES}, {"no", CONFINE_NO}, {"kill", CONFINE_KILL}, {NULL, 0}};
 static const struct word switches[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
 
 static const struct word name_modes[] = {{"system", 0}, {"any", 1}, {"none", 2}, {NULL, 0}};
@@ -64,6 +65,7 @@ static const struct row rows[SETTINGS] = {
                               "system, any, none or addresses with blanks or commas between them"},
     [SETTING_DRIVER] = {"driver", KIND_PATH, PLACE(driver), 0, 0, NULL, NULL},
     [SETTING_SPECIAL_POOL] = {"special-pool", KIND_SWITCH, PLACE(special_pool), 0, 0, switches, "yes or no"},
+    [SETTING_CONFINE] = {"confine", KIND_WORD, PLACE(confine), 0, 0, confinements, "yes, no or kill"},
     [SETTING_VERBOSE] = {"verbose", KIND_SWITCH, PLACE(verbose), 0, 0, switches, "yes or no"},
 };
 

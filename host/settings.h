@@ -28,10 +28,13 @@ enum setting {
     SETTING_NAME_SERVERS,
     SETTING_DRIVER,
     SETTING_SPECIAL_POOL,
+    SETTING_CONFINE,
     SETTING_VERBOSE,
     SETTINGS,
     SETTING_NONE = SETTINGS
 };
+
+enum confine_setting { CONFINE_YES, CONFINE_NO, CONFINE_KILL };
 
 /* Whose word it is. */
 enum setting_origin { SETTING_BY_DEFAULT, SETTING_BY_FILE, SETTING_BY_COMMAND_LINE };
@@ -55,6 +58,7 @@ struct settings {
     bool dead_open;      /* while no gatehoused lives, undecided connections pass */
     bool hold_loopback;
     bool special_pool; /* for driver: each of its allocations between inaccessible pages */
+    uint32_t confine;  /* enum confine_setting */
     bool verbose;
     enum setting_origin origin[SETTINGS];
     unsigned line[SETTINGS]; /* in the file, BY_FILE */

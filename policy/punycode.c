@@ -55,6 +55,14 @@ static bool read_delta(const char *text, size_t length, size_t *at, uint32_t bia
     }
 }
 
+/* Controls, surrogates, and what changes how other text is shown: no name may have them. */
+static bool is_forbidden(uint32_t c)
+{
+    return c < 0xA0 || (c >= 0xD800 && c < 0xE000) || c == 0xAD || c == 0x061C || c == 0x180E || c == 0x200B ||
+           c == 0x200E || c == 0x200F || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF ||
+           (c >= 0xFFF0 && c <= 0xFFFF) || c >= 0xE0000;
+}
+
 static bool decode(const char *text, size_t length, uint32_t *characters, unsigned *count)
 {
     uint32_t n = INITIAL_N, i = 0, bias = INITIAL_BIAS;
@@ -78,7 +86,7 @@ static bool decode(const char *text, size_t length, uint32_t *characters, unsign
             return false;
         n += i / used;
         i %= used;
-        if (n >= 0xD800 && n < 0xE000)
+        if (is_forbidden(n))
             return false;
         memmove(&characters[i + 1], &characters[i], (used - 1 - i) * sizeof(*characters));
         characters[i++] = n;

@@ -14,8 +14,9 @@
 
 #define PUNYCODE_LABEL_MAX 63u /* of a label, in bytes; no label has more characters than that */
 
-/* An ASCII label, xn-- or not, as its characters. False: it is an xn-- label that stands for nothing, or one that
- * stands for ASCII alone, or longer than a label may be; count is untouched then. */
+/* An ASCII label, xn-- or not, as its characters. False: it is an xn-- label that stands for nothing, or for ASCII
+ * alone, or for what no name may have (controls, what turns text round), or longer than a label may be; count is
+ * untouched then. */
 bool punycode_label_read(const char *label, size_t length, uint32_t characters[PUNYCODE_LABEL_MAX], unsigned *count);
 
 /* UTF-8 of one character, 1 to 4 bytes. */

@@ -222,6 +222,13 @@ static void test_punycode_of_any_characters(void **state)
             characters[i] = (seed >> 8) % (round % 3 == 0 ? 0x110000 : round % 3 == 1 ? 0x500 : 0x3000);
             if (characters[i] >= 0xD800 && characters[i] < 0xE000)
                 characters[i] = 'x';
+            if (characters[i] >= 0xFFF0 && characters[i] < 0x10000)
+                characters[i] = 'y';
+            if (characters[i] >= 0x80 && (characters[i] < 0xAE || characters[i] >= 0xE0000))
+                characters[i] = 0xC0;
+            if (characters[i] == 0x61C || characters[i] == 0x180E ||
+                (characters[i] >= 0x2000 && characters[i] < 0x2070) || characters[i] == 0xFEFF)
+                characters[i] = 0x100;
             if (characters[i] < 0x80)
                 characters[i] = (uint32_t) "abcdefghij"[characters[i] % 10];
         }

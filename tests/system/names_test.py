@@ -3,6 +3,7 @@
 """Names: what a program looked up is what its connections are called (docs/names.md)."""
 import contextlib
 import json
+import os
 import pathlib
 import socket
 import struct
@@ -174,6 +175,8 @@ class Resolved(threading.Thread):
         super().__init__(daemon=True)
         self.listening = socket.socket(socket.AF_UNIX)
         self.listening.bind(str(path))
+        os.chmod(path, 0o600)
+        os.chown(path, 65534, 65534)  # as resolved's: a user's own, who is not root
         self.listening.listen(8)
         self.calls = []
         self.peers = []

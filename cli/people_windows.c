@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * people_windows.c - see people.h.
+ */
+#include "cli/people.h"
+
+enum agent_result people_ui(const struct options *options, const char *path, struct problem *problem)
+{
+    (void)options, (void)path;
+    return problem_set(problem, AGENT_USAGE, "'gatehouse ui' is on Linux only.");
+}
