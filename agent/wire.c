@@ -117,9 +117,11 @@ static const char *read_flow(const uint8_t *bytes, size_t left, struct flow *flo
     if (left < sizeof(found.fixed))
         return "a flow is cut short";
     memcpy(&found.fixed, bytes, sizeof(found.fixed));
-    end = sizeof(found.fixed) + found.fixed.path_size;
+    end = sizeof(found.fixed) + found.fixed.path_size + found.fixed.name_size;
     if (found.fixed.path_size % 2 != 0)
         return "a program's path has an odd size";
+    if (found.fixed.name_size > GATEHOUSE_NAME_MAX)
+        return "a flow's name is too long";
     if (found.fixed.size != round_up_8(end))
         return "a flow's size does not fit its path";
     if (found.fixed.size > left)
@@ -127,6 +129,7 @@ static const char *read_flow(const uint8_t *bytes, size_t left, struct flow *flo
     if (found.fixed.ip_version != 4 && found.fixed.ip_version != 6)
         return "a flow is neither IPv4 nor IPv6";
     found.path = bytes + sizeof(found.fixed);
+    found.name = found.path + found.fixed.path_size;
     *flow = found;
     return NULL;
 }

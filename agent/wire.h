@@ -31,6 +31,7 @@ struct event {
 struct flow {
     struct gatehouse_flow_entry fixed;
     const uint8_t *path; /* as a request's */
+    const uint8_t *name; /* fixed.name_size bytes, behind it; checked for nothing but their number */
 };
 
 struct wire_cursor {

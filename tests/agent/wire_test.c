@@ -170,8 +170,8 @@ static void test_events(void **state)
 
 static void test_flows(void **state)
 {
-    uint8_t good[160] = {0}, bytes[160];
-    struct gatehouse_flow_entry entry = {.size = 136, .path_size = 20, .ip_version = 6, .number = 7};
+    uint8_t good[176] = {0}, bytes[176];
+    struct gatehouse_flow_entry entry = {.size = 152, .path_size = 20, .name_size = 3, .ip_version = 6, .number = 7};
     static const uint8_t versions[] = {0, 5, 7, 255};
     struct wire_cursor cursor;
     const char *why = NULL;
@@ -182,17 +182,24 @@ static void test_flows(void **state)
     for (size_t size = 0; size < sizeof(good); size++) {
         cursor = (struct wire_cursor){good, size};
         assert_int_equal(wire_next_flow(&cursor, &found, &why), size == 0    ? WIRE_END
-                                                                : size < 136 ? WIRE_BAD
+                                                                : size < 152 ? WIRE_BAD
                                                                              : WIRE_RECORD);
     }
-    assert_int_equal(cursor.left, sizeof(good) - 1 - 136);
-    assert_true(found.fixed.number == 7 && found.path == good + sizeof(entry));
+    assert_int_equal(cursor.left, sizeof(good) - 1 - 152);
+    assert_true(found.fixed.number == 7 && found.path == good + sizeof(entry) && found.name == found.path + 20);
     for (uint32_t told = 0; told < 400; told++) {
         memcpy(bytes, good, sizeof(bytes));
         memcpy(bytes, &told, sizeof(told));
         cursor = (struct wire_cursor){bytes, sizeof(bytes)};
-        assert_int_equal(wire_next_flow(&cursor, &found, &why), told == 136 ? WIRE_RECORD : WIRE_BAD);
+        assert_int_equal(wire_next_flow(&cursor, &found, &why), told == 152 ? WIRE_RECORD : WIRE_BAD);
     }
+    entry.name_size = GATEHOUSE_NAME_MAX + 1;
+    entry.path_size = 0;
+    entry.size = sizeof(entry) + 256;
+    uint8_t large[sizeof(entry) + 256] = {0};
+    memcpy(large, &entry, sizeof(entry));
+    cursor = (struct wire_cursor){large, sizeof(large)};
+    assert_int_equal(wire_next_flow(&cursor, &found, &why), WIRE_BAD);
     for (size_t i = 0; i < sizeof(versions); i++) {
         memcpy(bytes, good, sizeof(bytes));
         bytes[6] = versions[i];
