@@ -187,6 +187,10 @@ enum agent_result command_run(const struct options *options, struct problem *pro
         return rules_command_run(options, socket_path(options), problem);
     case OPTIONS_FLOWS:
         return flow_watch_run(socket_path(options), options->json, options->follow, print_event, problem);
+    case OPTIONS_RUN:
+        return people_run(options, socket_path(options), problem);
+    case OPTIONS_NOTIFY:
+        return people_notify(options, problem);
     case OPTIONS_UI:
         return people_ui(options, socket_path(options), problem);
     case OPTIONS_INSTALL:

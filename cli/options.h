@@ -26,6 +26,8 @@ enum options_command {
     OPTIONS_FILTER,
     OPTIONS_RULES,
     OPTIONS_FLOWS,
+    OPTIONS_RUN,
+    OPTIONS_NOTIFY,
     OPTIONS_UI,
     OPTIONS_INSTALL,
     OPTIONS_UNINSTALL
@@ -49,6 +51,7 @@ struct options {
         bool all_sets;                                    /* list */
     } rules;
     const char *desk, *history; /* NULL: the default */
+    uint32_t days, megabytes;   /* run; 0: the default */
     struct ui_words {
         uint32_t port; /* 0: any */
         bool no_open;

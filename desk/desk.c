@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "agent/clock.h"
+#include "agent/show.h"
 
 /* How long events may lag behind answers. */
 #define LAG CLOCK_SECOND
@@ -164,15 +165,18 @@ void question_put(struct question *question)
 
 static struct question *question_new(const struct request *request)
 {
-    struct question *question = calloc(1, sizeof(*question) + request->fixed.path_size);
+    struct question *question = calloc(1, sizeof(*question) + request->fixed.path_size + request->fixed.name_size);
     uint8_t *path;
 
     if (question == NULL)
         return NULL;
     path = (uint8_t *)(question + 1);
     memcpy(path, request->path, request->fixed.path_size);
+    if (request->fixed.name_size > 0)
+        memcpy(path + request->fixed.path_size, request->name, request->fixed.name_size);
     question->request = *request;
     question->request.path = path;
+    question->request.name = path + request->fixed.path_size;
     question->references = 1;
     question->waits = true;
     return question;
@@ -206,7 +210,7 @@ bool desk_offer(struct desk *desk, const struct request *request, uint64_t now)
     *bucket = question;
     desk->questions[desk->count++] = question;
     if (desk->settings.describe != NULL)
-        desk->settings.describe(desk->settings.context, question->id, &question->request);
+        desk->settings.describe(desk->settings.describe_context, question->id, &question->request);
     pump_all(desk, now);
     return true;
 }
@@ -258,8 +262,10 @@ bool question_covers(const struct request *like, enum gatehouse_scope scope, con
     switch (scope) {
     case GATEHOUSE_SCOPE_PROGRAM:
         return true;
+    case GATEHOUSE_SCOPE_PROGRAM_NAME:
+        return a->name_size > 0 && a->name_size == b->name_size && memcmp(like->name, other->name, a->name_size) == 0;
     case GATEHOUSE_SCOPE_PROGRAM_PORT:
-        return a->protocol == b->protocol && a->remote_port == b->remote_port;
+        return !show_is_inbound(b) && a->protocol == b->protocol && a->remote_port == b->remote_port;
     case GATEHOUSE_SCOPE_PROGRAM_DESTINATION:
         return a->ip_version == b->ip_version && a->protocol == b->protocol && a->remote_port == b->remote_port &&
                memcmp(a->remote_address, b->remote_address, sizeof(a->remote_address)) == 0;

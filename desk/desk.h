@@ -44,6 +44,7 @@ struct desk_settings {
     void *context;
     /* A new question: look for what is known of its process and past, and call desk_described. NULL: nobody looks. */
     void (*describe)(void *context, uint64_t id, const struct request *request);
+    void *describe_context;
     /* A connection's end, once who decided is known. NULL: nobody wants to know. */
     void (*decided)(void *context, const struct event *event, const struct desk_author *author);
 };

@@ -46,7 +46,7 @@ static enum agent_result join_own(struct desk_join *join, const struct desk_join
 
     if (result != AGENT_OK)
         return result;
-    desk.context = join->facts;
+    desk.describe_context = join->facts;
     join->desk = gate.desk = desk_new(&desk);
     if (join->desk == NULL)
         return problem_set(problem, AGENT_FAILED, "out of memory.");

@@ -12,8 +12,9 @@
 #include <string.h>
 
 #include "agent/clock.h"
+#include "agent/look_alike.h"
+#include "agent/port_name.h"
 #include "agent/show.h"
-#include "policy/names.h"
 
 /* Longer text is cut, so that a line always fits. Cut text ends in "...". */
 #define TEXT_MAX  12000u
@@ -105,8 +106,23 @@ static void put_program(struct json *json, const struct request *request, struct
     put_text(json, "user", text);
 }
 
-static void put_ends(struct json *json, const struct gatehouse_request *fixed, struct text *text)
+static void put_name(struct json *json, const struct request *request, struct text *text)
 {
+    char name[GATEHOUSE_NAME_MAX + 1];
+
+    if (request->fixed.name_size == 0)
+        return;
+    memcpy(name, request->name, request->fixed.name_size);
+    name[request->fixed.name_size] = '\0';
+    json_text(json, "name", name);
+    if (look_alike_describe(name, text))
+        json_text(json, "look_alike", text_string(text));
+    text_clear(text);
+}
+
+static void put_ends(struct json *json, const struct request *request, struct text *text)
+{
+    const struct gatehouse_request *fixed = &request->fixed;
     bool inbound = show_is_inbound(fixed);
     uint16_t port = inbound ? fixed->local_port : fixed->remote_port;
     bool ports = fixed->protocol == 6 || fixed->protocol == 17;
@@ -118,8 +134,9 @@ static void put_ends(struct json *json, const struct gatehouse_request *fixed, s
     put_text(json, "address", text);
     if (ports)
         json_number(json, "port", port);
-    if (ports && names_of(NAMES_SERVICE, port) != NULL)
-        json_text(json, "service", names_of(NAMES_SERVICE, port));
+    if (ports && port_name(fixed->protocol, port) != NULL)
+        json_text(json, "service", port_name(fixed->protocol, port));
+    put_name(json, request, text);
     show_end(text, fixed->ip_version, fixed->protocol, fixed->local_address, fixed->local_port, fixed->interface_index);
     put_text(json, "local", text);
 }
@@ -130,7 +147,7 @@ bool speak_facts(struct question *question)
     struct json json = {.text = &facts};
 
     put_program(&json, &question->request, &text);
-    put_ends(&json, &question->request.fixed, &text);
+    put_ends(&json, &question->request, &text);
     text_free(&text);
     if (facts.failed || facts.used == 0)
         text_free(&facts);
