@@ -98,6 +98,9 @@ function endQuestion(event) {
     mine: Boolean(answer), answer, at: Date.now()});
   state.past.length = Math.min(state.past.length, PAST_MAX);
   state.mine.delete(event.id);
+  // A desk without a history tells of no connections; one that does says the same, and more, of this one.
+  if (event.verdict === 'permit' || event.verdict === 'block')
+    addLive({...question, verdict: event.verdict, by: event.by, who: event.who});
   tell('questions');
   tell('past');
 }

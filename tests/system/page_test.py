@@ -35,13 +35,13 @@ def start_page(lab, port=0):
 class World:
     """gatehoused, gatehouse run, gatehouse ui and a browser that shows it."""
 
-    def __init__(self, lab, rules=None):
+    def __init__(self, lab, rules=None, resident=True):
         names.find_tool("chromium"), names.find_tool("chromedriver")
         self.lab = lab
         if rules is not None:
             (lab.directory / "rules").write_text(rules)
         lab.gatehoused()
-        self.resident = self.run_resident()
+        self.resident = self.run_resident() if resident else None
         self.page, self.link = start_page(lab)
         self.browser = browser.Driver()
         self.browser.open(self.link)
@@ -216,6 +216,20 @@ def resident_comes_back(lab):
         world.run_resident()
         world.answer("patient", "permit")
         assert talker.result()[0] == 0
+
+
+@case("page: without gatehouse run the page has a desk of its own", timeout=180)
+def own_desk(lab):
+    server = TcpServer(lab.server)
+    with World(lab, resident=False) as world:
+        asks = lab.copy_program("connect_timer", "alone")
+        for button, good in (("permit", True), ("block", False)):
+            talker = lab.connect_timer(net.SERVER_V4, server.port, path=asks)
+            world.answer("alone", button)
+            assert (talker.result()[0] == 0) == good
+        world.view("live")
+        world.browser.find("table.rows tr.permit", "alone")
+        world.browser.find("table.rows tr.block", "alone")
 
 
 if __name__ == "__main__":
