@@ -63,7 +63,7 @@ static const char *const texts[] = {
 
     "usage: gatehouse ask [OPTIONS]\n"
     "\n"
-    "Asks about each held connection, one line a question. Answers:\n"
+    "Asks about each held connection" WORDS_ASK_SCREEN " one line a question. Answers:\n"
     "  y  yes           permit this connection\n"
     "  n  no            block this connection\n"
     "  a  always        permit all of this program to this destination\n"
@@ -78,7 +78,8 @@ static const char *const texts[] = {
     "At the end of the input, held connections go back undecided, and the exit status is 5.\n"
     "\n"
     "options:\n"
-    "  --once           end when " WORDS_PEER " goes away, instead of waiting until it is back\n" COMMON,
+    "  --once           end when " WORDS_PEER
+    " goes away, instead of waiting until it is back\n" WORDS_ASK_OPTIONS COMMON,
 
     "usage: gatehouse status [OPTIONS]\n"
     "\n"

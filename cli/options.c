@@ -82,6 +82,19 @@ static enum agent_result read_once(struct reader *reader, const char *value)
     return AGENT_OK;
 }
 
+static enum agent_result read_lines(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->lines = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_desk(struct reader *reader, const char *value)
+{
+    reader->options->desk = value;
+    return AGENT_OK;
+}
+
 static enum agent_result read_all(struct reader *reader, const char *value)
 {
     (void)value;
@@ -253,12 +266,6 @@ static enum agent_result read_dry_run(struct reader *reader, const char *value)
     return AGENT_OK;
 }
 
-static enum agent_result read_desk(struct reader *reader, const char *value)
-{
-    reader->options->desk = value;
-    return AGENT_OK;
-}
-
 static enum agent_result read_history(struct reader *reader, const char *value)
 {
     reader->options->history = value;
@@ -331,6 +338,7 @@ static const struct option table[] = {
     {"--quiet", DECIDERS | FOR(RUN), false, read_quiet},
     {"--no-lookups", FOR(BLOCK), false, read_no_lookups},
     {"--once", DECIDERS | FOR(ASK), false, read_once},
+    {"--lines", FOR(ASK), false, read_lines},
     {"--json",
      DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY) | FOR(FILTER) | FOR(RULES) | FOR(FLOWS) | FOR(RUN) |
          FOR(INSTALL) | FOR(UNINSTALL),
@@ -358,7 +366,7 @@ static const struct option table[] = {
     {"--all-sets", FOR(RULES), false, read_rules_all_sets},
     {"--follow", FOR(FLOWS), false, read_follow},
     {"-f", FOR(FLOWS), false, read_follow},
-    {"--desk", FOR(RUN) | FOR(NOTIFY) | FOR(UI), true, read_desk},
+    {"--desk", FOR(ASK) | FOR(RUN) | FOR(NOTIFY) | FOR(UI), true, read_desk},
     {"--history", FOR(RUN) | FOR(UI), true, read_history},
     {"--days", FOR(RUN), true, read_days},
     {"--megabytes", FOR(RUN), true, read_megabytes},

@@ -38,6 +38,7 @@ struct options {
     const char *socket; /* NULL: the default */
     bool help, version;
     bool json, quiet, once;
+    bool lines;          /* ask: no screen */
     bool no_lookups;     /* block: name servers too */
     const char **except; /* into argv; owned array */
     unsigned except_count;
