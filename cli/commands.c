@@ -189,6 +189,13 @@ enum agent_result command_run(const struct options *options, struct problem *pro
         return flow_watch_run(socket_path(options), options->json, options->follow, print_event, problem);
     case OPTIONS_UI:
         return people_ui(options, socket_path(options), problem);
+    case OPTIONS_LOG:
+    case OPTIONS_TOP:
+    case OPTIONS_APPS:
+    case OPTIONS_SHOW:
+    case OPTIONS_EXPORT:
+    case OPTIONS_WHY:
+        return people_past(options, socket_path(options), problem);
     case OPTIONS_INSTALL:
     case OPTIONS_UNINSTALL:
         return install(options, problem);

@@ -9,5 +9,7 @@
 
 /* As command_run; path is that of the device. */
 enum agent_result people_ui(const struct options *options, const char *path, struct problem *problem);
+/* log, top, apps, show, export, why */
+enum agent_result people_past(const struct options *options, const char *path, struct problem *problem);
 
 #endif

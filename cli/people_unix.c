@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "cli/past_command.h"
 #include "cli/say.h"
 #include "history/history.h"
 #include "page/page.h"
@@ -26,4 +27,9 @@ enum agent_result people_ui(const struct options *options, const char *path, str
                                      .show = show_line};
 
     return page_run(&settings, problem);
+}
+
+enum agent_result people_past(const struct options *options, const char *path, struct problem *problem)
+{
+    return past_command_run(options, path, problem);
 }
