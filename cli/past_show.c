@@ -184,7 +184,7 @@ static void json_sum(struct shown *shown, const struct history_sum *sum)
     json_open(json, NULL);
     if (shown->group == HISTORY_BY_RULE) {
         json_text(json, "by", history_by_name(sum->by));
-        json_text(json, "rule_text", sum->key);
+        json_text(json, "rule", sum->key);
         json_text(json, "place", sum->place);
     } else {
         json_text(json, "destination", sum->key);

@@ -9,6 +9,7 @@
 #include <gatehouse/protocol.h>
 
 #include "agent/clock.h"
+#include "agent/port_name.h"
 #include "agent/rule_index.h"
 #include "agent/show.h"
 #include "agent/users.h"
@@ -216,10 +217,27 @@ static void json_rule(struct json *json, const struct history_record *record)
     json_text(json, "by", history_by_name(record->by));
     json_text(json, "who", record->who);
     rule_index_show_id(&value, record->rule_id, 0);
-    json_text(json, "rule", record->rule_id ? text_string(&value) : NULL);
-    json_text(json, "rule_text", record->rule);
+    json_text(json, "rule", record->rule);
     json_text(json, "place", record->place);
+    json_text(json, "rule_id", record->rule_id ? text_string(&value) : NULL);
     text_free(&value);
+}
+
+/* "port" is the one that has a service behind it: of the other end, or with what comes in the program's own. */
+static void json_ends(struct json *json, const struct history_record *record, struct text *value)
+{
+    uint16_t port = record->inbound ? record->local_port : record->remote_port;
+
+    json_address(json, "address", record, record->remote_address);
+    json_number(json, "port", port);
+    json_text(json, "service", port ? port_name(record->protocol, port) : NULL);
+    json_text(json, "name", record->name);
+    json_number(json, "remote_port", record->remote_port);
+    json_address(json, "local_address", record, record->local_address);
+    json_number(json, "local_port", record->local_port);
+    text_clear(value);
+    show_end(value, record->ip_version, record->protocol, record->local_address, record->local_port, 0);
+    json_text(json, "local", text_string(value));
 }
 
 void history_json_members(struct json *json, int64_t id, const struct history_record *record)
@@ -228,6 +246,7 @@ void history_json_members(struct json *json, int64_t id, const struct history_re
 
     if (id)
         json_identifier(json, "id", (uint64_t)id);
+    json_when(json, "time", record->decided ? record->decided : record->began);
     json_when(json, "began", record->began);
     json_when(json, "decided", record->decided);
     json_when(json, "ended", record->ended);
@@ -241,11 +260,7 @@ void history_json_members(struct json *json, int64_t id, const struct history_re
     json_text(json, "protocol", text_string(&value));
     json_number(json, "protocol_number", record->protocol);
     json_number(json, "ip_version", record->ip_version);
-    json_address(json, "address", record, record->remote_address);
-    json_number(json, "port", record->remote_port);
-    json_text(json, "name", record->name);
-    json_address(json, "local_address", record, record->local_address);
-    json_number(json, "local_port", record->local_port);
+    json_ends(json, record, &value);
     json_counts(json, record);
     text_free(&value);
 }

@@ -13,15 +13,44 @@
 
 #include "agent/wire.h"
 
-static size_t make_request(uint8_t *bytes, uint16_t path_size)
+static size_t make_named_request(uint8_t *bytes, uint16_t path_size, uint16_t name_size)
 {
-    struct gatehouse_request request = {.path_size = path_size, .ip_version = 4, .protocol = 6, .id = 7};
+    struct gatehouse_request request = {
+        .path_size = path_size, .ip_version = 4, .protocol = 6, .id = 7, .name_size = name_size};
 
-    request.size = (uint32_t)((sizeof(request) + path_size + 7) & ~(size_t)7);
+    request.size = (uint32_t)((sizeof(request) + path_size + name_size + 7) & ~(size_t)7);
     memset(bytes, 0, request.size);
     memcpy(bytes, &request, sizeof(request));
     memset(bytes + sizeof(request), 'a', path_size);
+    memset(bytes + sizeof(request) + path_size, 'n', name_size);
     return request.size;
+}
+
+static size_t make_request(uint8_t *bytes, uint16_t path_size)
+{
+    return make_named_request(bytes, path_size, 0);
+}
+
+static void test_names(void **state)
+{
+    static const uint8_t bad[] = {0, ' ', '\n', 0x7F, 0x80, 0xFF};
+    uint8_t bytes[1024];
+    size_t size = make_named_request(bytes, 6, 11);
+    struct wire_cursor cursor = {bytes, size};
+    struct request request;
+    const char *why = NULL;
+
+    (void)state;
+    assert_int_equal(wire_next_request(&cursor, &request, &why), WIRE_RECORD);
+    assert_memory_equal(request.name, "nnnnnnnnnnn", 11);
+    for (size_t i = 0; i < sizeof(bad); i++) {
+        cursor = (struct wire_cursor){bytes, size};
+        bytes[sizeof(struct gatehouse_request) + 6 + 5] = bad[i];
+        assert_int_equal(wire_next_request(&cursor, &request, &why), WIRE_BAD);
+    }
+    size = make_named_request(bytes, 6, GATEHOUSE_NAME_MAX + 1);
+    cursor = (struct wire_cursor){bytes, size};
+    assert_int_equal(wire_next_request(&cursor, &request, &why), WIRE_BAD);
 }
 
 static unsigned walk_requests(const uint8_t *bytes, size_t size, enum wire_step *last)
@@ -179,6 +208,7 @@ static void test_flows(void **state)
 
     (void)state;
     memcpy(good, &entry, sizeof(entry));
+    memset(good + sizeof(entry) + 20, 'n', 3);
     for (size_t size = 0; size < sizeof(good); size++) {
         cursor = (struct wire_cursor){good, size};
         assert_int_equal(wire_next_flow(&cursor, &found, &why), size == 0    ? WIRE_END
@@ -212,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_requests),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_every_cut),
         cmocka_unit_test(test_every_wrong_size),
         cmocka_unit_test(test_bad_fields),

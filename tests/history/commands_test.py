@@ -161,7 +161,7 @@ class Sums(Case):
         self.assertEqual((found[0]['permitted'], found[0]['blocked'], found[0]['destination_count']), (59, 1, 2))
         self.assertEqual(sum(bar['permitted'] for bar in found[0]['chart']), 59)
         self.assertEqual({row['destination'] for row in found[0]['destinations']}, {'192.0.2.0', '192.0.2.1'})
-        self.assertEqual(found[0]['decided'][0]['rule_text'], 'permit all')
+        self.assertEqual(found[0]['decided'][0]['rule'], 'permit all')
         self.assertIn('█', self.run_command('show', '/usr/bin/curl', environment={'LC_ALL': 'C.UTF-8'}))
         plain = self.run_command('show', '/usr/bin/curl', environment={'LC_ALL': 'C'})
         self.assertTrue(plain.isascii() and '#' in plain, plain)
