@@ -420,6 +420,42 @@ def hang_up(lab):
         assert watcher.status().held == 1
 
 
+def resident(lab, name="first"):
+    """`gatehouse run`, which decides."""
+    program = lab.gatehouse("run", "--desk", lab.directory / "desk.sock", "--history", "none", "--quiet")
+    lab.wait_decider(program.pid, seconds=30)
+    tell(f"{name} gatehouse run: {program.pid}")
+    return program
+
+
+@case(f"{ASK}: two screens on one `gatehouse run`: each sees what the other answers, and both go on when it is killed",
+      timeout=120)
+def two_screens(lab):
+    server = TcpServer(lab.server)
+    lab.gatehoused()
+    decider = resident(lab)
+    here, there = ask(lab, name="here"), ask(lab, name="there")
+    for first, second, key, said in ((here, there, "y", "permitted"), (there, here, "n", "blocked")):
+        talker = lab.connect_timer(net.SERVER_V4, server.port, path=lab.copy_program("connect_timer", f"both-{key}"))
+        read(second, f"both-{key} connects")
+        read(first, f"both-{key} connects")
+        answer(first, key, f"{said} both-{key}")
+        second.see(f"root {said} it: both-{key}", NOTHING)
+        assert (talker.result()[0] == 0) == (key == "y")
+    talker = lab.connect_timer(net.SERVER_V4, server.port)
+    read(here, "connect_timer connects")
+    decider.kill()
+    for terminal in (here, there):
+        terminal.see(NOTHING, "nothing waits")
+    resident(lab, "second")
+    for terminal in (here, there):
+        read(terminal, "connect_timer connects")
+    answer(there, "y", "permitted connect_timer")
+    assert talker.result()[0] == 0
+    here.press("q")
+    assert here.ended() == 0
+
+
 def settings(terminal):
     device_path = terminal.pane("pane_tty")
     return subprocess.run(["stty", "-F", device_path, "-a"], capture_output=True, text=True, check=True).stdout
