@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/past_command.h"
 #include "cli/say.h"
 #include "desk/join.h"
 #include "desk/run.h"
@@ -49,4 +50,9 @@ enum agent_result people_ui(const struct options *options, const char *path, str
                                      .show = show_line};
 
     return page_run(&settings, problem);
+}
+
+enum agent_result people_past(const struct options *options, const char *path, struct problem *problem)
+{
+    return past_command_run(options, path, problem);
 }
