@@ -13,7 +13,7 @@
 
 #include "desk/peer.h"
 
-#define DESK_DEFAULT_PATH "/run/gatehouse/desk.sock"
+#define DESK_DEFAULT_PATH "/run/gatehouse-desk/desk.sock"
 
 struct desk_join;
 

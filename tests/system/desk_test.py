@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import select
 import signal
 import sqlite3
 import subprocess
@@ -383,6 +384,64 @@ def access(lab):
     assert second.process.wait(20) == 3 and "another desk" in second.output(), second.output()
     assert program.stop() == 0
     assert not desk_path(lab).exists()
+
+
+class Lines:
+    """gatehouse ask at the desk, as lines over pipes."""
+
+    def __init__(self, lab):
+        command = [names.find_program("gatehouse"), "--socket", lab.socket, "ask", "--desk", desk_path(lab)]
+        self.process = lab.client.popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, bufsize=0)  # fmt: skip
+        self.text = ""
+
+    def read_until(self, what, seconds=30):
+        until = time.monotonic() + seconds
+        while what not in self.text:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
+                raise AssertionError(f"no {what!r} from ask, but {self.text!r}")
+            data = os.read(self.process.stdout.fileno(), 4096)
+            if not data:
+                raise AssertionError(f"ask ended: {self.text!r}")
+            self.text += data.decode()
+        text, self.text = self.text, ""
+        return text
+
+    def type(self, answer):
+        self.process.stdin.write(answer.encode() + b"\n")
+
+
+@case("gatehouse ask at the desk: two people in two terminals; what one answers is withdrawn from the other")
+def two_asks(lab):
+    server = TcpServer(lab.server)
+    lab.gatehoused()
+    program = resident(lab)
+    alice, bob = Lines(lab), Lines(lab)
+    for number, (answer, permitted) in enumerate((("y", True), ("n", False), ("yes 10 minutes", True), ("d", False))):
+        path = lab.copy_program("connect_timer", f"lines{number}")
+        talker = lab.connect_timer(net.SERVER_V4, server.port, path=path)
+        one, other = (alice, bob) if number % 2 == 0 else (bob, alice)
+        assert path in one.read_until("y/n/a/d/?")
+        other.read_until("y/n/a/d/?")
+        one.type(answer)
+        text = one.read_until("permitted" if permitted else "blocked")
+        assert "withdrawn" not in text, text
+        text = other.read_until("by root")
+        assert "withdrawn" in text and path in text, text
+        assert was_permitted(talker.result()[0]) == permitted
+    alice.process.stdin.close()
+    assert alice.process.wait(20) == 5, "the input ended"
+    program.kill()
+    bob.read_until("Trying again")
+    resident(lab)
+    bob.read_until("the desk is back")
+    talker = lab.connect_timer(net.SERVER_V4, server.port)
+    bob.read_until("y/n/a/d/?")
+    bob.type("y")
+    assert talker.result()[0] == 0
+    bob.process.terminate()
+    assert bob.process.wait(20) == 0
 
 
 def rows(lab):
