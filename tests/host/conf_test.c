@@ -43,6 +43,7 @@ static void sets_everything(void **state)
                                "name-servers = \"192.0.2.53, 2001:db8::53\"\n"
                                "driver = /lib/a#b.sys\n"
                                "special-pool = yes\n"
+                               "confine = kill\n"
                                "verbose = no";
 
     (void)state;
