@@ -22,10 +22,11 @@ struct flow_record {
     TAILQ_ENTRY(flow_record) of_all;   /* listed: by number */
     TAILQ_ENTRY(flow_record) of_ended; /* ended: the oldest first */
     UT_hash_handle by_number, by_cookie;
-    uint8_t path[];
+    uint8_t text[]; /* the path, then the name */
 };
 
 struct flows {
+    const struct names *names; /* NULL: none are known */
     uint64_t numbers;
     TAILQ_HEAD(, flow_record) all, ended;
     unsigned ended_count;
@@ -88,30 +89,40 @@ void flows_free(struct flows *flows)
     free(flows);
 }
 
-/* With a path, which an entry has without its NUL. */
-static struct flow_record *make(const FWP_BYTE_BLOB *app_id)
+void flows_set_names(struct flows *flows, const struct names *names)
+{
+    flows->names = names;
+}
+
+/* With a path, which an entry has without its NUL, and for what goes out (remote not NULL) the name of that end. */
+static struct flow_record *make(const struct flows *flows, const FWP_BYTE_BLOB *app_id, uint8_t ip_version,
+                                const uint8_t *remote)
 {
     size_t path_size = app_id && app_id->size >= 2 ? app_id->size - 2 : 0;
+    char name[GATEHOUSE_NAME_MAX];
+    uint16_t name_size = remote ? names_find(flows->names, app_id, ip_version, remote, name) : 0;
     struct flow_record *record;
 
     if (path_size > UINT16_MAX)
         path_size = 0;
-    record = calloc(1, sizeof(*record) + path_size);
+    record = calloc(1, sizeof(*record) + path_size + name_size);
     if (!record)
         return NULL;
     if (path_size)
-        memcpy(record->path, app_id->data, path_size);
+        memcpy(record->text, app_id->data, path_size);
+    memcpy(record->text + path_size, name, name_size);
     record->entry.path_size = (uint16_t)path_size;
-    record->entry.size = (uint32_t)(sizeof(record->entry) + ((path_size + 7) & ~(size_t)7));
+    record->entry.name_size = name_size;
+    record->entry.size = (uint32_t)(sizeof(record->entry) + ((path_size + name_size + 7) & ~(size_t)7));
     return record;
 }
 
 struct flow_record *flows_make(struct flows *flows, const struct gate_packet *packet, const FWP_BYTE_BLOB *app_id)
 {
-    struct flow_record *record = make(app_id);
+    struct flow_record *record =
+        make(flows, app_id, packet->ip_version, packet->inbound ? NULL : packet->remote_address);
     struct gatehouse_flow_entry *entry;
 
-    (void)flows;
     if (!record)
         return NULL;
     entry = &record->entry;
@@ -189,7 +200,8 @@ void flows_end(struct flows *flows, struct flow_record *record)
 static struct flow_record *make_ended(struct flows *flows, const struct gate_stream_end *told,
                                       const FWP_BYTE_BLOB *app_id)
 {
-    struct flow_record *record = make(app_id);
+    struct flow_record *record =
+        make(flows, app_id, told->peer.ip_version, told->inbound ? NULL : told->peer.remote_address);
     struct gatehouse_flow_entry *entry;
 
     if (!record)
@@ -242,7 +254,7 @@ size_t flows_list(const struct flows *flows, uint64_t first, void *out, size_t r
 
         memcpy(at, &record->entry, sizeof(record->entry));
         memset(at + sizeof(record->entry), 0, padded);
-        memcpy(at + sizeof(record->entry), record->path, record->entry.path_size);
+        memcpy(at + sizeof(record->entry), record->text, record->entry.path_size + record->entry.name_size);
         at += record->entry.size;
         head.count++;
         head.next = record->entry.number;

@@ -17,6 +17,7 @@
 
 #include "gatehouse/transport.h"
 #include "host/gate.h"
+#include "host/names.h"
 
 #define FLOWS_ENDED_MAX 4096u
 
@@ -26,6 +27,9 @@ struct flow_record;
 /* NULL: out of memory. */
 struct flows *flows_new(void);
 void flows_free(struct flows *flows); /* NULL is allowed; records go with it */
+
+/* Whose names entries have from now on; NULL: none. They stay the caller's. */
+void flows_set_names(struct flows *flows, const struct names *names);
 
 /* Not listed yet. app_id: UTF-16 with its NUL, or NULL. NULL: out of memory, which all below take. */
 struct flow_record *flows_make(struct flows *flows, const struct gate_packet *packet, const FWP_BYTE_BLOB *app_id);
