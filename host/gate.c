@@ -130,6 +130,7 @@ static void fill_owner(struct gate *gate, const struct gate_caller *caller, stru
 
 static void fill_filter(const struct gate *gate, uint32_t hits, uint8_t filter[16])
 {
+    hits &= ~GATE_HITS_TOLD;
     if (hits && hits <= GATE_HITS_MAX)
         memcpy(filter, gate->programs.maps.hits[hits - 1].key, 16);
 }
