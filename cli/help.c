@@ -28,6 +28,8 @@ static const char *const texts[] = {
     "  policy           show or set what happens to connections that nobody decides\n"
     "  rules            check, load, list, add, remove, explain or diff the rules that decide without asking\n"
     "  flows            show the connections that live, and those that ended, with what they carried\n"
+    "  run              decide for whoever is there: questions to 'ask', 'notify' and 'ui', and the history\n"
+    "  notify           ask by notifications on this desktop\n"
     "  ui               a page in the browser: questions, connections, rules, a map, the history\n"
     "  filter           add, list or remove filters that come before all rules\n" WORDS_INSTALL_COMMANDS "\n"
     "options:\n" COMMON "  --version        the program's version\n"
@@ -61,7 +63,7 @@ static const char *const texts[] = {
 
     "usage: gatehouse ask [OPTIONS]\n"
     "\n"
-    "Asks about each held connection, one line a question. Answers:\n"
+    "Asks about each held connection" WORDS_ASK_SCREEN " one line a question. Answers:\n"
     "  y  yes           permit this connection\n"
     "  n  no            block this connection\n"
     "  a  always        permit all of this program to this destination\n"
@@ -76,7 +78,8 @@ static const char *const texts[] = {
     "At the end of the input, held connections go back undecided, and the exit status is 5.\n"
     "\n"
     "options:\n"
-    "  --once           end when " WORDS_PEER " goes away, instead of waiting until it is back\n" COMMON,
+    "  --once           end when " WORDS_PEER
+    " goes away, instead of waiting until it is back\n" WORDS_ASK_OPTIONS COMMON,
 
     "usage: gatehouse status [OPTIONS]\n"
     "\n"
@@ -170,6 +173,29 @@ static const char *const texts[] = {
     "options:\n"
     "  -f, --follow     go on: a line for each that begins or ends\n"
     "  --json           one JSON object a line\n" COMMON,
+
+    "usage: gatehouse run [OPTIONS]\n"
+    "\n"
+    "The resident decider. Questions lie on its desk until somebody answers: 'gatehouse ask', 'notify' or 'ui', any\n"
+    "number of them, by root and members of the group gatehouse; the first answer counts. What was decided, by whom,\n"
+    "and what it carried goes into the history. Prints a line for each connection that was decided.\n"
+    "\n"
+    "options:\n"
+    "  --desk PATH      the desk's socket (default /run/gatehouse/desk.sock)\n"
+    "  --history FILE   where the history is kept (default /var/lib/gatehouse-history/history.db); none: nowhere\n"
+    "  --days N         how long it is kept (default 30)\n"
+    "  --megabytes N    how large it may be (default 100); the oldest goes first\n"
+    "  --quiet          print no lines\n"
+    "  --json           print each as one JSON object\n" COMMON,
+
+    "usage: gatehouse notify [OPTIONS]\n"
+    "\n"
+    "In a desktop session: shows each question of the desk as a notification with buttons, and closes it when it was\n"
+    "answered elsewhere. Needs 'gatehouse run'. Waits for it, and for the desktop's notification service.\n"
+    "\n"
+    "options:\n"
+    "  --desk PATH      the desk's socket (default /run/gatehouse/desk.sock)\n"
+    "  --help           this help\n",
 
     "usage: gatehouse ui [OPTIONS]\n"
     "\n"

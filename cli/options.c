@@ -25,8 +25,9 @@ struct option {
     enum agent_result (*read)(struct reader *reader, const char *value);
 };
 
-static const char *const command_names[] = {"",       "permit", "block", "ask", "status",  "watch",    "policy",
-                                            "filter", "rules",  "flows", "ui",  "install", "uninstall"};
+static const char *const command_names[] = {"",      "permit", "block",  "ask",     "status",
+                                            "watch", "policy", "filter", "rules",   "flows",
+                                            "run",   "notify", "ui",     "install", "uninstall"};
 
 const char *options_command_name(enum options_command command)
 {
@@ -78,6 +79,19 @@ static enum agent_result read_once(struct reader *reader, const char *value)
 {
     (void)value;
     reader->options->once = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_lines(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->lines = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_desk(struct reader *reader, const char *value)
+{
+    reader->options->desk = value;
     return AGENT_OK;
 }
 
@@ -252,15 +266,40 @@ static enum agent_result read_dry_run(struct reader *reader, const char *value)
     return AGENT_OK;
 }
 
-static enum agent_result read_desk(struct reader *reader, const char *value)
-{
-    reader->options->desk = value;
-    return AGENT_OK;
-}
-
 static enum agent_result read_history(struct reader *reader, const char *value)
 {
     reader->options->history = value;
+    return AGENT_OK;
+}
+
+/* A number from 1 to most; 0: it is none. */
+static uint32_t parse_count(const char *value, uint32_t most)
+{
+    uint32_t count = 0;
+
+    for (const char *at = value; *at != '\0'; at++) {
+        if (*at < '0' || *at > '9')
+            return 0;
+        count = count * 10 + (uint32_t)(*at - '0');
+        if (count > most)
+            return 0;
+    }
+    return count;
+}
+
+static enum agent_result read_days(struct reader *reader, const char *value)
+{
+    reader->options->days = parse_count(value, 36500);
+    if (reader->options->days == 0)
+        return problem_set(reader->problem, AGENT_USAGE, "--days takes 1 to 36500, not '%.100s'.", value);
+    return AGENT_OK;
+}
+
+static enum agent_result read_megabytes(struct reader *reader, const char *value)
+{
+    reader->options->megabytes = parse_count(value, 1000000);
+    if (reader->options->megabytes < 4)
+        return problem_set(reader->problem, AGENT_USAGE, "--megabytes takes 4 to 1000000, not '%.100s'.", value);
     return AGENT_OK;
 }
 
@@ -296,12 +335,13 @@ static const struct option table[] = {
     {"-h", 0, false, read_help},
     {"--version", 0, false, read_version},
     {"--except", DECIDERS, true, read_except},
-    {"--quiet", DECIDERS, false, read_quiet},
+    {"--quiet", DECIDERS | FOR(RUN), false, read_quiet},
     {"--no-lookups", FOR(BLOCK), false, read_no_lookups},
     {"--once", DECIDERS | FOR(ASK), false, read_once},
+    {"--lines", FOR(ASK), false, read_lines},
     {"--json",
-     DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY) | FOR(FILTER) | FOR(RULES) | FOR(FLOWS) | FOR(INSTALL) |
-         FOR(UNINSTALL),
+     DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY) | FOR(FILTER) | FOR(RULES) | FOR(FLOWS) | FOR(RUN) |
+         FOR(INSTALL) | FOR(UNINSTALL),
      false, read_json},
     {"--deadline", FOR(POLICY) | FOR(INSTALL), true, read_deadline},
     {"--undecided", FOR(POLICY) | FOR(INSTALL), true, read_undecided},
@@ -326,8 +366,10 @@ static const struct option table[] = {
     {"--all-sets", FOR(RULES), false, read_rules_all_sets},
     {"--follow", FOR(FLOWS), false, read_follow},
     {"-f", FOR(FLOWS), false, read_follow},
-    {"--desk", FOR(UI), true, read_desk},
-    {"--history", FOR(UI), true, read_history},
+    {"--desk", FOR(ASK) | FOR(RUN) | FOR(NOTIFY) | FOR(UI), true, read_desk},
+    {"--history", FOR(RUN) | FOR(UI), true, read_history},
+    {"--days", FOR(RUN), true, read_days},
+    {"--megabytes", FOR(RUN), true, read_megabytes},
     {"--port", FOR(UI), true, read_ui_port},
     {"--no-open", FOR(UI), false, read_no_open},
     {"--closed", FOR(INSTALL), false, read_closed},

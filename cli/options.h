@@ -26,6 +26,8 @@ enum options_command {
     OPTIONS_FILTER,
     OPTIONS_RULES,
     OPTIONS_FLOWS,
+    OPTIONS_RUN,
+    OPTIONS_NOTIFY,
     OPTIONS_UI,
     OPTIONS_INSTALL,
     OPTIONS_UNINSTALL
@@ -36,6 +38,7 @@ struct options {
     const char *socket; /* NULL: the default */
     bool help, version;
     bool json, quiet, once;
+    bool lines;          /* ask: no screen */
     bool no_lookups;     /* block: name servers too */
     const char **except; /* into argv; owned array */
     unsigned except_count;
@@ -49,6 +52,7 @@ struct options {
         bool all_sets;                                    /* list */
     } rules;
     const char *desk, *history; /* NULL: the default */
+    uint32_t days, megabytes;   /* run; 0: the default */
     struct ui_words {
         uint32_t port; /* 0: any */
         bool no_open;

@@ -11,10 +11,9 @@
 
 #include <stdbool.h>
 
-#include "desk/desk.h"
 #include "desk/peer.h"
 
-#define DESK_DEFAULT_PATH "/run/gatehouse/desk.sock"
+#define DESK_DEFAULT_PATH "/run/gatehouse-desk/desk.sock"
 
 struct desk_join;
 
@@ -24,9 +23,6 @@ struct desk_join_settings {
     bool own;           /* do not look for another desk */
     bool remote;        /* no desk of its own: AGENT_UNREACHABLE when none answers */
     bool once;          /* a desk of its own ends with gatehoused: desk_join_ended then */
-    /* desk_settings.describe of a desk of its own; NULL: none. */
-    void (*describe)(void *context, const struct request *request, struct json *json);
-    void *context;
 };
 
 /*

@@ -51,7 +51,7 @@
 #define DRIVER_READS_MAX      16u  /* reads of one kind that may wait on one handle */
 #define DRIVER_BATCH          64u  /* entries claimed under one hold of pend_lock */
 #define DRIVER_FOLDER_MAX     260u /* characters */
-#define DRIVER_CALLOUTS       14u
+#define DRIVER_CALLOUTS       16u
 
 struct client;
 struct rules_snapshot;

@@ -323,6 +323,31 @@ void holds_flow_deleted(uint64_t context)
 }
 
 _Use_decl_annotations_
+void holds_note_rule(uint64_t endpoint, const struct destination *to, uint64_t rule)
+{
+    struct verdict_flow evicted = {0, 0};
+    KIRQL irql;
+
+    KeAcquireSpinLock(&driver_verdict_lock, &irql);
+    if (!driver_state.verdicts_closed)
+        (void)verdict_table_note_rule(driver_verdicts(), endpoint, to, rule, &evicted);
+    KeReleaseSpinLock(&driver_verdict_lock, irql);
+    remove_flow_context(&evicted);
+}
+
+_Use_decl_annotations_
+uint64_t holds_noted_rule(uint64_t endpoint, const struct destination *to)
+{
+    uint64_t rule;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&driver_verdict_lock, &irql);
+    rule = verdict_table_rule(driver_verdicts(), endpoint, to);
+    KeReleaseSpinLock(&driver_verdict_lock, irql);
+    return rule;
+}
+
+_Use_decl_annotations_
 void holds_endpoint_closed(uint64_t endpoint)
 {
     struct list_link claimed;

@@ -61,6 +61,14 @@ void holds_flow_established(uint64_t endpoint, const struct destination *to, uin
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void holds_flow_deleted(uint64_t context);
 
+/* A rule with a name decides for it, or asks: it stays that rule's, whatever becomes of the name. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
+void holds_note_rule(uint64_t endpoint, const struct destination *to, uint64_t rule);
+/* 0: none is noted. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+uint64_t holds_noted_rule(uint64_t endpoint, const struct destination *to);
+
 /* The application is gone: what is held for the endpoint is completed as blocked. */
 _IRQL_requires_max_(DISPATCH_LEVEL)
 _Requires_no_locks_held_

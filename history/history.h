@@ -29,6 +29,7 @@ struct history_record {
     const char *program; /* path; NULL: unknown */
     const char *name;    /* that the address was looked up under */
     const char *rule;    /* as written, when a rule decided */
+    const char *place;   /* of the rule: "/etc/gatehouse/rules:12", "added", "answer" */
     const char *who;     /* user name of the person who answered */
     uint64_t rule_id;    /* 0: none */
     uint64_t pid;        /* 0: none */
@@ -41,8 +42,12 @@ struct history_record {
     uint8_t by;      /* enum gatehouse_decided_by; BY_NONE: a filter that is no rule, or the default */
     bool counted;    /* bytes are known */
     uint64_t bytes_out, bytes_in;
-    uint64_t endpoint; /* joins what is told at the verdict and at the end; 0: none */
-    uint32_t count;    /* such connections that this one stands for; 0 is 1 */
+    /*
+     * Joins what is told at the verdict and at the end: a record with that of an earlier one, to the same destination,
+     * that began before that one ended completes it. 0: none.
+     */
+    uint64_t endpoint;
+    uint32_t count; /* such connections that this one stands for; 0 is 1 */
 };
 
 struct history;
