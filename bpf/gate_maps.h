@@ -301,7 +301,7 @@ struct gate_state {
     __u64 local[GATE_LOCAL_BITS / 64]; /* bits of gate_local_hash of what is in gate_local; may have more */
     struct gate_masks masks[2];        /* IPv4, IPv6 */
     __u32 inbound;                     /* packets that come in are looked at (gate_inbound.h) */
-    __u32 zero2;
+    __u32 raw;                         /* and what raw sockets send */
 };
 
 static inline __attribute__((always_inline)) __u32 gate_local_hash(const __u8 address[16])
