@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define GATE_LAYOUT 5
+#define GATE_LAYOUT 6
 
 #define GATE_FLOWS_MAX   131072
 #define GATE_OWNERS_MAX  65536
@@ -284,7 +284,7 @@ struct gate_program {
 struct gate_hit {
     __u8 key[16];
     __u64 hits;
-    __u64 last; /* CLOCK_BOOTTIME ns */
+    __u64 last; /* CLOCK_BOOTTIME ns, to some ms */
 };
 
 struct gate_state {
@@ -302,6 +302,7 @@ struct gate_state {
     struct gate_masks masks[2];        /* IPv4, IPv6 */
     __u32 inbound;                     /* packets that come in are looked at (gate_inbound.h) */
     __u32 raw;                         /* and what raw sockets send */
+    __u64 clock_seen, clock_ahead;     /* CLOCK_MONOTONIC ns, and by how much CLOCK_BOOTTIME was ahead then */
 };
 
 static inline __attribute__((always_inline)) __u32 gate_local_hash(const __u8 address[16])
