@@ -47,6 +47,8 @@ static __always_inline bool take_answer(struct gate_state *state, const struct g
     count_hit(state, ANSWER_HITS(found));
     if (flow->protocol == IPPROTO_UDP)
         own_datagrams(flow, owner);
+    else
+        fetch_decided(flow->cookie + 1);
     return true;
 }
 
@@ -110,7 +112,7 @@ static __always_inline int decide(struct gate_flow_key *flow, bool sends)
     question.generation = *(volatile __u32 *)&state->generation;
     if (sends && is_decided(flow, question.generation))
         return 1;
-    fetch_decided(flow);
+    fetch_decided(flow->cookie); /* in case that this is the first of a burst */
     if (!identify_caller(&owner.caller))
         return 1;
     question.local = is_local(state, flow);
