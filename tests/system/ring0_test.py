@@ -38,6 +38,11 @@ def seen(lab):
         return watcher.platform().packets_seen
 
 
+def held(lab):
+    with lab.observer() as watcher:
+        return watcher.platform().packets_held
+
+
 class Holder(Server):
     """Accepts on [::] and keeps what it accepted."""
 
@@ -147,8 +152,7 @@ def datagrams(lab, how, address, verdict):
     filters(lab, "add", verdict, "--program", names.find_program("udp_sender"))
     warming = lab.talker("udp_sender", how, address, server.port)
     warming.ask("0 first")
-    wait_until(lambda: seen(lab) == 1, 5, "the first datagram")
-    time.sleep(0.1)
+    wait_until(lambda: seen(lab) == 1 and held(lab) == 0, 5, "the first datagram's verdict")
     for number in range(5):
         talker = lab.talker("udp_sender", how, address, server.port)
         said = [talker.ask(f"0 {number}.{i}") for i in range(3)]
