@@ -79,7 +79,7 @@ void flow_show_cells(const struct flow *flow, uint64_t now, struct table *table,
     table_take(table, cell);
     show_about(cell, duration(fixed, now));
     table_take(table, cell);
-    table_add(table, is(flow, GATEHOUSE_FLOW_ENDED) ? "ended" : "lives");
+    table_add(table, is(flow, GATEHOUSE_FLOW_BLOCKED) ? "blocked" : is(flow, GATEHOUSE_FLOW_ENDED) ? "ended" : "lives");
     show_rule(cell, fixed);
     table_take(table, cell);
 }
@@ -87,7 +87,7 @@ void flow_show_cells(const struct flow *flow, uint64_t now, struct table *table,
 void flow_show_line(const struct flow *flow, const char *what, uint64_t now, struct text *text)
 {
     const struct gatehouse_flow_entry *fixed = &flow->fixed;
-    bool ended = is(flow, GATEHOUSE_FLOW_ENDED);
+    bool ended = is(flow, GATEHOUSE_FLOW_ENDED) && !is(flow, GATEHOUSE_FLOW_BLOCKED);
 
     show_time_of_day(text, ended ? fixed->ended : fixed->began);
     text_add(text, " ");
@@ -175,6 +175,9 @@ void flow_show_json(const struct flow *flow, const char *what, struct text *text
     json_end(&json, "remote_address", fixed, fixed->remote_address);
     json_number(&json, "remote_port", fixed->remote_port);
     json_bool(&json, "lives", !is(flow, GATEHOUSE_FLOW_ENDED));
+    json_bool(&json, "blocked", is(flow, GATEHOUSE_FLOW_BLOCKED));
+    if (is(flow, GATEHOUSE_FLOW_BLOCKED))
+        json_number(&json, "count", fixed->count);
     json_when(&json, "began", fixed->began);
     json_when(&json, "ended", fixed->ended);
     json_counts(&json, flow);

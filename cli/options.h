@@ -26,7 +26,15 @@ enum options_command {
     OPTIONS_FILTER,
     OPTIONS_RULES,
     OPTIONS_FLOWS,
+    OPTIONS_RUN,
+    OPTIONS_NOTIFY,
     OPTIONS_UI,
+    OPTIONS_LOG,
+    OPTIONS_TOP,
+    OPTIONS_APPS,
+    OPTIONS_SHOW,
+    OPTIONS_EXPORT,
+    OPTIONS_WHY,
     OPTIONS_INSTALL,
     OPTIONS_UNINSTALL
 };
@@ -36,6 +44,7 @@ struct options {
     const char *socket; /* NULL: the default */
     bool help, version;
     bool json, quiet, once;
+    bool lines;          /* ask: no screen */
     bool no_lookups;     /* block: name servers too */
     const char **except; /* into argv; owned array */
     unsigned except_count;
@@ -49,13 +58,18 @@ struct options {
         bool all_sets;                                    /* list */
     } rules;
     const char *desk, *history; /* NULL: the default */
+    uint32_t days, megabytes;   /* run; 0: the default */
     struct ui_words {
         uint32_t port; /* 0: any */
         bool no_open;
     } ui;
-    bool follow;        /* flows */
+    struct past_words {
+        const char *program, *to, *user, *verdict, *since, *until, *by, *limit;
+        bool csv;       /* export */
+    } past;             /* log, top, apps, show, export, why */
+    bool follow;        /* flows, log */
     bool all;           /* filter, rules */
-    const char **words; /* filter, rules: what follows it; into argv; owned array */
+    const char **words; /* filter, rules, show, why: what follows it; into argv; owned array */
     unsigned word_count;
 };
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "agent/clock.h"
+#include "agent/show.h"
 
 /* How long events may lag behind answers. */
 #define LAG CLOCK_SECOND
@@ -164,18 +165,27 @@ void question_put(struct question *question)
 
 static struct question *question_new(const struct request *request)
 {
-    struct question *question = calloc(1, sizeof(*question) + request->fixed.path_size);
+    struct question *question = calloc(1, sizeof(*question) + request->fixed.path_size + request->fixed.name_size);
     uint8_t *path;
 
     if (question == NULL)
         return NULL;
     path = (uint8_t *)(question + 1);
     memcpy(path, request->path, request->fixed.path_size);
+    if (request->fixed.name_size > 0)
+        memcpy(path + request->fixed.path_size, request->name, request->fixed.name_size);
     question->request = *request;
     question->request.path = path;
+    question->request.name = path + request->fixed.path_size;
     question->references = 1;
     question->waits = true;
     return question;
+}
+
+static void pump_all(struct desk *desk, uint64_t now)
+{
+    for (struct desk_peer *peer = desk->peers; peer != NULL; peer = peer->next)
+        desk_peer_pump(peer, now);
 }
 
 bool desk_offer(struct desk *desk, const struct request *request, uint64_t now)
@@ -190,17 +200,32 @@ bool desk_offer(struct desk *desk, const struct request *request, uint64_t now)
     question = question_new(request);
     if (question == NULL)
         return false;
-    if (!speak_facts(desk, question)) {
+    if (!speak_facts(question)) {
         question_put(question);
         return false;
     }
     question->id = ++desk->last_id;
+    question->show_at = desk->settings.describe == NULL ? 0 : now + DESK_PATIENCE;
     question->same_bucket = *bucket;
     *bucket = question;
     desk->questions[desk->count++] = question;
-    for (struct desk_peer *peer = desk->peers; peer != NULL; peer = peer->next)
-        desk_peer_pump(peer, now);
+    if (desk->settings.describe != NULL)
+        desk->settings.describe(desk->settings.describe_context, question->id, &question->request);
+    pump_all(desk, now);
     return true;
+}
+
+void desk_described(struct desk *desk, uint64_t id, const char *members, bool whole, uint64_t now)
+{
+    struct question *question = desk_find(desk, id);
+
+    if (question == NULL || question->show_at == 0)
+        return; /* it is gone, or was shown without */
+    speak_more_facts(question, members);
+    if (!whole)
+        return;
+    question->show_at = 0;
+    pump_all(desk, now);
 }
 
 static void forget(struct desk *desk, struct question *question)
@@ -237,8 +262,10 @@ bool question_covers(const struct request *like, enum gatehouse_scope scope, con
     switch (scope) {
     case GATEHOUSE_SCOPE_PROGRAM:
         return true;
+    case GATEHOUSE_SCOPE_PROGRAM_NAME:
+        return a->name_size > 0 && a->name_size == b->name_size && memcmp(like->name, other->name, a->name_size) == 0;
     case GATEHOUSE_SCOPE_PROGRAM_PORT:
-        return a->protocol == b->protocol && a->remote_port == b->remote_port;
+        return !show_is_inbound(b) && a->protocol == b->protocol && a->remote_port == b->remote_port;
     case GATEHOUSE_SCOPE_PROGRAM_DESTINATION:
         return a->ip_version == b->ip_version && a->protocol == b->protocol && a->remote_port == b->remote_port &&
                memcmp(a->remote_address, b->remote_address, sizeof(a->remote_address)) == 0;
@@ -351,10 +378,13 @@ uint64_t desk_due(const struct desk *desk)
     uint64_t due = answers_due(desk);
 
     for (unsigned i = 0; i < desk->count; i++) {
-        uint64_t late = desk->questions[i]->request.fixed.deadline + LAG;
+        const struct question *question = desk->questions[i];
+        uint64_t late = question->request.fixed.deadline + LAG;
 
         if (due == 0 || late < due)
             due = late;
+        if (question->show_at != 0 && question->show_at < due)
+            due = question->show_at;
     }
     return due;
 }
@@ -367,6 +397,8 @@ void desk_tick(struct desk *desk, uint64_t now)
     for (unsigned i = desk->count; i-- > 0;) {
         struct question *question = desk->questions[i];
 
+        if (question->show_at <= now)
+            question->show_at = 0;
         if (question->request.fixed.deadline + LAG > now)
             continue;
         if (answers_has(desk, question))
@@ -376,4 +408,5 @@ void desk_tick(struct desk *desk, uint64_t now)
     }
     answers_settle(desk, now);
     answers_tell(desk);
+    pump_all(desk, now);
 }

@@ -22,6 +22,7 @@
 
 #include <gatehouse/protocol.h>
 
+#include "agent/clock.h"
 #include "agent/wire.h"
 
 #define DESK_QUESTIONS_MAX 4096u
@@ -31,7 +32,6 @@
 
 struct desk;
 struct desk_peer;
-struct json; /* agent/json.h */
 
 /* Who decided, as far as a person did. Strings are good for the call. */
 struct desk_author {
@@ -42,8 +42,9 @@ struct desk_author {
 
 struct desk_settings {
     void *context;
-    /* Adds members of what is known about the process and the past; called once a question. NULL: none. */
-    void (*describe)(void *context, const struct request *request, struct json *json);
+    /* A new question: look for what is known of its process and past, and call desk_described. NULL: nobody looks. */
+    void (*describe)(void *context, uint64_t id, const struct request *request);
+    void *describe_context;
     /* A connection's end, once who decided is known. NULL: nobody wants to know. */
     void (*decided)(void *context, const struct event *event, const struct desk_author *author);
 };
@@ -67,6 +68,10 @@ void desk_set_decider(struct desk *desk, bool decider, const char *sentence, uin
 unsigned desk_room(const struct desk *desk);
 /* A held connection. Copied. False: no room, or no memory. */
 bool desk_offer(struct desk *desk, const struct request *request, uint64_t now);
+/* What was found about a question: members of JSON. It is shown when that is the whole of it, or DESK_PATIENCE after it
+ * came with what is known then. */
+void desk_described(struct desk *desk, uint64_t id, const char *members, bool whole, uint64_t now);
+#define DESK_PATIENCE (250 * CLOCK_MILLISECOND)
 /* Each event of the observer, in order. */
 void desk_event(struct desk *desk, const struct event *event, uint64_t now);
 

@@ -37,6 +37,7 @@ struct question {
     struct request request;
     char *facts;         /* members of JSON, behind the request's bytes; owned */
     unsigned references; /* the table's, and one an answer in the queue */
+    uint64_t show_at;    /* boot time; 0: now. It waits for what is known of it */
     bool waits;          /* in the table; nobody was told that it is gone */
     bool held_back;      /* its event came while an answer to it is under way */
     struct gatehouse_event event;
@@ -182,7 +183,9 @@ void speak_answered(struct desk *desk, const struct answer *answer);
 void speak_undone(struct desk_peer *peer, int64_t tag, bool done, const char *sentence);
 void speak_error(struct desk_peer *peer, int64_t tag, const char *sentence);
 /* Makes the members that do not change; false: out of memory. */
-bool speak_facts(struct desk *desk, struct question *question);
+bool speak_facts(struct question *question);
+/* Adds more of them, if there is room. */
+void speak_more_facts(struct question *question, const char *members);
 
 /* --- undo.c --- */
 /* The id of the rule that the choice makes of this request; 0: none, or out of memory. */

@@ -42,6 +42,7 @@ struct gate {
     unsigned submitted;    /* decisions under way */
     uint64_t submitted_at; /* boot time */
     uint32_t change_tag;   /* of the rules; 0: none is under way */
+    uint64_t next_flow;    /* GATEHOUSE_FLOWS_CHANGES */
     bool was_away;         /* and it was said */
     uint64_t connected_at;
     unsigned pause_ms;
@@ -56,6 +57,11 @@ static void on_observer(void *context, uint32_t events);
 static void say(struct gate *gate, const char *sentence)
 {
     gate->settings.say(gate->settings.context, sentence);
+}
+
+static enum agent_result unreadable(const char *why, struct problem *problem)
+{
+    return problem_set(problem, AGENT_LOST, WORDS_PEER " sent what cannot be read: %s.", why);
 }
 
 /* --- Going away and coming back ------------------------------------------------------------------ */
@@ -116,6 +122,34 @@ static enum agent_result read_on(struct client *client, uint32_t code, struct pr
     return client_send(client, &call, 1, problem);
 }
 
+static enum agent_result wait_for_flows(struct gate *gate, struct problem *problem)
+{
+    struct gatehouse_flows_get get = {gate->next_flow, GATEHOUSE_FLOWS_CHANGES | GATEHOUSE_FLOWS_WAIT, 0};
+    struct transport_call call = {GATEHOUSE_CALL_FLOWS, 0, &get, sizeof(get), OUTPUT_SIZE};
+
+    return gate->settings.flow == NULL ? AGENT_OK : client_send(&gate->observer, &call, 1, problem);
+}
+
+static enum agent_result tell_connected(struct gate *gate, struct problem *problem)
+{
+    struct transport_call call = {.code = GATEHOUSE_IOCTL_GET_STATUS, .output_size = 4096};
+    struct gatehouse_status status;
+    uint8_t bytes[4096];
+    size_t size = 0;
+    enum agent_result result;
+
+    gate->next_flow = 0;
+    if (gate->settings.connected == NULL)
+        return AGENT_OK;
+    result = client_call(&gate->observer, &call, bytes, &size, NULL, problem);
+    if (result != AGENT_OK)
+        return result;
+    if (wire_read_status(bytes, size, &status) != NULL)
+        return unreadable("its status", problem);
+    gate->settings.connected(gate->settings.context, status.loaded_at);
+    return AGENT_OK;
+}
+
 static enum agent_result open_observer(struct gate *gate, struct problem *problem)
 {
     enum agent_result result;
@@ -124,7 +158,11 @@ static enum agent_result open_observer(struct gate *gate, struct problem *proble
         return AGENT_OK;
     result = client_open(&gate->observer, gate->socket, GATEHOUSE_ROLE_OBSERVER, problem);
     if (result == AGENT_OK)
+        result = tell_connected(gate, problem);
+    if (result == AGENT_OK)
         result = read_on(&gate->observer, GATEHOUSE_IOCTL_READ_EVENTS, problem);
+    if (result == AGENT_OK)
+        result = wait_for_flows(gate, problem);
     if (result == AGENT_OK)
         result = loop_watch(gate->settings.loop, transport_descriptor(gate->observer.transport), EPOLLIN, on_observer,
                             gate, &gate->observer_watch, problem);
@@ -287,11 +325,6 @@ static void on_due(void *context)
 
 /* --- What comes ---------------------------------------------------------------------------------- */
 
-static enum agent_result unreadable(const char *why, struct problem *problem)
-{
-    return problem_set(problem, AGENT_LOST, WORDS_PEER " sent what cannot be read: %s.", why);
-}
-
 static enum agent_result take_requests(struct gate *gate, const struct client_answer *answer, struct problem *problem)
 {
     struct wire_cursor cursor = {answer->output, answer->size};
@@ -335,8 +368,31 @@ static enum agent_result take_events(struct gate *gate, const struct client_answ
     return step == WIRE_BAD ? unreadable(why, problem) : read_on(&gate->observer, GATEHOUSE_IOCTL_READ_EVENTS, problem);
 }
 
+static enum agent_result take_flows(struct gate *gate, const struct client_answer *answer, struct problem *problem)
+{
+    struct gatehouse_flows head = {0};
+    struct wire_cursor cursor = {0};
+    const char *why = NULL;
+    struct flow flow;
+    enum wire_step step;
+
+    if (answer->status != STATUS_TEXT_SUCCESS)
+        return AGENT_OK; /* this platform tells no flows */
+    if (answer->size >= sizeof(head))
+        memcpy(&head, answer->output, sizeof(head));
+    if (answer->size < sizeof(head) || head.next < gate->next_flow)
+        return unreadable("its flows", problem);
+    gate->next_flow = head.next;
+    cursor = (struct wire_cursor){answer->output + sizeof(head), answer->size - sizeof(head)};
+    while ((step = wire_next_flow(&cursor, &flow, &why)) == WIRE_RECORD)
+        gate->settings.flow(gate->settings.context, &flow);
+    return step == WIRE_BAD ? unreadable(why, problem) : wait_for_flows(gate, problem);
+}
+
 static enum agent_result take_answer(struct gate *gate, const struct client_answer *answer, struct problem *problem)
 {
+    if (answer->code == GATEHOUSE_CALL_FLOWS)
+        return take_flows(gate, answer, problem);
     if (gate->change_tag != 0 && answer->tag == gate->change_tag &&
         (answer->code == GATEHOUSE_IOCTL_RULES_ADD || answer->code == GATEHOUSE_IOCTL_RULES_REMOVE)) {
         gate->change_tag = 0;

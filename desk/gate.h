@@ -24,7 +24,12 @@ struct gate_settings {
     bool patient;       /* also wait for gatehoused, and for the decider's role, at the start */
     bool once;          /* do not try again */
     void (*say)(void *context, const char *sentence);
-    void (*lost_events)(void *context, uint64_t count); /* NULL: nobody wants to know */
+    /* The following may be NULL: nobody wants to know. */
+    void (*lost_events)(void *context, uint64_t count);
+    /* gatehoused is there, or there again; it started at that boot time. Before any of its events and flows. */
+    void (*connected)(void *context, uint64_t loaded_at);
+    /* A flow that began, or ended, or was blocked at once. */
+    void (*flow)(void *context, const struct flow *flow);
     void *context;
 };
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/transport.h"
+#include "desk/facts.h"
 #include "desk/gate.h"
 #include "desk/server.h"
 
@@ -22,6 +23,7 @@ struct desk_join {
     struct desk *desk;
     struct server *server;
     struct gate *gate;
+    struct facts *facts;
 };
 
 /* hello tells the front end the same. */
@@ -38,13 +40,17 @@ static enum agent_result join_own(struct desk_join *join, const struct desk_join
                                  .socket = settings->socket == NULL ? transport_default_path() : settings->socket,
                                  .once = settings->once,
                                  .say = say_nothing};
-    struct desk_settings desk = {.describe = settings->describe, .context = settings->context};
-    enum agent_result result;
+    struct desk_settings desk = {.describe = facts_describe};
+    enum agent_result result = facts_open(join->loop, &join->facts, problem);
     int ends[2];
 
+    if (result != AGENT_OK)
+        return result;
+    desk.describe_context = join->facts;
     join->desk = gate.desk = desk_new(&desk);
     if (join->desk == NULL)
         return problem_set(problem, AGENT_FAILED, "out of memory.");
+    facts_use(join->facts, join->desk, NULL, NULL);
     result = gate_open(&gate, &join->gate, problem);
     if (result == AGENT_OK)
         result = server_open(join->loop, join->desk, NULL, &join->server, problem);
@@ -70,7 +76,9 @@ enum agent_result desk_join(const struct desk_join_settings *settings, const str
     if (made == NULL)
         return problem_set(problem, AGENT_FAILED, "out of memory.");
     result = loop_new(&made->loop, problem);
-    if (result == AGENT_OK && !settings->own)
+    if (result == AGENT_OK && settings->remote && settings->patient)
+        result = peer_wait(made->loop, path, handlers, &made->peer, problem);
+    else if (result == AGENT_OK && !settings->own)
         result = peer_open(made->loop, path, handlers, &made->peer, problem);
     /* One who may not open the other's desk may not decide either, but gatehoused says that best. */
     if (result == AGENT_OK && settings->own)
@@ -92,6 +100,7 @@ void desk_leave(struct desk_join *join)
     peer_close(join->peer);
     gate_close(join->gate);
     server_close(join->server);
+    facts_close(join->facts);
     desk_free(join->desk);
     loop_free(join->loop);
     free(join);

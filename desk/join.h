@@ -11,10 +11,9 @@
 
 #include <stdbool.h>
 
-#include "desk/desk.h"
 #include "desk/peer.h"
 
-#define DESK_DEFAULT_PATH "/run/gatehouse/desk.sock"
+#define DESK_DEFAULT_PATH "/run/gatehouse-desk/desk.sock"
 
 struct desk_join;
 
@@ -23,10 +22,8 @@ struct desk_join_settings {
     const char *socket; /* gatehoused's, for a desk of its own; NULL: the default */
     bool own;           /* do not look for another desk */
     bool remote;        /* no desk of its own: AGENT_UNREACHABLE when none answers */
+    bool patient;       /* remote: wait for the other desk, also at the start */
     bool once;          /* a desk of its own ends with gatehoused: desk_join_ended then */
-    /* desk_settings.describe of a desk of its own; NULL: none. */
-    void (*describe)(void *context, const struct request *request, struct json *json);
-    void *context;
 };
 
 /*

@@ -26,6 +26,7 @@ struct lines {
     struct text out;
     size_t written;     /* of out */
     bool wants_out;     /* the watch looks for room */
+    bool deaf;          /* the far end reads no more; what it said before is still to be read */
     const char *broken; /* why it ends; NULL: it does not */
     size_t heard;
     char in[DESK_LINE_MAX + 1];
@@ -57,8 +58,10 @@ static void write_out(struct lines *lines)
 
         if (done < 0 && errno == EINTR)
             continue;
-        if (done < 0 && errno != EAGAIN)
-            break_off(lines, "the connection ended");
+        if (done < 0 && errno != EAGAIN) {
+            lines->deaf = true;
+            lines->written = lines->out.used;
+        }
         if (done < 0)
             break;
         lines->written += (size_t)done;
@@ -73,7 +76,7 @@ static void write_out(struct lines *lines)
 
 void lines_send(struct lines *lines, const char *text, size_t size)
 {
-    if (lines->broken != NULL)
+    if (lines->broken != NULL || lines->deaf)
         return;
     if (lines_waiting(lines) + size > LINES_WAITING_MAX) {
         break_off(lines, "it does not read what it is sent");
@@ -177,7 +180,7 @@ void lines_close(struct lines *lines)
     if (lines == NULL)
         return;
     loop_unwatch(lines->watch);
-    if (lines->broken == NULL && lines_waiting(lines) > 0)
+    if (lines->broken == NULL && !lines->deaf && lines_waiting(lines) > 0)
         (void)!send(lines->descriptor, lines->out.data + lines->written, lines_waiting(lines),
                     MSG_NOSIGNAL | MSG_DONTWAIT);
     close(lines->descriptor);

@@ -49,7 +49,8 @@ void desk_peer_pump(struct desk_peer *peer, uint64_t now)
     struct desk *desk = peer->desk;
     unsigned place = desk_place_after(desk, peer->told);
 
-    while (place < desk->count && (peer->sender.has_room == NULL || peer->sender.has_room(peer->sender.context))) {
+    while (place < desk->count && desk->questions[place]->show_at == 0 &&
+           (peer->sender.has_room == NULL || peer->sender.has_room(peer->sender.context))) {
         const struct question *question = desk->questions[place++];
 
         peer->told = question->id;

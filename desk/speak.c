@@ -12,8 +12,9 @@
 #include <string.h>
 
 #include "agent/clock.h"
+#include "agent/look_alike.h"
+#include "agent/port_name.h"
 #include "agent/show.h"
-#include "policy/names.h"
 
 /* Longer text is cut, so that a line always fits. Cut text ends in "...". */
 #define TEXT_MAX  12000u
@@ -105,8 +106,23 @@ static void put_program(struct json *json, const struct request *request, struct
     put_text(json, "user", text);
 }
 
-static void put_ends(struct json *json, const struct gatehouse_request *fixed, struct text *text)
+static void put_name(struct json *json, const struct request *request, struct text *text)
 {
+    char name[GATEHOUSE_NAME_MAX + 1];
+
+    if (request->fixed.name_size == 0)
+        return;
+    memcpy(name, request->name, request->fixed.name_size);
+    name[request->fixed.name_size] = '\0';
+    json_text(json, "name", name);
+    if (look_alike_describe(name, text))
+        json_text(json, "look_alike", text_string(text));
+    text_clear(text);
+}
+
+static void put_ends(struct json *json, const struct request *request, struct text *text)
+{
+    const struct gatehouse_request *fixed = &request->fixed;
     bool inbound = show_is_inbound(fixed);
     uint16_t port = inbound ? fixed->local_port : fixed->remote_port;
     bool ports = fixed->protocol == 6 || fixed->protocol == 17;
@@ -118,37 +134,41 @@ static void put_ends(struct json *json, const struct gatehouse_request *fixed, s
     put_text(json, "address", text);
     if (ports)
         json_number(json, "port", port);
-    if (ports && names_of(NAMES_SERVICE, port) != NULL)
-        json_text(json, "service", names_of(NAMES_SERVICE, port));
+    if (ports && port_name(fixed->protocol, port) != NULL)
+        json_text(json, "service", port_name(fixed->protocol, port));
+    put_name(json, request, text);
     show_end(text, fixed->ip_version, fixed->protocol, fixed->local_address, fixed->local_port, fixed->interface_index);
     put_text(json, "local", text);
 }
 
-bool speak_facts(struct desk *desk, struct question *question)
+bool speak_facts(struct question *question)
 {
-    struct text facts = {0}, more = {0}, text = {0};
+    struct text facts = {0}, text = {0};
     struct json json = {.text = &facts};
-    bool made;
 
     put_program(&json, &question->request, &text);
-    put_ends(&json, &question->request.fixed, &text);
-    if (desk->settings.describe != NULL) {
-        struct json described = {.text = &more};
-
-        desk->settings.describe(desk->settings.context, &question->request, &described);
-        if (more.used > 0 && !more.failed && facts.used + more.used < FACTS_MAX) {
-            text_add(&facts, ",");
-            text_add_bytes(&facts, more.data, more.used);
-        }
-    }
-    text_free(&more);
+    put_ends(&json, &question->request, &text);
     text_free(&text);
-    made = !facts.failed && facts.used > 0;
-    if (made)
-        question->facts = facts.data; /* NUL-terminated */
-    else
+    if (facts.failed || facts.used == 0)
         text_free(&facts);
-    return made;
+    else
+        question->facts = facts.data; /* NUL-terminated */
+    return question->facts != NULL;
+}
+
+void speak_more_facts(struct question *question, const char *members)
+{
+    size_t used = strlen(question->facts), more = strlen(members);
+    char *grown;
+
+    if (more == 0 || used + more + 2 > FACTS_MAX)
+        return;
+    grown = realloc(question->facts, used + more + 2);
+    if (grown == NULL)
+        return;
+    grown[used] = ',';
+    memcpy(grown + used + 1, members, more + 1);
+    question->facts = grown;
 }
 
 static uint64_t milliseconds(uint64_t from, uint64_t to)

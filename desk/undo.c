@@ -56,13 +56,19 @@ static struct gatehouse_rules_image *image_of(const struct request *request, con
     struct destination to = destination_of(&request->fixed);
     struct rule_answer answer = {.path = request->path,
                                  .path_size = request->fixed.path_size,
-                                 .to = decision->scope == GATEHOUSE_SCOPE_PROGRAM ? NULL : &to,
                                  .action = GATEHOUSE_RULE_PERMIT,
                                  .until = (uint8_t)decision->until,
-                                 .lifetime_ms = decision->lifetime_ms};
+                                 .lifetime_ms = decision->lifetime_ms,
+                                 .any_address = decision->scope == GATEHOUSE_SCOPE_PROGRAM_PORT};
 
-    if (decision->scope != GATEHOUSE_SCOPE_PROGRAM && decision->scope != GATEHOUSE_SCOPE_PROGRAM_DESTINATION)
+    if (decision->scope == GATEHOUSE_SCOPE_CONNECTION)
         return NULL;
+    if (decision->scope == GATEHOUSE_SCOPE_PROGRAM_DESTINATION || answer.any_address)
+        answer.to = &to;
+    if (decision->scope == GATEHOUSE_SCOPE_PROGRAM_NAME) {
+        answer.name = request->name;
+        answer.name_size = request->fixed.name_size;
+    }
     if (decision->verdict == GATEHOUSE_VERDICT_BLOCK)
         answer.action = GATEHOUSE_RULE_BLOCK;
     if (decision->until == 0 && decision->lifetime_ms != GATEHOUSE_LIFETIME_FOREVER)

@@ -28,7 +28,8 @@
  */
 static const char schema_1[] =
     "CREATE TABLE programs(id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, first INTEGER NOT NULL);"
-    "CREATE TABLE rules(id INTEGER PRIMARY KEY, rule_id INTEGER NOT NULL, text TEXT NOT NULL, UNIQUE(rule_id, text));"
+    "CREATE TABLE rules(id INTEGER PRIMARY KEY, rule_id INTEGER NOT NULL, text TEXT NOT NULL,"
+    " place TEXT NOT NULL, UNIQUE(rule_id, text, place));"
     "CREATE TABLE connections(id INTEGER PRIMARY KEY AUTOINCREMENT, began INTEGER NOT NULL, decided INTEGER,"
     " ended INTEGER, program INTEGER REFERENCES programs(id), name TEXT, rule INTEGER REFERENCES rules(id), who TEXT,"
     " pid INTEGER, user INTEGER, local BLOB NOT NULL, remote BLOB NOT NULL, local_port INTEGER NOT NULL,"
@@ -41,7 +42,7 @@ static const char schema_1[] =
     " WHERE name IS NOT NULL;"
     "CREATE INDEX connections_remote ON connections(program, remote, remote_port, protocol, verdict, began, count)"
     " WHERE name IS NULL;"
-    "CREATE INDEX connections_open ON connections(endpoint) WHERE endpoint IS NOT NULL AND ended IS NULL;";
+    "CREATE INDEX connections_endpoint ON connections(endpoint) WHERE endpoint IS NOT NULL;";
 
 /* From version N to N + 1. */
 static const char *const migrations[HISTORY_SCHEMA] = {schema_1};

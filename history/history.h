@@ -29,6 +29,7 @@ struct history_record {
     const char *program; /* path; NULL: unknown */
     const char *name;    /* that the address was looked up under */
     const char *rule;    /* as written, when a rule decided */
+    const char *place;   /* of the rule: "/etc/gatehouse/rules:12", "added", "answer" */
     const char *who;     /* user name of the person who answered */
     uint64_t rule_id;    /* 0: none */
     uint64_t pid;        /* 0: none */
@@ -41,8 +42,12 @@ struct history_record {
     uint8_t by;      /* enum gatehouse_decided_by; BY_NONE: a filter that is no rule, or the default */
     bool counted;    /* bytes are known */
     uint64_t bytes_out, bytes_in;
-    uint64_t endpoint; /* joins what is told at the verdict and at the end; 0: none */
-    uint32_t count;    /* such connections that this one stands for; 0 is 1 */
+    /*
+     * Joins what is told at the verdict and at the end: a record with that of an earlier one, to the same destination,
+     * that began before that one ended completes it. 0: none.
+     */
+    uint64_t endpoint;
+    uint32_t count; /* such connections that this one stands for; 0 is 1 */
 };
 
 struct history;
@@ -69,6 +74,11 @@ void history_close(struct history *history);
 void history_add(struct history *history, const struct history_record *record);
 /* Waits until all that was added is on disk, or timeout_ms passed: false. */
 bool history_flush(struct history *history, int timeout_ms);
+
+/* False: there is no file at the path, or a new one that is still empty. */
+bool history_is_there(struct history *history);
+/* Counts up when another file stands at the path than before, whose row numbers mean something else. */
+uint64_t history_opened(const struct history *history);
 
 /* How often this program was permitted and blocked at this destination before: by name when it has one, else address.
  */

@@ -13,21 +13,23 @@
 static const char *const texts[STORE_STATEMENTS] = {
     [STORE_PROGRAM_FIND] = "SELECT id FROM programs WHERE path=?1",
     [STORE_PROGRAM_ADD] = "INSERT INTO programs(path, first) VALUES(?1, ?2)",
-    [STORE_RULE_FIND] = "SELECT id FROM rules WHERE rule_id=?1 AND text=?2",
-    [STORE_RULE_ADD] = "INSERT INTO rules(rule_id, text) VALUES(?1, ?2)",
-    [STORE_OPEN_FIND] =
-        "SELECT id FROM connections WHERE endpoint=?1 AND ended IS NULL AND remote=?2 AND remote_port=?3"
-        " AND protocol=?4 AND inbound=?5 AND (program IS ?6 OR ?6 IS NULL OR program IS NULL)"
-        " ORDER BY id DESC LIMIT 1",
+    [STORE_RULE_FIND] = "SELECT id FROM rules WHERE rule_id=?1 AND text=?2 AND place=?3",
+    [STORE_RULE_ADD] = "INSERT INTO rules(rule_id, text, place) VALUES(?1, ?2, ?3)",
+    /* Two verdicts at different times are two connections, though all else be the same. */
+    [STORE_OPEN_FIND] = "SELECT id FROM connections WHERE endpoint=?1 AND endpoint IS NOT NULL AND remote=?2"
+                        " AND remote_port=?3 AND protocol=?4 AND inbound=?5"
+                        " AND (program IS ?6 OR ?6 IS NULL OR program IS NULL) AND (ended IS NULL OR ?7 <= ended)"
+                        " AND (decided IS NULL OR ?8 IS NULL OR decided = ?8) ORDER BY id DESC LIMIT 1",
     [STORE_ADD] =
         "INSERT INTO connections(began, decided, ended, program, name, rule, who, pid, user, local, remote, local_port,"
         " remote_port, ip_version, protocol, inbound, verdict, by, bytes_out, bytes_in, endpoint, count)"
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
     [STORE_COMPLETE] =
-        "UPDATE connections SET began=min(began, ?1), decided=coalesce(decided, ?2), ended=?3,"
+        "UPDATE connections SET began=min(began, ?1), decided=coalesce(decided, ?2), ended=coalesce(?3, ended),"
         " program=coalesce(program, ?4), name=coalesce(name, ?5), rule=coalesce(rule, ?6), who=coalesce(who, ?7),"
         " pid=coalesce(pid, ?8), user=coalesce(user, ?9), verdict=CASE ?17 WHEN 0 THEN verdict ELSE ?17 END,"
-        " by=CASE by WHEN 0 THEN ?18 ELSE by END, bytes_out=coalesce(?19, bytes_out), bytes_in=coalesce(?20, bytes_in)"
+        " by=CASE by WHEN 0 THEN ?18 ELSE by END, count=max(count, ?22), bytes_out=coalesce(?19, bytes_out), "
+        "bytes_in=coalesce(?20, bytes_in)"
         " WHERE id=?23",
 };
 
@@ -115,11 +117,10 @@ static enum history_trouble find_program(struct store *store, const struct histo
 
 static enum history_trouble find_rule(struct store *store, const struct history_record *record, int64_t *id)
 {
-    const char *text = record->rule ? record->rule : "";
-
     for (int i = STORE_RULE_FIND; i <= STORE_RULE_ADD; i++) {
         sqlite3_bind_int64(store->statements[i], 1, (int64_t)record->rule_id);
-        bind_text(store->statements[i], 2, text);
+        bind_text(store->statements[i], 2, record->rule ? record->rule : "");
+        bind_text(store->statements[i], 3, record->place ? record->place : "");
     }
     return find_or_add(store, STORE_RULE_FIND, STORE_RULE_ADD, id);
 }
@@ -169,6 +170,8 @@ static enum history_trouble find_open(struct store *store, const struct history_
     sqlite3_bind_int(find, 4, record->protocol);
     sqlite3_bind_int(find, 5, record->inbound);
     bind_known(find, 6, program != 0, program);
+    sqlite3_bind_int64(find, 7, record->began);
+    bind_known(find, 8, record->decided != 0, record->decided);
     return run(store, STORE_OPEN_FIND, found, row);
 }
 

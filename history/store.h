@@ -2,8 +2,8 @@
 /*
  * store.h - writes records into the file of the history, and takes the oldest out of it.
  *
- * The file's writer alone, on one thread. A record whose endpoint is that of one that did not end yet, of the same
- * program to the same destination, completes that row; any other is a new one.
+ * The file's writer alone, on one thread. A record whose endpoint is that of an earlier one (history.h) completes
+ * that row; any other is a new one.
  */
 #ifndef HISTORY_STORE_H
 #define HISTORY_STORE_H

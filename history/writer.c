@@ -85,12 +85,12 @@ static const char *copy_text(char **at, const char *text)
 
 static struct waiting *copy_record(const struct history_record *record)
 {
-    const char *texts[] = {record->program, record->name, record->rule, record->who};
+    const char *texts[] = {record->program, record->name, record->rule, record->place, record->who};
     size_t size = sizeof(struct waiting);
     struct waiting *copy;
     char *at;
 
-    for (int i = 0; i < 4; i++)
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         size += texts[i] ? strlen(texts[i]) + 1 : 0;
     copy = malloc(size);
     if (!copy)
@@ -101,6 +101,7 @@ static struct waiting *copy_record(const struct history_record *record)
     copy->record.program = copy_text(&at, record->program);
     copy->record.name = copy_text(&at, record->name);
     copy->record.rule = copy_text(&at, record->rule);
+    copy->record.place = copy_text(&at, record->place);
     copy->record.who = copy_text(&at, record->who);
     return copy;
 }

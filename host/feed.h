@@ -62,7 +62,17 @@ void feed_hits(struct feed *feed, uint64_t first, unsigned room, struct gatehous
                struct gatehouse_hit *entries);
 
 /* Flows (device_server_flows). */
-size_t feed_flows(struct feed *feed, uint64_t first, void *out, size_t room);
+size_t feed_flows(struct feed *feed, const struct gatehouse_flows_get *get, void *out, size_t room);
+
+/*
+ * For host/follow.h. feed_follow takes in what ended and what was refused; true: something did. feed_changes grows with
+ * each change of what feed_flows tells; feed_follow_wake has the next end or refusal wake the loop, once;
+ * feed_follow_wakes: it did not yet.
+ */
+bool feed_follow(struct feed *feed);
+uint64_t feed_changes(const struct feed *feed);
+void feed_follow_wake(struct feed *feed);
+bool feed_follow_wakes(const struct feed *feed);
 
 /* Fills the counters (device_server_status). */
 void feed_status(struct feed *feed, struct gatehouse_platform_status *status);

@@ -128,12 +128,32 @@ static void fill_owner(struct gate *gate, const struct gate_caller *caller, stru
     gate_images_find(gate->images, gate->programs.maps.images, caller, owner);
 }
 
+static void fill_filter(const struct gate *gate, uint32_t hits, uint8_t filter[16])
+{
+    hits &= ~GATE_HITS_TOLD;
+    if (hits && hits <= GATE_HITS_MAX)
+        memcpy(filter, gate->programs.maps.hits[hits - 1].key, 16);
+}
+
+static void take_refusal(struct gate *gate, const struct gate_refusal *refusal)
+{
+    struct gate_refused_flow told = {.key = refusal->key, .count = refusal->count};
+
+    if (!gate->handlers->refused)
+        return;
+    fill_filter(gate, refusal->hits, told.filter);
+    fill_owner(gate, &refusal->caller, &told.owner);
+    gate->handlers->refused(gate->context, &told);
+}
+
 static int take_event(void *context, void *data, size_t size)
 {
     struct gate *gate = context;
     const struct gate_event *event = data;
 
-    if (size >= sizeof(*event) && event->cookie == GATE_COOKIE_OF_GUARD)
+    if (size >= sizeof(struct gate_refusal) && event->cookie == GATE_COOKIE_OF_REFUSAL)
+        take_refusal(gate, data);
+    else if (size >= sizeof(*event) && event->cookie == GATE_COOKIE_OF_GUARD)
         gate_watch_doubt(&gate->watch);
     else if (size >= sizeof(*event) && gate->handlers->socket_closed)
         gate->handlers->socket_closed(gate->context, event->cookie);
@@ -158,6 +178,7 @@ static int take_end(void *context, void *data, size_t size)
     told.bytes_out = end->bytes_out;
     told.bytes_in = end->bytes_in;
     fill_owner(gate, &end->caller, &told.owner);
+    fill_filter(gate, end->caller.hits, told.filter);
     told.peer.ip_version = end->tuple.ip_version;
     told.peer.protocol = end->tuple.protocol;
     told.peer.local_port = ntohs(end->tuple.local_port);
@@ -546,6 +567,31 @@ int gate_read_events(struct gate *gate, const struct gate_handlers *handlers, vo
         gate_sockets_sweep(gate->programs.maps.owners, sweep_one, gate);
     }
     return got;
+}
+
+void gate_follow(struct gate *gate)
+{
+    __atomic_add_fetch(&gate->programs.maps.state->turn, 1, __ATOMIC_SEQ_CST);
+}
+
+void gate_follow_wake(struct gate *gate)
+{
+    __atomic_store_n(&gate->programs.maps.state->tell, 1, __ATOMIC_SEQ_CST);
+}
+
+bool gate_follow_wakes(const struct gate *gate)
+{
+    return __atomic_load_n(&gate->programs.maps.state->tell, __ATOMIC_SEQ_CST);
+}
+
+bool gate_refused_count(struct gate *gate, const struct gate_refused_key *key, uint64_t *count)
+{
+    struct gate_refused refused;
+
+    if (bpf_map_lookup_elem(gate->programs.maps.refused, key, &refused))
+        return false;
+    *count = refused.count;
+    return true;
 }
 
 /* ---- verdicts ---- */

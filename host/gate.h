@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/gate_maps.h"
+
 struct gate;
 
 struct gate_options {
@@ -88,7 +90,16 @@ struct gate_stream_end {
     bool inbound;                 /* it came in, and peer is its key */
     struct gate_peer peer;        /* sequence 0 */
     uint64_t bytes_out, bytes_in; /* payload */
+    uint8_t filter[16];           /* key of the filter that the verdict cache permitted it by; zeros: not known */
     struct gate_owner owner;      /* of one that went out, if it is known; path as in gate_packet */
+};
+
+/* A program and a destination that the kernel's verdict cache blocks (gate_looked). */
+struct gate_refused_flow {
+    struct gate_refused_key key; /* ports in network byte order */
+    struct gate_owner owner;
+    uint64_t count;     /* how often so far */
+    uint8_t filter[16]; /* key of the filter; zeros: it has none */
 };
 
 /*
@@ -110,6 +121,8 @@ struct gate_handlers {
     void (*socket_closed)(void *context, uint64_t cookie);
     /* A TCP socket that was connected is closed. May be NULL. */
     void (*stream_ended)(void *context, const struct gate_stream_end *end);
+    /* Once for each turn (gate_follow) in which it happened. May be NULL. */
+    void (*refused)(void *context, const struct gate_refused_flow *refused);
     /* With options.names. May be NULL. */
     void (*dns_answer)(void *context, const struct gate_dns_answer *answer);
 };
@@ -158,6 +171,17 @@ int gate_events_fd(const struct gate *gate);
  */
 int gate_read_queue(struct gate *gate, unsigned limit, const struct gate_handlers *handlers, void *context);
 int gate_read_events(struct gate *gate, const struct gate_handlers *handlers, void *context);
+
+/*
+ * For somebody who follows what becomes of connections: gate_follow begins a turn, in which each refusal is told of
+ * anew. gate_follow_wake makes the next end or refusal readable at gate_events_fd, once; look again afterwards, for
+ * what came before it. gate_follow_wakes: nothing was readable since.
+ */
+void gate_follow(struct gate *gate);
+void gate_follow_wake(struct gate *gate);
+bool gate_follow_wakes(const struct gate *gate);
+/* False: it is not known any more. */
+bool gate_refused_count(struct gate *gate, const struct gate_refused_key *key, uint64_t *count);
 
 /* Only what name servers answered; both above do this first. Costs next to nothing when there is nothing. */
 void gate_read_names(struct gate *gate, const struct gate_handlers *handlers, void *context);

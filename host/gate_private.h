@@ -94,7 +94,7 @@ bool gate_pins_are_dead(const char *directory);
 /* ---- gate_bpf.c ---- */
 
 struct gate_maps {
-    int flows, owners, waiting, images, counters, local, spilled;
+    int flows, owners, waiting, images, counters, local, spilled, refused;
     struct gate_state *state; /* shared with the kernel, as what follows */
     struct gate_slot *slots;
     struct gate_hit *hits;

@@ -18,6 +18,7 @@
 #include <ntddk.h>
 
 #include "host/device_server.h"
+#include "host/follow.h"
 #include "host/log.h"
 #include "host/loop.h"
 #include "host/names.h"
@@ -33,6 +34,7 @@ struct host {
     struct device_server *server;
     struct gate *gate;
     struct feed *feed;
+    struct follow follow;
     struct names *names;         /* NULL: nobody wants to know them */
     struct resolved *resolved;   /* NULL: it is not asked */
     struct loop_source terminal; /* whose end ends it; ready NULL: there is none, or it does not matter */
@@ -244,15 +246,15 @@ static void host_hits(void *context, uint64_t first, unsigned room, struct gateh
     feed_hits(host->feed, first, room, head, entries);
 }
 
-static size_t host_flows(void *context, uint64_t first, void *out, size_t room)
+static size_t host_flows(void *context, const struct gatehouse_flows_get *get, void *out, size_t room)
 {
+    struct gatehouse_flows none = {.next = get->first};
     struct host *host = context;
 
     if (host->feed)
-        return feed_flows(host->feed, first, out, room);
-    memset(out, 0, sizeof(struct gatehouse_flows));
-    memcpy((uint8_t *)out + offsetof(struct gatehouse_flows, next), &first, sizeof(first));
-    return sizeof(struct gatehouse_flows);
+        return feed_flows(host->feed, get, out, room);
+    memcpy(out, &none, sizeof(none));
+    return sizeof(none);
 }
 
 static int host_start_server(struct host *host)
@@ -365,6 +367,7 @@ int host_run(struct host *host)
         bool more = feed_tidy(host->feed);
 
         timer_set(host, server_tidy(host));
+        timer_set(host, follow_turn(&host->follow, host->server, host->feed));
         host->pump_wanted = false;
         timer_set(host, nt_pump());
         int result = loop_turn(&host->loop, !more && !host->pump_wanted);

@@ -74,11 +74,15 @@ static void test_end_joins_verdict(void **state)
     record.counted = true;
     record.bytes_in = 9;
     history_add(history, &record);
-    history_add(history, &record); /* it has ended: another one */
+    record.bytes_in = 10;
+    history_add(history, &record); /* told again, late: the same */
+    record.began = record.ended + 1;
+    record.ended = 0;
+    history_add(history, &record); /* another one with the same number, later */
     assert_true(history_flush(history, FIXTURE_MS));
     assert_int_equal(fixture_number(fixture->file, COUNT), 3);
     assert_int_equal(fixture_number(fixture->file,
-                                    "SELECT id FROM connections WHERE who='alice' AND bytes_in=9 AND by=1"
+                                    "SELECT id FROM connections WHERE who='alice' AND bytes_in=10 AND by=1"
                                     " AND ended=began+5"),
                      1);
     history_close(history);
