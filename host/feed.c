@@ -31,6 +31,7 @@
 #include "host/identity.h"
 #include "host/keep.h"
 #include "host/log.h"
+#include "host/resolved.h"
 #include "wfp/ale.h"
 
 #define FEED_BATCH  64u
@@ -89,7 +90,9 @@ struct feed {
     struct adopt adopt;
     struct feed_inbound *inbound;
     struct flows *records;
-    uint64_t kernel_endpoint; /* packets without a socket get handles of their own */
+    struct names *names;       /* NULL: not known */
+    struct resolved *resolved; /* NULL: it is not asked */
+    uint64_t kernel_endpoint;  /* packets without a socket get handles of their own */
     uint32_t packets_held;
     uint64_t packets_seen, packets_damaged, packets_unknown, datagrams_overflow;
 };
@@ -555,6 +558,7 @@ static void feed_packet(void *context, const struct gate_packet *packet)
 {
     struct feed *feed = context;
 
+    resolved_read(feed->resolved); /* what was said before its program could connect */
     if (packet->inbound || packet->tuple_keyed) {
         if (!feed_waits_for_hash(feed, packet))
             feed_inbound_packet(feed->inbound, packet, feed->package.size ? &feed->package : NULL);
@@ -574,10 +578,18 @@ static void feed_damaged(void *context, uint32_t id)
     feed->packets_damaged++;
 }
 
+static void feed_dns_answer(void *context, const struct gate_dns_answer *answer)
+{
+    struct feed *feed = context;
+
+    identity_fill(&feed->identity, &answer->owner);
+    names_answer(feed->names, answer, &feed->identity.app_id);
+}
+
 /* --- Turns --------------------------------------------------------------------------------- */
 
-static const struct gate_handlers feed_handlers = {feed_packet, feed_damaged, feed_socket_closed, feed_stream_ended,
-                                                   feed_refused};
+static const struct gate_handlers feed_handlers = {feed_packet,       feed_damaged, feed_socket_closed,
+                                                   feed_stream_ended, feed_refused, feed_dns_answer};
 
 int feed_read(struct feed *feed, bool ends)
 {
@@ -623,6 +635,7 @@ bool feed_tidy(struct feed *feed)
 {
     if (__atomic_load_n(&feed->late, __ATOMIC_RELAXED))
         feed_decided(feed);
+    gate_read_names(feed->gate, &feed_handlers, feed);
     feed_hashed(feed);
     feed_establish(feed);
     if (feed->ends_wanted) {
@@ -659,6 +672,13 @@ static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
     }
     if (!pthread_equal(pthread_self(), feed->owner))
         feed->wake(feed->wake_context);
+}
+
+void feed_set_names(struct feed *feed, struct names *names, struct resolved *resolved)
+{
+    feed->names = names;
+    feed->resolved = resolved;
+    flows_set_names(feed->records, names);
 }
 
 static bool feed_knows(void *context, const struct gate_flow *key)

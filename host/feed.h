@@ -14,6 +14,7 @@
 
 #include "gatehouse/transport.h"
 #include "host/gate.h"
+#include "host/names.h"
 #include "host/process_ends.h"
 
 struct feed;
@@ -27,6 +28,11 @@ struct feed;
  * wakes this one.
  */
 struct feed *feed_new(struct gate *gate, struct process_ends *ends, void (*wake)(void *context), void *wake_context);
+
+struct resolved;
+
+/* Both stay the caller's; NULL: names are not known (any more). */
+void feed_set_names(struct feed *feed, struct names *names, struct resolved *resolved);
 
 /* Drops what is still held. The driver must be unloaded by then: nothing may complete later. */
 void feed_free(struct feed *feed);

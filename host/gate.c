@@ -30,6 +30,7 @@
 #include <libmnl/libmnl.h>
 
 #include "bpf/gate_inbound.h"
+#include "bpf/gate_names.h"
 #include "host/packet.h"
 
 /* So many in a row mean that the record does not come back: then the packet is shown without an owner. */
@@ -45,6 +46,7 @@ struct gate {
     struct ring_buffer *ring;
     struct gate_adoption adoption;
     struct gate_inbound *inbound; /* NULL: the kernel cannot */
+    struct gate_names *names;     /* NULL: it cannot, or nobody asked */
     int changes;                  /* an epoll of what is below */
     int local;                    /* routes and rules of this namespace */
     struct gate_watch watch;
@@ -105,7 +107,26 @@ static int find_and_lock(struct gate *gate, const struct gate_host *host, uint64
     return code == -ENOENT ? gate_fail(error, code, "the pins of this network namespace vanish: try again") : code;
 }
 
-static void fill_owner(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner);
+static void fill_owner(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner)
+{
+    owner->path = "";
+    if (!(caller->flags & GATE_CALLER_KNOWN))
+        return;
+    owner->flags =
+        caller->flags & (GATE_OWNER_KNOWN | GATE_OWNER_OTHER_MOUNTS | GATE_OWNER_DELETED | GATE_OWNER_PATH_CUT);
+    owner->pid = caller->pid;
+    owner->start_boottime_ns = caller->start_boottime_ns;
+    owner->uid = caller->uid;
+    owner->gid = caller->gid;
+    owner->exe_inode = caller->exe_inode;
+    owner->exe_generation = caller->exe_generation;
+    owner->mount_namespace = caller->mount_namespace;
+    owner->cgroup = caller->cgroup;
+    memcpy(owner->comm, caller->comm, sizeof(owner->comm));
+    memcpy(owner->program, caller->program, sizeof(owner->program));
+    owner->groups = caller->groups;
+    gate_images_find(gate->images, gate->programs.maps.images, caller, owner);
+}
 
 static void fill_filter(const struct gate *gate, uint32_t hits, uint8_t filter[16])
 {
@@ -168,6 +189,23 @@ static int take_end(void *context, void *data, size_t size)
     return 0;
 }
 
+static int take_dns(void *context, void *data, size_t size)
+{
+    struct gate *gate = context;
+    const struct gate_dns *dns = data;
+    struct gate_dns_answer answer = {0};
+
+    if (size < sizeof(*dns) || dns->size > GATE_DNS_MAX || !gate->handlers || !gate->handlers->dns_answer)
+        return 0;
+    answer.ip_version = dns->ip_version;
+    memcpy(answer.server_address, dns->server_address, sizeof(answer.server_address));
+    answer.message = dns->message;
+    answer.size = dns->size;
+    fill_owner(gate, &dns->caller, &answer.owner);
+    gate->handlers->dns_answer(gate->context, &answer);
+    return 0;
+}
+
 static uint64_t events_lost(const struct gate *gate)
 {
     return __atomic_load_n(&gate->programs.maps.state->events_lost, __ATOMIC_RELAXED);
@@ -179,6 +217,8 @@ static int open_ring(struct gate *gate, struct gate_error *error)
     if (!gate->ring)
         return gate_fail(error, -errno, "cannot read the events of the eBPF programs: %s", strerror(errno));
     gate->events_lost = events_lost(gate);
+    if (gate->names && ring_buffer__add(gate->ring, gate_names_ring(gate->names), take_dns, gate))
+        return gate_fail(error, -errno, "cannot read the answers of name servers: %s", strerror(errno));
     if (gate->inbound && ring_buffer__add(gate->ring, gate_inbound_ring(gate->inbound), take_end, gate))
         return gate_fail(error, -errno, "cannot read the events of the eBPF programs: %s", strerror(errno));
     return 0;
@@ -203,12 +243,6 @@ static int open_changes(struct gate *gate, struct gate_error *error)
     return 0;
 }
 
-static int open_memory(struct gate *gate, struct gate_error *error)
-{
-    gate->hits = gate_hits_new(gate->programs.maps.hits, gate->programs.maps.state);
-    return gate->hits ? 0 : gate_fail(error, -ENOMEM, "out of memory");
-}
-
 static int open_kernel_side(struct gate *gate, const struct gate_options *options, uint64_t netns_cookie,
                             struct gate_error *error)
 {
@@ -229,12 +263,16 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
         code = gate_sockets_adopt(gate->programs.maps.flows, gate->programs.maps.state->generation, error);
     if (!code)
         gate->inbound = gate_inbound_open(&load, gate->programs.maps.state, adopted);
+    if (!code && options->names)
+        gate->names = gate_names_open(&load, take_dns, gate);
     if (!code)
         gate_pins_mark(directory);
     if (!code)
         code = open_ring(gate, error);
-    if (!code)
-        code = open_memory(gate, error);
+    if (!code) {
+        gate->hits = gate_hits_new(gate->programs.maps.hits, gate->programs.maps.state);
+        code = gate->hits ? 0 : gate_fail(error, -ENOMEM, "out of memory");
+    }
     if (!code)
         code = gate_rules_install(directory, options->queue, options->dead_open, error);
     if (!code)
@@ -308,6 +346,7 @@ void gate_close(struct gate *gate)
         return;
     gate_queue_close(&gate->queue);
     ring_buffer__free(gate->ring);
+    gate_names_close(gate->names);
     gate_inbound_close(gate->inbound);
     if (gate->changes >= 0)
         close(gate->changes);
@@ -371,27 +410,6 @@ int gate_queue_fd(const struct gate *gate)
 int gate_events_fd(const struct gate *gate)
 {
     return ring_buffer__epoll_fd(gate->ring);
-}
-
-static void fill_owner(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner)
-{
-    owner->path = "";
-    if (!(caller->flags & GATE_CALLER_KNOWN))
-        return;
-    owner->flags =
-        caller->flags & (GATE_OWNER_KNOWN | GATE_OWNER_OTHER_MOUNTS | GATE_OWNER_DELETED | GATE_OWNER_PATH_CUT);
-    owner->pid = caller->pid;
-    owner->start_boottime_ns = caller->start_boottime_ns;
-    owner->uid = caller->uid;
-    owner->gid = caller->gid;
-    owner->exe_inode = caller->exe_inode;
-    owner->exe_generation = caller->exe_generation;
-    owner->mount_namespace = caller->mount_namespace;
-    owner->cgroup = caller->cgroup;
-    memcpy(owner->comm, caller->comm, sizeof(owner->comm));
-    memcpy(owner->program, caller->program, sizeof(owner->program));
-    owner->groups = caller->groups;
-    gate_images_find(gate->images, gate->programs.maps.images, caller, owner);
 }
 
 enum waiting { WAITING_FOUND, WAITING_CLOSED, WAITING_GONE };
@@ -470,6 +488,7 @@ static void take_packet(void *context, const struct gate_queued *queued)
     struct gate_caller caller;
     enum waiting waiting;
 
+    gate_names_read(gate->names);
     if (gate_inbound_echo(gate->inbound, queued, &tuple, &packet, &caller) ||
         gate_inbound_raw(gate->inbound, queued, &tuple, &packet, &caller)) {
         fill_owner(gate, &caller, &packet.owner);
@@ -510,6 +529,18 @@ int gate_read_queue(struct gate *gate, unsigned limit, const struct gate_handler
     return gate_queue_read(&gate->queue, limit, take_packet, gate);
 }
 
+void gate_read_names(struct gate *gate, const struct gate_handlers *handlers, void *context)
+{
+    gate->handlers = handlers;
+    gate->context = context;
+    gate_names_read(gate->names);
+}
+
+bool gate_sees_names(const struct gate *gate)
+{
+    return gate->names != NULL;
+}
+
 static void sweep_one(void *context, uint64_t cookie)
 {
     struct gate *gate = context;
@@ -525,6 +556,7 @@ int gate_read_events(struct gate *gate, const struct gate_handlers *handlers, vo
 
     gate->handlers = handlers;
     gate->context = context;
+    gate_names_read(gate->names);
     got = ring_buffer__consume(gate->ring);
     if (got < 0)
         return got;
@@ -758,7 +790,7 @@ int gate_count(struct gate *gate, struct gate_counts *counts)
     if (code)
         return code;
     found.datagrams_blocked = kernel[GATE_COUNTER_DATAGRAMS_BLOCKED];
-    found.events_lost = events_lost(gate);
+    found.events_lost = events_lost(gate) + gate_names_lost(gate->names);
     *counts = found;
     return 0;
 }

@@ -29,6 +29,7 @@ struct gate_options {
     bool dead_open;        /* undecided flows while nobody serves the queue: false: refused or retried; true: pass */
     uint32_t deadline_ms;  /* after this and a grace, the kernel alone gives an unserved SYN its default */
     uint32_t queue_length; /* most packets held in the queue */
+    bool names;            /* tell what name servers answer */
 };
 #define GATE_QUEUE_DEFAULT 4747u
 
@@ -101,6 +102,18 @@ struct gate_refused_flow {
     uint8_t filter[16]; /* key of the filter; zeros: it has none */
 };
 
+/*
+ * A datagram from port 53 that arrived. Whatever its program does after it could read it, a connect() above all, is
+ * brought later than this.
+ */
+struct gate_dns_answer {
+    uint8_t ip_version;
+    uint8_t server_address[16]; /* who sent it, as far as the packet says */
+    struct gate_owner owner;    /* who sent to that server before, with that socket */
+    const uint8_t *message;     /* the first 2,047 bytes, valid until the handler returns */
+    size_t size;
+};
+
 struct gate_handlers {
     void (*packet)(void *context, const struct gate_packet *packet);
     void (*damaged)(void *context, uint32_t id); /* not parseable: the gate dropped it */
@@ -110,6 +123,8 @@ struct gate_handlers {
     void (*stream_ended)(void *context, const struct gate_stream_end *end);
     /* Once for each turn (gate_follow) in which it happened. May be NULL. */
     void (*refused)(void *context, const struct gate_refused_flow *refused);
+    /* With options.names. May be NULL. */
+    void (*dns_answer)(void *context, const struct gate_dns_answer *answer);
 };
 
 /* A descriptor of the root of cgroup2, mounted or not, for the caller to close; -errno. */
@@ -126,6 +141,13 @@ bool gate_stands(void);
  */
 int gate_aide_start(void (*first)(void), char *error, size_t error_size);
 void gate_aide_stop(void);
+
+/*
+ * A connection to the socket on which systemd-resolved tells what it finds; it belongs to another user, who alone may
+ * write to it, so that the aide calls there if there is one. The descriptor does not block; or -errno.
+ */
+#define GATE_RESOLVED_SOCKET "/run/systemd/resolve/io.systemd.Resolve.Monitor"
+int gate_dial_resolved(void);
 
 /* 0, or -errno with one clear sentence in error. */
 int gate_open(const struct gate_options *options, struct gate **gate, char *error, size_t error_size);
@@ -160,6 +182,12 @@ void gate_follow_wake(struct gate *gate);
 bool gate_follow_wakes(const struct gate *gate);
 /* False: it is not known any more. */
 bool gate_refused_count(struct gate *gate, const struct gate_refused_key *key, uint64_t *count);
+
+/* Only what name servers answered; both above do this first. Costs next to nothing when there is nothing. */
+void gate_read_names(struct gate *gate, const struct gate_handlers *handlers, void *context);
+
+/* False: this kernel cannot tell, or it was not asked to. */
+bool gate_sees_names(const struct gate *gate);
 
 /* Names one flow: what the kernel keys a verdict by. */
 struct gate_flow {

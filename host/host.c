@@ -21,7 +21,9 @@
 #include "host/follow.h"
 #include "host/log.h"
 #include "host/loop.h"
+#include "host/names.h"
 #include "host/process_ends.h"
+#include "host/resolved.h"
 #include "nt/nt.h"
 #include "wfp/ale.h"
 
@@ -33,6 +35,8 @@ struct host {
     struct gate *gate;
     struct feed *feed;
     struct follow follow;
+    struct names *names;         /* NULL: nobody wants to know them */
+    struct resolved *resolved;   /* NULL: it is not asked */
     struct loop_source terminal; /* whose end ends it; ready NULL: there is none, or it does not matter */
     struct process_ends *ends;
     struct loop_source queue, events, changes, processes, signals, timer, wake;
@@ -272,6 +276,26 @@ static int host_start_server(struct host *host)
     return result;
 }
 
+static bool host_wants_names(const struct host *host)
+{
+    return host->settings.name_servers && host->settings.name_servers->mode != NAME_SERVERS_NONE;
+}
+
+/* Whatever fails here, connections have no names, and all else is as ever. */
+static void host_start_names(struct host *host)
+{
+    const struct name_servers *servers = host->settings.name_servers;
+
+    if (!host_wants_names(host))
+        return;
+    if (!gate_sees_names(host->gate))
+        log_say("this kernel does not show what name servers answer: connections are shown without names.");
+    host->names = names_new(servers, host->settings.device);
+    if (host->names && servers->mode == NAME_SERVERS_SYSTEM)
+        host->resolved = resolved_new(&host->loop, host->names);
+    feed_set_names(host->feed, host->names, host->resolved);
+}
+
 static int host_start_gate(struct host *host)
 {
     char error[512] = "";
@@ -279,6 +303,7 @@ static int host_start_gate(struct host *host)
         .queue = host->settings.queue,
         .dead_open = host->settings.dead_open,
         .deadline_ms = host->settings.deadline_ms,
+        .names = host_wants_names(host),
         .queue_length = 65536, /* as much as the kernel takes: the driver's bound, which is counted, comes first */
     };
     int result = gate_open(&options, &host->gate, error, sizeof(error));
@@ -290,6 +315,8 @@ static int host_start_gate(struct host *host)
     host->ends = process_ends_new();
     host->feed = host->ends ? feed_new(host->gate, host->ends, host_wake, host) : NULL;
     result = host->feed ? 0 : -ENOMEM;
+    if (!result)
+        host_start_names(host);
     if (!result)
         result = host_watch(host, &host->queue, gate_queue_fd(host->gate), queue_ready);
     if (!result)
@@ -365,6 +392,10 @@ void host_stop(struct host *host)
     char error[512] = "";
 
     device_server_stop(host->server);
+    if (host->feed)
+        feed_set_names(host->feed, NULL, NULL);
+    resolved_free(host->resolved);
+    names_free(host->names);
     if (host->driver_started)
         host->settings.stop_driver(host->settings.context);
     feed_free(host->feed);
