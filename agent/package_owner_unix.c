@@ -139,7 +139,7 @@ static bool read_list(int lists, const char *file_name, char **buffer, size_t *c
         return false;
     if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode) || about.st_size > (off_t)LIST_SIZE_MAX)
         goto out;
-    if (*capacity < (size_t)about.st_size + 2) {
+    if (*buffer == NULL || *capacity < (size_t)about.st_size + 2) {
         char *more = realloc(*buffer, (size_t)about.st_size + 2);
 
         if (more == NULL)
