@@ -256,7 +256,7 @@ static bool ask_rpm(const char *program, char name[PACKAGE_NAME_MAX])
     char *environment[] = {(char *)"LC_ALL=C", (char *)"PATH=/usr/bin:/bin", NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    char buffer[PACKAGE_NAME_MAX * 2];
+    char buffer[PACKAGE_NAME_MAX * 2] = "";
     size_t used = 0;
     sigset_t none;
     int ends[2], status = 1;

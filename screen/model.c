@@ -189,7 +189,7 @@ uint64_t model_due(const struct model *model, uint64_t now)
     const struct model_item *item = model_selected(model);
     uint64_t deadline, when;
 
-    if (model->count == 0)
+    if (model->count == 0 || model->items == NULL)
         return 0;
     /* The time left of the selected one, else of the first, changes its number. */
     deadline = item != NULL ? item->question->deadline : model->items[0].question->deadline;
