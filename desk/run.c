@@ -22,6 +22,7 @@
 #include "desk/rules_reader.h"
 #include "desk/server.h"
 #include "history/collect.h"
+#include "history/journal.h"
 
 struct run {
     const struct run_settings *settings;
@@ -31,6 +32,7 @@ struct run {
     struct gate *gate;
     struct server *server;
     struct history *history;         /* NULL: none */
+    struct journal *journal;         /* NULL: none */
     struct history_collect *collect; /* NULL: out of memory, or gatehoused was not there yet */
     struct rules_reader *rules;
     struct output output;
@@ -90,6 +92,8 @@ static void keep(struct run *run, const struct history_record *record, const cha
     bool watched = desk_is_watched(run->desk);
 
     history_add(run->history, record);
+    if (decided || record->verdict == GATEHOUSE_VERDICT_BLOCK)
+        journal_tell(run->journal, record);
     text_clear(&run->members);
     if (watched || (run->settings->json && decided && !run->settings->quiet))
         record_show_members(&run->members, record, scope);
@@ -200,6 +204,7 @@ static enum agent_result begin(struct run *run, struct problem *problem)
     if (result == AGENT_OK && run->settings->history != NULL)
         result = history_open_writer(run->settings->history, &run->settings->limits, run->settings->say, &run->history,
                                      problem);
+    run->journal = journal_open(JOURNAL_PATH);
     if (result == AGENT_OK)
         result = begin_desk(run, problem);
     run->output.json = run->settings->json;
@@ -217,6 +222,7 @@ static void end(struct run *run)
     rules_reader_free(run->rules);
     desk_free(run->desk);
     history_close(run->history);
+    journal_close(run->journal);
     history_collect_free(run->collect);
     output_write(&run->output);
     output_free(&run->output);
