@@ -7,6 +7,7 @@
  *   gate_alive.c   whose pins they are: a running gate's, a living namespace's
  *   gate_bpf.c     programs, maps, links and their pins
  *   gate_cache.c   fills the verdict cache
+ *   gate_events.c  what else the programs tell
  *   gate_guard.c   notices when somebody touches the rules
  *   gate_hits.c    counters by filter key
  *   gate_images.c  the path of an executable
