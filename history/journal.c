@@ -42,7 +42,7 @@ struct journal *journal_open(const char *path)
         free(journal);
         return NULL;
     }
-    strcpy(journal->address.sun_path, path);
+    memcpy(journal->address.sun_path, path, strlen(path) + 1);
     return journal;
 }
 

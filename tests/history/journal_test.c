@@ -27,7 +27,7 @@ static int listen_at(const char *path)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int made = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 
-    strcpy(address.sun_path, path);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     assert_int_equal(bind(made, (struct sockaddr *)&address, sizeof(address)), 0);
     return made;
 }
