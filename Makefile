@@ -8,7 +8,7 @@ DESTDIR ?=
 # demo: a Windows driver file to run instead of the driver that is built in
 DRIVER  ?=
 
-.PHONY: all demo check check-full check-wine bench lint windows deb install uninstall clean help deps
+.PHONY: all pictures demo check check-full check-wine bench lint windows deb install uninstall clean help deps
 
 all:
 	@tools/build $(BUILD)
@@ -39,6 +39,11 @@ check-wine:
 	@tools/deps build test windows
 	@tools/deps wine || echo 'Going on without Wine: what needs it is skipped.'
 	@tools/check --only plain --only wine
+
+pictures:
+	@tools/deps build test
+	@tools/build $(BUILD)
+	@tools/record-ask $(BUILD)
 
 bench:
 	@tools/deps build bench
@@ -75,6 +80,7 @@ help:
 	@echo 'make check       lint, all tests, the library tests again under sanitizers (root)'
 	@echo 'make check-full  the same with the long tests'
 	@echo 'make check-wine  the Windows driver and program together under Wine'
+	@echo 'make pictures    plays a session of gatehouse ask in namespaces of its own, records it for docs/pictures (root)'
 	@echo 'make bench       measures, beside a bare NFQUEUE loop and OpenSnitch where it is installed (root)'
 	@echo 'make lint        format, static analysis, locks and IRQL, include direction, sizes, headers'
 	@echo 'make windows     cross build: $(BUILD)/windows/ gets gatehouse.sys, gatehouse.exe, the INF and a zip of them'

@@ -48,8 +48,6 @@ static __always_inline bool take_answer(struct gate_state *state, const struct g
         !put_decided(decided, flow, question->generation, GATE_ANSWER(flow->ip_version, verdict, side), &owner->caller))
         return false;
     count_hit(ANSWER_HITS(found));
-    if (verdict == GATE_BLOCK)
-        note_refused(flow, &owner->caller, ANSWER_HITS(found));
     if (flow->protocol == IPPROTO_UDP)
         own_datagrams(flow, owner);
     return true;

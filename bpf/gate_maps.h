@@ -99,6 +99,7 @@ struct gate_caller {
     __u64 groups;     /* further groups, hashed the same way; GATE_GROUPS_UNKNOWN: too many */
 };
 #define GATE_GROUPS_UNKNOWN (~0ull)
+#define GATE_HITS_TOLD      0x80000000u /* in hits: it was told that this flow is blocked */
 
 /*
  * Keyed by gate_flow_key. A socket's own entry has only the cookie set in its key; an UDP socket has

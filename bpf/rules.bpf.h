@@ -8,6 +8,7 @@
 #include "accepts.bpf.h"
 #include "decided.bpf.h"
 #include "packet.bpf.h"
+#include "refused.bpf.h"
 
 /* What counts now; an older generation's verdict does not. */
 static __always_inline __u32 verdict_of(const struct gate_flow_state *state)
@@ -243,20 +244,34 @@ static __always_inline bool fill_slot(const struct gate_tuple *tuple, const stru
     return true;
 }
 
+/* What the cache blocked and the hook did not: told when its first packet comes, for connect() alone sends nothing. */
+static __always_inline void tell_blocked(const struct gate_flow_key *flow, struct gate_decided *decided)
+{
+    struct gate_caller caller = decided->caller;
+
+    if (caller.hits & GATE_HITS_TOLD || *(volatile __u64 *)&decided->cookie != flow->cookie)
+        return;
+    decided->caller.hits = caller.hits | GATE_HITS_TOLD;
+    note_refused(flow, &caller, caller.hits);
+}
+
 static __always_inline int pend(struct __sk_buff *skb, __u32 side)
 {
     struct gate_tuple tuple = {};
     struct gate_flow_key flow = {};
     struct gate_pended pended = {};
     struct gate_flow_state *state;
+    struct gate_decided *decided;
     __u64 now;
     bool first;
 
     if (!parse(skb, &tuple, &flow))
         return 1;
     state = bpf_map_lookup_elem(&gate_flows, &flow);
-    if (verdict_of(state) == GATE_BLOCK ||
-        answer_of(find_decided(&flow), &flow, current_generation(), side) == GATE_BLOCK) {
+    decided = find_decided(&flow);
+    if (verdict_of(state) == GATE_BLOCK || answer_of(decided, &flow, current_generation(), side) == GATE_BLOCK) {
+        if (decided && verdict_of(state) != GATE_BLOCK)
+            tell_blocked(&flow, decided);
         if (flow.protocol == IPPROTO_UDP)
             count(GATE_COUNTER_DATAGRAMS_BLOCKED);
         return 0;

@@ -12,6 +12,7 @@
 #include "desk/join.h"
 #include "desk/run.h"
 #include "history/history.h"
+#include "notify/notify.h"
 #include "page/page.h"
 
 enum agent_result people_run(const struct options *options, const char *path, struct problem *problem)
@@ -30,8 +31,7 @@ enum agent_result people_run(const struct options *options, const char *path, st
 
 enum agent_result people_notify(const struct options *options, struct problem *problem)
 {
-    (void)options;
-    return problem_set(problem, AGENT_FAILED, "'gatehouse notify' is not built yet.");
+    return notify_run(options->desk, say, problem);
 }
 
 static bool show_line(const char *line)

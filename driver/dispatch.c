@@ -101,7 +101,7 @@ static const struct operation operations[] = {
      sizeof(struct gatehouse_rules_get), sizeof(struct gatehouse_rules_piece) + 8u, BY_DECIDER | BY_OBSERVER,
      STATUS_SUCCESS, FALSE},
     {GATEHOUSE_IOCTL_NAMES_LEARNED, names_learned, sizeof(struct gatehouse_names), ANY_SIZE, 0,
-     BY_DECIDER | BY_OBSERVER, STATUS_SUCCESS, FALSE},
+     BY_NEW | BY_DECIDER | BY_OBSERVER, STATUS_SUCCESS, FALSE},
     {GATEHOUSE_IOCTL_GET_STATUS, status_get, 0, 0, sizeof(struct gatehouse_status), BY_DECIDER | BY_OBSERVER,
      STATUS_SUCCESS, FALSE},
     {GATEHOUSE_IOCTL_READ_EVENTS, events_read, 0, 0, sizeof(struct gatehouse_event), BY_OBSERVER,

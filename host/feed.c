@@ -666,7 +666,8 @@ static bool feed_knows(void *context, const struct gate_flow *key)
     return flow_find(context, key) != NULL;
 }
 
-struct feed *feed_new(struct gate *gate, struct process_ends *ends, void (*wake)(void *context), void *wake_context)
+struct feed *feed_new(struct gate *gate, struct process_ends *ends, const struct names *names,
+                      void (*wake)(void *context), void *wake_context)
 {
     struct feed *feed = calloc(1, sizeof(*feed));
     struct exe_hash *hashes = feed ? exe_hash_new(wake, wake_context) : NULL;
@@ -689,7 +690,7 @@ struct feed *feed_new(struct gate *gate, struct process_ends *ends, void (*wake)
     feed->wake = wake;
     feed->wake_context = wake_context;
     TAILQ_INIT(&feed->live);
-    feed->records = flows_new();
+    feed->records = flows_new(names);
     feed->inbound = feed_inbound_new(&(struct feed_parts){.gate = gate,
                                                           .counts = &feed->counts,
                                                           .identity = &feed->identity,

@@ -36,12 +36,13 @@ struct flow_record {
     TAILQ_ENTRY(flow_record) of_ended; /* ended: the oldest first */
     TAILQ_ENTRY(flow_record) of_open;  /* blocked: the oldest first */
     UT_hash_handle by_number, by_cookie, by_key;
-    uint8_t path[];
+    uint8_t text[]; /* the path, then the name */
 };
 
 TAILQ_HEAD(record_list, flow_record);
 
 struct flows {
+    const struct names *names; /* NULL: none are known */
     uint64_t numbers, changes;
     uint64_t forgotten; /* the last change of those that are listed no more */
     struct record_list all, changed, ended, open;
@@ -57,12 +58,13 @@ static uint64_t system_time(void)
     return WINDOWS_EPOCH + (uint64_t)now.tv_sec * 10000000 + (uint64_t)now.tv_nsec / 100;
 }
 
-struct flows *flows_new(void)
+struct flows *flows_new(const struct names *names)
 {
     struct flows *flows = calloc(1, sizeof(*flows));
 
     if (!flows)
         return NULL;
+    flows->names = names;
     TAILQ_INIT(&flows->all);
     TAILQ_INIT(&flows->changed);
     TAILQ_INIT(&flows->ended);
@@ -133,23 +135,28 @@ void flows_free(struct flows *flows)
     free(flows);
 }
 
-/* With a path, which an entry has without its NUL. */
-static struct flow_record *make(const struct identity *identity, const struct gate_owner *owner)
+/* With a path, which an entry has without its NUL, and for what goes out the name of its remote end (else NULL). */
+static struct flow_record *make(const struct flows *flows, const struct identity *identity,
+                                const struct gate_owner *owner, uint8_t ip_version, const uint8_t *remote)
 {
     const FWP_BYTE_BLOB *app_id = &identity->app_id;
     size_t path_size = app_id->size >= 2 ? app_id->size - 2 : 0;
     bool known = owner->flags & GATE_OWNER_KNOWN;
+    char name[GATEHOUSE_NAME_MAX];
+    uint16_t name_size = remote ? names_find(flows->names, app_id, ip_version, remote, name) : 0;
     struct flow_record *record;
 
     if (path_size > UINT16_MAX)
         path_size = 0;
-    record = calloc(1, sizeof(*record) + path_size);
+    record = calloc(1, sizeof(*record) + path_size + name_size);
     if (!record)
         return NULL;
     if (path_size)
-        memcpy(record->path, app_id->data, path_size);
+        memcpy(record->text, app_id->data, path_size);
+    memcpy(record->text + path_size, name, name_size);
     record->entry.path_size = (uint16_t)path_size;
-    record->entry.size = (uint32_t)(sizeof(record->entry) + ((path_size + 7) & ~(size_t)7));
+    record->entry.name_size = name_size;
+    record->entry.size = (uint32_t)(sizeof(record->entry) + ((path_size + name_size + 7) & ~(size_t)7));
     record->entry.process_id = known ? owner->pid : 0;
     record->entry.process_start = known ? identity->process_start : 0;
     record->entry.user = known ? owner->uid : GATEHOUSE_FLOW_NO_USER;
@@ -158,10 +165,10 @@ static struct flow_record *make(const struct identity *identity, const struct ga
 
 struct flow_record *flows_make(struct flows *flows, const struct gate_packet *packet, const struct identity *identity)
 {
-    struct flow_record *record = make(identity, &packet->owner);
+    struct flow_record *record =
+        make(flows, identity, &packet->owner, packet->ip_version, packet->inbound ? NULL : packet->remote_address);
     struct gatehouse_flow_entry *entry;
 
-    (void)flows;
     if (!record)
         return NULL;
     entry = &record->entry;
@@ -240,7 +247,8 @@ void flows_end(struct flows *flows, struct flow_record *record)
 static struct flow_record *make_ended(struct flows *flows, const struct gate_stream_end *told,
                                       const struct identity *identity)
 {
-    struct flow_record *record = make(identity, &told->owner);
+    struct flow_record *record =
+        make(flows, identity, &told->owner, told->peer.ip_version, told->inbound ? NULL : told->peer.remote_address);
     struct gatehouse_flow_entry *entry;
 
     if (!record)
@@ -396,7 +404,8 @@ void flows_refused(struct flows *flows, const struct gate_refused_flow *refused,
     if (key)
         memcpy(block.filter, key, sizeof(block.filter));
     record = find_open(flows, &block);
-    if (!record && (record = make(identity, &refused->owner)) != NULL) {
+    if (!record && (record = make(flows, identity, &refused->owner, refused->key.ip_version,
+                                  refused->key.remote_address)) != NULL) {
         record->entry.ip_version = refused->key.ip_version;
         record->entry.protocol = refused->key.protocol;
         record->entry.remote_port = ntohs(refused->key.remote_port);
@@ -467,7 +476,7 @@ size_t flows_list(const struct flows *flows, const struct gatehouse_flows_get *g
 
         memcpy(at, &record->entry, sizeof(record->entry));
         memset(at + sizeof(record->entry), 0, padded);
-        memcpy(at + sizeof(record->entry), record->path, record->entry.path_size);
+        memcpy(at + sizeof(record->entry), record->text, record->entry.path_size + record->entry.name_size);
         at += record->entry.size;
         head.count++;
         head.next = changes ? record->changed : record->entry.number;

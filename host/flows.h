@@ -23,6 +23,7 @@
 
 #include "gatehouse/transport.h"
 #include "host/gate.h"
+#include "host/names.h"
 #include "host/identity.h"
 
 #define FLOWS_ENDED_MAX  4096u
@@ -31,8 +32,8 @@
 struct flows;
 struct flow_record;
 
-/* NULL: out of memory. */
-struct flows *flows_new(void);
+/* NULL: out of memory. names: those of the entries, the caller's; NULL: none. */
+struct flows *flows_new(const struct names *names);
 void flows_free(struct flows *flows); /* NULL is allowed; records go with it */
 
 /* Not listed yet. identity: of the packet's owner. NULL: out of memory, which all below take. */

@@ -23,12 +23,14 @@
 #include "bpf/gate_maps.h"
 
 struct gate;
+struct gate_listener;
 
 struct gate_options {
     uint16_t queue;        /* NFQUEUE number; default GATE_QUEUE_DEFAULT */
     bool dead_open;        /* undecided flows while nobody serves the queue: false: refused or retried; true: pass */
     uint32_t deadline_ms;  /* after this and a grace, the kernel alone gives an unserved SYN its default */
     uint32_t queue_length; /* most packets held in the queue */
+    const struct gate_listener *names; /* copied; NULL: nobody wants to know what name servers answer */
 };
 #define GATE_QUEUE_DEFAULT 4747u
 
@@ -50,6 +52,25 @@ struct gate_owner {
     size_t path_size;            /* without the NUL */
     char comm[16];               /* for display; decides nothing */
     uint64_t program[2], groups; /* names of the program and of the groups for the kernel; 0: it has none */
+};
+
+/* A datagram from port 53 that arrived at a socket. */
+struct gate_dns_answer {
+    uint8_t ip_version;
+    uint8_t server_address[16]; /* who sent it, as far as the packet says */
+    struct gate_owner owner;    /* who sent to that server before, with that socket */
+    const uint8_t *message;     /* the first 2,047 bytes, valid until the handler returns */
+    size_t size;
+};
+
+/*
+ * Who is told of them: before any packet that a program sent after it could read the answer, that of its connect()
+ * above all. look comes before each packet, for other ways to know names.
+ */
+struct gate_listener {
+    void (*answer)(void *context, const struct gate_dns_answer *answer);
+    void (*look)(void *context);
+    void *context;
 };
 
 struct gate_packet {
@@ -127,6 +148,13 @@ bool gate_stands(void);
 int gate_aide_start(void (*first)(void), char *error, size_t error_size);
 void gate_aide_stop(void);
 
+/*
+ * A connection to the socket on which systemd-resolved tells what it finds; it belongs to another user, who alone may
+ * write to it, so that the aide calls there if there is one. The descriptor does not block; or -errno.
+ */
+#define GATE_RESOLVED_SOCKET "/run/systemd/resolve/io.systemd.Resolve.Monitor"
+int gate_dial_resolved(void);
+
 /* 0, or -errno with one clear sentence in error. */
 int gate_open(const struct gate_options *options, struct gate **gate, char *error, size_t error_size);
 
@@ -149,6 +177,12 @@ int gate_events_fd(const struct gate *gate);
  */
 int gate_read_queue(struct gate *gate, unsigned limit, const struct gate_handlers *handlers, void *context);
 int gate_read_events(struct gate *gate, const struct gate_handlers *handlers, void *context);
+
+/* Tells what name servers answered until now. Costs next to nothing when there is nothing. */
+void gate_read_names(struct gate *gate);
+
+/* False: this kernel cannot tell, or it was not asked to. */
+bool gate_sees_names(const struct gate *gate);
 
 /*
  * For somebody who follows what becomes of connections: gate_follow begins a turn, in which each refusal is told of

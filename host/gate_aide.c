@@ -4,9 +4,10 @@
  *
  * gatehoused reads what strangers send (packets, calls, rule files, driver files); its aide reads only gatehoused. Both
  * talk over a pair of sockets, one request at a time: a head, the words of the command with their NULs, the input; then
- * a head and the command's words. It runs the commands of the packet filter and no others, and mounts and unmounts
- * bpffs. When gatehoused ends, however that happens, it reads the end of the socket and ends too; a signal to both
- * (Ctrl-C) is gatehoused's to act on, which may need the aide to take the rules out.
+ * a head and the command's words. It runs the commands of the packet filter and no others, mounts and unmounts
+ * bpffs, and calls systemd-resolved on a socket that is another user's. When gatehoused ends, however that happens, it
+ * reads the end of the socket and ends too; a signal to both (Ctrl-C) is gatehoused's to act on, which may need the
+ * aide to take the rules out.
  */
 #include "gate_private.h"
 
@@ -20,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,15 +33,15 @@
 /* A command's own limit and some: an aide that takes longer is lost. */
 #define PATIENCE_MS (GATE_COMMAND_MS + 5000)
 
-enum request_kind { REQUEST_RUN = 1, REQUEST_MOUNT = 2, REQUEST_UNMOUNT = 3 };
+enum request_kind { REQUEST_RUN = 1, REQUEST_MOUNT = 2, REQUEST_UNMOUNT = 3, REQUEST_DIAL = 4 };
 
 struct request {
     uint32_t kind;
-    uint32_t words_size; /* RUN: the command's words, each with its NUL; else a struct gate_host */
+    uint32_t words_size; /* RUN: the command's words, each with its NUL; MOUNT, UNMOUNT: a struct gate_host */
     uint32_t input_size; /* UINT32_MAX: none */
 };
 struct answer {
-    int32_t code;
+    int32_t code;       /* DIAL, 0: a byte follows that carries the descriptor */
     uint32_t text_size; /* UINT32_MAX: none */
 };
 #define NOTHING UINT32_MAX
@@ -143,6 +145,55 @@ static int mount_words(const char *words, size_t size, bool mount_it)
     return gate_mount_here(&host, mount_it);
 }
 
+int gate_dial_here(void)
+{
+    static const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = GATE_RESOLVED_SOCKET};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), code;
+
+    if (fd < 0 || !connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+        return fd < 0 ? -errno : fd;
+    code = -errno;
+    close(fd);
+    return code;
+}
+
+union carrier {
+    struct cmsghdr head;
+    char room[CMSG_SPACE(sizeof(int))];
+};
+
+/* Closes fd. */
+static bool send_descriptor(int to, int fd)
+{
+    union carrier carrier = {{0}};
+    char byte = 0;
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &carrier, .msg_controllen = sizeof(carrier)};
+    bool sent;
+
+    carrier.head.cmsg_len = CMSG_LEN(sizeof(fd));
+    carrier.head.cmsg_level = SOL_SOCKET;
+    carrier.head.cmsg_type = SCM_RIGHTS;
+    memcpy(CMSG_DATA(&carrier.head), &fd, sizeof(fd));
+    sent = sendmsg(to, &message, MSG_NOSIGNAL) == 1;
+    close(fd);
+    return sent;
+}
+
+static bool serve_dial(int fd)
+{
+    int dialled = gate_dial_here();
+    struct answer answer = {.code = dialled < 0 ? dialled : 0, .text_size = NOTHING};
+
+    if (!write_all(fd, &answer, sizeof(answer), 0)) {
+        if (dialled >= 0)
+            close(dialled);
+        return false;
+    }
+    return dialled < 0 || send_descriptor(fd, dialled);
+}
+
 /* False: gatehoused is gone, or says what it never says. */
 static bool serve_one(int fd)
 {
@@ -160,6 +211,8 @@ static bool serve_one(int fd)
         return false;
     words[request.words_size] = 0;
     input[with_input ? request.input_size : 0] = 0;
+    if (request.kind == REQUEST_DIAL)
+        return serve_dial(fd);
     if (request.kind == REQUEST_RUN)
         answer.code = run_words(words, request.words_size, with_input ? input : NULL, &text);
     else if (request.kind == REQUEST_MOUNT || request.kind == REQUEST_UNMOUNT)
@@ -289,4 +342,35 @@ int gate_aide_mount(const struct gate_host *host, bool mount_it)
 
     free(text);
     return code;
+}
+
+/* Its byte comes right behind the answer. */
+static int receive_descriptor(void)
+{
+    union carrier carrier = {{0}};
+    char byte;
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &carrier, .msg_controllen = sizeof(carrier)};
+    int fd;
+
+    if (!wait_for(aide.socket, POLLIN, now_ms() + PATIENCE_MS) ||
+        recvmsg(aide.socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != 1 ||
+        message.msg_controllen < sizeof(carrier.head) || carrier.head.cmsg_type != SCM_RIGHTS)
+        return lose();
+    memcpy(&fd, CMSG_DATA(&carrier.head), sizeof(fd));
+    return fd;
+}
+
+int gate_dial_resolved(void)
+{
+    struct request request = {.kind = REQUEST_DIAL, .input_size = NOTHING};
+    char *text;
+    int code;
+
+    if (!gate_aide_is_there())
+        return gate_dial_here();
+    code = ask(&request, "", NULL, &text);
+    free(text);
+    return code ? code : receive_descriptor();
 }

@@ -37,6 +37,7 @@ enum exit_code { EXIT_ENDED = 0, EXIT_USAGE = 1, EXIT_NO_START = 2, EXIT_FAILED 
 struct gatehoused {
     struct host_options options;
     struct state state;
+    struct name_servers name_servers;
     struct nt_driver *driver;
     struct pe_driver *driver_file; /* instead of driver, with --driver */
     struct rules_load *rules;      /* while it runs */
@@ -181,6 +182,7 @@ static int run(struct gatehoused *self)
         .queue = self->options.settings.queue,
         .dead_open = self->options.settings.dead_open,
         .deadline_ms = self->options.settings.deadline_ms,
+        .name_servers = &self->name_servers,
         .start_driver = start_driver,
         .stop_driver = stop_driver,
         .hangup = reload,
@@ -191,6 +193,7 @@ static int run(struct gatehoused *self)
     char error[256] = "";
     int code = EXIT_NO_START;
 
+    name_servers_parse(self->options.settings.name_servers, "/etc/resolv.conf", &self->name_servers);
     if (gate_aide_start(confine_aide, error, sizeof(error))) {
         log_say("%s", error);
         return EXIT_NO_START;

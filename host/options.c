@@ -36,6 +36,8 @@ static const char usage[] =
     "  --capacity N             most connections held at once, 16 to 64000 (default 60000)\n"
     "  --hold-loopback          hold connections over loopback too (default: they are permitted)\n"
     "  --queue N                NFQUEUE number to use, 0 to 65535 (default 4747)\n"
+    "  --name-servers WHOSE     whose answers say what an address is called: system (default: those of\n"
+    "                           /etc/resolv.conf, and systemd-resolved), any, none, or addresses\n"
     "  --driver FILE.sys        run this x86-64 Windows driver file instead of the driver that is built in\n"
     "  --special-pool           with --driver: catch every access beyond its pool blocks, or to freed ones, as it\n"
     "                           happens; gatehoused then ends with what, where and which block (slower)\n"

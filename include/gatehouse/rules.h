@@ -179,6 +179,7 @@ struct gatehouse_rules_piece {
 
 /*
  * Names. Whoever sees the answers of the machine's name servers tells the driver (gatehoused; nobody on Windows yet).
+ * He need not say HELLO, for he neither decides nor observes.
  * In: struct gatehouse_names, then count records. A record says: under this name, this program got this address. It is
  * kept for its time to live, at least GATEHOUSE_NAME_KEEP_MIN_MS (programs keep answers longer than they should), and
  * in a bounded table: the oldest go first. A name rule matches, and a request shows, what the connecting program itself

@@ -91,7 +91,6 @@ static void nothing_without_hello(void **state)
     refuse(fresh, GATEHOUSE_IOCTL_SUBMIT_DECISIONS, zeros, 32, 4, GATEHOUSE_E_NO_HELLO);
     refuse(fresh, GATEHOUSE_IOCTL_SUBMIT_AND_GET, zeros, 32, 60000, GATEHOUSE_E_NO_HELLO);
     refuse(fresh, GATEHOUSE_IOCTL_SET_POLICY, zeros, 24, 0, GATEHOUSE_E_NO_HELLO);
-    refuse(fresh, GATEHOUSE_IOCTL_NAMES_LEARNED, zeros, 64, 0, GATEHOUSE_E_NO_HELLO);
     refuse(fresh, GATEHOUSE_IOCTL_GET_STATUS, NULL, 0, 216, GATEHOUSE_E_NO_HELLO);
     refuse(fresh, GATEHOUSE_IOCTL_READ_EVENTS, NULL, 0, 60000, GATEHOUSE_E_NO_HELLO);
 }
