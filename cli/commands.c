@@ -194,6 +194,9 @@ enum agent_result command_run(const struct options *options, struct problem *pro
     case OPTIONS_EXPORT:
     case OPTIONS_WHY:
         return people_past(options, socket_path(options), problem);
+    case OPTIONS_LEARN:
+    case OPTIONS_IMPORT:
+        return people_learn(options, problem);
     case OPTIONS_INSTALL:
     case OPTIONS_UNINSTALL:
         return install(options, problem);

@@ -53,6 +53,8 @@ static const char *const texts[] = {
     "  show             one program: its destinations, what decided, a chart\n"
     "  export           the history as JSON lines or CSV\n"
     "  why              why a connection was blocked, in a sentence, and how to allow it\n"
+    "  learn            propose rules for what programs did\n"
+    "  import           rules of OpenSnitch or simplewall as rules of ours\n"
     "  filter           add, list or remove filters that come before all rules\n" WORDS_INSTALL_COMMANDS "\n"
     "options:\n" COMMON "  --version        the program's version\n"
     "\n"
@@ -207,6 +209,7 @@ static const char *const texts[] = {
     "  --history FILE   where the history is kept (default /var/lib/gatehouse-history/history.db); none: nowhere\n"
     "  --days N         how long it is kept (default 30)\n"
     "  --megabytes N    how large it may be (default 100); the oldest goes first\n"
+    "  --learn          permit what would be asked about, to learn from it: see 'gatehouse learn'\n"
     "  --quiet          print no lines\n"
     "  --json           print each as one JSON object\n" COMMON,
 
@@ -290,6 +293,27 @@ static const char *const texts[] = {
     "options:\n"
     "  --json           one JSON object\n"
     "  --socket PATH    " WORDS_SOCKET "\n" PAST_COMMON PAST_EXITS,
+
+    "usage: gatehouse learn [OPTIONS]\n"
+    "\n"
+    "Proposes rules for what programs did: prints a file of rules made from the connections in the history that were\n"
+    "permitted by an answer or by nobody's rule. Nothing is put into force. 'gatehouse run --learn' lets everything\n"
+    "pass meanwhile that no rule blocks.\n"
+    "\n"
+    "options:\n" PAST_PROGRAM "  --user USER      a name or number\n"
+    "  --since TIME     only connections that began then or later: 10m, 2h, 3d, today, a date\n" PAST_UNTIL PAST_COMMON
+    "\n"
+    "exit status: 0 there are proposals, 1 nothing was seen, or the command line is wrong.\n",
+
+    "usage: gatehouse import FILE...\n"
+    "\n"
+    "Prints the rules of another program as rules of ours: OpenSnitch's (a folder, or its *.json) or a profile of\n"
+    "simplewall (XML). What cannot be carried over is a comment that says why. Nothing is put into force.\n"
+    "\n"
+    "options:\n"
+    "  --help           this help\n"
+    "\n"
+    "exit status: 0 all was carried over, 1 not all, or a file cannot be read.\n",
 
     "usage: gatehouse install [OPTIONS]\n"
     "\n"

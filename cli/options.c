@@ -25,9 +25,9 @@ struct option {
     enum agent_result (*read)(struct reader *reader, const char *value);
 };
 
-static const char *const command_names[] = {"",       "permit", "block", "ask",    "status", "watch",   "policy",
-                                            "filter", "rules",  "flows", "run",    "notify", "ui",      "log",
-                                            "top",    "apps",   "show",  "export", "why",    "install", "uninstall"};
+static const char *const command_names[] = {
+    "",   "permit", "block", "ask",  "status", "watch",  "policy", "filter", "rules",  "flows",   "run",      "notify",
+    "ui", "log",    "top",   "apps", "show",   "export", "why",    "learn",  "import", "install", "uninstall"};
 
 const char *options_command_name(enum options_command command)
 {
@@ -275,6 +275,13 @@ static enum agent_result read_dry_run(struct reader *reader, const char *value)
     return AGENT_OK;
 }
 
+static enum agent_result read_learn(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->learn = true;
+    return AGENT_OK;
+}
+
 static enum agent_result read_history(struct reader *reader, const char *value)
 {
     reader->options->history = value;
@@ -376,17 +383,18 @@ static const struct option table[] = {
     {"--all-sets", FOR(RULES), false, read_rules_all_sets},
     {"--follow", FOR(FLOWS) | FOR(LOG), false, read_follow},
     {"-f", FOR(FLOWS) | FOR(LOG), false, read_follow},
-    {"--program", PAST & ~FOR(SHOW), true, read_past_program},
+    {"--program", (PAST & ~FOR(SHOW)) | FOR(LEARN), true, read_past_program},
     {"--to", PAST, true, read_past_to},
-    {"--user", PAST, true, read_past_user},
+    {"--user", PAST | FOR(LEARN), true, read_past_user},
     {"--verdict", PAST, true, read_past_verdict},
-    {"--since", PAST, true, read_past_since},
-    {"--until", PAST & ~FOR(TOP), true, read_past_until},
+    {"--since", PAST | FOR(LEARN), true, read_past_since},
+    {"--until", (PAST & ~FOR(TOP)) | FOR(LEARN), true, read_past_until},
     {"--by", PAST, true, read_past_by},
     {"--limit", PAST, true, read_past_limit},
     {"--csv", FOR(EXPORT), false, read_past_csv},
+    {"--learn", FOR(RUN), false, read_learn},
     {"--desk", FOR(ASK) | FOR(RUN) | FOR(NOTIFY) | FOR(UI), true, read_desk},
-    {"--history", FOR(RUN) | FOR(UI) | PAST | FOR(WHY), true, read_history},
+    {"--history", FOR(RUN) | FOR(UI) | PAST | FOR(WHY) | FOR(LEARN), true, read_history},
     {"--days", FOR(RUN), true, read_days},
     {"--megabytes", FOR(RUN), true, read_megabytes},
     {"--port", FOR(UI), true, read_ui_port},
@@ -444,7 +452,7 @@ static enum agent_result read_option(struct reader *reader, const char *argument
 
 static enum agent_result read_command(struct reader *reader, const char *argument)
 {
-    if ((1u << reader->options->command & (FOR(FILTER) | FOR(RULES) | FOR(SHOW) | FOR(WHY))) != 0) {
+    if ((1u << reader->options->command & (FOR(FILTER) | FOR(RULES) | FOR(SHOW) | FOR(WHY) | FOR(IMPORT))) != 0) {
         reader->options->words[reader->options->word_count++] = argument;
         return AGENT_OK;
     }

@@ -35,6 +35,8 @@ enum options_command {
     OPTIONS_SHOW,
     OPTIONS_EXPORT,
     OPTIONS_WHY,
+    OPTIONS_LEARN,
+    OPTIONS_IMPORT,
     OPTIONS_INSTALL,
     OPTIONS_UNINSTALL
 };
@@ -44,6 +46,7 @@ struct options {
     const char *socket; /* NULL: the default */
     bool help, version;
     bool json, quiet, once;
+    bool learn;          /* run */
     bool lines;          /* ask: no screen */
     bool no_lookups;     /* block: name servers too */
     const char **except; /* into argv; owned array */
@@ -69,7 +72,7 @@ struct options {
     } past;             /* log, top, apps, show, export, why */
     bool follow;        /* flows, log */
     bool all;           /* filter, rules */
-    const char **words; /* filter, rules, show, why: what follows it; into argv; owned array */
+    const char **words; /* filter, rules, show, why, import: what follows it; into argv; owned array */
     unsigned word_count;
 };
 

@@ -7,6 +7,8 @@
 
 #include "cli/options.h"
 
+/* learn and import. */
+enum agent_result people_learn(const struct options *options, struct problem *problem);
 /* As command_run; path is that of the device. */
 enum agent_result people_run(const struct options *options, const char *path, struct problem *problem);
 enum agent_result people_notify(const struct options *options, struct problem *problem);

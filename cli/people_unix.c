@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/learn_command.h"
 #include "cli/past_command.h"
 #include "cli/say.h"
 #include "desk/join.h"
@@ -22,6 +23,7 @@ enum agent_result people_run(const struct options *options, const char *path, st
                                     .desk = options->desk == NULL ? DESK_DEFAULT_PATH : options->desk,
                                     .history = strcmp(history, "none") == 0 ? NULL : history,
                                     .limits = {options->days, (uint64_t)options->megabytes << 20},
+                                    .learn = options->learn,
                                     .quiet = options->quiet,
                                     .json = options->json,
                                     .say = say};
@@ -55,4 +57,9 @@ enum agent_result people_ui(const struct options *options, const char *path, str
 enum agent_result people_past(const struct options *options, const char *path, struct problem *problem)
 {
     return past_command_run(options, path, problem);
+}
+
+enum agent_result people_learn(const struct options *options, struct problem *problem)
+{
+    return options->command == OPTIONS_LEARN ? learn_propose(options, problem) : learn_import(options, problem);
 }

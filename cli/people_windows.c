@@ -28,3 +28,9 @@ enum agent_result people_past(const struct options *options, const char *path, s
     return problem_set(problem, AGENT_USAGE, "'gatehouse %s' is on Linux only: 'gatehouse watch' shows what happens.",
                        options_command_name(options->command));
 }
+
+enum agent_result people_learn(const struct options *options, struct problem *problem)
+{
+    return problem_set(problem, AGENT_USAGE, "'gatehouse %s' is on Linux only.",
+                       options_command_name(options->command));
+}

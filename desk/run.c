@@ -20,6 +20,7 @@
 #include "desk/desk.h"
 #include "desk/facts.h"
 #include "desk/gate.h"
+#include "desk/learner.h"
 #include "desk/rules_reader.h"
 #include "desk/server.h"
 #include "history/collect.h"
@@ -33,6 +34,7 @@ struct run {
     struct facts *facts;
     struct gate *gate;
     struct server *server;
+    struct learner *learner;         /* NULL: people answer */
     struct history *history;         /* NULL: none */
     struct journal *journal;         /* NULL: none */
     struct history_collect *collect; /* NULL: out of memory, or gatehoused was not there yet */
@@ -218,6 +220,8 @@ static enum agent_result begin_desk(struct run *run, struct problem *problem)
     facts_use(run->facts, run->desk, how_often, run);
     /* Peers first: nobody is asked before there is somewhere to answer. */
     result = server_open(run->loop, run->desk, run->settings->desk, &run->server, problem);
+    if (result == AGENT_OK && run->settings->learn)
+        result = learner_open(run->loop, run->server, &run->learner, problem);
     if (result == AGENT_OK)
         result = gate_open(&gate, &run->gate, problem);
     return result;
@@ -243,6 +247,7 @@ static enum agent_result begin(struct run *run, struct problem *problem)
 static void end(struct run *run)
 {
     gate_close(run->gate);
+    learner_close(run->learner);
     server_close(run->server);
     facts_close(run->facts);
     rules_reader_free(run->rules);

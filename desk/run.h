@@ -19,6 +19,7 @@ struct run_settings {
     const char *desk;    /* the desk's own */
     const char *history; /* NULL: none is written */
     struct history_limits limits;
+    bool learn;                        /* permits what is asked about, to learn from it (learner.h) */
     bool quiet, json;                  /* of the lines on standard output, one for each connection */
     void (*say)(const char *sentence); /* any thread */
 };
