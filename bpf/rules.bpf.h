@@ -304,8 +304,7 @@ static __always_inline bool fill_slot(const struct gate_tuple *tuple, const stru
     return true;
 }
 
-/* What the cache blocked and the hook did not: told when its first packet comes, for connect() alone sends nothing.
- * caller: room for a copy, of which there is little on the stack. */
+/* What the cache blocked and the hook did not: told when its first packet comes, for connect() alone sends nothing. */
 static __always_inline void tell_blocked(const struct gate_flow_key *flow, struct gate_decided *decided,
                                          struct gate_caller *caller)
 {
@@ -337,7 +336,7 @@ static __always_inline int pend(struct __sk_buff *skb, bool deep, __u32 side)
     decided = find_decided(&flow);
     if (verdict_of(state) == GATE_BLOCK || answer_of(decided, &flow, current_generation(), side) == GATE_BLOCK) {
         if (decided && verdict_of(state) != GATE_BLOCK)
-            tell_blocked(&flow, decided, &pended.caller);
+            tell_blocked(&flow, decided, &pended.caller); /* the stack has no room for another */
         if (flow.protocol == IPPROTO_UDP)
             count(GATE_COUNTER_DATAGRAMS_BLOCKED);
         return 0;
