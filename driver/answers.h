@@ -4,8 +4,8 @@
  *
  * The rule (place ASK) is about the program, and for PROGRAM_DESTINATION about protocol, remote address and port, for
  * PROGRAM_PORT about protocol and remote port, for PROGRAM_NAME about the name that the request has (without one:
- * GATEHOUSE_E_NO_NAME). It takes the place of any answer about the same; a narrower answer comes before a wider one. The engine decides by it without us, and it ends on time even when its
- * decider is gone.
+ * GATEHOUSE_E_NO_NAME). It takes the place of any answer about the same; a narrower answer comes before a wider one.
+ * The engine decides by it without us, and it ends on time even when its decider is gone.
  *
  * The filter is added, and the request claimed, inside one engine transaction: a request that somebody else decided
  * meanwhile leaves no rule behind. If the commit then fails (no memory), this one request is decided all the same, and

@@ -278,6 +278,39 @@ def resolved(lab):
         assert connect(MANY.format(6, 6)) == "again.example"
 
 
+@case("Names: rules with names decide what their program looked up, the same address of another program is asked about", 90)
+def in_rules(lab):
+    good, bad, other = MANY.format(7, 1), MANY.format(7, 2), MANY.format(7, 3)
+    table = {"n0.www.example.org": [good], "n0.blocked.example": [bad], "n0.example.net": [other, good]}
+    (lab.directory / "rules").write_text(
+        "permit proto udp port 53\npermit to *.example.org\nblock to n0.blocked.example\n", encoding="ascii")
+    first, second = lab.copy_program("dns_connect", "first"), lab.copy_program("dns_connect", "second")
+
+    def loop(path, domain):
+        talker = lab.talker("dns_connect", net.SERVER_V4, PORT, 1, domain, path=path)
+        done = talker.read_line()
+        talker.close()
+        return done
+
+    def zone(name, kind):
+        return [dns.record(name, kind, address) for address in table[name]]
+
+    with Names(lab, zone) as world:
+        for _ in range(2):
+            assert loop(first, "www.example.org") == "1" and loop(first, "blocked.example") == "0"
+        assert not world.named(good) and not world.named(bad), "a rule decides without being asked about"
+        assert loop(second, "example.net") == "1"
+        assert world.named(good, "/second") == ["n0.example.net"], "what the first program looked up is not the second's"
+        assert loop(first, "www.example.org") == "1" and world.named(good, "/first") == []
+        # The answer for a name is a rule: the next connection to it, at another address, is not asked about.
+        table["n0.example.net"] = [good, other]
+        world.deciding.judge = lambda request: world.deciding.device.decide(
+            request, protocol.PERMIT, protocol.SCOPE_PROGRAM_NAME)  # fmt: skip
+        assert loop(second, "example.net") == "1" and len(world.deciding.kept) == 1
+        table["n0.example.net"] = [MANY.format(7, 4)]
+        assert loop(second, "example.net") == "1" and len(world.deciding.kept) == 1
+
+
 @case("Names: NAMES_LEARNED through the socket, by any client that may open it; what is wrong is refused whole", 60)
 def by_client(lab):
     lab.gatehoused()
