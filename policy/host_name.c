@@ -154,7 +154,8 @@ static bool add_name(struct parser *parser, const struct token *token, struct by
     }
     if (name.length + 2 > GATEHOUSE_NAME_MAX || !name_is_valid(name.at, name.length))
         return name_fail(parser, token, name);
-    memcpy(pattern, "*.", 2);
+    pattern[0] = '*';
+    pattern[1] = '.';
     name_fold(pattern + 2, name.at, name.length);
     size = (uint8_t)(below ? name.length + 2 : name.length);
     bytes_add(into, &size, 1);

@@ -310,12 +310,13 @@ static void test_letters_against_icu(void **state)
     void *library = icu_library(), *(*open)(int *) = NULL, *checker;
     int32_t (*skeleton)(void *, uint32_t, const uint16_t *, int32_t, uint16_t *, int32_t, int *) = NULL;
     int32_t (*to_lower)(int32_t) = NULL;
+    void (*close_checker)(void *) = NULL;
     unsigned compared = 0;
     int error = 0;
 
     (void)state;
     if (!icu_function(library, "uspoof_open", &open) || !icu_function(library, "uspoof_getSkeleton", &skeleton) ||
-        !icu_function(library, "u_tolower", &to_lower)) {
+        !icu_function(library, "u_tolower", &to_lower) || !icu_function(library, "uspoof_close", &close_checker)) {
         print_message("libicu is not installed: the letters are not compared\n");
         skip();
     }
@@ -337,6 +338,7 @@ static void test_letters_against_icu(void **state)
         if (ours != (char)out[0] && c != 0x04CF && c != 0x1FBE)
             fail_msg("U+%04X: found '%c', expected '%c'", c, ours == '\0' ? ' ' : ours, out[0]);
     }
+    close_checker(checker);
     assert_true(compared > 20);
 }
 

@@ -4,11 +4,14 @@
  */
 #include "tests/fuzz/fuzz_rules.h"
 
+#include <string.h>
+
 #include "gatehouse/rules.h"
 
 static void put_part(struct fuzz_bytes *in, struct rule_builder *rules)
 {
     static const char *const programs[] = {"/bin/a", "/bin/*", "/**", "/bin/b", ""};
+    static const char *const names[] = {"a.example", "*.example", "*.a.example", "b", "A.example", "*"};
     unsigned bits = fuzz_byte(in), low = fuzz_byte(in);
     const uint8_t sid[12] = {1, 1, 0, 0, 0, 0, 0, 22, (uint8_t)low};
 
@@ -33,7 +36,10 @@ static void put_part(struct fuzz_bytes *in, struct rule_builder *rules)
                          builder_port(rules, (uint16_t)low, (uint16_t)(low + (bits >> 3))));
         break;
     case 6:
-        builder_byte(rules, GATEHOUSE_PART_ICMP_TYPE, (uint8_t)low);
+        if (bits >= 224)
+            builder_part(rules, GATEHOUSE_PART_NAME, names[low % 6], strlen(names[low % 6]));
+        else
+            builder_byte(rules, GATEHOUSE_PART_ICMP_TYPE, (uint8_t)low);
         break;
     default: /* not the kinds that name sets: the builder looks those up */
         builder_text(rules, (uint16_t)(low % 16 < 8 ? 1 + low % 16 : 5 + low % 16), "text");

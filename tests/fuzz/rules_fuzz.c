@@ -34,6 +34,7 @@ static void check_bounds(const uint8_t *image, size_t size)
 static void make_connection(struct fuzz_bytes *in, struct policy_connection *c, struct policy_sid *sid,
                             const uint8_t *image, size_t size)
 {
+    static const char *const names[] = {"www.example.org", "example.net", "router"};
     uint8_t flags = fuzz_byte(in);
 
     *c = (struct policy_connection){.direction = (flags & 1) != 0 ? GATEHOUSE_RULE_IN : GATEHOUSE_RULE_OUT,
@@ -45,7 +46,9 @@ static void make_connection(struct fuzz_bytes *in, struct policy_connection *c, 
                                     .has_local_port = (flags & 16) != 0,
                                     .has_remote_port = true,
                                     .has_icmp_type = (flags & 32) != 0,
-                                    .has_sha256 = (flags & 64) != 0};
+                                    .has_sha256 = (flags & 64) != 0,
+                                    .names = names,
+                                    .name_count = flags >> 6};
     c->local_port = (uint16_t)fuzz_number(in, 2);
     c->remote_port = (uint16_t)fuzz_number(in, 2);
     c->icmp_type = fuzz_byte(in);
