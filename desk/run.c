@@ -23,6 +23,7 @@
 #include "desk/rules_reader.h"
 #include "desk/server.h"
 #include "history/collect.h"
+#include "history/journal.h"
 #include "history/show.h"
 
 struct run {
@@ -33,6 +34,7 @@ struct run {
     struct gate *gate;
     struct server *server;
     struct history *history;         /* NULL: none */
+    struct journal *journal;         /* NULL: none */
     struct history_collect *collect; /* NULL: out of memory, or gatehoused was not there yet */
     struct rules_reader *rules;
     struct output output;
@@ -119,6 +121,8 @@ static void tell_peers(struct run *run, const struct history_record *record, con
 static void keep(struct run *run, const struct history_record *record, const char *scope, bool decided)
 {
     history_add(run->history, record);
+    if (decided || record->verdict == GATEHOUSE_VERDICT_BLOCK)
+        journal_tell(run->journal, record);
     if (decided)
         print(run, record, scope);
     if (desk_is_watched(run->desk))
@@ -226,6 +230,7 @@ static enum agent_result begin(struct run *run, struct problem *problem)
     if (result == AGENT_OK && run->settings->history != NULL)
         result = history_open_writer(run->settings->history, &run->settings->limits, run->settings->say, &run->history,
                                      problem);
+    run->journal = journal_open(JOURNAL_PATH);
     if (result == AGENT_OK)
         result = begin_desk(run, problem);
     run->output.json = run->settings->json;
@@ -243,6 +248,7 @@ static void end(struct run *run)
     rules_reader_free(run->rules);
     desk_free(run->desk);
     history_close(run->history);
+    journal_close(run->journal);
     history_collect_free(run->collect);
     output_write(&run->output);
     output_free(&run->output);
