@@ -422,6 +422,8 @@ static void take_all_away(struct bus *bus)
 
 void bus_close(struct bus *bus)
 {
+    struct bus_note *note, *next;
+
     if (bus == NULL)
         return;
     if (bus->connection != NULL)
@@ -430,8 +432,10 @@ void bus_close(struct bus *bus)
     loop_timer_clear(bus->loop, &bus->timer);
     loop_timer_clear(bus->loop, &bus->work);
     sd_bus_close_unref(bus->connection);
-    while (bus->notes != NULL)
-        forget(bus->notes);
+    for (note = bus->notes; note != NULL; note = next) {
+        next = note->next;
+        forget(note);
+    }
     free(bus);
 }
 
