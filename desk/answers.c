@@ -62,6 +62,14 @@ static bool reaches(const struct answer *answer, const struct request *request)
            question_covers(&answer->question->request, answer->choice.scope, request);
 }
 
+/* The driver also knows names that requests do not carry, so an answer for a name may reach further than it looks. */
+static bool may_reach(const struct answer *answer, const struct request *request)
+{
+    return reaches(answer, request) ||
+           (answer->choice.scope == GATEHOUSE_SCOPE_PROGRAM_NAME && answer->question != NULL &&
+            question_covers(&answer->question->request, GATEHOUSE_SCOPE_PROGRAM, request));
+}
+
 void answers_attribute(struct desk *desk, const struct request *request, struct ending *ending)
 {
     struct answer *answer = desk->answers;
@@ -70,7 +78,8 @@ void answers_attribute(struct desk *desk, const struct request *request, struct 
         bool lives =
             answer->stage == ANSWER_SUBMITTED || (answer->stage == ANSWER_SETTLING && answer->outcome == OUTCOME_OK);
 
-        if (lives && answer->choice.permit == (ending->verdict == GATEHOUSE_VERDICT_PERMIT) && reaches(answer, request))
+        if (lives && answer->choice.permit == (ending->verdict == GATEHOUSE_VERDICT_PERMIT) &&
+            may_reach(answer, request))
             break;
     }
     if (answer == NULL) {

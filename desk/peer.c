@@ -87,7 +87,7 @@ static void send_watch(struct peer *peer)
 static void on_retry(void *context)
 {
     struct peer *peer = context;
-    int descriptor;
+    int descriptor = -1;
 
     if (connect_to(peer->path, &descriptor, NULL) != AGENT_OK || use(peer, descriptor, NULL) != AGENT_OK) {
         loop_timer_set(peer->loop, &peer->retry, clock_boot() + peer->pause_ms * CLOCK_MILLISECOND);
@@ -124,7 +124,7 @@ enum agent_result peer_adopt(struct loop *loop, int descriptor, const struct pee
     struct peer *made = NULL;
     enum agent_result result = peer_new(loop, NULL, handlers, &made, problem);
 
-    if (result != AGENT_OK) {
+    if (result != AGENT_OK || made == NULL) {
         close(descriptor);
         return result;
     }
@@ -146,7 +146,7 @@ enum agent_result peer_open(struct loop *loop, const char *path, const struct pe
     if (result != AGENT_OK)
         return result;
     result = peer_new(loop, path, handlers, &made, problem);
-    if (result != AGENT_OK) {
+    if (result != AGENT_OK || made == NULL) {
         close(descriptor);
         return result;
     }

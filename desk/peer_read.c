@@ -209,9 +209,12 @@ static void end_question(struct peer *peer, struct peer_question *question, cons
 void peer_forget_all(struct peer *peer)
 {
     static const struct peer_gone gone = {.verdict = GATEHOUSE_VERDICT_NONE, .by = GATEHOUSE_BY_UNLOAD};
+    struct peer_question *question, *next;
 
-    while (peer->first != NULL)
-        end_question(peer, peer->first, &gone);
+    for (question = peer->first; question != NULL; question = next) {
+        next = question->after_it;
+        end_question(peer, question, &gone);
+    }
 }
 
 static void on_gone(struct peer *peer, const json_t *line)

@@ -306,7 +306,7 @@ enum agent_result server_open(struct loop *loop, struct desk *desk, const char *
         result = problem_set(problem, AGENT_USAGE, "a socket's path has 1 to %zu bytes: give --desk a shorter one.",
                              sizeof(made->address.sun_path) - 1);
     else if (path != NULL) {
-        memcpy(made->address.sun_path, path, strlen(path));
+        snprintf(made->address.sun_path, sizeof(made->address.sun_path), "%s", path);
         result = make_listener(made, path, problem);
     }
     if (result != AGENT_OK) {
@@ -319,12 +319,15 @@ enum agent_result server_open(struct loop *loop, struct desk *desk, const char *
 
 void server_close(struct server *server)
 {
+    struct guest *guest, *next;
     struct stat file;
 
     if (server == NULL)
         return;
-    while (server->guests != NULL)
-        guest_leave(server->guests);
+    for (guest = server->guests; guest != NULL; guest = next) {
+        next = guest->next;
+        guest_leave(guest);
+    }
     loop_unwatch(server->watch);
     if (server->inode != 0 && stat(server->address.sun_path, &file) == 0 && file.st_dev == server->device &&
         file.st_ino == server->inode)

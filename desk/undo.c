@@ -283,17 +283,16 @@ static const char *refusal(const struct desk_peer *peer, const struct undo *undo
 void undo_ask(struct desk_peer *peer, int64_t tag, uint64_t number)
 {
     struct desk *desk = peer->desk;
-    struct undo *undo = number == 0 ? NULL : &desk->undo[number % DESK_UNDO_MAX];
+    struct undo *place = &desk->undo[number % DESK_UNDO_MAX];
+    struct undo *undo = number != 0 && place->number == number ? place : NULL;
     struct undo_request *request;
     unsigned waiting = 0;
     const char *wrong;
 
-    if (undo != NULL && undo->number != number)
-        undo = NULL;
     for (request = desk->work.first; request != NULL; request = request->next)
         waiting++;
     wrong = refusal(peer, undo, waiting);
-    request = wrong == NULL ? calloc(1, sizeof(*request)) : NULL;
+    request = wrong == NULL && undo != NULL ? calloc(1, sizeof(*request)) : NULL;
     if (request == NULL) {
         speak_undone(peer, tag, false, wrong == NULL ? "The desk is out of memory." : wrong);
         return;

@@ -27,6 +27,8 @@
 /* A service that does not answer for so long is as if it were not there. */
 #define CALL_LIMIT_US 30000000ull
 #define URGENT        2
+/* How long the end may take. */
+#define END_LIMIT CLOCK_SECOND
 
 static const struct {
     const char *key, *label;
@@ -179,7 +181,8 @@ static int on_shown(sd_bus_message *answer, void *context, sd_bus_error *error)
 
 void bus_note_show(struct bus_note *note, const char *title, const char *body, bool buttons)
 {
-    if (note->title != NULL && note->id != 0 && strcmp(note->title, title) == 0 && strcmp(note->body, body) == 0)
+    if (note->title != NULL && (note->id != 0 || note->calling) && strcmp(note->title, title) == 0 &&
+        strcmp(note->body, body) == 0)
         return;
     free(note->title);
     free(note->body);
@@ -394,20 +397,45 @@ enum agent_result bus_open(struct loop *loop, const struct bus_handlers *handler
     return AGENT_OK;
 }
 
+/* Numbers that are under way are waited for, or their notes would stay for ever. */
+static void take_all_away(struct bus *bus)
+{
+    uint64_t until = clock_boot() + END_LIMIT;
+    struct bus_note *note = bus->notes;
+
+    while (note != NULL) {
+        struct bus_note *next = note->next;
+
+        if (!note->freed)
+            bus_note_free(note);
+        note = next;
+    }
+    while (bus->notes != NULL && !bus->ended && clock_boot() < until) {
+        int result = sd_bus_process(bus->connection, NULL);
+
+        if (result < 0 || (result == 0 && sd_bus_wait(bus->connection, END_LIMIT / 10) < 0))
+            break;
+    }
+    if (!bus->ended)
+        (void)sd_bus_flush(bus->connection);
+}
+
 void bus_close(struct bus *bus)
 {
+    struct bus_note *note, *next;
+
     if (bus == NULL)
         return;
-    for (struct bus_note *note = bus->notes; note != NULL; note = note->next)
-        take_away(bus, note->id);
-    if (bus->connection != NULL && !bus->ended)
-        (void)sd_bus_flush(bus->connection);
+    if (bus->connection != NULL)
+        take_all_away(bus);
     loop_unwatch(bus->watch);
     loop_timer_clear(bus->loop, &bus->timer);
     loop_timer_clear(bus->loop, &bus->work);
     sd_bus_close_unref(bus->connection);
-    while (bus->notes != NULL)
-        forget(bus->notes);
+    for (note = bus->notes; note != NULL; note = next) {
+        next = note->next;
+        forget(note);
+    }
     free(bus);
 }
 

@@ -50,7 +50,9 @@ def table():
     for name, commands in re.findall(r'\{"(-[\w-]+)",\s*([^}]*?),\s*(?:true|false),', text):
         for group, members in groups.items():
             commands = re.sub(rf"\b{group}\b", members, commands)
-        found.update((command.lower(), name) for command in re.findall(r"FOR\((\w+)\)", commands))
+        taken = {command.lower() for command in re.findall(r"~FOR\((\w+)\)", commands)}  # PAST & ~FOR(TOP)
+        every = {command.lower() for command in re.findall(r"FOR\((\w+)\)", commands)}
+        found.update((command, name) for command in every - taken)
     return found
 
 
