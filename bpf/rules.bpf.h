@@ -307,12 +307,12 @@ static __always_inline bool fill_slot(const struct gate_tuple *tuple, const stru
 /* What the cache blocked and the hook did not: told when its first packet comes, for connect() alone sends nothing. */
 static __always_inline void tell_blocked(const struct gate_flow_key *flow, struct gate_decided *decided)
 {
-    struct gate_caller caller = decided->caller;
+    __u32 hits = decided->caller.hits; /* no copy of all of it: the stack is short */
 
-    if (caller.hits & GATE_HITS_TOLD || *(volatile __u64 *)&decided->cookie != flow->cookie)
+    if (hits & GATE_HITS_TOLD || *(volatile __u64 *)&decided->cookie != flow->cookie)
         return;
-    decided->caller.hits = caller.hits | GATE_HITS_TOLD;
-    note_refused(flow, &caller, caller.hits);
+    decided->caller.hits = hits | GATE_HITS_TOLD;
+    note_refused(flow, &decided->caller, hits);
 }
 
 static __always_inline int pend(struct __sk_buff *skb, bool deep, __u32 side)
