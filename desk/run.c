@@ -13,16 +13,18 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/clock.h"
+#include "agent/json.h"
 #include "agent/output.h"
+#include "agent/show.h"
 #include "agent/stop.h"
 #include "desk/desk.h"
 #include "desk/facts.h"
 #include "desk/gate.h"
-#include "desk/record.h"
 #include "desk/rules_reader.h"
 #include "desk/server.h"
 #include "history/collect.h"
 #include "history/journal.h"
+#include "history/show.h"
 
 struct run {
     const struct run_settings *settings;
@@ -69,17 +71,22 @@ static void on_output(void *context, uint32_t events)
     watch_output(run);
 }
 
-static void print(struct run *run, const struct history_record *record)
+static void print(struct run *run, const struct history_record *record, const char *scope)
 {
+    struct json json = {.text = &run->output.waiting};
     size_t start;
 
     if (run->settings->quiet)
         return;
     start = output_begin(&run->output);
-    if (run->settings->json)
-        text_add_format(&run->output.waiting, "{%s}", text_string(&run->members));
-    else
-        record_show(&run->output.waiting, record);
+    if (run->settings->json) {
+        json_open(&json, NULL);
+        history_json_members(&json, 0, record);
+        json_text(&json, "scope", scope);
+        json_close(&json);
+    } else {
+        history_show_line(&run->output.waiting, record);
+    }
     output_end(&run->output, start);
     output_write(&run->output);
     watch_output(run);
@@ -87,20 +94,39 @@ static void print(struct run *run, const struct history_record *record)
 
 /* --- What is recorded --------------------------------------------------------------------------- */
 
+/* What is not UTF-8 is escaped for reading there, so that every peer can read it. */
+static void tell_peers(struct run *run, const struct history_record *record, const char *scope)
+{
+    struct history_record readable = *record;
+    struct json json = {.text = &run->members};
+    struct text program = {0}, rule = {0};
+
+    if (record->program != NULL) {
+        show_written_path(&program, record->program);
+        readable.program = text_string(&program);
+    }
+    if (record->rule != NULL) {
+        show_written(&rule, record->rule, strlen(record->rule));
+        readable.rule = text_string(&rule);
+    }
+    text_clear(&run->members);
+    history_json_members(&json, (int64_t)record->endpoint, &readable);
+    json_text(&json, "scope", scope);
+    if (!run->members.failed)
+        desk_tell_connection(run->desk, text_string(&run->members));
+    text_free(&program);
+    text_free(&rule);
+}
+
 static void keep(struct run *run, const struct history_record *record, const char *scope, bool decided)
 {
-    bool watched = desk_is_watched(run->desk);
-
     history_add(run->history, record);
     if (decided || record->verdict == GATEHOUSE_VERDICT_BLOCK)
         journal_tell(run->journal, record);
-    text_clear(&run->members);
-    if (watched || (run->settings->json && decided && !run->settings->quiet))
-        record_show_members(&run->members, record, scope);
     if (decided)
-        print(run, record);
-    if (watched && !run->members.failed)
-        desk_tell_connection(run->desk, text_string(&run->members));
+        print(run, record, scope);
+    if (desk_is_watched(run->desk))
+        tell_peers(run, record, scope);
     if (history_collect_wants_rules(run->collect))
         rules_reader_ask(run->rules);
 }
