@@ -12,7 +12,8 @@
 
 #include "history/private.h"
 
-#define CLOSE_MS 5000
+#define CLOSE_MS        5000
+#define WRITER_READS_MS 20
 
 /* NULL: why is in problem. */
 static struct history *make(const char *path, struct problem *problem)
@@ -107,7 +108,11 @@ enum history_trouble history_reading(struct history *history)
         return HISTORY_FINE;
     history_file_close(&history->reading);
     history->opened++;
-    return history_file_read(&history->reading, history->path);
+    enum history_trouble trouble = history_file_read(&history->reading, history->path);
+    /* Who writes it decides, too, and is not to be held up by somebody who has locked the file. */
+    if (trouble == HISTORY_FINE && history->writer)
+        sqlite3_busy_timeout(history->reading.db, WRITER_READS_MS);
+    return trouble;
 }
 
 bool history_is_there(struct history *history)
