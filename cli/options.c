@@ -345,6 +345,8 @@ static enum agent_result read_ui_port(struct reader *reader, const char *value)
 #define FOR(command) (1u << OPTIONS_##command)
 #define DECIDERS     (FOR(PERMIT) | FOR(BLOCK))
 #define PAST         (FOR(LOG) | FOR(TOP) | FOR(APPS) | FOR(SHOW) | FOR(EXPORT))
+#define PAST_ALL     (FOR(LOG) | FOR(TOP) | FOR(APPS) | FOR(EXPORT))  /* not of one program */
+#define PAST_ENDS    (FOR(LOG) | FOR(APPS) | FOR(SHOW) | FOR(EXPORT)) /* not up to now */
 
 static const struct option table[] = {
     {"--socket", 0, true, read_socket},
@@ -383,12 +385,12 @@ static const struct option table[] = {
     {"--all-sets", FOR(RULES), false, read_rules_all_sets},
     {"--follow", FOR(FLOWS) | FOR(LOG), false, read_follow},
     {"-f", FOR(FLOWS) | FOR(LOG), false, read_follow},
-    {"--program", (PAST & ~FOR(SHOW)) | FOR(LEARN), true, read_past_program},
+    {"--program", PAST_ALL | FOR(LEARN), true, read_past_program},
     {"--to", PAST, true, read_past_to},
     {"--user", PAST | FOR(LEARN), true, read_past_user},
     {"--verdict", PAST, true, read_past_verdict},
     {"--since", PAST | FOR(LEARN), true, read_past_since},
-    {"--until", (PAST & ~FOR(TOP)) | FOR(LEARN), true, read_past_until},
+    {"--until", PAST_ENDS | FOR(LEARN), true, read_past_until},
     {"--by", PAST, true, read_past_by},
     {"--limit", PAST, true, read_past_limit},
     {"--csv", FOR(EXPORT), false, read_past_csv},

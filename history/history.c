@@ -12,20 +12,25 @@
 
 #include "history/private.h"
 
-#define CLOSE_MS 5000
+#define CLOSE_MS        5000
+#define WRITER_READS_MS 20
 
-static enum agent_result make(const char *path, struct history **history, struct problem *problem)
+/* NULL: why is in problem. */
+static struct history *make(const char *path, struct problem *problem)
 {
+    size_t size = strlen(path);
     struct history *made;
 
-    if (!*path || strlen(path) > HISTORY_PATH_MAX)
-        return problem_set(problem, AGENT_USAGE, "the path of the history must have 1 to %u bytes.", HISTORY_PATH_MAX);
+    if (size == 0 || size > HISTORY_PATH_MAX) {
+        problem_set(problem, AGENT_USAGE, "the path of the history must have 1 to %u bytes.", HISTORY_PATH_MAX);
+        return NULL;
+    }
     made = calloc(1, sizeof(*made));
-    if (!made)
-        return problem_set(problem, AGENT_FAILED, "out of memory.");
-    memcpy(made->path, path, strlen(path) + 1);
-    *history = made;
-    return AGENT_OK;
+    if (made)
+        memcpy(made->path, path, size + 1);
+    else
+        problem_set(problem, AGENT_FAILED, "out of memory.");
+    return made;
 }
 
 enum agent_result history_open_writer(const char *path, const struct history_limits *limits,
@@ -33,11 +38,11 @@ enum agent_result history_open_writer(const char *path, const struct history_lim
                                       struct problem *problem)
 {
     struct history_limits bounds = limits ? *limits : (struct history_limits){0};
-    struct history *made = NULL;
-    enum agent_result result = make(path, &made, problem);
+    struct problem why = {0};
+    struct history *made = make(path, &why);
 
-    if (result != AGENT_OK)
-        return result;
+    if (!made)
+        return problem_set(problem, why.result, "%s", why.sentence);
     if (!bounds.days)
         bounds.days = HISTORY_DEFAULT_DAYS;
     if (!bounds.bytes)
@@ -55,12 +60,13 @@ enum agent_result history_open_writer(const char *path, const struct history_lim
 
 enum agent_result history_open_reader(const char *path, struct history **history, struct problem *problem)
 {
-    struct history *made = NULL;
-    enum agent_result result = make(path, &made, problem);
+    struct problem why = {0};
+    struct history *made = make(path, &why);
+    enum agent_result result = AGENT_OK;
     enum history_trouble trouble;
 
-    if (result != AGENT_OK)
-        return result;
+    if (!made)
+        return problem_set(problem, why.result, "%s", why.sentence);
     trouble = history_reading(made);
     if (trouble != HISTORY_FINE) {
         result = problem_set(problem, trouble == HISTORY_MISSING ? AGENT_UNREACHABLE : AGENT_FAILED,
@@ -93,7 +99,7 @@ void history_add(struct history *history, const struct history_record *record)
 
 bool history_flush(struct history *history, int timeout_ms)
 {
-    return !history->writer || writer_flush(history->writer, timeout_ms);
+    return !history || !history->writer || writer_flush(history->writer, timeout_ms);
 }
 
 enum history_trouble history_reading(struct history *history)
@@ -102,7 +108,11 @@ enum history_trouble history_reading(struct history *history)
         return HISTORY_FINE;
     history_file_close(&history->reading);
     history->opened++;
-    return history_file_read(&history->reading, history->path);
+    enum history_trouble trouble = history_file_read(&history->reading, history->path);
+    /* Who writes it decides, too, and is not to be held up by somebody who has locked the file. */
+    if (trouble == HISTORY_FINE && history->writer)
+        sqlite3_busy_timeout(history->reading.db, WRITER_READS_MS);
+    return trouble;
 }
 
 bool history_is_there(struct history *history)

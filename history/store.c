@@ -15,11 +15,12 @@ static const char *const texts[STORE_STATEMENTS] = {
     [STORE_PROGRAM_ADD] = "INSERT INTO programs(path, first) VALUES(?1, ?2)",
     [STORE_RULE_FIND] = "SELECT id FROM rules WHERE rule_id=?1 AND text=?2 AND place=?3",
     [STORE_RULE_ADD] = "INSERT INTO rules(rule_id, text, place) VALUES(?1, ?2, ?3)",
-    /* Two verdicts at different times are two connections, though all else be the same. */
+    /* Two verdicts at different times are two connections, though all else be the same. Times come from two clocks, so
+     * the same one told again may be off a little. */
     [STORE_OPEN_FIND] = "SELECT id FROM connections WHERE endpoint=?1 AND endpoint IS NOT NULL AND remote=?2"
                         " AND remote_port=?3 AND protocol=?4 AND inbound=?5"
                         " AND (program IS ?6 OR ?6 IS NULL OR program IS NULL) AND (ended IS NULL OR ?7 <= ended)"
-                        " AND (decided IS NULL OR ?8 IS NULL OR decided = ?8) ORDER BY id DESC LIMIT 1",
+                        " AND (decided IS NULL OR ?8 IS NULL OR abs(decided - ?8) < 1000000) ORDER BY id DESC LIMIT 1",
     [STORE_ADD] =
         "INSERT INTO connections(began, decided, ended, program, name, rule, who, pid, user, local, remote, local_port,"
         " remote_port, ip_version, protocol, inbound, verdict, by, bytes_out, bytes_in, endpoint, count)"

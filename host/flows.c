@@ -322,12 +322,8 @@ static void tell_count(struct flows *flows, struct flow_record *record)
     if (record->entry.count == count)
         return;
     record->entry.count = (uint16_t)count;
-    if (record->entry.flags & GATEHOUSE_FLOW_ENDED) {
-        record->entry.ended = system_time();
-        change(flows, record);
-    } else {
-        end(flows, record);
-    }
+    record->entry.ended = system_time();
+    change(flows, record);
 }
 
 static struct flow_record *list_blocked(struct flows *flows, struct flow_record *record, const struct block_key *key)
@@ -346,6 +342,7 @@ static struct flow_record *list_blocked(struct flows *flows, struct flow_record 
         record->open = true;
         TAILQ_INSERT_TAIL(&flows->open, record, of_open);
     }
+    end(flows, record);
     return record;
 }
 

@@ -315,6 +315,26 @@ static void test_locked(void **state)
     assert_int_equal(fixture_number(fixture->file, COUNT), 101);
 }
 
+/* Whoever has it all to himself keeps a question waiting for a moment only. */
+static void test_before_while_locked(void **state)
+{
+    struct history_fixture *fixture = *state;
+    struct history *history = fixture_writer(fixture, NULL);
+    struct history_record record = fixture_record(1);
+    struct history_before before;
+    sqlite3 *db = NULL;
+
+    history_add(history, &record);
+    assert_true(history_flush(history, FIXTURE_MS));
+    assert_true(history_before(history, &record, &before));
+    assert_int_equal(sqlite3_open(fixture->file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+    assert_true(history_before(history, &record, &before)); /* in WAL mode a writer keeps no reader out */
+    assert_int_equal(before.permitted, 1);
+    sqlite3_close(db);
+    history_close(history);
+}
+
 /* Somebody deletes the file: the next records are in a new one. */
 static void test_deleted(void **state)
 {
@@ -562,6 +582,7 @@ int main(void)
         TEST(test_damaged_anywhere),
         TEST(test_others_files_are_left_alone),
         TEST(test_locked),
+        TEST(test_before_while_locked),
         TEST(test_deleted),
         TEST(test_killed),
         TEST(test_full),
