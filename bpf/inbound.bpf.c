@@ -558,7 +558,7 @@ static __always_inline void tell_stream_end(struct bpf_sock *ctx, __u64 cookie)
     count_bytes(sk, end);
     if (!inbound)
         find_past_caller(cookie, &end->caller);
-    bpf_ringbuf_submit(end, inbound && used > GATE_ENDS_SIZE / 4 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+    bpf_ringbuf_submit(end, inbound && used > GATE_ENDS_SIZE / 4 ? BPF_RB_FORCE_WAKEUP : wake_watcher());
 }
 
 static __always_inline void unbind(__u64 cookie)

@@ -11,6 +11,7 @@
 #include "accepts.bpf.h"
 #include "decided.bpf.h"
 #include "packet.bpf.h"
+#include "refused.bpf.h"
 #include "sockets.bpf.h"
 
 /* What counts now; an older generation's verdict does not. */
@@ -195,14 +196,20 @@ int xt_gate_lo(struct __sk_buff *skb)
     return gate(skb, false, GATE_SIDE_LO);
 }
 
-/* What came here and starts nothing is of a raw socket. */
-SEC("socket")
-int xt_rest(struct __sk_buff *skb)
+/* With a stack of its own. */
+static __noinline bool starts_nothing(struct __sk_buff *skb)
 {
     __u32 words[START_WORDS];
     bool usual;
 
     return !starts_something(skb, words, &usual);
+}
+
+/* What came here and starts nothing is of a raw socket. */
+SEC("socket")
+int xt_rest(struct __sk_buff *skb)
+{
+    return starts_nothing(skb);
 }
 
 /*
@@ -303,25 +310,38 @@ static __always_inline bool fill_slot(const struct gate_tuple *tuple, const stru
     return true;
 }
 
+/* What the cache blocked and the hook did not: told when its first packet comes, for connect() alone sends nothing. */
+static __always_inline void tell_blocked(const struct gate_flow_key *flow, struct gate_decided *decided)
+{
+    struct gate_caller caller = decided->caller;
+
+    if (caller.hits & GATE_HITS_TOLD || *(volatile __u64 *)&decided->cookie != flow->cookie)
+        return;
+    decided->caller.hits = caller.hits | GATE_HITS_TOLD;
+    note_refused(flow, &caller, caller.hits);
+}
+
 static __always_inline int pend(struct __sk_buff *skb, bool deep, __u32 side)
 {
     struct gate_tuple tuple = {};
     struct gate_flow_key flow = {};
     struct gate_pended pended = {};
     struct gate_flow_state *state;
-    __u32 words[START_WORDS];
+    struct gate_decided *decided;
     __u64 now;
-    bool first, usual;
+    bool first;
 
-    if (!starts_something(skb, words, &usual))
+    if (starts_nothing(skb))
         return 0;
     if (!parse(skb, &tuple, &flow))
         return 1;
     if (deep)
         side = side_of(skb);
     state = bpf_map_lookup_elem(&gate_flows, &flow);
-    if (verdict_of(state) == GATE_BLOCK ||
-        answer_of(find_decided(&flow), &flow, current_generation(), side) == GATE_BLOCK) {
+    decided = find_decided(&flow);
+    if (verdict_of(state) == GATE_BLOCK || answer_of(decided, &flow, current_generation(), side) == GATE_BLOCK) {
+        if (decided && verdict_of(state) != GATE_BLOCK)
+            tell_blocked(&flow, decided);
         if (flow.protocol == IPPROTO_UDP)
             count(GATE_COUNTER_DATAGRAMS_BLOCKED);
         return 0;

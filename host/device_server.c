@@ -59,6 +59,8 @@ struct call {
     struct nt_call *nt_call;
     uint32_t tag;
     bool busy, done, gets_requests;
+    struct gatehouse_flows_get get; /* without nt_call: what it waits for */
+    uint32_t room;
 };
 
 /* A call that ended on another thread. */
@@ -101,6 +103,8 @@ struct device_server {
     unsigned client_count;
     struct client *offered; /* whose call for requests was answered last; NULL: it was looked after, or is gone */
     struct client *heard;   /* who sent the latest message */
+    unsigned following;     /* calls that wait for flows */
+    uint64_t followed;      /* that ever did */
     unsigned rest;          /* so many offers are not waited for awake, because waiting was no use */
     unsigned rest_next;
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -181,8 +185,9 @@ static void client_send_late(struct client *client)
 
 static void call_release(struct call *call)
 {
-    if (call->busy && call->done && call->nt_call) {
-        nt_call_put(call->nt_call);
+    if (call->busy && call->done && (call->nt_call || call->room)) {
+        if (call->nt_call)
+            nt_call_put(call->nt_call);
         *call = (struct call){.client = call->client};
     }
 }
@@ -254,6 +259,13 @@ static struct call *call_take(struct client *client)
     return NULL;
 }
 
+static void flows_ended(struct call *call, NTSTATUS status, const void *output, size_t size)
+{
+    call->client->server->following--;
+    call->done = true;
+    client_answer(call->client, call->tag, (uint32_t)status, output, size);
+}
+
 static void client_cancel(struct client *client, uint32_t tag, const uint8_t *input, size_t size)
 {
     uint32_t cancelled;
@@ -265,7 +277,9 @@ static void client_cancel(struct client *client, uint32_t tag, const uint8_t *in
     }
     memcpy(&cancelled, input, sizeof(cancelled));
     struct call *call = call_find(client, cancelled);
-    if (call)
+    if (call && call->room)
+        flows_ended(call, STATUS_CANCELLED, NULL, 0);
+    else if (call)
         nt_call_cancel(call->nt_call);
     client_answer(client, tag, call ? (uint32_t)STATUS_SUCCESS : (uint32_t)STATUS_NOT_FOUND, NULL, 0);
 }
@@ -285,26 +299,76 @@ static void client_platform_status(struct client *client, const struct gatehouse
     client_answer(client, header->tag, STATUS_SUCCESS, &status, sizeof(status));
 }
 
+/* Answered by device_server_tell_flows. */
+static void client_await_flows(struct client *client, const struct gatehouse_call *header,
+                               const struct gatehouse_flows_get *get, size_t room)
+{
+    struct call *call = call_take(client);
+
+    if (!call) {
+        client_answer(client, header->tag, GATEHOUSE_E_TOO_MANY_READS, NULL, 0);
+        return;
+    }
+    *call = (struct call){.client = client, .tag = header->tag, .busy = true, .get = *get, .room = (uint32_t)room};
+    client->server->following++;
+    client->server->followed++;
+}
+
+static uint32_t read_flows_get(const struct gatehouse_call *header, const uint8_t *input, size_t size,
+                               struct gatehouse_flows_get *get)
+{
+    *get = (struct gatehouse_flows_get){0};
+    if (size < sizeof(get->first) || (size > sizeof(get->first) && size < sizeof(*get)))
+        return GATEHOUSE_E_SHORT_INPUT;
+    if (size > sizeof(*get))
+        return GATEHOUSE_E_LONG_INPUT;
+    if (header->output_size < FLOWS_ROOM_MIN)
+        return GATEHOUSE_E_SHORT_OUTPUT;
+    memcpy(get, input, size);
+    if (get->reserved || get->flags & ~(GATEHOUSE_FLOWS_CHANGES | GATEHOUSE_FLOWS_WAIT))
+        return GATEHOUSE_E_RESERVED;
+    return 0;
+}
+
 static void client_flows(struct client *client, const struct gatehouse_call *header, const uint8_t *input,
                          size_t input_size)
 {
     struct device_server *server = client->server;
-    uint64_t first;
-    uint32_t refused = input_size < sizeof(first)             ? GATEHOUSE_E_SHORT_INPUT
-                       : input_size > sizeof(first)           ? GATEHOUSE_E_LONG_INPUT
-                       : header->output_size < FLOWS_ROOM_MIN ? GATEHOUSE_E_SHORT_OUTPUT
-                                                              : 0;
+    struct gatehouse_flows_get get;
+    uint32_t refused = read_flows_get(header, input, input_size, &get);
     size_t room = sizeof(server->management_answer);
 
-    if (refused) {
-        client_answer(client, header->tag, refused, NULL, 0);
-        return;
-    }
-    memcpy(&first, input, sizeof(first));
     if (room > header->output_size)
         room = header->output_size;
-    size_t size = server->flows(server->context, first, server->management_answer, room);
-    client_answer(client, header->tag, STATUS_SUCCESS, server->management_answer, size);
+    if (refused)
+        client_answer(client, header->tag, refused, NULL, 0);
+    else if (get.flags & GATEHOUSE_FLOWS_WAIT)
+        client_await_flows(client, header, &get, room);
+    else
+        client_answer(client, header->tag, STATUS_SUCCESS, server->management_answer,
+                      server->flows(server->context, &get, server->management_answer, room));
+}
+
+uint64_t device_server_follows(const struct device_server *server)
+{
+    return server && server->following ? server->followed : 0;
+}
+
+static void call_tell_flows(struct device_server *server, struct call *call)
+{
+    const struct gatehouse_flows *head = (const void *)server->management_answer;
+    size_t size = server->flows(server->context, &call->get, server->management_answer, call->room);
+
+    if (head->count || head->flags)
+        flows_ended(call, STATUS_SUCCESS, server->management_answer, size);
+}
+
+void device_server_tell_flows(struct device_server *server)
+{
+    for (struct client *client = server->clients; client; client = client->next)
+        for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++)
+            if (client->calls[i].busy && !client->calls[i].done && client->calls[i].room)
+                call_tell_flows(server, &client->calls[i]);
 }
 
 static void client_hits(struct client *client, const struct gatehouse_call *header, const uint8_t *input,
@@ -419,8 +483,11 @@ static void client_close(struct client *client)
     if (client->file)
         nt_file_close(client->file);
     server_end_calls(server);
-    for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++)
+    for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++) {
+        if (client->calls[i].busy && !client->calls[i].done && client->calls[i].room)
+            server->following--;
         call_release(&client->calls[i]);
+    }
     while (client->late_first) {
         struct late_answer *late = client->late_first;
         client->late_first = late->next;

@@ -8,7 +8,7 @@
  *
  * Hot path, for each held packet: one read, one map lookup, one map update, one send.
  */
-#include "gate_private.h"
+#include "gate_inside.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,35 +30,13 @@
 #include <libmnl/libmnl.h>
 
 #include "bpf/gate_inbound.h"
+#include "bpf/gate_names.h"
 #include "host/packet.h"
 
 /* So many in a row mean that the record does not come back: then the packet is shown without an owner. */
 #define MISSING_MAX 1024u
 
 #define LOOPBACK_INDEX 1u /* lo is the first device of every namespace */
-
-struct gate {
-    struct gate_queue queue;
-    struct gate_programs programs;
-    struct gate_images *images;
-    struct gate_hits *hits;
-    struct ring_buffer *ring;
-    struct gate_adoption adoption;
-    struct gate_inbound *inbound; /* NULL: the kernel cannot */
-    int changes;                  /* an epoll of what is below */
-    int local;                    /* routes and rules of this namespace */
-    struct gate_watch watch;
-    unsigned watched; /* a bit for each enum gate_watched */
-    bool guarded;
-    bool dead_open; /* of the options, as queue's number */
-    char directory[GATE_PIN_DIR_SIZE];
-    int lock;
-    int control;          /* a socket to ask for the state of lo with */
-    uint64_t events_lost; /* of those swept for */
-    unsigned missing;     /* packets in a row whose record was gone */
-    const struct gate_handlers *handlers;
-    void *context;
-};
 
 int gate_fail(struct gate_error *error, int code, const char *format, ...)
 {
@@ -105,65 +83,6 @@ static int find_and_lock(struct gate *gate, const struct gate_host *host, uint64
     return code == -ENOENT ? gate_fail(error, code, "the pins of this network namespace vanish: try again") : code;
 }
 
-static int take_event(void *context, void *data, size_t size)
-{
-    struct gate *gate = context;
-    const struct gate_event *event = data;
-
-    if (size >= sizeof(*event) && event->cookie == GATE_COOKIE_OF_GUARD)
-        gate_watch_doubt(&gate->watch);
-    else if (size >= sizeof(*event) && gate->handlers->socket_closed)
-        gate->handlers->socket_closed(gate->context, event->cookie);
-    return 0;
-}
-
-static void fill_owner(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner);
-
-static int take_end(void *context, void *data, size_t size)
-{
-    struct gate *gate = context;
-    const struct gate_end *end = data;
-    struct gate_stream_end told = {0};
-
-    if (size < sizeof(*end))
-        return 0;
-    if (end->is == GATE_END_BOUND) {
-        if (gate->handlers->socket_closed)
-            gate->handlers->socket_closed(gate->context, end->cookie);
-        return 0;
-    }
-    told.cookie = end->cookie;
-    told.inbound = end->inbound;
-    told.bytes_out = end->bytes_out;
-    told.bytes_in = end->bytes_in;
-    fill_owner(gate, &end->caller, &told.owner);
-    told.peer.ip_version = end->tuple.ip_version;
-    told.peer.protocol = end->tuple.protocol;
-    told.peer.local_port = ntohs(end->tuple.local_port);
-    told.peer.remote_port = ntohs(end->tuple.remote_port);
-    memcpy(told.peer.local_address, end->tuple.local_address, sizeof(told.peer.local_address));
-    memcpy(told.peer.remote_address, end->tuple.remote_address, sizeof(told.peer.remote_address));
-    if (gate->handlers->stream_ended)
-        gate->handlers->stream_ended(gate->context, &told);
-    return 0;
-}
-
-static uint64_t events_lost(const struct gate *gate)
-{
-    return __atomic_load_n(&gate->programs.maps.state->events_lost, __ATOMIC_RELAXED);
-}
-
-static int open_ring(struct gate *gate, struct gate_error *error)
-{
-    gate->ring = ring_buffer__new(gate_programs_ring(&gate->programs), take_event, gate, NULL);
-    if (!gate->ring)
-        return gate_fail(error, -errno, "cannot read the events of the eBPF programs: %s", strerror(errno));
-    gate->events_lost = events_lost(gate);
-    if (gate->inbound && ring_buffer__add(gate->ring, gate_inbound_ring(gate->inbound), take_end, gate))
-        return gate_fail(error, -errno, "cannot read the events of the eBPF programs: %s", strerror(errno));
-    return 0;
-}
-
 /* Nobody waits for these: without them a blocked connect() costs a packet more. */
 static int open_changes(struct gate *gate, struct gate_error *error)
 {
@@ -181,12 +100,6 @@ static int open_changes(struct gate *gate, struct gate_error *error)
     if (gate->watch.netlink >= 0)
         epoll_ctl(gate->changes, EPOLL_CTL_ADD, gate->watch.netlink, &event);
     return 0;
-}
-
-static int open_memory(struct gate *gate, struct gate_error *error)
-{
-    gate->hits = gate_hits_new(gate->programs.maps.hits, gate->programs.maps.state);
-    return gate->hits ? 0 : gate_fail(error, -ENOMEM, "out of memory");
 }
 
 static struct gate_rules rules_of(const struct gate *gate, bool raw)
@@ -228,11 +141,15 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
     if (!code)
         gate->inbound = gate_inbound_open(&load, gate->programs.maps.state, adopted);
     if (!code)
+        gate_listen(gate, options->names, &load);
+    if (!code)
         gate_pins_mark(directory);
     if (!code)
-        code = open_ring(gate, error);
-    if (!code)
-        code = open_memory(gate, error);
+        code = gate_events_open(gate, error);
+    if (!code) {
+        gate->hits = gate_hits_new(gate->programs.maps.hits, gate->programs.maps.state);
+        code = gate->hits ? 0 : gate_fail(error, -ENOMEM, "out of memory");
+    }
     if (!code)
         code = install_rules(gate, gate->programs.maps.state->raw, error);
     if (!code)
@@ -304,6 +221,7 @@ void gate_close(struct gate *gate)
         return;
     gate_queue_close(&gate->queue);
     ring_buffer__free(gate->ring);
+    gate_names_close(gate->names);
     gate_inbound_close(gate->inbound);
     if (gate->changes >= 0)
         close(gate->changes);
@@ -364,32 +282,6 @@ int gate_queue_fd(const struct gate *gate)
     return mnl_socket_get_fd(gate->queue.socket);
 }
 
-int gate_events_fd(const struct gate *gate)
-{
-    return ring_buffer__epoll_fd(gate->ring);
-}
-
-static void fill_owner(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner)
-{
-    owner->path = "";
-    if (!(caller->flags & GATE_CALLER_KNOWN))
-        return;
-    owner->flags =
-        caller->flags & (GATE_OWNER_KNOWN | GATE_OWNER_OTHER_MOUNTS | GATE_OWNER_DELETED | GATE_OWNER_PATH_CUT);
-    owner->pid = caller->pid;
-    owner->start_boottime_ns = caller->start_boottime_ns;
-    owner->uid = caller->uid;
-    owner->gid = caller->gid;
-    owner->exe_inode = caller->exe_inode;
-    owner->exe_generation = caller->exe_generation;
-    owner->mount_namespace = caller->mount_namespace;
-    owner->cgroup = caller->cgroup;
-    memcpy(owner->comm, caller->comm, sizeof(owner->comm));
-    memcpy(owner->program, caller->program, sizeof(owner->program));
-    owner->groups = caller->groups;
-    gate_images_find(gate->images, gate->programs.maps.images, caller, owner);
-}
-
 enum waiting { WAITING_FOUND, WAITING_CLOSED, WAITING_GONE };
 
 /* Takes the record of a SYN out of its slot. False: it is not there. */
@@ -432,7 +324,7 @@ static enum waiting fill_waiting(struct gate *gate, const struct gate_tuple *tup
         return WAITING_CLOSED;
     packet->cookie = pended.cookie;
     packet->known_stale = pended.stale;
-    fill_owner(gate, &pended.caller, &packet->owner);
+    gate_fill_owner(gate, &pended.caller, &packet->owner);
     return WAITING_FOUND;
 }
 
@@ -466,9 +358,10 @@ static void take_packet(void *context, const struct gate_queued *queued)
     struct gate_caller caller;
     enum waiting waiting;
 
+    gate_look_for_names(gate);
     if (gate_inbound_echo(gate->inbound, queued, &tuple, &packet, &caller) ||
         gate_inbound_raw(gate->inbound, queued, &tuple, &packet, &caller)) {
-        fill_owner(gate, &caller, &packet.owner);
+        gate_fill_owner(gate, &caller, &packet.owner);
         show_packet(gate, &tuple, &packet);
         return;
     }
@@ -477,7 +370,7 @@ static void take_packet(void *context, const struct gate_queued *queued)
             drop_damaged(gate, queued->id);
             return;
         }
-        fill_owner(gate, &caller, &packet.owner);
+        gate_fill_owner(gate, &caller, &packet.owner);
         show_packet(gate, &tuple, &packet);
         return;
     }
@@ -494,7 +387,7 @@ static void take_packet(void *context, const struct gate_queued *queued)
         return;
     if (!(packet.owner.flags & GATE_OWNER_KNOWN) && gate_inbound_raw_owner(gate->inbound, packet.cookie, &caller)) {
         packet.raw = true;
-        fill_owner(gate, &caller, &packet.owner);
+        gate_fill_owner(gate, &caller, &packet.owner);
     }
     show_packet(gate, &tuple, &packet);
 }
@@ -504,32 +397,6 @@ int gate_read_queue(struct gate *gate, unsigned limit, const struct gate_handler
     gate->handlers = handlers;
     gate->context = context;
     return gate_queue_read(&gate->queue, limit, take_packet, gate);
-}
-
-static void sweep_one(void *context, uint64_t cookie)
-{
-    struct gate *gate = context;
-
-    if (gate->handlers->socket_closed)
-        gate->handlers->socket_closed(gate->context, cookie);
-}
-
-int gate_read_events(struct gate *gate, const struct gate_handlers *handlers, void *context)
-{
-    uint64_t lost;
-    int got;
-
-    gate->handlers = handlers;
-    gate->context = context;
-    got = ring_buffer__consume(gate->ring);
-    if (got < 0)
-        return got;
-    lost = events_lost(gate);
-    if (lost != gate->events_lost) {
-        gate->events_lost = lost;
-        gate_sockets_sweep(gate->programs.maps.owners, sweep_one, gate);
-    }
-    return got;
 }
 
 /* ---- verdicts ---- */
@@ -651,7 +518,7 @@ static void take_live(void *context, struct gate_live *live, const struct gate_c
 {
     struct taking *taking = context;
 
-    fill_owner(taking->gate, caller, &live->owner);
+    gate_fill_owner(taking->gate, caller, &live->owner);
     taking->take(taking->context, live);
 }
 
@@ -731,7 +598,7 @@ int gate_count(struct gate *gate, struct gate_counts *counts)
     if (code)
         return code;
     found.datagrams_blocked = kernel[GATE_COUNTER_DATAGRAMS_BLOCKED];
-    found.events_lost = events_lost(gate);
+    found.events_lost = gate_events_lost(gate) + gate_names_lost(gate->names);
     *counts = found;
     return 0;
 }

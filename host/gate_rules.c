@@ -12,28 +12,22 @@
  * they are replaced. A blocked SYN is answered with a reset, not with an ICMP error: the kernel limits how many ICMP
  * errors it sends a second, and a limited one would leave the program waiting.
  *
- * Every child has a time limit. When you change the rules, gate_rules_remove needs no change: it takes out the chain
- * and every jump to it.
+ * Every command has a time limit (gate_command.c). When you change the rules, gate_rules_remove needs no change: it
+ * takes out the chain and every jump to it.
  */
 #include "gate_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CHAIN     "gatehouse"
 #define CHAIN_NEW CHAIN "-new" /* what starts something that is not permitted */
 #define CHAIN_RAW CHAIN "-raw" /* what else raw sockets send */
-#define LIMIT_MS  10000
-#define SEARCH    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define TEXT_MAX  (1024 * 1024)
+
+#define AIDE_GONE "the process of gatehoused that starts iptables was killed: restart gatehoused"
 
 struct family {
     const char *command, *restore;
@@ -50,115 +44,6 @@ static const struct family families[] = {
      "icmp6-adm-prohibited", "/proc/thread-self/net/if_inet6"},
 };
 #define FAMILIES (sizeof(families) / sizeof(families[0]))
-
-struct child {
-    pid_t pid;
-    int input, output;
-};
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int start(struct child *child, char *const arguments[])
-{
-    int input[2], output[2];
-
-    if (pipe2(input, O_CLOEXEC))
-        return -errno;
-    if (pipe2(output, O_CLOEXEC)) {
-        close(input[0]);
-        close(input[1]);
-        return -ENFILE;
-    }
-    child->pid = fork();
-    if (child->pid == 0) {
-        dup2(input[0], 0);
-        dup2(output[1], 1);
-        dup2(output[1], 2);
-        setenv("PATH", SEARCH, 1);
-        setenv("LC_ALL", "C", 1);
-        execvp(arguments[0], arguments);
-        _exit(127);
-    }
-    close(input[0]);
-    close(output[1]);
-    child->input = input[1];
-    child->output = output[0];
-    return child->pid < 0 ? -EAGAIN : 0;
-}
-
-/* Reads once, into text or, past its bound, into nothing. False at the end. */
-static bool read_some(int fd, char **text, size_t *used)
-{
-    char piece[4096], *more;
-    ssize_t got = read(fd, piece, sizeof(piece));
-
-    if (got <= 0)
-        return false;
-    if (*used + (size_t)got >= TEXT_MAX)
-        return true;
-    more = realloc(*text, *used + (size_t)got + 1);
-    if (!more)
-        return false;
-    memcpy(more + *used, piece, (size_t)got);
-    *used += (size_t)got;
-    more[*used] = 0;
-    *text = more;
-    return true;
-}
-
-/* Collects what the child says until it is done or out of time. Returns its exit code, or -errno. */
-static int collect(struct child *child, char **text)
-{
-    int64_t end = now_ms() + LIMIT_MS;
-    size_t used = 0;
-    int status = 0, result = 0;
-
-    for (;;) {
-        struct pollfd ready = {.fd = child->output, .events = POLLIN};
-        int64_t left = end - now_ms();
-
-        if (left <= 0 || poll(&ready, 1, (int)left) == 0) {
-            kill(child->pid, SIGKILL);
-            result = -ETIMEDOUT;
-            break;
-        }
-        if (!read_some(child->output, text, &used))
-            break;
-    }
-    close(child->output);
-    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (result)
-        return result;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
-}
-
-/* Runs a command with input. *text: its words, for the caller to free, also on failure; NULL when it said none. */
-static int run(char *const arguments[], const char *input, char **text)
-{
-    struct child child = {.pid = -1, .input = -1, .output = -1};
-    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
-    int code = start(&child, arguments);
-
-    *text = NULL;
-    if (code)
-        return code;
-    sigaction(SIGPIPE, &ignore, &before);
-    if (input) {
-        ssize_t written = write(child.input, input, strlen(input));
-        (void)written; /* a child that died early says why in its words, collected below */
-    }
-    close(child.input);
-    code = collect(&child, text);
-    sigaction(SIGPIPE, &before, NULL);
-    return code;
-}
 
 /* The child's words in one line. */
 static const char *one_line(char *text)
@@ -196,12 +81,14 @@ static int list_jumps(const struct family *family, const struct place *place, ch
     char *const arguments[] = {(char *)family->command, "-w", "5", "-t", "filter", "-S", NULL};
     char *text, *rest = NULL;
     size_t used = 0;
-    int code = run(arguments, NULL, &text);
+    int code = gate_command_run(arguments, NULL, &text);
 
     lines[0] = 0;
     *chain = false;
     if (code == 127)
         code = gate_fail(error, -ENOENT, "%s was not found: install the package iptables", family->command);
+    else if (code == -EPIPE)
+        code = gate_fail(error, code, AIDE_GONE);
     else if (code)
         code = gate_fail(error, code < 0 ? code : -EIO, "%s cannot list the filter table: %.200s", family->command,
                          one_line(text));
@@ -220,12 +107,14 @@ static int restore(const struct family *family, const char *rules, struct gate_e
 {
     char *const arguments[] = {(char *)family->restore, "--noflush", "-w", "5", NULL};
     char *text;
-    int code = run(arguments, rules, &text);
+    int code = gate_command_run(arguments, rules, &text);
 
     if (code == 127)
         code = gate_fail(error, -ENOENT, "%s was not found: install the package iptables", family->restore);
+    else if (code == -EPIPE)
+        code = gate_fail(error, code, AIDE_GONE);
     else if (code == -ETIMEDOUT)
-        code = gate_fail(error, code, "%s did not finish within %d seconds", family->restore, LIMIT_MS / 1000);
+        code = gate_fail(error, code, "%s did not finish within %d seconds", family->restore, GATE_COMMAND_MS / 1000);
     else if (code)
         code = gate_fail(error, code < 0 ? code : -EIO,
                          "%s refuses the rules; the kernel must have the matches bpf and tcp and the targets NFQUEUE "
@@ -323,7 +212,7 @@ static bool family_stands(const struct family *family, const struct gate_rules *
     char *const arguments[] = {(char *)family->command, "-w", "5", "-t", "filter", "-S", NULL};
     struct standing found = {0};
     char *text, *rest = NULL;
-    int code = run(arguments, NULL, &text);
+    int code = gate_command_run(arguments, NULL, &text);
 
     for (char *line = code || !text ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         look_at_line(line, &found);

@@ -97,10 +97,13 @@ DECLSPEC_NORETURN VOID KeBugCheck(ULONG BugCheckCode)
     KeBugCheckEx(BugCheckCode, 0, 0, 0, 0);
 }
 
-/* The context is stored first and read last: a hook always sees its own. */
+/* The context is stored first and read last, and stays when the hook goes: who just took that hook, on another thread,
+ * still finds its context. */
 void nt_set_fault(nt_fault *fault, void *context)
 {
     __atomic_store_n(&fault_now, NULL, __ATOMIC_SEQ_CST);
+    if (fault == NULL)
+        return;
     __atomic_store_n(&fault_context, context, __ATOMIC_SEQ_CST);
     __atomic_store_n(&fault_now, fault, __ATOMIC_SEQ_CST);
 }

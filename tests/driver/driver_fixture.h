@@ -41,6 +41,10 @@ void fixture_load_real_time(const struct nt_registry_value *values, size_t count
 void fixture_advance(uint64_t ticks);
 uint64_t fixture_now(void);
 
+/* How long a test waits for what has to come: the machine may be busy. Less where a routine was made to fail
+ * (fault_each.c): there it need not come at all. */
+unsigned fixture_patience_ms(void);
+
 /* --- Clients --- */
 
 struct nt_file *fixture_open(uint64_t process_id);
@@ -57,7 +61,7 @@ struct fixture_call {
 void fixture_start(struct fixture_call *call, struct nt_file *file, uint32_t code, size_t output_size);
 void fixture_start_with(struct fixture_call *call, struct nt_file *file, uint32_t code, const void *input,
                         size_t input_size, size_t output_size);
-/* Waits up to five seconds for done, then puts the call. */
+/* Waits for done, then puts the call. */
 NTSTATUS fixture_finish(struct fixture_call *call);
 void fixture_cancel(struct fixture_call *call);
 

@@ -6,6 +6,10 @@
  * GATEHOUSE_FAIL=N fails the call with the (N + 1)-th call stack of the program (nt/verify/fault.h), GATEHOUSE_CASE
  * names the one test to run. The test's assertions may fail then, and leave everything as it is; so at the end this
  * file takes over: every handle is closed, the driver unloaded, and what is left told. faults_test.py runs all of them.
+ *
+ * Only the thread that runs the case does that, and only when no other thread of the test is on its way any more: one
+ * of those whose assertion fails stays where it is, and thread_join then ends the case. So nobody calls the driver
+ * while it is unloaded, and nothing is counted that a thread still uses.
  */
 #include "driver_fixture.h"
 
@@ -13,9 +17,12 @@
 #include "tests/driver/load.h"
 
 #include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 
-#define FILES_MAX 256
+#define FILES_MAX    256
+#define MEMBERS_MAX  16
+#define SECONDS_MOST 30 /* for the other threads of a test to come to their end */
 
 NTSTATUS __real_nt_file_open(const char *name, ACCESS_MASK access, const struct nt_caller *caller,
                              struct nt_file **file);
@@ -28,6 +35,11 @@ NTSTATUS __wrap_driver_load(const struct nt_registry_value *values, size_t count
 void __real_driver_unload(void);
 void __wrap_driver_unload(void);
 
+void __real_thread_start(struct test_thread *thread, const char *name, void (*body)(void *argument), void *argument);
+void __wrap_thread_start(struct test_thread *thread, const char *name, void (*body)(void *argument), void *argument);
+void __real_thread_join(struct test_thread *thread);
+void __wrap_thread_join(struct test_thread *thread);
+
 void __real__assert_true(LargestIntegralType result, const char *expression, const char *file, int line);
 void __wrap__assert_true(LargestIntegralType result, const char *expression, const char *file, int line);
 void __real__assert_int_equal(LargestIntegralType a, LargestIntegralType b, const char *file, int line);
@@ -38,6 +50,20 @@ void __wrap__assert_memory_equal(const void *a, const void *b, size_t size, cons
 static struct nt_faults *faults;
 static struct nt_file *files[FILES_MAX];
 static bool loaded;
+
+/* A thread of the test beside the one that runs the case. */
+struct member {
+    const struct test_thread *thread; /* NULL: free */
+    void (*body)(void *argument);
+    void *argument;
+    bool runs;
+    bool left; /* an assertion of its body failed; it stays until the process ends */
+};
+
+static pthread_mutex_t members_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t members_changed = PTHREAD_COND_INITIALIZER;
+static struct member members[MEMBERS_MAX];
+static _Thread_local struct member *self; /* NULL: the thread that runs the case */
 
 NTSTATUS __wrap_nt_file_open(const char *name, ACCESS_MASK access, const struct nt_caller *caller,
                              struct nt_file **file)
@@ -115,13 +141,96 @@ static void *finish_apart(void *unused)
     return NULL;
 }
 
+static void member_stops(struct member *member, bool left)
+{
+    pthread_mutex_lock(&members_lock);
+    member->runs = false;
+    member->left = left;
+    pthread_cond_broadcast(&members_changed);
+    pthread_mutex_unlock(&members_lock);
+}
+
+/* Whether one of them is on its way: this one, or with NULL any. */
+static bool member_runs(const struct member *member)
+{
+    for (size_t i = 0; i < MEMBERS_MAX; i++)
+        if (members[i].runs && (member == NULL || member == &members[i]))
+            return true;
+    return false;
+}
+
+static void wait_for_member(const struct member *member)
+{
+    struct timespec until;
+    int error = 0;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += SECONDS_MOST;
+    pthread_mutex_lock(&members_lock);
+    while (member_runs(member) && error == 0)
+        error = pthread_cond_timedwait(&members_changed, &members_lock, &until);
+    pthread_mutex_unlock(&members_lock);
+    if (error == 0)
+        return;
+    fprintf(stderr, "a thread of the test does not come to its end\n");
+    _exit(1);
+}
+
 /* A test that is left in the middle has its calls and connections on this stack: what ends now is still told there. */
 static void finish(void)
 {
     pthread_t thread;
 
+    wait_for_member(NULL);
     if (pthread_create(&thread, NULL, finish_apart, NULL) == 0)
         pthread_join(thread, NULL);
+}
+
+_Noreturn static void leave(void)
+{
+    if (self != NULL) {
+        member_stops(self, true);
+        for (;;)
+            pause();
+    }
+    finish();
+    fflush(stdout);
+    _exit(1);
+}
+
+static void run_member(void *argument)
+{
+    self = argument;
+    self->body(self->argument);
+    member_stops(self, false);
+}
+
+void __wrap_thread_start(struct test_thread *thread, const char *name, void (*body)(void *argument), void *argument)
+{
+    struct member *member = members;
+
+    if (faults == NULL) {
+        __real_thread_start(thread, name, body, argument);
+        return;
+    }
+    while (member->thread != NULL)
+        if (++member == members + MEMBERS_MAX)
+            abort();
+    *member = (struct member){thread, body, argument, true, false};
+    __real_thread_start(thread, name, run_member, member);
+}
+
+void __wrap_thread_join(struct test_thread *thread)
+{
+    for (struct member *member = members; member < members + MEMBERS_MAX; member++) {
+        if (member->thread != thread)
+            continue;
+        wait_for_member(member);
+        if (member->left)
+            leave();
+        member->thread = NULL;
+    }
+    __real_thread_join(thread);
 }
 
 /* An assertion does not jump out of the test then: the stack has to stay as it is. */
@@ -130,9 +239,7 @@ static void leave_unless(bool holds, const char *file, int line)
     if (faults == NULL || holds)
         return;
     fprintf(stderr, "%s:%d: an assertion of the test does not hold\n", file, line);
-    finish();
-    fflush(stdout);
-    _exit(1);
+    leave();
 }
 
 void __wrap__assert_true(LargestIntegralType result, const char *expression, const char *file, int line)

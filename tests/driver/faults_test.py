@@ -4,7 +4,8 @@
 
 One process a failure (fault_each.c). The case's own assertions may fail, for that routine did. What may not happen: a broken
 rule, a sanitizer's report, a crash, a hang, something left when the driver is unloaded afterwards. "some" keeps to a share of
-the call stacks and to a minute; every case then has its turn. Cases that fail routines themselves, or have something happen inside of one
+the call stacks, always the same ones, beginning with another one for each case, so that a driver's load is covered whole. On a
+machine so slow that minutes are not enough, each case that is left has one turn. Cases that fail routines themselves, or have something happen inside of one
 (driver-edge), are left out: they have the hook for themselves.
 """
 import concurrent.futures
@@ -15,8 +16,8 @@ import sys
 import time
 
 SECONDS_EACH = 40
-SECONDS_SOME = 60
-SHARE = 9  # of "some": every so many
+SECONDS = {'some': 150, 'all': 2800}
+SHARE = 12  # of "some": every so many
 STACKS_MOST = 2000
 OWN_FAULTS = re.compile(r'survives|each_failure|memory|fault|inside_classify|while_its_context')
 WRONG = re.compile(r'violation|AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error|with exception|^LEFT: .*|corrupt',
@@ -55,12 +56,12 @@ def judge(code, output):
     return None if 'FINISHED' in output else 'ended in the middle'
 
 
-def fail_each(program, case, mode, ends):
+def fail_each(program, case, numbers, ends):
     """(call stacks failed, those whose failure the case noticed, what went wrong)."""
     failed = noticed = 0
     wrong = []
-    for number in range(0, STACKS_MOST, 1 if mode == 'all' else SHARE):
-        if time.monotonic() > ends:
+    for number in numbers:
+        if failed and time.monotonic() > ends:
             break
         code, output = run(program, {'GATEHOUSE_CASE': case, 'GATEHOUSE_FAIL': str(number)})
         what = FAILED.search(output)
@@ -79,11 +80,12 @@ def fail_each(program, case, mode, ends):
 def main():
     mode, programs = sys.argv[1], sys.argv[2:]
     jobs = [(program, case) for program in programs for case in cases_of(program)]
-    ends = time.monotonic() + (SECONDS_SOME if mode == 'some' else 2800)
+    ends = time.monotonic() + SECONDS[mode]
+    ranges = [range(0, STACKS_MOST) if mode == 'all' else range(place % SHARE, STACKS_MOST, SHARE) for place in range(len(jobs))]
     print(f'1..{len(jobs) + 1}', flush=True)
     total = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        parts = pool.map(lambda job: fail_each(*job, mode, ends), jobs)
+        parts = pool.map(lambda job, numbers: fail_each(*job, numbers, ends), jobs, ranges)
         for number, ((program, case), (failed, noticed, wrong)) in enumerate(zip(jobs, parts), 1):
             total += failed
             print(f'{"not ok" if wrong else "ok"} {number} - {os.path.basename(program)}: {case}', flush=True)

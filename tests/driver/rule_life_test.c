@@ -449,6 +449,13 @@ static void build_many(uint32_t count)
     builder_finish(&b);
 }
 
+static void assert_comes_to(const char *program, enum wfp_outcome expected)
+{
+    for (unsigned ms = 0; ms < fixture_patience_ms() && outcome(program) != expected; ms++)
+        thread_sleep(1000);
+    assert_int_equal(outcome(program), expected);
+}
+
 /* The client cancels, or goes, or the driver is unloaded: a commit that has begun comes to its end. */
 static void commits_come_to_their_end(void **state)
 {
@@ -460,9 +467,7 @@ static void commits_come_to_their_end(void **state)
     fixture_start(&commit, decider, GATEHOUSE_IOCTL_RULES_COMMIT, 0);
     fixture_cancel(&commit);
     assert_true(fixture_finish(&commit) == STATUS_SUCCESS || commit.status == STATUS_CANCELLED);
-    for (int i = 0; i < 5000 && outcome("/bin/p2999") != WFP_PERMIT; i++)
-        thread_sleep(1000);
-    assert_int_equal(outcome("/bin/p2999"), WFP_PERMIT);
+    assert_comes_to("/bin/p2999", WFP_PERMIT);
 
     build_many(3001);
     assert_int_equal(rules_send(decider, b.image, b.size, 0), 0);
@@ -470,9 +475,7 @@ static void commits_come_to_their_end(void **state)
     nt_file_close(decider);
     assert_true(fixture_finish(&commit) == STATUS_SUCCESS || commit.status == STATUS_CANCELLED);
     decider = fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
-    for (int i = 0; i < 5000 && outcome("/bin/p3000") != WFP_BLOCK; i++)
-        thread_sleep(1000);
-    assert_int_equal(outcome("/bin/p3000"), WFP_BLOCK);
+    assert_comes_to("/bin/p3000", WFP_BLOCK);
 
     build_many(3002);
     assert_int_equal(rules_send(decider, b.image, b.size, 0), 0);
