@@ -304,11 +304,10 @@ struct gate_state {
     __u64 local[GATE_LOCAL_BITS / 64]; /* bits of gate_local_hash of what is in gate_local; may have more */
     struct gate_masks masks[2];        /* IPv4, IPv6 */
     __u32 inbound;                     /* packets that come in are looked at (gate_inbound.h) */
-    __u32 raw;                         /* and what raw sockets send */
     __u32 tell; /* the host wants to know of the next end or refusal: whoever wakes it for that clears it */
     __u32 turn; /* of the host's looks at refusals */
     __u32 refusals_lost;
-    __u32 zero2;
+    __u32 raw;                     /* and what raw sockets send */
     __u64 clock_seen, clock_ahead; /* CLOCK_MONOTONIC ns, and by how much CLOCK_BOOTTIME was ahead then */
 };
 
