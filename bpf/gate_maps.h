@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define GATE_LAYOUT 6
+#define GATE_LAYOUT 7
 
 #define GATE_FLOWS_MAX   131072
 #define GATE_OWNERS_MAX  65536

@@ -196,14 +196,20 @@ int xt_gate_lo(struct __sk_buff *skb)
     return gate(skb, false, GATE_SIDE_LO);
 }
 
-/* What came here and starts nothing is of a raw socket. */
-SEC("socket")
-int xt_rest(struct __sk_buff *skb)
+/* With a stack of its own. */
+static __noinline bool starts_nothing(struct __sk_buff *skb)
 {
     __u32 words[START_WORDS];
     bool usual;
 
     return !starts_something(skb, words, &usual);
+}
+
+/* What came here and starts nothing is of a raw socket. */
+SEC("socket")
+int xt_rest(struct __sk_buff *skb)
+{
+    return starts_nothing(skb);
 }
 
 /*
@@ -322,11 +328,10 @@ static __always_inline int pend(struct __sk_buff *skb, bool deep, __u32 side)
     struct gate_pended pended = {};
     struct gate_flow_state *state;
     struct gate_decided *decided;
-    __u32 words[START_WORDS];
     __u64 now;
-    bool first, usual;
+    bool first;
 
-    if (!starts_something(skb, words, &usual))
+    if (starts_nothing(skb))
         return 0;
     if (!parse(skb, &tuple, &flow))
         return 1;
