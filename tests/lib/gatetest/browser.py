@@ -74,7 +74,7 @@ class Driver:
 
     def _begin(self, browser, dark, width, height, scale):
         arguments = ['--headless=new', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking',
-                     '--disable-component-update', '--disable-sync', '--disable-extensions', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost',
+                     '--disable-component-update', '--disable-sync', '--disable-extensions', '--hide-scrollbars', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost',
                      f'--window-size={width},{height}', f'--force-device-scale-factor={scale}', f'--user-data-dir={self.folder.name}/profile',
                      *(['--no-sandbox'] if os.geteuid() == 0 else []), *(['--force-dark-mode'] if dark else [])]
         capabilities = {'alwaysMatch': {'browserName': 'chrome', 'goog:chromeOptions': {'binary': browser, 'args': arguments},
