@@ -132,6 +132,18 @@ class Driver:
                 raise AssertionError(f'no {selector} with {text!r} within {seconds} s; the page says:\n{self.text()}')
             time.sleep(0.05)
 
+    def click(self, selector, text=None, seconds=WAIT):
+        """Finds and clicks; again when the page drew the element anew, or moved it, in between."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                self.find(selector, text, max(1, until - time.monotonic())).click()
+                return
+            except WebError as error:
+                if time.monotonic() > until or error.code not in ('stale element reference', 'element click intercepted', 'element not interactable'):
+                    raise
+            time.sleep(0.05)
+
     def gone(self, selector, seconds=WAIT):
         until = time.monotonic() + seconds
         while self.find_all(selector):
