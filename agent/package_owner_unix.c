@@ -139,7 +139,7 @@ static bool read_list(int lists, const char *file_name, char **buffer, size_t *c
         return false;
     if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode) || about.st_size > (off_t)LIST_SIZE_MAX)
         goto out;
-    if (*capacity < (size_t)about.st_size + 2) {
+    if (*buffer == NULL || *capacity < (size_t)about.st_size + 2) {
         char *more = realloc(*buffer, (size_t)about.st_size + 2);
 
         if (more == NULL)
@@ -256,7 +256,7 @@ static bool ask_rpm(const char *program, char name[PACKAGE_NAME_MAX])
     char *environment[] = {(char *)"LC_ALL=C", (char *)"PATH=/usr/bin:/bin", NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    char buffer[PACKAGE_NAME_MAX * 2];
+    char buffer[PACKAGE_NAME_MAX * 2] = "";
     size_t used = 0;
     sigset_t none;
     int ends[2], status = 1;

@@ -102,6 +102,22 @@ static int open_changes(struct gate *gate, struct gate_error *error)
     return 0;
 }
 
+static struct gate_rules rules_of(const struct gate *gate, bool raw)
+{
+    return (struct gate_rules){.directory = gate->directory,
+                               .queue = gate->queue.number,
+                               .dead_open = gate->dead_open,
+                               .deep = gate->programs.deep,
+                               .raw = raw && gate->inbound};
+}
+
+static int install_rules(const struct gate *gate, bool raw, struct gate_error *error)
+{
+    const struct gate_rules rules = rules_of(gate, raw);
+
+    return gate_rules_install(&rules, error);
+}
+
 static int open_kernel_side(struct gate *gate, const struct gate_options *options, uint64_t netns_cookie,
                             struct gate_error *error)
 {
@@ -115,6 +131,8 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
     if (!code)
         code = find_and_lock(gate, &host, netns_cookie, directory, &made, error);
     if (!code) {
+        gate->dead_open = options->dead_open;
+        memcpy(gate->directory, directory, sizeof(directory));
         load.host_mount_namespace = host.mount_namespace;
         code = gate_programs_open(&gate->programs, &load, &adopted, error);
     }
@@ -133,13 +151,11 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
         code = gate->hits ? 0 : gate_fail(error, -ENOMEM, "out of memory");
     }
     if (!code)
-        code = gate_rules_install(directory, options->queue, options->dead_open, error);
+        code = install_rules(gate, gate->programs.maps.state->raw, error);
     if (!code)
         code = open_changes(gate, error);
     if (!code) {
         gate->guarded = gate_programs_guard(&gate->programs, &load);
-        gate->dead_open = options->dead_open;
-        memcpy(gate->directory, directory, sizeof(directory));
         gate->programs.maps.state->guard_told = 0;
     }
     if (load.cgroup >= 0)
@@ -526,6 +542,7 @@ int gate_changes_fd(const struct gate *gate)
 int gate_look(struct gate *gate, char *error, size_t error_size)
 {
     struct gate_error sentence = {.text = error, .size = error_size};
+    struct gate_rules rules;
     int code;
 
     if (gate->local >= 0 && gate_local_read(gate->local))
@@ -533,13 +550,14 @@ int gate_look(struct gate *gate, char *error, size_t error_size)
     if (!gate_watch_read(&gate->watch))
         return 0;
     __atomic_store_n(&gate->programs.maps.state->guard_told, 0, __ATOMIC_SEQ_CST);
-    if (gate_rules_stand(gate->watched)) {
+    rules = rules_of(gate, gate->programs.maps.state->raw);
+    if (gate_rules_stand(&rules, gate->watched)) {
         gate_watch_looked(&gate->watch, true);
         return 0;
     }
     if (error_size)
         error[0] = 0;
-    code = gate_rules_install(gate->directory, gate->queue.number, gate->dead_open, &sentence);
+    code = gate_rules_install(&rules, &sentence);
     for (unsigned what = GATE_WATCH_INBOUND; !code && what <= GATE_WATCH_RAW; what++)
         if (gate->watched & 1u << what)
             code = gate_inbound_watch(gate->inbound, what, true, &sentence);
@@ -587,6 +605,22 @@ int gate_count(struct gate *gate, struct gate_counts *counts)
 
 /* ---- inbound ---- */
 
+/* The rules are there before packets are led to them, and after. */
+static int watch_raw(struct gate *gate, bool on, struct gate_error *error)
+{
+    struct gate_state *state = gate->programs.maps.state;
+    int code;
+
+    if (!on && !state->raw)
+        return 0;
+    if (!on)
+        __atomic_store_n(&state->raw, 0, __ATOMIC_RELEASE);
+    code = install_rules(gate, on, error);
+    if (on && !code)
+        __atomic_store_n(&state->raw, 1, __ATOMIC_RELEASE);
+    return code;
+}
+
 int gate_watch_inbound(struct gate *gate, enum gate_watched what, bool on, char *error, size_t error_size)
 {
     struct gate_error sentence = {.text = error, .size = error_size};
@@ -595,6 +629,8 @@ int gate_watch_inbound(struct gate *gate, enum gate_watched what, bool on, char 
     if (error_size)
         error[0] = 0;
     code = gate_inbound_watch(gate->inbound, what, on, &sentence);
+    if (!code && what == GATE_WATCH_RAW)
+        code = watch_raw(gate, on, &sentence);
     if (!on)
         gate->watched &= ~(1u << what);
     else if (!code)

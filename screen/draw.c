@@ -194,9 +194,8 @@ void draw_size(unsigned *columns, unsigned *rows)
 static chtype attributes_of(enum layout_style style)
 {
     static const chtype plain[LAYOUT_STYLES] = {
-        [LAYOUT_DIM] = A_DIM,          [LAYOUT_BOLD] = A_BOLD, [LAYOUT_TITLE] = A_REVERSE | A_BOLD,
-        [LAYOUT_SELECTED] = A_REVERSE, [LAYOUT_KEY] = A_BOLD,  [LAYOUT_WARNING] = A_BOLD,
-        [LAYOUT_URGENT] = A_BOLD,
+        [LAYOUT_DIM] = A_DIM,  [LAYOUT_BOLD] = A_BOLD,    [LAYOUT_TITLE] = A_BOLD,  [LAYOUT_SELECTED] = A_REVERSE,
+        [LAYOUT_KEY] = A_BOLD, [LAYOUT_WARNING] = A_BOLD, [LAYOUT_URGENT] = A_BOLD,
     };
     bool coloured = colours && style >= LAYOUT_KEY;
 

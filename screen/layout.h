@@ -26,7 +26,7 @@
 #define LAYOUT_ROWS_MIN    10u
 #define LAYOUT_COLUMNS_MAX 1000u
 #define LAYOUT_ROWS_MAX    500u
-#define LAYOUT_SPANS_MAX   16u
+#define LAYOUT_SPANS_MAX   40u
 
 enum layout_style {
     LAYOUT_PLAIN,

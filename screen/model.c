@@ -187,15 +187,14 @@ uint64_t model_seconds_left(const struct peer_question *question, uint64_t now)
 uint64_t model_due(const struct model *model, uint64_t now)
 {
     const struct model_item *item = model_selected(model);
-    uint64_t when = 0;
+    uint64_t deadline, when;
 
-    if (model->count == 0)
+    if (model->count == 0 || model->items == NULL)
         return 0;
     /* The time left of the selected one, else of the first, changes its number. */
-    if (item == NULL)
-        item = &model->items[0];
-    if (item->question->deadline > now) {
-        uint64_t rest = (item->question->deadline - now) % CLOCK_SECOND;
+    deadline = item != NULL ? item->question->deadline : model->items[0].question->deadline;
+    if (deadline > now) {
+        uint64_t rest = (deadline - now) % CLOCK_SECOND;
 
         when = now + (rest == 0 ? CLOCK_SECOND : rest);
     } else {

@@ -517,10 +517,10 @@ void model_reach(struct text *text, const struct peer_question *question, const 
         text_add(text, question->inbound ? " to accept anything" : " to anything");
         break;
     case GATEHOUSE_SCOPE_PROGRAM_PORT:
-        text_add_format(text, " to any address, port %u", question->port);
+        text_add_format(text, " to port %u of any address", question->port);
         break;
     case GATEHOUSE_SCOPE_PROGRAM_NAME:
-        text_add_format(text, " to %s, any port", question->name == NULL ? "" : question->name);
+        text_add_format(text, " to any port of %s", question->name == NULL ? "" : question->name);
         break;
     default:
         text_add(text, question->inbound ? " to accept at " : " to ");

@@ -99,14 +99,19 @@ def draw_run(column, text, style):
     parts = []
     if background != BACKGROUND:
         parts.append(f'<rect x="{x:.1f}" width="{wide:.1f}" height="{CELL_HEIGHT}" fill="{background}"/>')
-    stripped = text.strip(' ')
-    if stripped:
-        x += (len(text) - len(text.lstrip(' '))) * CELL_WIDTH
-        attributes = f' fill="{foreground}"' if foreground != FOREGROUND else ''
-        attributes += ' font-weight="bold"' if style.bold else ''
-        attributes += ' opacity=".62"' if style.dim else ''
-        parts.append(f'<text x="{x:.1f}" y="{BASE_LINE}" textLength="{width_of(stripped) * CELL_WIDTH:.1f}"{attributes}>'
-                     f'{html.escape(stripped, quote=False)}</text>')
+    attributes = f' fill="{foreground}"' if foreground != FOREGROUND else ''
+    attributes += ' font-weight="bold"' if style.bold else ''
+    attributes += ' opacity=".62"' if style.dim else ''
+    # Spaces that follow each other are not everywhere shown as many: what stands between them has its own place.
+    for word in re.finditer(r'\S+(?: \S+)*', text):
+        start = x + width_of(text[:word.start()]) * CELL_WIDTH
+        length = width_of(word.group()) * CELL_WIDTH
+        if set(word.group()) == {'─'}:
+            faint = ' opacity=".5"' if style.dim else ''
+            parts.append(f'<path d="M{start:.1f} {CELL_HEIGHT / 2}h{length:.1f}" stroke="{foreground}"{faint}/>')
+        else:
+            parts.append(f'<text x="{start:.1f}" y="{BASE_LINE}" textLength="{length:.1f}"{attributes}>'
+                         f'{html.escape(word.group(), quote=False)}</text>')
     return ''.join(parts)
 
 
@@ -127,7 +132,7 @@ def window(columns, rows, title, inside, extra=''):
                    for i, colour in enumerate(('#e0697a', '#e3c078', '#8fc97d')))
     return (f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="{width:.0f}" height="{height:.0f}" '
             f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{html.escape(title)}">\n'
-            f'<style>text{{font:14px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;white-space:pre}}{extra}</style>\n'
+            f'<style>svg{{font:14px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}}{extra}</style>\n'
             f'<rect width="{width:.0f}" height="{height:.0f}" rx="9" fill="{BACKGROUND}" stroke="{FRAME}"/>{dots}\n'
             f'<text x="{width / 2:.0f}" y="20" text-anchor="middle" fill="{FOREGROUND}" opacity=".6">{html.escape(title)}</text>\n'
             f'<svg x="{MARGIN}" y="{BAR}" width="{columns * CELL_WIDTH:.1f}" height="{rows * CELL_HEIGHT}" fill="{FOREGROUND}">\n{inside}</svg>\n</svg>\n'
@@ -156,7 +161,7 @@ def film(frames, columns, rows, title, rest=3.0):
             uses.append(f'<use xlink:href="#{known[drawn]}" y="{CELL_HEIGHT * row}"/>')
         shown.append(''.join(uses))
     begin, length = frames[0][0], frames[-1][0] - frames[0][0] + rest
-    wide = columns * CELL_WIDTH
+    wide = columns * CELL_WIDTH + 20  # so that nothing of the neighbour shows at the edge
     steps = ''.join(f'{100 * (when - begin) / length:.3f}%{{transform:translateX({-wide * i:.1f}px)}}'
                     for i, (when, _) in enumerate(frames))
     extra = (f'#film{{animation:play {length:.2f}s steps(1,end) infinite}}'

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -65,19 +66,24 @@ static void put_process(unsigned pid, const char *name, unsigned parent, unsigne
 static int set_up(void **state)
 {
     (void)state;
-    memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
+    snprintf(folder, sizeof(folder), "/tmp/gatehouse-facts-XXXXXX");
     return mkdtemp(folder) == NULL;
+}
+
+static int remove_one(const char *path, const struct stat *about, int type, struct FTW *at)
+{
+    (void)about;
+    (void)type;
+    (void)at;
+    return remove(path);
 }
 
 static int tear_down(void **state)
 {
-    char command[600];
-
     (void)state;
     process_facts_use_folder(NULL);
     package_owner_use_folder(NULL);
-    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    return system(command);
+    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static uint64_t wall_of(unsigned seconds_since_boot)
@@ -106,14 +112,19 @@ static uint64_t start_of(pid_t pid)
 /* A copy of sleep(1) that runs. */
 static pid_t start_copy(char *program, size_t size, const char *second)
 {
-    char command[1200];
+    static char bytes[1 << 22];
+    FILE *file = fopen("/bin/sleep", "re");
+    size_t count;
     int ends[2];
     pid_t child;
     char byte;
 
     snprintf(program, size, "%s/a sleeper", folder);
-    snprintf(command, sizeof(command), "cp \"$(command -v sleep)\" '%s'", program);
-    assert_int_equal(system(command), 0);
+    assert_non_null(file);
+    count = fread(bytes, 1, sizeof(bytes), file);
+    fclose(file);
+    put("a sleeper", bytes, count);
+    assert_int_equal(chmod(program, 0755), 0);
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     child = fork();
     if (child == 0) {

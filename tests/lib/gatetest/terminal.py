@@ -42,7 +42,7 @@ class Terminal:
         return done.stdout
 
     def screen(self, colours=False):
-        return self.tmux("capture-pane", "-p", "-t", "ask", *(["-e"] if colours else []))
+        return self.tmux("capture-pane", "-p", "-t", "ask", *(["-e", "-N"] if colours else []))
 
     def press(self, *keys):
         """Keys by tmux's names: y, Down, C-c, Escape, Space."""
