@@ -44,6 +44,7 @@ pictures:
 	@tools/deps build test
 	@tools/build $(BUILD)
 	@tools/record-ask $(BUILD)
+	@tools/picture-of-page $(BUILD)
 
 bench:
 	@tools/deps build bench
@@ -80,7 +81,7 @@ help:
 	@echo 'make check       lint, all tests, the library tests again under sanitizers (root)'
 	@echo 'make check-full  the same with the long tests'
 	@echo 'make check-wine  the Windows driver and program together under Wine'
-	@echo 'make pictures    plays a session of gatehouse ask in namespaces of its own, records it for docs/pictures (root)'
+	@echo 'make pictures    plays a session of gatehouse ask, and of the page, in namespaces of its own, for docs/pictures (root)'
 	@echo 'make bench       measures, beside a bare NFQUEUE loop and OpenSnitch where it is installed (root)'
 	@echo 'make lint        format, static analysis, locks and IRQL, include direction, sizes, headers'
 	@echo 'make windows     cross build: $(BUILD)/windows/ gets gatehouse.sys, gatehouse.exe, the INF and a zip of them'

@@ -8,7 +8,8 @@ import {row, head} from './rows.js';
 import {count} from './words.js';
 
 const ROWS = 300;
-const MINUTES = 30;
+const BARS = 30;
+const WIDTHS = [4, 10, 60]; // seconds that one bar stands for
 
 let body, chart, blank, words, filter = '', verdict = 'all', paused = null;
 
@@ -19,10 +20,12 @@ function fits(one) {
 }
 
 function bars(list) {
-  const now = Date.now(), sums = Array.from({length: MINUTES}, () => ({permit: 0, block: 0}));
+  const now = Date.now(), oldest = list.length ? (now - list[list.length - 1].began) / 1000 : 0;
+  const wide = WIDTHS.find((each) => each * BARS >= oldest) || WIDTHS[WIDTHS.length - 1];
+  const sums = Array.from({length: BARS}, () => ({permit: 0, block: 0}));
   for (const one of list) {
-    const at = Math.floor((now - one.began) / 60000);
-    if (at >= 0 && at < MINUTES && sums[at][one.verdict] !== undefined)
+    const at = Math.floor((now - one.began) / 1000 / wide);
+    if (at >= 0 && at < BARS && sums[at][one.verdict] !== undefined)
       sums[at][one.verdict] += one.count;
   }
   const most = Math.max(4, ...sums.map((sum) => sum.permit + sum.block));
@@ -39,7 +42,7 @@ function bars(list) {
   const total = sums.reduce((sum, each) => ({permit: sum.permit + each.permit, block: sum.block + each.block}), {permit: 0, block: 0});
   return [h('figcaption', {}, h('span', {class: 'figure'}, h('b', {class: 'permit'}, String(total.permit)), ' permitted'),
     h('span', {class: 'figure'}, h('b', {class: 'block'}, String(total.block)), ' blocked'),
-    h('span', {class: 'dim'}, `in the last ${MINUTES} minutes`)), svg];
+    h('span', {class: 'dim'}, `in the last ${wide * BARS / 60} minutes`)), svg];
 }
 
 function draw() {

@@ -61,8 +61,7 @@ function before(question) {
 function warnings(question) {
   const list = [];
   if (question.look_alike)
-    list.push(h('p', {class: 'warning'}, icon('warn'), h('span', {}, 'This name only looks like a common one. Spelled out it is ',
-      h('code', {}, question.look_alike))));
+    list.push(h('p', {class: 'warning'}, icon('warn'), h('span', {}, `This name ${question.look_alike}.`)));
   if (question.deleted)
     list.push(h('p', {class: 'warning'}, icon('warn'), h('span', {}, 'The program’s file was deleted or replaced while it runs.')));
   return list;

@@ -13,7 +13,7 @@ function carried(one) {
   const parts = [];
   if (one.out !== undefined && one.out !== null)
     parts.push(`${bytes(one.out)} out, ${bytes(one.in)} in`);
-  if (one.ended && one.ended >= one.began)
+  if (one.ended && one.ended >= one.began && one.verdict === 'permit')
     parts.push(duration(one.ended - one.began));
   return parts;
 }
@@ -26,6 +26,6 @@ export function row(one, isNew) {
     h('td', {class: 'program'}, h('b', {title: one.program}, base(one.program)), one.user ? h('span', {class: 'dim'}, ' ', one.user) : null),
     h('td', {class: 'destination'}, h('span', {}, one.direction === 'in' ? 'from ' : '', host(one)),
       h('code', {class: 'dim'}, ` ${one.name ? end(one) : one.port || ''} ${one.protocol}`), one.count > 1 ? h('span', {class: 'tag'}, `× ${one.count}`) : null),
-    h('td', {class: 'by'}, one.rule ? h('code', {title: one.rule}, one.rule) : by(one)),
+    h('td', {class: 'by'}, one.who || !one.rule ? by(one) : h('code', {title: one.rule}, one.rule)),
     h('td', {class: 'carried dim'}, amounts.join(' · ')));
 }

@@ -7,6 +7,8 @@ import {on} from './state.js';
 import {ago, count, duration} from './words.js';
 import {toast} from './toast.js';
 
+const rows = new Map();
+
 let body, table, blank, words, trouble, field, rules = [], counted = true, filter = '', alarm = 0;
 
 const PLACES = {added: 'added', answer: 'answer'};
@@ -34,25 +36,47 @@ async function remove(rule) {
   load();
 }
 
-function line(rule, most) {
+// An id says what a rule means: only these cells of its row ever change, and its button stays the one that has the focus.
+function fresh(row, rule, most) {
   const hits = Number(rule.hits) || 0;
-  return h('tr', {'data-id': rule.id, class: rule.action},
-    h('td', {class: 'number dim'}, String(rule.number)),
+  row.number.textContent = String(rule.number);
+  row.count.textContent = counted ? hits.toLocaleString('en') : '–';
+  row.meter.style.setProperty('--part', counted && most ? Math.sqrt(hits / most).toFixed(4) : '0');
+  row.last.textContent = rule.last ? ago(Date.parse(rule.last)) : 'never';
+  row.ends.textContent = ends(rule);
+  return row.node;
+}
+
+function line(rule, most) {
+  const known = rows.get(rule.id + rule.place);
+  if (known)
+    return fresh(known, rule, most);
+  const row = {number: h('td', {class: 'number dim'}), count: h('b', {}), meter: h('span', {}), last: h('td', {class: 'last dim'}), ends: h('td', {class: 'ends dim'})};
+  row.node = h('tr', {'data-id': rule.id, class: rule.action}, row.number,
     h('td', {class: 'verdict'}, h('span', {class: 'badge ' + rule.action}, rule.action)),
     h('td', {class: 'rule'}, h('code', {}, rule.rule.replace(/^(permit|block|ask)\s+/, '')),
       h('span', {class: 'place dim'}, PLACES[rule.place] || `${rule.file || 'file'}:${rule.line || ''}`)),
-    h('td', {class: 'hits'}, counted ? [h('b', {}, hits.toLocaleString('en')),
-      h('span', {class: 'meter', 'aria-hidden': 'true'}, h('span', {set: {'--part': most ? Math.sqrt(hits / most).toFixed(4) : '0'}}))] : '–'),
-    h('td', {class: 'last dim'}, rule.last ? ago(Date.parse(rule.last)) : 'never'),
-    h('td', {class: 'ends dim'}, ends(rule)),
+    h('td', {class: 'hits'}, row.count, h('span', {class: 'meter', 'aria-hidden': 'true'}, row.meter)), row.last, row.ends,
     h('td', {class: 'act'}, rule.place === 'file' ? null : h('button', {type: 'button', class: 'plain', title: 'Remove this rule',
-      'aria-label': `Remove rule ${rule.number}`, on: {click: () => remove(rule)}}, icon('trash'))));
+      'aria-label': `Remove: ${rule.rule}`, on: {click: () => remove(rule)}}, icon('trash'))));
+  rows.set(rule.id + rule.place, row);
+  return fresh(row, rule, most);
+}
+
+// Only what differs is moved: taking an element out takes its focus.
+function place(list) {
+  list.forEach((node, at) => {
+    if (body.children[at] !== node)
+      body.insertBefore(node, body.children[at] || null);
+  });
+  while (body.children.length > list.length)
+    body.lastChild.remove();
 }
 
 function draw() {
   const found = rules.filter((rule) => !filter || rule.rule.toLowerCase().includes(filter) || (rule.file || '').includes(filter));
   const most = Math.max(0, ...rules.map((rule) => Number(rule.hits) || 0));
-  show(body, found.slice(0, 1000).map((rule) => line(rule, most)));
+  place(found.slice(0, 1000).map((rule) => line(rule, most)));
   table.hidden = found.length === 0;
   words.textContent = rules.length ? count(rules.length, 'rule') + (found.length > 1000 ? ', the first 1,000 shown' : '') : '';
   show(blank, found.length ? null : empty(rules.length ? 'No rule has that' : 'There is no rule',
@@ -64,6 +88,10 @@ export async function load() {
   show(trouble, reply.ok ? null : h('p', {class: 'warning'}, icon('warn'), h('span', {}, reply.sentence)));
   if (reply.ok) {
     rules = reply.data.rules;
+    const here = new Set(rules.map((rule) => rule.id + rule.place));
+    for (const known of rows.keys())
+      if (!here.has(known))
+        rows.delete(known);
     counted = reply.data.counted;
     draw();
   }

@@ -57,7 +57,7 @@ export function duration(milliseconds) {
 
 export function ago(time, now = Date.now()) {
   const passed = now - time;
-  return passed < 5000 ? 'just now' : `${duration(passed)} ago`;
+  return passed < 5000 ? 'just now' : `${passed < 60000 ? `${Math.floor(passed / 1000)} s` : duration(passed)} ago`;
 }
 
 export function clock(time) {

@@ -49,7 +49,7 @@ class Shown(Case):
     def answer(self, number, button):
         """Clicks as soon as the card takes answers."""
         self.browser.find(f'#card-{number}.armed')
-        self.browser.find(f'#card-{number} .{button}').click()
+        self.browser.click(f'#card-{number} .{button}')
         return self.desk.answers.get(timeout=DEADLINE)
 
 
@@ -93,12 +93,12 @@ class Questions(Shown):
     def test_block_with_scope_and_undo(self):
         number = self.desk.ask()
         self.card(number)
-        self.browser.find(f'#card-{number} .choices button', 'example.org').click()
-        self.browser.find(f'#card-{number} .choices button', '10 min').click()
+        self.browser.click(f'#card-{number} .choices button', 'example.org')
+        self.browser.click(f'#card-{number} .choices button', '10 min')
         self.browser.find(f'#card-{number} .preview', 'Permits curl to reach example.org for 10 minutes.')
         told = self.answer(number, 'block')
         self.assertEqual([told[name] for name in ('verdict', 'scope', 'until', 'minutes')], ['block', 'name', 'minutes', 10])
-        self.browser.find('.toast .undo').click()
+        self.browser.click('.toast .undo')
         self.assertEqual(self.desk.undone.get(timeout=DEADLINE)['undo'], '9')
         self.browser.find('.toast', 'taken back')
 
@@ -109,11 +109,11 @@ class Questions(Shown):
         def pressed():
             return [node.text for node in self.browser.find_all(f'#card-{number} [aria-checked=true]')]
         self.assertEqual(pressed(), ['This connection', 'Once'])
-        self.browser.find(f'#card-{number} .choices button', 'Anything').click()
+        self.browser.click(f'#card-{number} .choices button', 'Anything')
         self.assertEqual(pressed(), ['Anything', 'Exit'])
-        self.browser.find(f'#card-{number} .choices button', 'Once').click()
+        self.browser.click(f'#card-{number} .choices button', 'Once')
         self.assertEqual(pressed(), ['This connection', 'Once'])
-        self.browser.find(f'#card-{number} .choices button', 'Always').click()
+        self.browser.click(f'#card-{number} .choices button', 'Always')
         self.assertEqual(pressed(), ['example.org', 'Always'])
 
     def test_first_moment_takes_no_answer(self):

@@ -66,14 +66,14 @@ class World:
 
     def choose(self, number, *labels):
         for label in labels:
-            self.browser.find(f'[data-id="{number}"] .choices button', label).click()
+            self.browser.click(f'[data-id="{number}"] .choices button', label)
 
     def answer(self, name, button, *labels):
         """Answers the question of the program with this name; returns when its card is gone."""
         card = self.browser.find(".card.armed", name)
         number = card.attribute("data-id")
         self.choose(number, *labels)
-        self.browser.find(f'[data-id="{number}"].armed .{button}').click()
+        self.browser.click(f'[data-id="{number}"].armed .{button}')
         self.browser.gone(f'[data-id="{number}"]')
 
     def view(self, name):
@@ -120,11 +120,11 @@ def always(lab):
         assert "answer" in row.text, row.text
         wait_until(lambda: int(world.browser.find("table.rules tr", "often").text.split("answer")[1].split()[0]) >= 3, DEADLINE)
         (rule,) = [each for each in world.rules() if each["place"] == "answer"]
-        world.browser.find(f'tr[data-id="{rule["id"]}"] button').click()
+        world.browser.click(f'tr[data-id="{rule["id"]}"] button')
         wait_until(lambda: not [each for each in world.rules() if each["place"] == "answer"], DEADLINE)
         world.browser.gone(f'tr[data-id="{rule["id"]}"]')
         world.browser.find(".toast", "The rule is gone.")
-        world.browser.find(".toast:last-child .undo").click()
+        world.browser.click(".toast:last-child .undo")
         wait_until(lambda: [each for each in world.rules() if "often" in each["rule"] and each["place"] == "added"], DEADLINE)
 
 
@@ -136,11 +136,11 @@ def add_rule(lab):
         world.browser.find(".empty", "no rule")
         field = world.browser.find(".add input")
         field.type("blok port 7")
-        world.browser.find(".add button").click()
+        world.browser.click(".add button")
         world.browser.find("#rule-trouble pre", "found 'blok'")
         world.browser.run("document.querySelector('.add input').value = ''")
         field.type(f"block to {net.SERVER_V4} port {server.port}")
-        world.browser.find(".add button").click()
+        world.browser.click(".add button")
         world.browser.find("table.rules tr", f"port {server.port}")
         assert lab.connect_timer(net.SERVER_V4, server.port).result()[0] in REFUSED
 
@@ -154,7 +154,7 @@ def undo(lab):
         world.answer("undone", "permit", "Anything", "10 min")
         assert talker.result()[0] == 0
         assert len(world.rules()) == 1
-        world.browser.find(".toast .undo").click()
+        world.browser.click(".toast .undo")
         wait_until(lambda: world.rules() == [], DEADLINE)
         talker = lab.connect_timer(net.SERVER_V4, server.port, path=asks)
         world.answer("undone", "block")
@@ -258,7 +258,7 @@ def history(lab):
             other.find(".history tr.block", "other")
             other.run("location.hash = '#/map'")
             other.find(".node[aria-label^='earlier:']")
-            other.find(".controls button", "24 h").click()
+            other.click(".controls button", "24 h")
             other.find(".controls button[aria-checked=true]", "24 h")
             other.find(".node[aria-label^='other:']")
             other.run("location.hash = '#/live'")

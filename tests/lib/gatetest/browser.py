@@ -74,7 +74,7 @@ class Driver:
 
     def _begin(self, browser, dark, width, height, scale):
         arguments = ['--headless=new', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking',
-                     '--disable-component-update', '--disable-sync', '--disable-extensions', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost',
+                     '--disable-component-update', '--disable-sync', '--disable-extensions', '--hide-scrollbars', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost',
                      f'--window-size={width},{height}', f'--force-device-scale-factor={scale}', f'--user-data-dir={self.folder.name}/profile',
                      *(['--no-sandbox'] if os.geteuid() == 0 else []), *(['--force-dark-mode'] if dark else [])]
         capabilities = {'alwaysMatch': {'browserName': 'chrome', 'goog:chromeOptions': {'binary': browser, 'args': arguments},
@@ -130,6 +130,18 @@ class Driver:
                         raise
             if time.monotonic() > until:
                 raise AssertionError(f'no {selector} with {text!r} within {seconds} s; the page says:\n{self.text()}')
+            time.sleep(0.05)
+
+    def click(self, selector, text=None, seconds=WAIT):
+        """Finds and clicks; again when the page drew the element anew, or moved it, in between."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                self.find(selector, text, max(1, until - time.monotonic())).click()
+                return
+            except WebError as error:
+                if time.monotonic() > until or error.code not in ('stale element reference', 'element click intercepted', 'element not interactable'):
+                    raise
             time.sleep(0.05)
 
     def gone(self, selector, seconds=WAIT):
