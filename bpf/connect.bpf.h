@@ -36,7 +36,7 @@ static __always_inline bool take_answer(struct gate_state *state, const struct g
         side = question->local ? GATE_SIDE_LO : GATE_SIDE_OTHER;
     if (flow->protocol == IPPROTO_TCP && verdict == GATE_BLOCK && can_refuse() &&
         (state->refuse || side == GATE_SIDE_ANY)) {
-        count_hit(ANSWER_HITS(found));
+        count_hit(state, ANSWER_HITS(found));
         note_refused(flow, &owner->caller, ANSWER_HITS(found));
         bpf_set_retval(-ECONNREFUSED);
         *allow = 0;
@@ -47,11 +47,11 @@ static __always_inline bool take_answer(struct gate_state *state, const struct g
     if (!decided ||
         !put_decided(decided, flow, question->generation, GATE_ANSWER(flow->ip_version, verdict, side), &owner->caller))
         return false;
-    count_hit(ANSWER_HITS(found));
-    if (verdict == GATE_BLOCK)
-        note_refused(flow, &owner->caller, ANSWER_HITS(found));
+    count_hit(state, ANSWER_HITS(found));
     if (flow->protocol == IPPROTO_UDP)
         own_datagrams(flow, owner);
+    else
+        fetch_decided(flow->cookie + 1);
     return true;
 }
 
@@ -115,6 +115,7 @@ static __always_inline int decide(struct gate_flow_key *flow, bool sends)
     question.generation = *(volatile __u32 *)&state->generation;
     if (sends && is_decided(flow, question.generation))
         return 1;
+    fetch_decided(flow->cookie); /* in case that this is the first of a burst */
     if (!identify_caller(&owner.caller))
         return 1;
     question.local = is_local(state, flow);

@@ -99,6 +99,7 @@ struct gate_caller {
     __u64 groups;     /* further groups, hashed the same way; GATE_GROUPS_UNKNOWN: too many */
 };
 #define GATE_GROUPS_UNKNOWN (~0ull)
+#define GATE_HITS_TOLD      0x80000000u /* in hits: it was told that this flow is blocked */
 
 /*
  * Keyed by gate_flow_key. A socket's own entry has only the cookie set in its key; an UDP socket has
@@ -286,7 +287,7 @@ struct gate_program {
 struct gate_hit {
     __u8 key[16];
     __u64 hits;
-    __u64 last; /* CLOCK_BOOTTIME ns */
+    __u64 last; /* CLOCK_BOOTTIME ns, to some ms */
 };
 
 struct gate_state {
@@ -306,6 +307,8 @@ struct gate_state {
     __u32 tell; /* the host wants to know of the next end or refusal: whoever wakes it for that clears it */
     __u32 turn; /* of the host's looks at refusals */
     __u32 refusals_lost;
+    __u32 raw;                         /* and what raw sockets send */
+    __u64 clock_seen, clock_ahead;     /* CLOCK_MONOTONIC ns, and by how much CLOCK_BOOTTIME was ahead then */
 };
 
 static inline __attribute__((always_inline)) __u32 gate_local_hash(const __u8 address[16])

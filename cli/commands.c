@@ -187,6 +187,13 @@ enum agent_result command_run(const struct options *options, struct problem *pro
         return people_notify(options, problem);
     case OPTIONS_UI:
         return people_ui(options, socket_path(options), problem);
+    case OPTIONS_LOG:
+    case OPTIONS_TOP:
+    case OPTIONS_APPS:
+    case OPTIONS_SHOW:
+    case OPTIONS_EXPORT:
+    case OPTIONS_WHY:
+        return people_past(options, socket_path(options), problem);
     case OPTIONS_INSTALL:
     case OPTIONS_UNINSTALL:
         return install(options, problem);

@@ -25,9 +25,9 @@ struct option {
     enum agent_result (*read)(struct reader *reader, const char *value);
 };
 
-static const char *const command_names[] = {"",      "permit", "block",  "ask",     "status",
-                                            "watch", "policy", "filter", "rules",   "flows",
-                                            "run",   "notify", "ui",     "install", "uninstall"};
+static const char *const command_names[] = {"",       "permit", "block", "ask",    "status", "watch",   "policy",
+                                            "filter", "rules",  "flows", "run",    "notify", "ui",      "log",
+                                            "top",    "apps",   "show",  "export", "why",    "install", "uninstall"};
 
 const char *options_command_name(enum options_command command)
 {
@@ -139,6 +139,15 @@ WORD(rules, from)
 WORD(rules, unit)
 FLAG(rules, in)
 FLAG(rules, all_sets)
+WORD(past, program)
+WORD(past, to)
+WORD(past, user)
+WORD(past, verdict)
+WORD(past, since)
+WORD(past, until)
+WORD(past, by)
+WORD(past, limit)
+FLAG(past, csv)
 
 static void add_exception(struct reader *reader, const char *path)
 {
@@ -328,6 +337,7 @@ static enum agent_result read_ui_port(struct reader *reader, const char *value)
 
 #define FOR(command) (1u << OPTIONS_##command)
 #define DECIDERS     (FOR(PERMIT) | FOR(BLOCK))
+#define PAST         (FOR(LOG) | FOR(TOP) | FOR(APPS) | FOR(SHOW) | FOR(EXPORT))
 
 static const struct option table[] = {
     {"--socket", 0, true, read_socket},
@@ -340,8 +350,8 @@ static const struct option table[] = {
     {"--once", DECIDERS | FOR(ASK), false, read_once},
     {"--lines", FOR(ASK), false, read_lines},
     {"--json",
-     DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY) | FOR(FILTER) | FOR(RULES) | FOR(FLOWS) | FOR(RUN) |
-         FOR(INSTALL) | FOR(UNINSTALL),
+     DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY) | FOR(FILTER) | FOR(RULES) | FOR(FLOWS) | FOR(RUN) | PAST |
+         FOR(WHY) | FOR(INSTALL) | FOR(UNINSTALL),
      false, read_json},
     {"--deadline", FOR(POLICY) | FOR(INSTALL), true, read_deadline},
     {"--undecided", FOR(POLICY) | FOR(INSTALL), true, read_undecided},
@@ -364,10 +374,19 @@ static const struct option table[] = {
     {"--unit", FOR(RULES), true, read_rules_unit},
     {"--in", FOR(RULES), false, read_rules_in},
     {"--all-sets", FOR(RULES), false, read_rules_all_sets},
-    {"--follow", FOR(FLOWS), false, read_follow},
-    {"-f", FOR(FLOWS), false, read_follow},
+    {"--follow", FOR(FLOWS) | FOR(LOG), false, read_follow},
+    {"-f", FOR(FLOWS) | FOR(LOG), false, read_follow},
+    {"--program", PAST & ~FOR(SHOW), true, read_past_program},
+    {"--to", PAST, true, read_past_to},
+    {"--user", PAST, true, read_past_user},
+    {"--verdict", PAST, true, read_past_verdict},
+    {"--since", PAST, true, read_past_since},
+    {"--until", PAST & ~FOR(TOP), true, read_past_until},
+    {"--by", PAST, true, read_past_by},
+    {"--limit", PAST, true, read_past_limit},
+    {"--csv", FOR(EXPORT), false, read_past_csv},
     {"--desk", FOR(ASK) | FOR(RUN) | FOR(NOTIFY) | FOR(UI), true, read_desk},
-    {"--history", FOR(RUN) | FOR(UI), true, read_history},
+    {"--history", FOR(RUN) | FOR(UI) | PAST | FOR(WHY), true, read_history},
     {"--days", FOR(RUN), true, read_days},
     {"--megabytes", FOR(RUN), true, read_megabytes},
     {"--port", FOR(UI), true, read_ui_port},
@@ -425,7 +444,7 @@ static enum agent_result read_option(struct reader *reader, const char *argument
 
 static enum agent_result read_command(struct reader *reader, const char *argument)
 {
-    if (reader->options->command == OPTIONS_FILTER || reader->options->command == OPTIONS_RULES) {
+    if ((1u << reader->options->command & (FOR(FILTER) | FOR(RULES) | FOR(SHOW) | FOR(WHY))) != 0) {
         reader->options->words[reader->options->word_count++] = argument;
         return AGENT_OK;
     }

@@ -29,6 +29,12 @@ enum options_command {
     OPTIONS_RUN,
     OPTIONS_NOTIFY,
     OPTIONS_UI,
+    OPTIONS_LOG,
+    OPTIONS_TOP,
+    OPTIONS_APPS,
+    OPTIONS_SHOW,
+    OPTIONS_EXPORT,
+    OPTIONS_WHY,
     OPTIONS_INSTALL,
     OPTIONS_UNINSTALL
 };
@@ -57,9 +63,13 @@ struct options {
         uint32_t port; /* 0: any */
         bool no_open;
     } ui;
-    bool follow;        /* flows */
+    struct past_words {
+        const char *program, *to, *user, *verdict, *since, *until, *by, *limit;
+        bool csv;       /* export */
+    } past;             /* log, top, apps, show, export, why */
+    bool follow;        /* flows, log */
     bool all;           /* filter, rules */
-    const char **words; /* filter, rules: what follows it; into argv; owned array */
+    const char **words; /* filter, rules, show, why: what follows it; into argv; owned array */
     unsigned word_count;
 };
 

@@ -11,5 +11,7 @@
 enum agent_result people_run(const struct options *options, const char *path, struct problem *problem);
 enum agent_result people_notify(const struct options *options, struct problem *problem);
 enum agent_result people_ui(const struct options *options, const char *path, struct problem *problem);
+/* log, top, apps, show, export, why */
+enum agent_result people_past(const struct options *options, const char *path, struct problem *problem);
 
 #endif

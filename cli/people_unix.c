@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/past_command.h"
 #include "cli/say.h"
 #include "desk/join.h"
 #include "desk/run.h"
 #include "history/history.h"
+#include "notify/notify.h"
 #include "page/page.h"
 
 enum agent_result people_run(const struct options *options, const char *path, struct problem *problem)
@@ -29,8 +31,7 @@ enum agent_result people_run(const struct options *options, const char *path, st
 
 enum agent_result people_notify(const struct options *options, struct problem *problem)
 {
-    (void)options;
-    return problem_set(problem, AGENT_FAILED, "'gatehouse notify' is not built yet.");
+    return notify_run(options->desk, say, problem);
 }
 
 static bool show_line(const char *line)
@@ -49,4 +50,9 @@ enum agent_result people_ui(const struct options *options, const char *path, str
                                      .show = show_line};
 
     return page_run(&settings, problem);
+}
+
+enum agent_result people_past(const struct options *options, const char *path, struct problem *problem)
+{
+    return past_command_run(options, path, problem);
 }

@@ -21,3 +21,10 @@ enum agent_result people_ui(const struct options *options, const char *path, str
     (void)options, (void)path;
     return problem_set(problem, AGENT_USAGE, "'gatehouse ui' is on Linux only.");
 }
+
+enum agent_result people_past(const struct options *options, const char *path, struct problem *problem)
+{
+    (void)path;
+    return problem_set(problem, AGENT_USAGE, "'gatehouse %s' is on Linux only: 'gatehouse watch' shows what happens.",
+                       options_command_name(options->command));
+}

@@ -76,7 +76,9 @@ enum agent_result desk_join(const struct desk_join_settings *settings, const str
     if (made == NULL)
         return problem_set(problem, AGENT_FAILED, "out of memory.");
     result = loop_new(&made->loop, problem);
-    if (result == AGENT_OK && !settings->own)
+    if (result == AGENT_OK && settings->remote && settings->patient)
+        result = peer_wait(made->loop, path, handlers, &made->peer, problem);
+    else if (result == AGENT_OK && !settings->own)
         result = peer_open(made->loop, path, handlers, &made->peer, problem);
     /* One who may not open the other's desk may not decide either, but gatehoused says that best. */
     if (result == AGENT_OK && settings->own)

@@ -22,6 +22,7 @@ struct desk_join_settings {
     const char *socket; /* gatehoused's, for a desk of its own; NULL: the default */
     bool own;           /* do not look for another desk */
     bool remote;        /* no desk of its own: AGENT_UNREACHABLE when none answers */
+    bool patient;       /* remote: wait for the other desk, also at the start */
     bool once;          /* a desk of its own ends with gatehoused: desk_join_ended then */
 };
 

@@ -158,6 +158,16 @@ enum agent_result peer_open(struct loop *loop, const char *path, const struct pe
     return result;
 }
 
+enum agent_result peer_wait(struct loop *loop, const char *path, const struct peer_handlers *handlers,
+                            struct peer **peer, struct problem *problem)
+{
+    enum agent_result result = peer_new(loop, path, handlers, peer, problem);
+
+    if (result == AGENT_OK)
+        loop_timer_set(loop, &(*peer)->retry, 1);
+    return result;
+}
+
 void peer_close(struct peer *peer)
 {
     if (peer == NULL)

@@ -114,6 +114,9 @@ struct peer_handlers {
 /* Connects: AGENT_UNREACHABLE when no desk answers, AGENT_REFUSED when this user may not. path is copied. */
 enum agent_result peer_open(struct loop *loop, const char *path, const struct peer_handlers *handlers,
                             struct peer **peer, struct problem *problem);
+/* The same, but for a desk that may come later. */
+enum agent_result peer_wait(struct loop *loop, const char *path, const struct peer_handlers *handlers,
+                            struct peer **peer, struct problem *problem);
 /* A desk at the other end of a socket, which becomes the peer's. It does not try again. */
 enum agent_result peer_adopt(struct loop *loop, int descriptor, const struct peer_handlers *handlers,
                              struct peer **peer, struct problem *problem);

@@ -273,7 +273,7 @@ static void on_undone(struct peer *peer, const json_t *line)
 {
     const char *sentence = text_of(line, "sentence");
 
-    CALL(peer, undone, (uint32_t)number_of(line, "tag"), same(text_of(line, "status"), "ok"),
+    CALL(peer, undone, (uint32_t)number_of(line, "tag"), !same(text_of(line, "status"), "refused"),
          sentence == NULL ? "" : sentence);
 }
 

@@ -101,7 +101,18 @@ enum history_trouble history_reading(struct history *history)
     if (history->reading.db && !history_file_replaced(&history->reading))
         return HISTORY_FINE;
     history_file_close(&history->reading);
+    history->opened++;
     return history_file_read(&history->reading, history->path);
+}
+
+bool history_is_there(struct history *history)
+{
+    return history_reading(history) != HISTORY_MISSING;
+}
+
+uint64_t history_opened(const struct history *history)
+{
+    return history->opened;
 }
 
 static bool read_before(struct history *history, const struct history_record *like, struct history_before *before)

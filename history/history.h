@@ -75,6 +75,11 @@ void history_add(struct history *history, const struct history_record *record);
 /* Waits until all that was added is on disk, or timeout_ms passed: false. */
 bool history_flush(struct history *history, int timeout_ms);
 
+/* False: there is no file at the path, or a new one that is still empty. */
+bool history_is_there(struct history *history);
+/* Counts up when another file stands at the path than before, whose row numbers mean something else. */
+uint64_t history_opened(const struct history *history);
+
 /* How often this program was permitted and blocked at this destination before: by name when it has one, else address.
  */
 struct history_before {

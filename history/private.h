@@ -12,6 +12,7 @@
 struct history {
     char path[HISTORY_PATH_MAX + 1];
     struct history_file reading; /* opened when it is needed first */
+    uint64_t opened;             /* how often */
     struct writer *writer;       /* NULL: a reader */
 };
 

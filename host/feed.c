@@ -31,7 +31,6 @@
 #include "host/identity.h"
 #include "host/keep.h"
 #include "host/log.h"
-#include "host/resolved.h"
 #include "wfp/ale.h"
 
 #define FEED_BATCH  64u
@@ -90,9 +89,7 @@ struct feed {
     struct adopt adopt;
     struct feed_inbound *inbound;
     struct flows *records;
-    struct names *names;       /* NULL: not known */
-    struct resolved *resolved; /* NULL: it is not asked */
-    uint64_t kernel_endpoint;  /* packets without a socket get handles of their own */
+    uint64_t kernel_endpoint; /* packets without a socket get handles of their own */
     uint32_t packets_held;
     uint64_t packets_seen, packets_damaged, packets_unknown, datagrams_overflow;
 };
@@ -558,7 +555,6 @@ static void feed_packet(void *context, const struct gate_packet *packet)
 {
     struct feed *feed = context;
 
-    resolved_read(feed->resolved); /* what was said before its program could connect */
     if (packet->inbound || packet->tuple_keyed) {
         if (!feed_waits_for_hash(feed, packet))
             feed_inbound_packet(feed->inbound, packet, feed->package.size ? &feed->package : NULL);
@@ -578,18 +574,10 @@ static void feed_damaged(void *context, uint32_t id)
     feed->packets_damaged++;
 }
 
-static void feed_dns_answer(void *context, const struct gate_dns_answer *answer)
-{
-    struct feed *feed = context;
-
-    identity_fill(&feed->identity, &answer->owner);
-    names_answer(feed->names, answer, &feed->identity.app_id);
-}
-
 /* --- Turns --------------------------------------------------------------------------------- */
 
-static const struct gate_handlers feed_handlers = {feed_packet,       feed_damaged, feed_socket_closed,
-                                                   feed_stream_ended, feed_refused, feed_dns_answer};
+static const struct gate_handlers feed_handlers = {feed_packet, feed_damaged, feed_socket_closed, feed_stream_ended,
+                                                   feed_refused};
 
 int feed_read(struct feed *feed, bool ends)
 {
@@ -635,7 +623,6 @@ bool feed_tidy(struct feed *feed)
 {
     if (__atomic_load_n(&feed->late, __ATOMIC_RELAXED))
         feed_decided(feed);
-    gate_read_names(feed->gate, &feed_handlers, feed);
     feed_hashed(feed);
     feed_establish(feed);
     if (feed->ends_wanted) {
@@ -674,19 +661,13 @@ static void feed_policy_changed(void *context, UINT16 layer, UINT64 generation)
         feed->wake(feed->wake_context);
 }
 
-void feed_set_names(struct feed *feed, struct names *names, struct resolved *resolved)
-{
-    feed->names = names;
-    feed->resolved = resolved;
-    flows_set_names(feed->records, names);
-}
-
 static bool feed_knows(void *context, const struct gate_flow *key)
 {
     return flow_find(context, key) != NULL;
 }
 
-struct feed *feed_new(struct gate *gate, struct process_ends *ends, void (*wake)(void *context), void *wake_context)
+struct feed *feed_new(struct gate *gate, struct process_ends *ends, const struct names *names,
+                      void (*wake)(void *context), void *wake_context)
 {
     struct feed *feed = calloc(1, sizeof(*feed));
     struct exe_hash *hashes = feed ? exe_hash_new(wake, wake_context) : NULL;
@@ -709,7 +690,7 @@ struct feed *feed_new(struct gate *gate, struct process_ends *ends, void (*wake)
     feed->wake = wake;
     feed->wake_context = wake_context;
     TAILQ_INIT(&feed->live);
-    feed->records = flows_new();
+    feed->records = flows_new(names);
     feed->inbound = feed_inbound_new(&(struct feed_parts){.gate = gate,
                                                           .counts = &feed->counts,
                                                           .identity = &feed->identity,

@@ -23,16 +23,12 @@ struct feed;
 #define FEED_FLOWS_MAX   131072u /* live flows known; the oldest are forgotten first */
 
 /*
- * gate and ends stay the caller's. NULL: out of memory. From now on the engine's policy changes come here, and this
- * thread's is the feed: a driver that completes an operation on another thread leaves the verdict for feed_tidy and
- * wakes this one.
+ * gate, ends and names (NULL: none are known) stay the caller's. NULL: out of memory. From now on the engine's policy
+ * changes come here, and this thread's is the feed: a driver that completes an operation on another thread leaves the
+ * verdict for feed_tidy and wakes this one.
  */
-struct feed *feed_new(struct gate *gate, struct process_ends *ends, void (*wake)(void *context), void *wake_context);
-
-struct resolved;
-
-/* Both stay the caller's; NULL: names are not known (any more). */
-void feed_set_names(struct feed *feed, struct names *names, struct resolved *resolved);
+struct feed *feed_new(struct gate *gate, struct process_ends *ends, const struct names *names,
+                      void (*wake)(void *context), void *wake_context);
 
 /* Drops what is still held. The driver must be unloaded by then: nothing may complete later. */
 void feed_free(struct feed *feed);

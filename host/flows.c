@@ -58,12 +58,13 @@ static uint64_t system_time(void)
     return WINDOWS_EPOCH + (uint64_t)now.tv_sec * 10000000 + (uint64_t)now.tv_nsec / 100;
 }
 
-struct flows *flows_new(void)
+struct flows *flows_new(const struct names *names)
 {
     struct flows *flows = calloc(1, sizeof(*flows));
 
     if (!flows)
         return NULL;
+    flows->names = names;
     TAILQ_INIT(&flows->all);
     TAILQ_INIT(&flows->changed);
     TAILQ_INIT(&flows->ended);
@@ -134,20 +135,15 @@ void flows_free(struct flows *flows)
     free(flows);
 }
 
-void flows_set_names(struct flows *flows, const struct names *names)
-{
-    flows->names = names;
-}
-
-/* With a path, which an entry has without its NUL, and for what goes out (remote not NULL) the name of that end. */
+/* With a path, which an entry has without its NUL, and for what goes out the name of its remote end (else NULL). */
 static struct flow_record *make(const struct flows *flows, const struct identity *identity,
                                 const struct gate_owner *owner, uint8_t ip_version, const uint8_t *remote)
 {
     const FWP_BYTE_BLOB *app_id = &identity->app_id;
     size_t path_size = app_id->size >= 2 ? app_id->size - 2 : 0;
+    bool known = owner->flags & GATE_OWNER_KNOWN;
     char name[GATEHOUSE_NAME_MAX];
     uint16_t name_size = remote ? names_find(flows->names, app_id, ip_version, remote, name) : 0;
-    bool known = owner->flags & GATE_OWNER_KNOWN;
     struct flow_record *record;
 
     if (path_size > UINT16_MAX)

@@ -23,8 +23,8 @@
 
 #include "gatehouse/transport.h"
 #include "host/gate.h"
-#include "host/identity.h"
 #include "host/names.h"
+#include "host/identity.h"
 
 #define FLOWS_ENDED_MAX  4096u
 #define FLOWS_BLOCKED_MS 10000u
@@ -32,12 +32,9 @@
 struct flows;
 struct flow_record;
 
-/* NULL: out of memory. */
-struct flows *flows_new(void);
+/* NULL: out of memory. names: those of the entries, the caller's; NULL: none. */
+struct flows *flows_new(const struct names *names);
 void flows_free(struct flows *flows); /* NULL is allowed; records go with it */
-
-/* Whose names entries have from now on; NULL: none. They stay the caller's. */
-void flows_set_names(struct flows *flows, const struct names *names);
 
 /* Not listed yet. identity: of the packet's owner. NULL: out of memory, which all below take. */
 struct flow_record *flows_make(struct flows *flows, const struct gate_packet *packet, const struct identity *identity);

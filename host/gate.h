@@ -23,13 +23,14 @@
 #include "bpf/gate_maps.h"
 
 struct gate;
+struct gate_listener;
 
 struct gate_options {
     uint16_t queue;        /* NFQUEUE number; default GATE_QUEUE_DEFAULT */
     bool dead_open;        /* undecided flows while nobody serves the queue: false: refused or retried; true: pass */
     uint32_t deadline_ms;  /* after this and a grace, the kernel alone gives an unserved SYN its default */
     uint32_t queue_length; /* most packets held in the queue */
-    bool names;            /* tell what name servers answer */
+    const struct gate_listener *names; /* copied; NULL: nobody wants to know what name servers answer */
 };
 #define GATE_QUEUE_DEFAULT 4747u
 
@@ -51,6 +52,25 @@ struct gate_owner {
     size_t path_size;            /* without the NUL */
     char comm[16];               /* for display; decides nothing */
     uint64_t program[2], groups; /* names of the program and of the groups for the kernel; 0: it has none */
+};
+
+/* A datagram from port 53 that arrived at a socket. */
+struct gate_dns_answer {
+    uint8_t ip_version;
+    uint8_t server_address[16]; /* who sent it, as far as the packet says */
+    struct gate_owner owner;    /* who sent to that server before, with that socket */
+    const uint8_t *message;     /* the first 2,047 bytes, valid until the handler returns */
+    size_t size;
+};
+
+/*
+ * Who is told of them: before any packet that a program sent after it could read the answer, that of its connect()
+ * above all. look comes before each packet, for other ways to know names.
+ */
+struct gate_listener {
+    void (*answer)(void *context, const struct gate_dns_answer *answer);
+    void (*look)(void *context);
+    void *context;
 };
 
 struct gate_packet {
@@ -102,18 +122,6 @@ struct gate_refused_flow {
     uint8_t filter[16]; /* key of the filter; zeros: it has none */
 };
 
-/*
- * A datagram from port 53 that arrived. Whatever its program does after it could read it, a connect() above all, is
- * brought later than this.
- */
-struct gate_dns_answer {
-    uint8_t ip_version;
-    uint8_t server_address[16]; /* who sent it, as far as the packet says */
-    struct gate_owner owner;    /* who sent to that server before, with that socket */
-    const uint8_t *message;     /* the first 2,047 bytes, valid until the handler returns */
-    size_t size;
-};
-
 struct gate_handlers {
     void (*packet)(void *context, const struct gate_packet *packet);
     void (*damaged)(void *context, uint32_t id); /* not parseable: the gate dropped it */
@@ -123,8 +131,6 @@ struct gate_handlers {
     void (*stream_ended)(void *context, const struct gate_stream_end *end);
     /* Once for each turn (gate_follow) in which it happened. May be NULL. */
     void (*refused)(void *context, const struct gate_refused_flow *refused);
-    /* With options.names. May be NULL. */
-    void (*dns_answer)(void *context, const struct gate_dns_answer *answer);
 };
 
 /* A descriptor of the root of cgroup2, mounted or not, for the caller to close; -errno. */
@@ -172,6 +178,12 @@ int gate_events_fd(const struct gate *gate);
 int gate_read_queue(struct gate *gate, unsigned limit, const struct gate_handlers *handlers, void *context);
 int gate_read_events(struct gate *gate, const struct gate_handlers *handlers, void *context);
 
+/* Tells what name servers answered until now. Costs next to nothing when there is nothing. */
+void gate_read_names(struct gate *gate);
+
+/* False: this kernel cannot tell, or it was not asked to. */
+bool gate_sees_names(const struct gate *gate);
+
 /*
  * For somebody who follows what becomes of connections: gate_follow begins a turn, in which each refusal is told of
  * anew. gate_follow_wake makes the next end or refusal readable at gate_events_fd, once; look again afterwards, for
@@ -182,12 +194,6 @@ void gate_follow_wake(struct gate *gate);
 bool gate_follow_wakes(const struct gate *gate);
 /* False: it is not known any more. */
 bool gate_refused_count(struct gate *gate, const struct gate_refused_key *key, uint64_t *count);
-
-/* Only what name servers answered; both above do this first. Costs next to nothing when there is nothing. */
-void gate_read_names(struct gate *gate, const struct gate_handlers *handlers, void *context);
-
-/* False: this kernel cannot tell, or it was not asked to. */
-bool gate_sees_names(const struct gate *gate);
 
 /* Names one flow: what the kernel keys a verdict by. */
 struct gate_flow {

@@ -7,6 +7,7 @@
  *   gate_alive.c   whose pins they are: a running gate's, a living namespace's
  *   gate_bpf.c     programs, maps, links and their pins
  *   gate_cache.c   fills the verdict cache
+ *   gate_events.c  what else the programs tell
  *   gate_guard.c   notices when somebody touches the rules
  *   gate_hits.c    counters by filter key
  *   gate_images.c  the path of an executable
@@ -104,6 +105,7 @@ struct gate_maps {
 
 struct gate_programs {
     struct gate_bpf *skeleton;
+    bool deep; /* the programs of the rules see the kernel's own structures */
     struct gate_maps maps;
 };
 
@@ -234,15 +236,21 @@ int gate_mount_here(const struct gate_host *host, bool mount_it);
 
 /* ---- gate_rules.c ---- */
 
-int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error);
-int gate_rules_raw(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error);
-/* The rules for raw sockets (above), for echo requests, and those of filter INPUT: there or not. */
+struct gate_rules {
+    const char *directory; /* of the pins */
+    uint16_t queue;
+    bool dead_open;
+    bool deep; /* as gate_programs */
+    bool raw;  /* with what raw sockets send */
+};
+int gate_rules_install(const struct gate_rules *ask, struct gate_error *error);
+/* The rules for echo requests, and those of filter INPUT: there or not. */
 int gate_rules_echo(const char *directory, uint16_t queue, bool dead_open, bool out, bool on, struct gate_error *error);
 int gate_rules_inbound(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error);
 
 int gate_rules_remove(struct gate_error *error);
 /* They are all there, and before all others. watched: a bit for each enum gate_watched that is on. */
-bool gate_rules_stand(unsigned watched);
+bool gate_rules_stand(const struct gate_rules *ask, unsigned watched);
 
 /* ---- gate_queue.c ---- */
 

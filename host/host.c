@@ -34,9 +34,9 @@ struct host {
     struct device_server *server;
     struct gate *gate;
     struct feed *feed;
+    struct names *names;       /* NULL: nobody wants to know them */
+    struct resolved *resolved; /* NULL: it is not asked */
     struct follow follow;
-    struct names *names;         /* NULL: nobody wants to know them */
-    struct resolved *resolved;   /* NULL: it is not asked */
     struct loop_source terminal; /* whose end ends it; ready NULL: there is none, or it does not matter */
     struct process_ends *ends;
     struct loop_source queue, events, changes, processes, signals, timer, wake;
@@ -276,9 +276,18 @@ static int host_start_server(struct host *host)
     return result;
 }
 
-static bool host_wants_names(const struct host *host)
+static void host_answer(void *context, const struct gate_dns_answer *answer)
 {
-    return host->settings.name_servers && host->settings.name_servers->mode != NAME_SERVERS_NONE;
+    struct host *host = context;
+
+    names_answer(host->names, answer);
+}
+
+static void host_look(void *context)
+{
+    struct host *host = context;
+
+    resolved_read(host->resolved);
 }
 
 /* Whatever fails here, connections have no names, and all else is as ever. */
@@ -286,24 +295,27 @@ static void host_start_names(struct host *host)
 {
     const struct name_servers *servers = host->settings.name_servers;
 
-    if (!host_wants_names(host))
+    if (!host->names)
         return;
     if (!gate_sees_names(host->gate))
         log_say("this kernel does not show what name servers answer: connections are shown without names.");
-    host->names = names_new(servers, host->settings.device);
-    if (host->names && servers->mode == NAME_SERVERS_SYSTEM)
+    if (servers->mode == NAME_SERVERS_SYSTEM)
         host->resolved = resolved_new(&host->loop, host->names);
-    feed_set_names(host->feed, host->names, host->resolved);
 }
 
 static int host_start_gate(struct host *host)
 {
+    const struct name_servers *servers = host->settings.name_servers;
+    const struct gate_listener listener = {host_answer, host_look, host};
     char error[512] = "";
+
+    if (servers && servers->mode != NAME_SERVERS_NONE)
+        host->names = names_new(servers, host->settings.device);
     struct gate_options options = {
         .queue = host->settings.queue,
         .dead_open = host->settings.dead_open,
         .deadline_ms = host->settings.deadline_ms,
-        .names = host_wants_names(host),
+        .names = host->names ? &listener : NULL,
         .queue_length = 65536, /* as much as the kernel takes: the driver's bound, which is counted, comes first */
     };
     int result = gate_open(&options, &host->gate, error, sizeof(error));
@@ -313,7 +325,7 @@ static int host_start_gate(struct host *host)
         return result;
     }
     host->ends = process_ends_new();
-    host->feed = host->ends ? feed_new(host->gate, host->ends, host_wake, host) : NULL;
+    host->feed = host->ends ? feed_new(host->gate, host->ends, host->names, host_wake, host) : NULL;
     result = host->feed ? 0 : -ENOMEM;
     if (!result)
         host_start_names(host);
@@ -364,6 +376,7 @@ static uint64_t server_tidy(struct host *host)
 int host_run(struct host *host)
 {
     while (!host->stop) {
+        gate_read_names(host->gate); /* a changed rule may ask for them now */
         bool more = feed_tidy(host->feed);
 
         timer_set(host, server_tidy(host));
@@ -392,13 +405,13 @@ void host_stop(struct host *host)
     char error[512] = "";
 
     device_server_stop(host->server);
-    if (host->feed)
-        feed_set_names(host->feed, NULL, NULL);
     resolved_free(host->resolved);
-    names_free(host->names);
+    host->resolved = NULL;
+    names_leave(host->names);
     if (host->driver_started)
         host->settings.stop_driver(host->settings.context);
     feed_free(host->feed);
+    names_free(host->names);
     process_ends_free(host->ends);
     wfp_reset();
     nt_set_pump_wake(NULL, NULL);

@@ -12,6 +12,7 @@
 #include "core/name_table.h"
 #include "gatehouse/status.h"
 #include "host/dns_message.h"
+#include "host/identity.h"
 #include "host/log.h"
 #include "nt/nt.h"
 
@@ -26,6 +27,7 @@ struct names {
     struct nt_file *driver; /* NULL: it does not know names */
     struct core_memory memory;
     struct name_table table;
+    struct identity identity; /* of an answer's owner */
     size_t input_size;
     uint8_t input[INPUT_MAX];
 };
@@ -68,12 +70,19 @@ struct names *names_new(const struct name_servers *servers, const char *device)
     return names;
 }
 
+void names_leave(struct names *names)
+{
+    if (names && names->driver)
+        nt_file_close(names->driver);
+    if (names)
+        names->driver = NULL;
+}
+
 void names_free(struct names *names)
 {
     if (!names)
         return;
-    if (names->driver)
-        nt_file_close(names->driver);
+    names_leave(names);
     name_table_cleanup(&names->table);
     free(names);
 }
@@ -174,19 +183,23 @@ static size_t path_size_of(const FWP_BYTE_BLOB *app_id)
     return app_id && app_id->size > 2 && app_id->size <= UINT16_MAX ? app_id->size - 2 : 0;
 }
 
-void names_answer(struct names *names, const struct gate_dns_answer *answer, const FWP_BYTE_BLOB *app_id)
+void names_answer(struct names *names, const struct gate_dns_answer *answer)
 {
-    size_t path_size = path_size_of(app_id);
     struct name_found found[DNS_ADDRESSES_MAX];
     struct dns_answer read;
+    size_t path_size;
 
-    if (!names || path_size == 0 || !name_servers_believe(&names->servers, answer->ip_version, answer->server_address))
+    if (!names || !name_servers_believe(&names->servers, answer->ip_version, answer->server_address))
+        return;
+    identity_fill(&names->identity, &answer->owner);
+    path_size = path_size_of(&names->identity.app_id);
+    if (path_size == 0)
         return;
     if (!dns_message_read(answer->message, answer->size, &read))
         return;
     for (unsigned i = 0; i < read.address_count; i++)
         found[i] = (struct name_found){read.addresses[i].ip_version, read.addresses[i].bytes, read.addresses[i].ttl_s};
-    learn(names, app_id->data, path_size, read.name, read.name_size, found, read.address_count);
+    learn(names, names->identity.app_id.data, path_size, read.name, read.name_size, found, read.address_count);
 }
 
 void names_say(struct names *names, const char *name, size_t name_size, const struct name_found *found, unsigned count)

@@ -22,11 +22,12 @@ struct names;
 /* servers is copied. device: where the driver is; one that does not know names is told nothing. NULL: out of memory. */
 struct names *names_new(const struct name_servers *servers, const char *device);
 
-/* Before the driver is unloaded. NULL is allowed, here and below. */
+/* Before the driver is unloaded: it is told nothing any more. NULL is allowed, here and below. */
+void names_leave(struct names *names);
 void names_free(struct names *names);
 
-/* app_id: of the answer's owner, UTF-16 with its NUL; size 0: not known, and nothing is learned. */
-void names_answer(struct names *names, const struct gate_dns_answer *answer, const FWP_BYTE_BLOB *app_id);
+/* Learned for its owner, if that is known and the server is believed. */
+void names_answer(struct names *names, const struct gate_dns_answer *answer);
 
 struct name_found {
     uint8_t ip_version;
@@ -37,7 +38,8 @@ struct name_found {
 /* Somebody who is believed says so, for any program. The name need not be valid: then it is left out. */
 void names_say(struct names *names, const char *name, size_t name_size, const struct name_found *found, unsigned count);
 
-/* The latest name that the program got this address for: its size, at most GATEHOUSE_NAME_MAX; 0: none. */
+/* app_id: of a program, UTF-16 with its NUL; NULL or size 0: not known. The latest name that it got this address for:
+ * its size, at most GATEHOUSE_NAME_MAX; 0: none. */
 uint16_t names_find(const struct names *names, const FWP_BYTE_BLOB *app_id, uint8_t ip_version,
                     const uint8_t address[16], char *name);
 

@@ -10,9 +10,11 @@ import {base, hue, host, count, done} from './words.js';
 const PROGRAMS_MOST = 14;
 const HOSTS_MOST = 22;
 const OTHERS = '\u0000others';
+const NARROW = 620;
 const GAP = 14;
+const LEAST = 8; // of a node's height
 
-let place, detail, blank, period = 'live', verdict = 'all', chosen = null, lines = [], width = 0, alarm = 0;
+let place, detail, blank, period = 'live', verdict = 'all', chosen = null, lines = [], summed = [], width = 0, alarm = 0;
 
 function sumUp(list) {
   const flows = new Map();
@@ -72,11 +74,14 @@ function settle(left, right) {
   right.sort((a, b) => (a.name === OTHERS) - (b.name === OTHERS) || a.pull - b.pull || b.weight - a.weight);
 }
 
-function stack(nodes, height, scale, least) {
-  const used = nodes.reduce((sum, node) => sum + Math.max(least, node.weight * scale), 0) + GAP * (nodes.length - 1);
-  let y = (height - used) / 2;
+function tall(nodes, scale) {
+  return nodes.reduce((sum, node) => sum + Math.max(LEAST, node.weight * scale), 0) + GAP * (nodes.length - 1);
+}
+
+function stack(nodes, height, scale) {
+  let y = (height - tall(nodes, scale)) / 2;
   for (const node of nodes) {
-    node.height = Math.max(least, node.weight * scale);
+    node.height = Math.max(LEAST, node.weight * scale);
     node.y = y;
     y += node.height + GAP;
   }
@@ -115,7 +120,11 @@ function ribbon(link, x1, x2, scale) {
 }
 
 function label(node, x, words, anchor, most) {
-  return s('text', {class: 'name', x, y: node.y + node.height / 2, 'text-anchor': anchor, dy: '0.35em'}, cut(words, most));
+  if (width < NARROW)
+    return s('text', {class: 'name', x, y: node.y + node.height / 2, 'text-anchor': anchor, dy: '0.35em'}, cut(words, most));
+  const sum = node.sum.toLocaleString('en'), name = cut(words, most - sum.length - 1);
+  return s('text', {class: 'name', x, y: node.y + node.height / 2, 'text-anchor': anchor, dy: '0.35em'},
+    anchor === 'end' ? [s('tspan', {class: 'sum'}, sum), ' ', name] : [name, ' ', s('tspan', {class: 'sum'}, sum)]);
 }
 
 function nodeGroup(node, x, bar, words, outside, most) {
@@ -146,9 +155,18 @@ function mark(svg, node) {
     group.classList.toggle('lit', Boolean(node) && near.has(group.node.side + group.node.name));
 }
 
+function sums() {
+  const total = {permit: 0, block: 0};
+  for (const flow of summed)
+    total[flow.verdict] += flow.sum;
+  const row = (number, words, kind) => [h('dt', {class: kind}, number.toLocaleString('en')), h('dd', {}, words)];
+  return h('dl', {class: 'sums'}, row(new Set(summed.map((flow) => flow.program)).size, 'programs'),
+    row(new Set(summed.map((flow) => flow.to)).size, 'destinations'), row(total.permit, 'permitted', 'permit'), row(total.block, 'blocked', 'block'));
+}
+
 function tell(node, others) {
   if (!node) {
-    show(detail, h('p', {class: 'dim'}, 'Choose a program or a destination to see only what is its own.'));
+    show(detail, sums(), h('p', {class: 'dim'}, 'Choose a program or a destination to see only what is its own.'));
     return;
   }
   const rows = [...node.links].sort((a, b) => b.sum - a.sum).slice(0, 40);
@@ -189,19 +207,18 @@ function wire(svg, groups, others) {
 function picture(links, others) {
   const left = column(links, 'program'), right = column(links, 'to');
   settle(left, right);
-  const narrow = width < 620, margin = narrow ? Math.max(84, width * 0.28) : Math.min(230, width * 0.24);
-  const rows = Math.max(left.length, right.length), height = Math.max(320, rows * (narrow ? 34 : 36));
-  const weight = Math.max(1, links.reduce((sum, link) => sum + link.weight, 0));
-  const scale = Math.min(9, (height - GAP * (rows - 1)) * 0.72 / weight);
-  stack(left, height, scale, 8);
-  stack(right, height, scale, 8);
+  const narrow = width < NARROW, margin = narrow ? Math.max(84, width * 0.28) : Math.min(230, width * 0.24);
+  const rows = Math.max(left.length, right.length), weight = Math.max(1, links.reduce((sum, link) => sum + link.weight, 0));
+  const scale = Math.min(9, Math.max(340, rows * 19) / weight);
+  const height = Math.max(tall(left, scale), tall(right, scale)) + 2 * GAP;
+  stack(left, height, scale);
+  stack(right, height, scale);
   spread(left, scale, right, 'to');
   spread(right, scale, left, 'program');
-  const total = Math.max(height, ...[...left, ...right].map((node) => node.y + node.height + GAP));
-  const bar = 9, x1 = margin, x2 = width - margin - bar, letters = Math.floor((margin - 14) / (narrow ? 6.6 : 7.4));
+  const bar = 9, x1 = margin, x2 = width - margin - bar, letters = Math.floor((margin - 22) / 7.6);
   const groups = [...left.map((node) => nodeGroup(node, x1, bar, title(node, others), x1 - 10, letters)),
     ...right.map((node) => nodeGroup(node, x2, bar, title(node, others), x2 + bar + 10, letters))];
-  const svg = s('svg', {class: 'map', width, height: total, viewBox: `0 0 ${width} ${total}`, role: 'group', 'aria-label': 'Programs and their destinations'},
+  const svg = s('svg', {class: 'map', width, height, viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': 'Programs and their destinations'},
     s('g', {class: 'ribbons'}, links.sort((a, b) => b.weight - a.weight).map((link) => ribbon(link, x1 + bar, x2, scale))), groups);
   wire(svg, groups, others);
   return svg;
@@ -211,7 +228,8 @@ function draw() {
   if (document.getElementById('main').dataset.view !== 'map')
     return;
   width = Math.floor(place.clientWidth) || 900;
-  const {links, others} = fold(sumUp(period === 'live' ? state.live : lines));
+  summed = sumUp(period === 'live' ? state.live : lines);
+  const {links, others} = fold(summed);
   const held = document.activeElement?.closest?.('.node')?.node;
   show(place, links.length ? picture(links, others) : null);
   show(blank, links.length ? null : empty('No roads yet', 'Programs and where they go are drawn here as they connect.', gate(true)));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the page knows. Views subscribe to the parts that they show; changes are told once a frame.
 
+import {end} from './words.js';
+
 const LIVE_MAX = 2000;
 const PAST_MAX = 40;
 
@@ -32,26 +34,36 @@ export function tell(part) {
   changed.add(part);
 }
 
-// A line of `gatehouse log --json`, as the views use it.
+// A line of `gatehouse log --json`, or of the desk, as the views use it.
 export function connection(line) {
   const began = Date.parse(line.began || line.time || '') || Date.now();
-  const ended = Date.parse(line.ended || '') || null;
+  const local = line.local || (line.local_address ? end({address: line.local_address, port: line.local_port}) : '');
   return {
-    key: line.id || `${began} ${line.pid} ${line.local || ''} ${line.address} ${line.port}`,
-    began, ended,
+    key: [line.pid, line.protocol, local, line.address, line.direction === 'in' ? '' : line.port].join(' '),
+    began, ended: Date.parse(line.ended || '') || null,
     program: line.program || '', pid: line.pid, user: line.user === undefined || line.user === null ? '' : String(line.user),
-    name: line.name || '', address: line.address || '', port: Number(line.port) || 0,
-    protocol: line.protocol || '', direction: line.direction || 'out', local: line.local || '',
-    verdict: line.verdict || 'none', by: line.by || '', who: line.who || '', rule: line.rule || '',
+    name: line.name || '', address: line.address || '', port: Number(line.direction === 'in' && line.local_port || line.port) || 0,
+    protocol: line.protocol || '', direction: line.direction || 'out',
+    verdict: line.verdict || 'none', by: line.by || 'none', who: line.who || '',
+    rule: line.rule_text || (/^[0-9a-f]{16}$/.test(line.rule || '') ? '' : line.rule) || '',
     out: line.bytes_out, in: line.bytes_in, count: Number(line.count) || 1,
   };
+}
+
+// A connection is told at its verdict and at its end; the second knows less of who decided.
+function join(before, after) {
+  const joined = {...before};
+  for (const [name, value] of Object.entries(after))
+    if (value !== '' && value !== null && value !== undefined && !(name === 'by' && value === 'none') && name !== 'began')
+      joined[name] = value;
+  return joined;
 }
 
 export function addLive(line) {
   const one = connection(line);
   const at = state.live.findIndex((each) => each.key === one.key);
   if (at >= 0)
-    state.live[at] = {...one, seen: state.live[at].seen};
+    state.live[at] = join(state.live[at], one);
   else
     state.live.unshift({...one, seen: performance.now()});
   state.live.length = Math.min(state.live.length, LIVE_MAX);
@@ -86,6 +98,9 @@ function endQuestion(event) {
     mine: Boolean(answer), answer, at: Date.now()});
   state.past.length = Math.min(state.past.length, PAST_MAX);
   state.mine.delete(event.id);
+  // A desk without a history tells of no connections; one that does says the same, and more, of this one.
+  if (event.verdict === 'permit' || event.verdict === 'block')
+    addLive({...question, verdict: event.verdict, by: event.by, who: event.who});
   tell('questions');
   tell('past');
 }

@@ -79,9 +79,8 @@ export const doing = {permit: 'Permitted', block: 'Blocked', none: 'Undecided'};
 export function by(gone) {
   if (gone.who)
     return gone.who;
-  return {decider: 'a decider', answer: 'an answer', deadline: 'the deadline', 'no decider': 'nobody there',
-    no_decider: 'nobody there', full: 'no room', cancel: 'the program gave up', unload: 'gatehoused ended',
-    cannot_pend: 'cannot be held', rule: 'a rule', none: 'the default'}[gone.by] || gone.by || '';
+  return {decider: 'a decider', answer: 'an answer', deadline: 'the deadline', 'no-decider': 'nobody there', full: 'no room', cancel: 'the program gave up', unload: 'gatehoused ended',
+    'cannot-pend': 'it cannot be held', rule: 'a rule', none: ''}[gone.by] || gone.by || '';
 }
 
 const reach = {

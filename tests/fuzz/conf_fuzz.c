@@ -37,6 +37,7 @@ static const struct {
     {"name-servers", "^(system|any|none)$", 0, 0},
     {"driver", "^/", 0, 0},
     {"special-pool", "^(yes|no)$", 0, 0},
+    {"confine", "^(yes|no|kill)$", 0, 0},
     {"verbose", "^(yes|no)$", 0, 0},
 };
 

@@ -43,6 +43,7 @@ static void sets_everything(void **state)
                                "name-servers = \"192.0.2.53, 2001:db8::53\"\n"
                                "driver = /lib/a#b.sys\n"
                                "special-pool = yes\n"
+                               "confine = kill\n"
                                "verbose = no";
 
     (void)state;
@@ -56,6 +57,7 @@ static void sets_everything(void **state)
     assert_int_equal(settings.no_decider, GATEHOUSE_NO_DECIDER_BLOCK);
     assert_true(settings.dead_open && settings.hold_loopback && settings.special_pool && !settings.verbose);
     assert_int_equal(settings.capacity, 16);
+    assert_int_equal(settings.confine, CONFINE_KILL);
     assert_int_equal(settings.queue, 65535);
     assert_string_equal(settings.name_servers, "192.0.2.53, 2001:db8::53");
     for (int i = 0; i < SETTINGS; i++)

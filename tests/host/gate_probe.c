@@ -72,13 +72,14 @@ static void print_packet(const struct gate_packet *packet)
     inet_ntop(family, packet->remote_address, remote, sizeof(remote));
     printf("{\"event\":\"packet\",\"id\":%u,\"version\":%u,\"protocol\":%u,\"local\":\"%s\",\"local_port\":%u,"
            "\"remote\":\"%s\",\"remote_port\":%u,\"cookie\":%" PRIu64 ",\"interface\":%u,\"loopback\":%s,\"stale\":%s,"
-           "\"size\":%zu,\"flags\":%u,\"pid\":%u,\"start\":%" PRIu64 ",\"uid\":%u,\"gid\":%u,\"device\":%" PRIu64
-           ",\"inode\":%" PRIu64 ",\"generation\":%u,\"mounts\":%u,\"cgroup\":%" PRIu64 ",\"path\":\"",
+           "\"closed\":%s,\"size\":%zu,\"flags\":%u,\"pid\":%u,\"start\":%" PRIu64
+           ",\"uid\":%u,\"gid\":%u,\"device\":%" PRIu64 ",\"inode\":%" PRIu64
+           ",\"generation\":%u,\"mounts\":%u,\"cgroup\":%" PRIu64 ",\"path\":\"",
            packet->id, packet->ip_version, packet->protocol, local, packet->local_port, remote, packet->remote_port,
            packet->cookie, packet->interface_index, packet->loopback ? "true" : "false",
-           packet->known_stale ? "true" : "false", packet->data_size, owner->flags, owner->pid,
-           owner->start_boottime_ns, owner->uid, owner->gid, owner->exe_device, owner->exe_inode, owner->exe_generation,
-           owner->mount_namespace, owner->cgroup);
+           packet->known_stale ? "true" : "false", packet->closed ? "true" : "false", packet->data_size, owner->flags,
+           owner->pid, owner->start_boottime_ns, owner->uid, owner->gid, owner->exe_device, owner->exe_inode,
+           owner->exe_generation, owner->mount_namespace, owner->cgroup);
     print_bytes(owner->path, owner->path_size);
     printf("\",\"comm\":\"");
     print_bytes(owner->comm, strnlen(owner->comm, sizeof(owner->comm)));

@@ -95,7 +95,7 @@ class FakeDesk:
             self.watching.set()
         elif message['type'] == 'undo':
             self.undone.put(message)
-            self._send(peer, {'type': 'undone', 'tag': message['tag'], 'sentence': 'the answer is taken back.'})
+            self._send(peer, {'type': 'undone', 'tag': message['tag'], 'status': 'ok', 'sentence': 'the answer is taken back.'})
         elif message['type'] == 'answer':
             self.answers.put(message)
             if self.takes:

@@ -106,8 +106,11 @@ def resolvers(lab):
         world.run(names.find_tool("dig"), "+short", "+time=3", "+tries=1", f"@{net.SERVER_V4}", "both.example.org")
         asked = [request for request, _ in world.deciding.seen if request.path.endswith("/dig")]
         assert asked and all(request.name == "" for request in asked), "the name server's own address has no name"
-        flows = json.loads(lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "flows", "--json").stdout)
-        tell(f"{len(flows.get('flows', flows))} flows")
+        done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "flows", "--json")
+        flows = [json.loads(line) for line in done.stdout.splitlines()]
+        named = [flow.get("name") for flow in flows if flow["remote_address"] == MANY.format(2, 2)]
+        tell(f"{len(flows)} flows")
+        assert named == ["www.example.org"] * 2, named
 
 
 @case("Names: two programs that got different names for one address keep their own", 60)
