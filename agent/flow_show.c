@@ -32,9 +32,13 @@ static void show_near(struct text *text, const struct gatehouse_flow_entry *fixe
     show_end(text, fixed->ip_version, fixed->protocol, fixed->local_address, fixed->local_port, 0);
 }
 
-static void show_far(struct text *text, const struct gatehouse_flow_entry *fixed)
+static void show_far(struct text *text, const struct flow *flow)
 {
+    const struct gatehouse_flow_entry *fixed = &flow->fixed;
+
+    show_name_before(text, flow->name, fixed->name_size);
     show_end(text, fixed->ip_version, fixed->protocol, fixed->remote_address, fixed->remote_port, 0);
+    text_add(text, fixed->name_size != 0 ? ")" : "");
 }
 
 static void show_rule(struct text *text, const struct gatehouse_flow_entry *fixed)
@@ -71,7 +75,7 @@ void flow_show_cells(const struct flow *flow, uint64_t now, struct table *table,
     table_take(table, cell);
     show_near(cell, fixed);
     table_take(table, cell);
-    show_far(cell, fixed);
+    show_far(cell, flow);
     table_take(table, cell);
     show_count(cell, flow, fixed->bytes_out);
     table_take(table, cell);
@@ -99,7 +103,7 @@ void flow_show_line(const struct flow *flow, const char *what, uint64_t now, str
     text_add(text, " ");
     show_near(text, fixed);
     text_add(text, is(flow, GATEHOUSE_FLOW_INBOUND) ? " from " : " to ");
-    show_far(text, fixed);
+    show_far(text, flow);
     text_add_format(text, " %s", what);
     if (ended) {
         text_add(text, " after ");
@@ -174,6 +178,9 @@ void flow_show_json(const struct flow *flow, const char *what, struct text *text
     json_number(&json, "local_port", fixed->local_port);
     json_end(&json, "remote_address", fixed, fixed->remote_address);
     json_number(&json, "remote_port", fixed->remote_port);
+    text_clear(&value);
+    text_add_bytes(&value, (const char *)flow->name, fixed->name_size);
+    json_text(&json, "name", fixed->name_size == 0 ? NULL : text_string(&value));
     json_bool(&json, "lives", !is(flow, GATEHOUSE_FLOW_ENDED));
     json_bool(&json, "blocked", is(flow, GATEHOUSE_FLOW_BLOCKED));
     if (is(flow, GATEHOUSE_FLOW_BLOCKED))

@@ -52,7 +52,7 @@ void show_who(struct text *text, const struct request *request)
     text_add(text, " user ");
     show_user(text, &request->fixed);
     text_add(text, " ");
-    show_destination(text, &request->fixed);
+    show_destination(text, request);
 }
 
 static void add_status(struct text *text, uint32_t status)
@@ -85,6 +85,15 @@ static void json_address(struct json *json, const char *name, const struct gateh
     text_free(&value);
 }
 
+static void json_name(struct json *json, const uint8_t *name, size_t size)
+{
+    struct text value = {0};
+
+    text_add_bytes(&value, (const char *)name, size);
+    json_text(json, "name", size == 0 ? NULL : text_string(&value));
+    text_free(&value);
+}
+
 static void json_request(struct json *json, const struct request *request)
 {
     const struct gatehouse_request *fixed = &request->fixed;
@@ -113,6 +122,7 @@ static void json_request(struct json *json, const struct request *request)
     json_number(json, "local_port", fixed->local_port);
     json_address(json, "remote_address", fixed, fixed->remote_address);
     json_number(json, "remote_port", fixed->remote_port);
+    json_name(json, request->name, fixed->name_size);
     json_number(json, "interface", fixed->interface_index);
     json_number(json, "layer", fixed->layer);
     json_text(json, "way", show_is_inbound(fixed) ? "in" : "out");

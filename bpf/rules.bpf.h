@@ -305,14 +305,14 @@ static __always_inline bool fill_slot(const struct gate_tuple *tuple, const stru
 }
 
 /* What the cache blocked and the hook did not: told when its first packet comes, for connect() alone sends nothing. */
-static __always_inline void tell_blocked(const struct gate_flow_key *flow, struct gate_decided *decided)
+static __always_inline void tell_blocked(const struct gate_flow_key *flow, struct gate_decided *decided,
+                                         struct gate_caller *caller)
 {
-    struct gate_caller caller = decided->caller;
-
-    if (caller.hits & GATE_HITS_TOLD || *(volatile __u64 *)&decided->cookie != flow->cookie)
+    *caller = decided->caller;
+    if (caller->hits & GATE_HITS_TOLD || *(volatile __u64 *)&decided->cookie != flow->cookie)
         return;
-    decided->caller.hits = caller.hits | GATE_HITS_TOLD;
-    note_refused(flow, &caller, caller.hits);
+    decided->caller.hits = caller->hits | GATE_HITS_TOLD;
+    note_refused(flow, caller, caller->hits);
 }
 
 static __always_inline int pend(struct __sk_buff *skb, bool deep, __u32 side)
@@ -336,7 +336,7 @@ static __always_inline int pend(struct __sk_buff *skb, bool deep, __u32 side)
     decided = find_decided(&flow);
     if (verdict_of(state) == GATE_BLOCK || answer_of(decided, &flow, current_generation(), side) == GATE_BLOCK) {
         if (decided && verdict_of(state) != GATE_BLOCK)
-            tell_blocked(&flow, decided);
+            tell_blocked(&flow, decided, &pended.caller); /* the stack has no room for another */
         if (flow.protocol == IPPROTO_UDP)
             count(GATE_COUNTER_DATAGRAMS_BLOCKED);
         return 0;

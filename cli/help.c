@@ -203,7 +203,7 @@ static const char *const texts[] = {
     "and what it carried goes into the history. Prints a line for each connection that was decided.\n"
     "\n"
     "options:\n"
-    "  --desk PATH      the desk's socket (default /run/gatehouse/desk.sock)\n"
+    "  --desk PATH      the desk's socket (default /run/gatehouse-desk/desk.sock)\n"
     "  --history FILE   where the history is kept (default /var/lib/gatehouse-history/history.db); none: nowhere\n"
     "  --days N         how long it is kept (default 30)\n"
     "  --megabytes N    how large it may be (default 100); the oldest goes first\n"
@@ -216,7 +216,7 @@ static const char *const texts[] = {
     "answered elsewhere. Needs 'gatehouse run'. Waits for it, and for the desktop's notification service.\n"
     "\n"
     "options:\n"
-    "  --desk PATH      the desk's socket (default /run/gatehouse/desk.sock)\n"
+    "  --desk PATH      the desk's socket (default /run/gatehouse-desk/desk.sock)\n"
     "  --help           this help\n",
 
     "usage: gatehouse ui [OPTIONS]\n"

@@ -13,15 +13,18 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/clock.h"
+#include "agent/json.h"
 #include "agent/output.h"
+#include "agent/show.h"
 #include "agent/stop.h"
 #include "desk/desk.h"
 #include "desk/facts.h"
 #include "desk/gate.h"
-#include "desk/record.h"
 #include "desk/rules_reader.h"
 #include "desk/server.h"
 #include "history/collect.h"
+#include "history/journal.h"
+#include "history/show.h"
 
 struct run {
     const struct run_settings *settings;
@@ -31,6 +34,7 @@ struct run {
     struct gate *gate;
     struct server *server;
     struct history *history;         /* NULL: none */
+    struct journal *journal;         /* NULL: none */
     struct history_collect *collect; /* NULL: out of memory, or gatehoused was not there yet */
     struct rules_reader *rules;
     struct output output;
@@ -67,17 +71,22 @@ static void on_output(void *context, uint32_t events)
     watch_output(run);
 }
 
-static void print(struct run *run, const struct history_record *record)
+static void print(struct run *run, const struct history_record *record, const char *scope)
 {
+    struct json json = {.text = &run->output.waiting};
     size_t start;
 
     if (run->settings->quiet)
         return;
     start = output_begin(&run->output);
-    if (run->settings->json)
-        text_add_format(&run->output.waiting, "{%s}", text_string(&run->members));
-    else
-        record_show(&run->output.waiting, record);
+    if (run->settings->json) {
+        json_open(&json, NULL);
+        history_json_members(&json, 0, record);
+        json_text(&json, "scope", scope);
+        json_close(&json);
+    } else {
+        history_show_line(&run->output.waiting, record);
+    }
     output_end(&run->output, start);
     output_write(&run->output);
     watch_output(run);
@@ -85,18 +94,39 @@ static void print(struct run *run, const struct history_record *record)
 
 /* --- What is recorded --------------------------------------------------------------------------- */
 
+/* What is not UTF-8 is escaped for reading there, so that every peer can read it. */
+static void tell_peers(struct run *run, const struct history_record *record, const char *scope)
+{
+    struct history_record readable = *record;
+    struct json json = {.text = &run->members};
+    struct text program = {0}, rule = {0};
+
+    if (record->program != NULL) {
+        show_written_path(&program, record->program);
+        readable.program = text_string(&program);
+    }
+    if (record->rule != NULL) {
+        show_written(&rule, record->rule, strlen(record->rule));
+        readable.rule = text_string(&rule);
+    }
+    text_clear(&run->members);
+    history_json_members(&json, (int64_t)record->endpoint, &readable);
+    json_text(&json, "scope", scope);
+    if (!run->members.failed)
+        desk_tell_connection(run->desk, text_string(&run->members));
+    text_free(&program);
+    text_free(&rule);
+}
+
 static void keep(struct run *run, const struct history_record *record, const char *scope, bool decided)
 {
-    bool watched = desk_is_watched(run->desk);
-
     history_add(run->history, record);
-    text_clear(&run->members);
-    if (watched || (run->settings->json && decided && !run->settings->quiet))
-        record_show_members(&run->members, record, scope);
+    if (decided || record->verdict == GATEHOUSE_VERDICT_BLOCK)
+        journal_tell(run->journal, record);
     if (decided)
-        print(run, record);
-    if (watched && !run->members.failed)
-        desk_tell_connection(run->desk, text_string(&run->members));
+        print(run, record, scope);
+    if (desk_is_watched(run->desk))
+        tell_peers(run, record, scope);
     if (history_collect_wants_rules(run->collect))
         rules_reader_ask(run->rules);
 }
@@ -200,6 +230,7 @@ static enum agent_result begin(struct run *run, struct problem *problem)
     if (result == AGENT_OK && run->settings->history != NULL)
         result = history_open_writer(run->settings->history, &run->settings->limits, run->settings->say, &run->history,
                                      problem);
+    run->journal = journal_open(JOURNAL_PATH);
     if (result == AGENT_OK)
         result = begin_desk(run, problem);
     run->output.json = run->settings->json;
@@ -217,6 +248,7 @@ static void end(struct run *run)
     rules_reader_free(run->rules);
     desk_free(run->desk);
     history_close(run->history);
+    journal_close(run->journal);
     history_collect_free(run->collect);
     output_write(&run->output);
     output_free(&run->output);

@@ -237,10 +237,24 @@ static enum agent_result explain_bind(const char *path, int error, struct proble
         return problem_set(problem, AGENT_REFUSED,
                            "another desk answers at %s: end it, or name another socket with --desk.", path);
     if (error == ENOENT)
-        return problem_set(problem, AGENT_FAILED,
-                           "the folder of %s is missing: start gatehoused first, or name another socket with --desk.",
-                           path);
+        return problem_set(
+            problem, AGENT_FAILED,
+            "the folder of %s is missing and cannot be made: make it, or name another socket with --desk.", path);
     return problem_set(problem, AGENT_FAILED, "cannot make the desk's socket %s: %s.", path, strerror(error));
+}
+
+/* The folder alone: what it is in is somebody else's. */
+static void make_folder(const char *path)
+{
+    char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    char *slash;
+
+    snprintf(folder, sizeof(folder), "%s", path);
+    slash = strrchr(folder, '/');
+    if (slash == NULL || slash == folder)
+        return;
+    *slash = '\0';
+    (void)!mkdir(folder, 0755);
 }
 
 static enum agent_result make_listener(struct server *server, const char *path, struct problem *problem)
@@ -253,6 +267,10 @@ static enum agent_result make_listener(struct server *server, const char *path, 
     if (server->listener < 0)
         return problem_set(problem, AGENT_FAILED, "cannot make a socket: %s.", strerror(errno));
     done = bind_socket(server->listener, &server->address);
+    if (done != 0 && errno == ENOENT) {
+        make_folder(path);
+        done = bind_socket(server->listener, &server->address);
+    }
     if (done != 0 && errno == EADDRINUSE && is_left_behind(&server->address)) {
         (void)unlink(path);
         done = bind_socket(server->listener, &server->address);

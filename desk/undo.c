@@ -399,7 +399,7 @@ static void show_subject(struct text *text, const struct undo *undo)
     if (undo->choice.scope == GATEHOUSE_SCOPE_PROGRAM)
         return;
     text_add(text, " to ");
-    show_destination(text, &request->fixed);
+    show_destination(text, request);
 }
 
 static void say_connection(struct text *text, const struct undo *undo, const struct undo_work *work, bool *done)

@@ -23,7 +23,7 @@ static enum agent_result make(const char *path, struct history **history, struct
     made = calloc(1, sizeof(*made));
     if (!made)
         return problem_set(problem, AGENT_FAILED, "out of memory.");
-    strcpy(made->path, path);
+    memcpy(made->path, path, strlen(path) + 1);
     *history = made;
     return AGENT_OK;
 }

@@ -138,7 +138,13 @@ static void add_who(struct text *text, const struct history_record *record)
 void history_show_line(struct text *text, const struct history_record *record)
 {
     history_show_time(text, record->began);
-    text_add_format(text, " %-6s ", record->verdict ? history_verdict_name(record->verdict) : "-");
+    text_add(text, " ");
+    history_show_what(text, record);
+}
+
+void history_show_what(struct text *text, const struct history_record *record)
+{
+    text_add_format(text, "%-6s ", record->verdict ? history_verdict_name(record->verdict) : "-");
     if (record->program)
         show_written_path(text, record->program);
     else

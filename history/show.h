@@ -20,8 +20,9 @@ const char *history_by_name(unsigned by);
 bool history_read_verdict(const char *name, uint8_t *verdict);
 bool history_read_by(const char *name, uint8_t *by);
 
-/* One line without its newline. */
+/* One line without its newline; what: without the time. */
 void history_show_line(struct text *text, const struct history_record *record);
+void history_show_what(struct text *text, const struct history_record *record);
 /* The members alone, into an object that is open; id 0: left out. */
 void history_json_members(struct json *json, int64_t id, const struct history_record *record);
 void history_show_json(struct text *text, int64_t id, const struct history_record *record);

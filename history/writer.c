@@ -76,10 +76,12 @@ static void wait_until(struct writer *writer, pthread_cond_t *condition, int64_t
 static const char *copy_text(char **at, const char *text)
 {
     char *copy = *at;
+    size_t size = text ? strlen(text) + 1 : 0;
 
     if (!text)
         return NULL;
-    *at = stpcpy(copy, text) + 1;
+    memcpy(copy, text, size);
+    *at += size;
     return copy;
 }
 

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -19,7 +18,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +28,7 @@
 #include "fwpuclnt/wire.h"
 #include "gatehouse/protocol.h"
 #include "gatehouse/status.h"
+#include "host/device_socket.h"
 #include "host/log.h"
 #include "nt/nt.h"
 #include "wfp/ale.h"
@@ -38,7 +37,6 @@
 /* So that no user keeps out another one, and all together do not keep out root. */
 #define CLIENTS_OF_USER_MAX  24u /* of one user other than root */
 #define CLIENTS_OF_USERS_MAX 48u /* of all users other than root */
-#define GROUP_NAME           "gatehouse"
 
 /*
  * A decider that decides by rules answers an offer within microseconds. To sleep meanwhile and be woken on another
@@ -541,25 +539,6 @@ static void client_ready(void *context, uint32_t events)
         client_close(client);
 }
 
-static bool peer_in_group(int fd, gid_t primary)
-{
-    struct group *group = getgrnam(GROUP_NAME);
-    gid_t groups[65536 / sizeof(gid_t)];
-    socklen_t size = sizeof(groups);
-
-    if (!group)
-        return false;
-    if (primary == group->gr_gid)
-        return true;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
-        return false;
-    for (size_t i = 0; i < size / sizeof(gid_t); i++) {
-        if (groups[i] == group->gr_gid)
-            return true;
-    }
-    return false;
-}
-
 /* Room for one more of this user's. */
 static bool server_has_room(const struct device_server *server, uid_t user)
 {
@@ -582,10 +561,11 @@ static NTSTATUS client_open_device(struct client *client)
         return STATUS_ACCESS_DENIED;
     client->user = peer.uid;
     struct nt_caller caller = {.process_id = (uint64_t)peer.pid,
-                               .administrator = peer.uid == 0 || peer_in_group(client->source.fd, peer.gid)};
+                               .administrator =
+                                   peer.uid == 0 || device_socket_peer_in_group(client->source.fd, peer.gid)};
     NTSTATUS status = nt_file_open(client->server->device, GENERIC_READ | GENERIC_WRITE, &caller, &client->file);
     if (!NT_SUCCESS(status))
-        log_say("refused process %d of user %u at the socket: status 0x%08X; only root and group \"" GROUP_NAME
+        log_say("refused process %d of user %u at the socket: status 0x%08X; only root and group \"" DEVICE_SOCKET_GROUP
                 "\" may connect.",
                 (int)peer.pid, (unsigned)peer.uid, (unsigned)status);
     return NT_SUCCESS(status) && !server_has_room(client->server, peer.uid) ? STATUS_TOO_MANY_SESSIONS : status;
@@ -684,71 +664,6 @@ static const struct fwpm_server_host management_host = {
 
 /* --- Start and stop ------------------------------------------------------------------------ */
 
-static int path_make_folder(const char *path)
-{
-    char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
-    char *slash;
-
-    snprintf(folder, sizeof(folder), "%s", path);
-    slash = strrchr(folder, '/');
-    if (!slash || slash == folder)
-        return 0;
-    *slash = '\0';
-    return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-/* Whether somebody answers at the path: 1 yes, 0 no (a socket left behind is unlinked), -errno. */
-static int path_clear(const struct sockaddr_un *address)
-{
-    struct stat found;
-
-    if (lstat(address->sun_path, &found) < 0)
-        return errno == ENOENT ? 0 : -errno;
-    if (!S_ISSOCK(found.st_mode))
-        return -EEXIST;
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    int refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
-    close(fd);
-    if (refused != ECONNREFUSED)
-        return 1;
-    return unlink(address->sun_path) < 0 ? -errno : 0;
-}
-
-static int server_bind(struct device_server *server)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct group *group = getgrnam(GROUP_NAME);
-
-    memcpy(address.sun_path, server->path, sizeof(address.sun_path));
-    int result = path_clear(&address);
-    if (result)
-        return result > 0 ? -EADDRINUSE : result;
-    mode_t mask = umask(0177);
-    result = bind(server->listener.fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
-    umask(mask);
-    if (result)
-        return result;
-    if (group && (chown(server->path, 0, group->gr_gid) < 0 || chmod(server->path, 0660) < 0))
-        result = -errno;
-    if (!result && listen(server->listener.fd, 16) < 0)
-        result = -errno;
-    if (result)
-        unlink(server->path);
-    return result;
-}
-
-static void server_explain(int result, const char *path, char *error, size_t size)
-{
-    if (result == -EADDRINUSE)
-        snprintf(error, size, "another gatehoused answers at %s: end it, or name another socket with --socket.", path);
-    else if (result == -EEXIST)
-        snprintf(error, size, "%s exists and is no socket: remove it, or name another socket with --socket.", path);
-    else
-        snprintf(error, size, "cannot listen at %s: %s; name another socket with --socket.", path, strerror(-result));
-}
-
 int device_server_start(struct loop *loop, const struct device_server_options *options, struct device_server **server,
                         char *error, size_t error_size)
 {
@@ -769,13 +684,13 @@ int device_server_start(struct loop *loop, const struct device_server_options *o
     snprintf(made->path, sizeof(made->path), "%s", options->path);
     made->listener =
         (struct loop_source){socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), listener_ready, made};
-    result = made->listener.fd < 0 ? -errno : path_make_folder(options->path);
+    result = made->listener.fd < 0 ? -errno : 0;
     made->management = result ? NULL : fwpm_server_new(&management_host);
     if (!result && !made->management)
         result = -ENOMEM;
     if (result)
         goto out;
-    result = server_bind(made);
+    result = device_socket_bind(made->listener.fd, made->path);
     if (result)
         goto out;
     result = loop_add(loop, &made->listener, EPOLLIN);
@@ -787,7 +702,7 @@ int device_server_start(struct loop *loop, const struct device_server_options *o
     made = NULL;
 out:
     if (result)
-        server_explain(result, options->path, error, error_size);
+        device_socket_explain(result, options->path, error, error_size);
     if (made) {
         if (made->listener.fd > 0)
             close(made->listener.fd);

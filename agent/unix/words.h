@@ -27,7 +27,7 @@
     "'gatehouse run' has a desk it shows what waits there. Elsewhere, and with --lines, it asks,"
 #define WORDS_ASK_OPTIONS                                                                                              \
     "  --lines          one line a question on a terminal too\n"                                                       \
-    "  --desk PATH      the desk's socket (default /run/gatehouse/desk.sock)\n"
+    "  --desk PATH      the desk's socket (default /run/gatehouse-desk/desk.sock)\n"
 /* Two lines of the commands' list, where there is something to install. */
 #define WORDS_INSTALL_COMMANDS ""
 #define WORDS_INSTALL_FAILED   ""

@@ -7,7 +7,7 @@ import {row, head} from './rows.js';
 
 const PAGE = 200;
 
-let body, table, blank, more, field, filter = {text: '', verdict: 'all', since: '24'}, found = [], asked = 0;
+let body, table, blank, more, field, filter = {text: '', verdict: 'all', since: '24'}, found = [], asked = 0, shown = PAGE;
 
 function request(limit) {
   const since = Number(filter.since);
@@ -17,6 +17,7 @@ function request(limit) {
 
 async function load(limit = PAGE) {
   const turn = ++asked;
+  shown = limit;
   const reply = await search(request(limit));
   if (turn !== asked)
     return;
@@ -30,8 +31,15 @@ async function load(limit = PAGE) {
     : h('div', {class: 'warning'}, icon('warn'), h('span', {}, reply.sentence)));
 }
 
+// What has just happened is written some moments later.
+function again() {
+  if (document.getElementById('main').dataset.view === 'history' && !document.hidden)
+    load(shown);
+}
+
 export function make() {
   let alarm = 0;
+  setInterval(again, 5000);
   body = h('tbody', {});
   table = h('table', {class: 'rows', hidden: true}, head(), body);
   blank = h('div', {});

@@ -232,7 +232,7 @@ class AskTerminal(Case):
         super().setUp()
         self.master, self.slave = pty.openpty()
         self.before = termios.tcgetattr(self.slave)
-        self.seen = ''
+        self.seen = self.before_seen = ''
 
     def tearDown(self):
         super().tearDown()
@@ -257,7 +257,11 @@ class AskTerminal(Case):
             if left <= 0 or not select.select([self.master], [], [], left)[0]:
                 self.fail('%r was not shown, only %r' % (text, self.seen))
             self.seen += os.read(self.master, 4096).decode()
-        self.seen = self.seen.split(text, 1)[1]
+        self.before_seen, self.seen = self.seen.split(text, 1)
+
+    def seconds_left(self):
+        self.see(' s left)')
+        return int(self.before_seen.rsplit('(', 1)[1])
 
     def keys(self, text):
         os.write(self.master, text)
@@ -265,13 +269,16 @@ class AskTerminal(Case):
     def restored(self):
         self.assertEqual(termios.tcgetattr(self.slave)[3], self.before[3])
 
-    def no_decision(self, decider, seconds):
+    def decides_within(self, decider, seconds):
         decider.sock.settimeout(seconds)
-        with self.assertRaises(socket.timeout):
-            decider.waiting.append(decider.receive())
-            decider.waiting.append(decider.receive())
-        decider.sock.settimeout(DEADLINE)
-        self.assertFalse([c for c in decider.waiting if c[0] == fake.SUBMIT])
+        try:
+            while not [c for c in decider.waiting if c[0] == fake.SUBMIT]:
+                decider.waiting.append(decider.receive())
+            return True
+        except socket.timeout:
+            return False
+        finally:
+            decider.sock.settimeout(DEADLINE)
 
     def test_single_keys(self):
         process, decider = self.ask()
@@ -332,12 +339,17 @@ class AskTerminal(Case):
         process, decider = self.ask()
         self.keys(b'yyyy\n')
         time.sleep(0.1)
-        decider.offer(request(1))
-        self.see('left) ')
-        self.keys(b'y')
-        self.no_decision(decider, 0.8)
+        for number in range(1, 11):  # the last key comes too late for this where the machine is busy
+            decider.offer(request(number))
+            self.see('left) ')
+            self.keys(b'y')
+            if not self.decides_within(decider, 0.8):
+                break
+            decider.decisions()
+        else:
+            self.fail('a key typed ahead was taken for an answer')
         self.keys(b'n')
-        self.assertEqual(decider.decisions(), [(1, BLOCK, 0, 0)])
+        self.assertEqual(decider.decisions(), [(number, BLOCK, 0, 0)])
 
     def test_one_key_answers_one_question(self):
         process, decider = self.ask()
@@ -346,14 +358,14 @@ class AskTerminal(Case):
         time.sleep(0.4)
         self.keys(b'yyyyyy')
         self.assertEqual(decider.decisions(), [(1, PERMIT, 0, 0)])
-        self.no_decision(decider, 0.8)
+        self.assertFalse(self.decides_within(decider, 0.8))
 
     def test_time_left_counts_down(self):
         process, decider = self.ask()
         decider.offer(request(1, seconds=30))
-        self.see('(30 s left)')
-        self.see('(29 s left)')
-        self.see('(28 s left)')
+        shown = [self.seconds_left() for _ in range(4)]
+        self.assertEqual(shown, sorted(shown, reverse=True))
+        self.assertTrue(30 >= shown[0] > shown[-1], shown)
 
     def test_control_d_ends(self):
         process, decider = self.ask()
@@ -400,11 +412,7 @@ class AskTerminal(Case):
     def test_no_wakeups_while_idle(self):
         process, decider = self.ask()
         decider.take(fake.GET_REQUESTS)
-        time.sleep(0.3)
-        read = lambda: [l for l in open('/proc/%d/status' % process.pid) if 'ctxt' in l]
-        before = read()
-        time.sleep(1.5)
-        self.assertEqual(read(), before)
+        self.stays_asleep(process)
 
 
 if __name__ == '__main__':

@@ -15,7 +15,7 @@ import fake_gatehoused as fake
 from fake_gatehoused import DECIDER
 
 PROGRAM = sys.argv.pop(1)
-DEADLINE = 10
+DEADLINE = 30
 
 
 class Case(unittest.TestCase):
@@ -68,6 +68,18 @@ class Case(unittest.TestCase):
             self.fail('the program did not end')
         self.assertEqual(process.returncode, code, err)
         return (out or b'').decode(), (err or b'').decode()
+
+    def stays_asleep(self, process):
+        """Once it has come to rest, nothing wakes it."""
+        def switches():
+            with open('/proc/%d/status' % process.pid, encoding='ascii') as file:
+                return [line for line in file if 'ctxt' in line]
+        end = time.monotonic() + DEADLINE
+        before = None
+        while before != switches():
+            self.assertLess(time.monotonic(), end, 'it wakes up again and again')
+            before = switches()
+            time.sleep(1.5)
 
     def decider(self, *arguments, **options):
         process = self.start(*arguments, **options)

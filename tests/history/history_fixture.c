@@ -26,8 +26,7 @@ static char said[65536];
 void fixture_say(const char *sentence)
 {
     pthread_mutex_lock(&mutex);
-    if (strlen(said) + strlen(sentence) + 2 < sizeof(said))
-        strcat(strcat(said, sentence), "\n");
+    snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s\n", sentence);
     pthread_mutex_unlock(&mutex);
 }
 
@@ -60,7 +59,7 @@ int fixture_set_up(void **state)
 
     if (!fixture)
         return -1;
-    strcpy(fixture->folder, "/tmp/history-test-XXXXXX");
+    snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/history-test-XXXXXX");
     if (!mkdtemp(fixture->folder))
         return -1;
     snprintf(fixture->file, sizeof(fixture->file), "%s/history.db", fixture->folder);

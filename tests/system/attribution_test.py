@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from gatetest import names, net, protocol  # noqa: E402
-from gatetest.servers import TcpServer, UdpServer  # noqa: E402
+from gatetest.servers import TcpServer, UdpServer, wait_until  # noqa: E402
 from gatetest.tap import case, run  # noqa: E402
 
 EXACT = "eBPF for exact attribution: pid, start time, executable by device and inode, path, user"
@@ -124,11 +124,10 @@ def check_udp(lab, how, address, version):
     assert request.local_port == int(talker.first.split()[2]), (talker.first, request)
     assert not server.received, "a datagram arrived before its verdict"
     decider.decide(request, protocol.PERMIT)
-    until = time.monotonic() + 5
-    while not server.received and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until(lambda: server.received, 5, "the datagram")
     assert server.payloads == [b"first"], server.payloads
     assert talker.ask("0 second") == "sent 0"
+    wait_until(lambda: len(server.received) == 2, 5, "the flow's next datagram")
     assert decider.none_within(0.5)
     assert server.payloads == [b"first", b"second"], "the flow's next datagram is decided already"
 
@@ -164,9 +163,10 @@ def udp_destinations_apart(lab):
     verdicts = {net.SERVER_V4: protocol.PERMIT, net.MANY_V4: protocol.BLOCK}
     for request in decider.collect(2):
         decider.decide(request, verdicts[request.remote])
-    time.sleep(0.3)
+    wait_until(lambda: server.received, 5, "the permitted datagram")
     talker.ask("1 blocked again")
     talker.ask("0 permitted again")
+    wait_until(lambda: len(server.received) == 2, 5, "the permitted flow's next datagram")
     time.sleep(0.3)
     assert server.payloads == [b"permitted", b"permitted again"], server.payloads
 
@@ -185,6 +185,7 @@ def reuseport_twins(lab):
     assert len({request.endpoint for request in requests}) == 2, requests
     for request in requests:
         decider.decide(request, protocol.BLOCK if request.remote == net.MANY_V4 else protocol.PERMIT)
+    wait_until(lambda: server.received, 5, "the permitted datagram")
     time.sleep(0.3)
     assert server.payloads == [b"first twin"], server.payloads
 

@@ -145,6 +145,7 @@ def fragmented_datagram(lab):
             (request,) = decider.requests()
             assert not ear.heard(destination=address), "a fragment left before the verdict"
             decider.decide(request, verdict)
+            wait_until(lambda: server.received, 5, "the permitted datagram")
             time.sleep(0.3)
         assert len(server.received) == 1, f"after {number + 1}: {len(server.received)}"
     assert not ear.heard(destination=net.MANY_V4), "a fragment of a blocked datagram left"

@@ -267,7 +267,7 @@ def ask_ends(lab):
     asker.process.stdin.close()
     asker.process.wait(10)
     error, microseconds, _, _ = talker.result()
-    assert error in REFUSED and microseconds < 6e6, (error, microseconds)
+    assert error in REFUSED and microseconds < 20e6, (error, microseconds)
 
 
 @case(STATUS)

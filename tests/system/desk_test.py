@@ -8,7 +8,6 @@ import pathlib
 import random
 import select
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -16,7 +15,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from gatetest import desk, lab as laboratory, names, net  # noqa: E402
-from gatetest.servers import TcpServer, wait_until  # noqa: E402
+from gatetest.servers import HttpServer, TcpServer, wait_until  # noqa: E402
 from gatetest.tap import case, run, tell  # noqa: E402
 
 REFUSED = (errno.ECONNREFUSED, errno.EHOSTUNREACH)
@@ -444,35 +443,69 @@ def two_asks(lab):
     assert bob.process.wait(20) == 0
 
 
-def rows(lab):
-    with sqlite3.connect(f"file:{history_path(lab)}?mode=ro", uri=True) as base:
-        tables = [name for (name,) in base.execute("select name from sqlite_master where type='table'")]
-        assert tables
-        return tables
+def log(lab):
+    """What the history has, oldest first."""
+    done = lab.run(names.find_program("gatehouse"), "log", "--history", history_path(lab), "--json")
+    assert done.returncode == 0, done
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @case("run: prints and records what was decided, by whom, and what it carried; run --json prints objects")
 def recorded(lab):
-    server = TcpServer(lab.server, greeting=b"hello\n")
+    HttpServer(lab.server, body=b"x" * 5000)
     lab.gatehoused()
     program = resident(lab, "--json")
     alice = sit_down(lab)
     alice.say(type="watch", connections=True)
-    path = lab.copy_program("connect_timer", "recorded")
+    curl = [names.find_tool("curl"), "-sS", "-m", "20", f"http://{net.SERVER_V4}/"]
     for verdict in ("permit", "block"):
-        talker = lab.connect_timer(net.SERVER_V4, server.port, path=path)
+        process = lab.client.popen(curl, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         (question,) = alice.wait_questions(1)
-        alice.answer(question, verdict)
-        talker.result()
+        assert alice.wait_answered(alice.answer(question, verdict))["status"] == "ok"
         alice.wait_gone(question)
+        assert len(process.communicate(timeout=30)[0]) == (5000 if verdict == "permit" else 0)
     wait_until(lambda: len(program.output().splitlines()) >= 2, 20, "two lines")
     lines = [json.loads(line) for line in program.output().splitlines()]
     assert [line["verdict"] for line in lines] == ["permit", "block"], lines
     for line in lines:
-        assert line["program"] == path and line["by"] == "decider" and line["who"] and line["scope"] == "connection", line
-    alice.until(lambda: len([line for line in alice.connections if line.get("who")]) >= 2, "two connections told")
-    program.stop()
-    assert history_path(lab).exists() and rows(lab)
+        assert line["program"].endswith("curl") and line["by"] == "decider" and line["who"], line
+        assert line["scope"] == "connection" and line["address"] == net.SERVER_V4, line
+    ended = alice.until(lambda: [line for line in alice.connections if line["ended"] and line["bytes_in"]], "the end")
+    assert ended[0]["bytes_in"] >= 5000, ended
+    assert program.stop() == 0
+    kept = log(lab)
+    assert len(kept) == 2, f"one row for each connection: {kept}"
+    assert {row["verdict"] for row in kept} == {"permit", "block"} and all(row["who"] for row in kept), kept
+    (permitted,) = [row for row in kept if row["verdict"] == "permit"]
+    assert permitted["bytes_in"] >= 5000 and permitted["bytes_out"] > 0 and permitted["ended"], permitted
+    tell(json.dumps(permitted)[:300])
+
+
+@case("run: a rule that logs is recorded with its text; one that covers what waits is recorded with who gave it")
+def recorded_rules(lab):
+    server = TcpServer(lab.server)
+    lab.gatehoused()
+    path = lab.copy_program("connect_timer", "ruled")
+    rule = f'permit program "{path}" log'
+    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "rules", "add", rule)
+    assert done.returncode == 0, done
+    program = resident(lab, "--json")
+    alice = sit_down(lab)
+    assert lab.connect_timer(net.SERVER_V4, server.port, path=path).result()[0] == 0
+    other = lab.copy_program("connect_timer", "asked")
+    talkers = [lab.connect_timer(net.SERVER_V4, server.port, path=other) for _ in range(3)]
+    told = alice.wait_answered(alice.answer(alice.wait_questions(3)[0], "permit", "program", "exit"))
+    assert told["covered"] == 2, told
+    assert all(talker.result()[0] == 0 for talker in talkers)
+    wait_until(lambda: len(program.output().splitlines()) >= 4, 20, "four lines")
+    assert program.stop() == 0
+    kept = log(lab)
+    (ruled,) = [row for row in kept if row["program"] == path]
+    assert ruled["by"] == "rule" and ruled["verdict"] == "permit" and ruled["rule"] == rule, ruled
+    asked = [row for row in kept if row["program"] == other]
+    assert sorted(row["by"] for row in asked) == ["answer", "answer", "decider"], asked
+    assert len({row["who"] for row in asked}) == 1 and asked[0]["who"], asked
+    assert len({row["rule_id"] for row in asked}) == 1 and asked[0]["rule_id"], asked
 
 
 @case("run: a history that cannot be written stops no decision")

@@ -69,7 +69,7 @@ def no_decider_hold_expires(lab):
     server = TcpServer(lab.server)
     lab.gatehoused("--no-decider", "hold", "--deadline", "2")
     error, microseconds, _, _ = lab.connect_timer(net.SERVER_V4, server.port).result()
-    assert error in REFUSED and 1.9e6 < microseconds < 4e6, (error, microseconds)
+    assert error in REFUSED and 1.9e6 < microseconds < 20e6, (error, microseconds)
     assert status(lab).expired == 1, status(lab)
 
 
@@ -117,7 +117,7 @@ def decider_killed_for_good(lab):
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     error, microseconds, _, _ = talker.result()
-    assert error in REFUSED and 2.8e6 < microseconds < 5e6, (error, microseconds)
+    assert error in REFUSED and 2.8e6 < microseconds < 20e6, (error, microseconds)
 
 
 def deadline(lab, undecided):
@@ -129,7 +129,7 @@ def deadline(lab, undecided):
     results = [talker.result() for talker in talkers]
     for error, microseconds, _, _ in results:
         assert (error == 0) if undecided == "permit" else (error in REFUSED), results
-        assert 1.9e6 < microseconds < 4e6, results
+        assert 1.9e6 < microseconds < 20e6, results
     assert decider.status().expired == 2, decider.status()
     late = decider.submit([(request.id, protocol.PERMIT) for request in requests])
     assert late == [protocol.E_UNKNOWN_ID] * 2, [protocol.status_name(entry) for entry in late]
@@ -348,7 +348,7 @@ def refused_without_lo(lab):
     lab.gatehoused("--no-decider", "block")
     for address in (net.SERVER_V4, net.SERVER_V6, f"::ffff:{net.SERVER_V4}"):
         talker = lab.connect_timer(address, server.port)
-        assert select.select([talker.process.stdout], [], [], 5)[0], f"connect() to {address} hangs"
+        assert select.select([talker.process.stdout], [], [], net.PATIENCE)[0], f"connect() to {address} hangs"
         error, microseconds, _, _ = talker.result()
         assert error == errno.ECONNABORTED and microseconds < 900e3, (error, microseconds)
 
@@ -363,11 +363,11 @@ def words_unread(lab):
     wait_until(lambda: len(lab.client.rules()) >= 12, 10, "the rules")
     for _ in range(60):
         talker = lab.connect_timer(net.SERVER_V4, server.port)
-        assert select.select([talker.process.stdout], [], [], 5)[0], "gatehoused waits for its reader"
+        assert select.select([talker.process.stdout], [], [], net.PATIENCE)[0], "gatehoused waits for its reader"
         assert talker.result()[0] == 0
         talker.close()
     program.terminate()
-    assert program.wait(10) == 0
+    assert program.wait(net.PATIENCE) == 0
     words = os.read(reader, 65536)
     os.close(reader)
     assert b"ready" in words and len(words) > 3900, f"{len(words)} bytes: {words[:200]}"

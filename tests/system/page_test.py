@@ -232,5 +232,38 @@ def own_desk(lab):
         world.browser.find("table.rows tr.block", "alone")
 
 
+@case("page: what happened before is found in the history, by program and by address, and drawn on the map", timeout=180)
+def history(lab):
+    server = TcpServer(lab.server)
+    with World(lab) as world:
+        for name, button in (("earlier", "permit"), ("other", "block")):
+            talker = lab.connect_timer(net.SERVER_V4, server.port, path=lab.copy_program("connect_timer", name))
+            world.answer(name, button)
+            talker.result()
+        with browser.Driver() as other:
+            other.open(world.link)
+            other.find("#desk.on")
+            other.run("location.hash = '#/history'")
+            search = other.find(".history input[type=search]")
+            for words, found, absent in (("arlie", "earlier", "other"), (str(lab.directory / "oth"), "other", "earlier"),
+                                         ('"; DROP TABLE connections; --', None, "earlier"), ("%", None, "other"), ("[", None, "other")):
+                other.run("arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))", {browser.ELEMENT: search.number}, words)
+                if found is None:
+                    other.find(".history .empty", "Nothing found")
+                else:
+                    other.find(".history tr", found)
+                wait_until(lambda: absent not in other.find(".history").text, DEADLINE, f"{absent} left out for {words}")
+            other.run("arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))", {browser.ELEMENT: search.number}, net.SERVER_V4)
+            other.find(".history tr.permit", "earlier")
+            other.find(".history tr.block", "other")
+            other.run("location.hash = '#/map'")
+            other.find(".node[aria-label^='earlier:']")
+            other.find(".controls button", "24 h").click()
+            other.find(".controls button[aria-checked=true]", "24 h")
+            other.find(".node[aria-label^='other:']")
+            other.run("location.hash = '#/live'")
+            other.find("table.rows tr.permit", "earlier")
+
+
 if __name__ == "__main__":
     run()

@@ -7,7 +7,7 @@ import socket
 import struct
 import time
 
-from . import protocol
+from . import net, protocol
 
 Answer = collections.namedtuple("Answer", "status data")
 
@@ -19,7 +19,7 @@ class DeviceClosed(Exception):
 class Device:
     """One open handle of the device."""
 
-    def __init__(self, path, timeout=10):
+    def __init__(self, path, timeout=net.PATIENCE):
         self.timeout = timeout
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * protocol.MESSAGE_MAX)
@@ -98,7 +98,7 @@ class Device:
         assert found, "GET_REQUESTS returned no request"
         return found
 
-    def collect(self, count, timeout=20):
+    def collect(self, count, timeout=net.PATIENCE):
         """Requests until there are count of them."""
         until = time.monotonic() + timeout
         found = []
@@ -142,9 +142,9 @@ class Device:
         return protocol.records(self.ok(protocol.READ_EVENTS, timeout=timeout), protocol.Event)
 
 
-def decider(path, timeout=10):
+def decider(path, timeout=net.PATIENCE):
     return Device(path, timeout).hello(protocol.DECIDER)
 
 
-def observer(path, timeout=10):
+def observer(path, timeout=net.PATIENCE):
     return Device(path, timeout).hello(protocol.OBSERVER)

@@ -15,8 +15,8 @@ import time
 
 from . import device, leftovers, names, net
 
-READY_SECONDS = 20
-STOP_SECONDS = 15
+READY_SECONDS = 60
+STOP_SECONDS = net.PATIENCE
 
 
 class Program:
@@ -157,7 +157,7 @@ class Lab:
         self.wait_decider(program.pid, options.get("socket"))
         return program
 
-    def wait_decider(self, pid, socket=None, seconds=10):
+    def wait_decider(self, pid, socket=None, seconds=net.PATIENCE):
         until = time.monotonic() + seconds
         while True:
             with device.observer(socket or self.socket) as watcher:
@@ -189,7 +189,7 @@ class Lab:
         """Connects at once; result() of what it returns waits for the outcome."""
         return self.talker("connect_timer", *arguments, address, port, **options)
 
-    def run(self, *arguments, timeout=20, **options):
+    def run(self, *arguments, timeout=net.PATIENCE, **options):
         return self.client.run([str(a) for a in arguments], timeout, **options)
 
     def copy_program(self, name, copy):

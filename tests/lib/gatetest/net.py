@@ -13,6 +13,7 @@ import struct
 import subprocess
 import time
 
+PATIENCE = 30  # seconds, for what has to come: the machine may be busy
 CLONE_NEWNET = 0x40000000
 SO_NETNS_COOKIE = 71
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -25,7 +26,7 @@ MANY_V4, MANY_V6 = "10.78.0.1", "fd78::1"
 
 def ip(*arguments):
     """Runs ip; a failure raises with what ip said."""
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=20)
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=PATIENCE)
     if done.returncode != 0:
         raise RuntimeError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout
@@ -93,7 +94,7 @@ class Namespace:
     def popen(self, arguments, **options):
         return subprocess.Popen(self.command(arguments), **options)
 
-    def run(self, arguments, timeout=20, **options):
+    def run(self, arguments, timeout=PATIENCE, **options):
         options.setdefault("capture_output", True)
         options.setdefault("text", True)
         return subprocess.run(self.command(arguments), timeout=timeout, check=False, **options)

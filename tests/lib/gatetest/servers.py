@@ -40,7 +40,8 @@ class Server:
 
 
 def wait_until(condition, seconds, what="the condition"):
-    """Waits for condition() to be true; raises after seconds."""
+    """Waits for condition() to be true; raises after seconds, but never sooner than a busy machine may need."""
+    seconds = max(seconds, net.PATIENCE)
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -83,7 +84,7 @@ class TcpServer(Server):
 
     def expect(self, count):
         """Exactly count connections arrive; a moment is given to the last, and to one too many."""
-        wait_until(lambda: len(self.accepted) >= count, 10, f"the arrival of {count} connections")
+        wait_until(lambda: len(self.accepted) >= count, net.PATIENCE, f"the arrival of {count} connections")
         time.sleep(0.05)
         assert len(self.accepted) == count, f"{count} connections expected: {self.accepted}"
 
@@ -198,22 +199,28 @@ class Ear(Server):
     def __init__(self, namespace, device="gate0"):
         super().__init__()
         self.frames = []
+        self._lock = threading.Lock()
         self.socket = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
         self.socket.bind((device, 3))
-        self.socket.settimeout(0.1)
+        self.socket.setblocking(False)
         self.start()
 
     def serve(self):
-        try:
-            data, address = self.socket.recvfrom(2048)
-        except TimeoutError:
-            return
-        if address[2] == socket.PACKET_OUTGOING:
-            return
-        frame = self.parse(data)
-        if frame is not None:
-            self.frames.append(frame)
+        if select.select([self.socket], [], [], 0.1)[0]:
+            self._listen()
+
+    def _listen(self):
+        """Takes all that has arrived by now."""
+        with self._lock:
+            while True:
+                try:
+                    data, address = self.socket.recvfrom(2048)
+                except BlockingIOError:
+                    return
+                frame = None if address[2] == socket.PACKET_OUTGOING else self.parse(data)
+                if frame is not None:
+                    self.frames.append(frame)
 
     @staticmethod
     def parse(data):
@@ -234,6 +241,8 @@ class Ear(Server):
         return Frame(protocol, source, source_port, destination, destination_port, syn)
 
     def heard(self, **fields):
+        """Also what arrived just now, whether or not the thread was there to hear it."""
+        self._listen()
         return [f for f in list(self.frames) if all(getattr(f, key) == value for key, value in fields.items())]
 
     def stop(self):
