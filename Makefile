@@ -8,7 +8,7 @@ DESTDIR ?=
 # demo: a Windows driver file to run instead of the driver that is built in
 DRIVER  ?=
 
-.PHONY: all demo check check-full check-wine bench lint windows install clean help deps
+.PHONY: all pictures demo check check-full check-wine bench lint windows deb install uninstall clean help deps
 
 all:
 	@tools/build $(BUILD)
@@ -40,6 +40,11 @@ check-wine:
 	@tools/deps wine || echo 'Going on without Wine: what needs it is skipped.'
 	@tools/check --only plain --only wine
 
+pictures:
+	@tools/deps build test
+	@tools/build $(BUILD)
+	@tools/record-ask $(BUILD)
+
 bench:
 	@tools/deps build bench
 	@tools/build $(BUILD)
@@ -54,9 +59,16 @@ windows:
 	@tools/deps build windows
 	@tools/build-windows $(BUILD)/windows
 
+deb:
+	@tools/deps build deb
+	@tools/deb $(BUILD)/deb
+
 install:
 	@tools/build $(BUILD)
 	@tools/build --install $(BUILD) "$(PREFIX)" "$(DESTDIR)"
+
+uninstall:
+	@tools/build --uninstall $(BUILD) "$(PREFIX)" "$(DESTDIR)"
 
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-fuzz
@@ -68,8 +80,11 @@ help:
 	@echo 'make check       lint, all tests, the library tests again under sanitizers (root)'
 	@echo 'make check-full  the same with the long tests'
 	@echo 'make check-wine  the Windows driver and program together under Wine'
+	@echo 'make pictures    plays a session of gatehouse ask in namespaces of its own, records it for docs/pictures (root)'
 	@echo 'make bench       measures, beside a bare NFQUEUE loop and OpenSnitch where it is installed (root)'
 	@echo 'make lint        format, static analysis, locks and IRQL, include direction, sizes, headers'
 	@echo 'make windows     cross build: $(BUILD)/windows/ gets gatehouse.sys, gatehouse.exe, the INF and a zip of them'
+	@echo 'make deb         Debian packages gatehouse and gatehouse-lab, into $(BUILD)/deb'
 	@echo 'make install     to $$(DESTDIR)$$(PREFIX), by default /usr/local'
+	@echo 'make uninstall   takes exactly that away again; rules, settings and the history stay'
 	@echo 'make clean       removes the build folders'

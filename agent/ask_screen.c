@@ -5,12 +5,14 @@
  * Plain lines on standard output. On a terminal one more line, the prompt, is rewritten in place.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include <gatehouse/rules.h>
 #include <gatehouse/status.h>
 
 #include "agent/ask_state.h"
 #include "agent/clock.h"
+#include "agent/look_alike.h"
 #include "agent/show.h"
 #include "agent/status_text.h"
 #include "words.h"
@@ -97,11 +99,24 @@ void ask_screen_tick(struct ask *ask, uint64_t now)
         ask_screen_prompt(ask, now);
 }
 
+/* Whom the name is to be taken for, if it is made to be. */
+static void add_look_alike(struct text *line, const struct request *request)
+{
+    char name[GATEHOUSE_NAME_MAX + 1] = "";
+    struct text text = {0};
+
+    memcpy(name, request->name, request->fixed.name_size);
+    if (name[0] != 0 && look_alike_describe(name, &text))
+        text_add_format(line, " (%s)", text_string(&text));
+    text_free(&text);
+}
+
 void ask_screen_question(struct ask *ask, uint64_t now)
 {
     ask_screen_wipe(ask);
     text_clear(&ask->line);
     show_who(&ask->line, &ask->shown->request);
+    add_look_alike(&ask->line, &ask->shown->request);
     text_add(&ask->line, " - ");
     show_duration(&ask->line, time_left(ask, now));
     text_add(&ask->line, " left");

@@ -111,13 +111,13 @@ enum agent_result client_call(struct client *client, const struct transport_call
     return AGENT_OK;
 }
 
-static enum agent_result say_hello(struct client *client, uint32_t role, struct problem *problem)
+static enum agent_result say_hello(struct client *client, uint32_t role, uint32_t *status, struct problem *problem)
 {
     struct gatehouse_hello hello = {.version = GATEHOUSE_PROTOCOL_VERSION, .role = role};
     struct transport_call call = {GATEHOUSE_IOCTL_HELLO, 0, &hello, sizeof(hello), sizeof(hello)};
     struct gatehouse_hello back = {0};
     size_t size = 0;
-    enum agent_result result = client_call(client, &call, &back, &size, NULL, problem);
+    enum agent_result result = client_call(client, &call, &back, &size, status, problem);
 
     if (result != AGENT_OK)
         return result;
@@ -131,17 +131,23 @@ static enum agent_result say_hello(struct client *client, uint32_t role, struct 
     return AGENT_OK;
 }
 
-enum agent_result client_open(struct client *client, const char *path, uint32_t role, struct problem *problem)
+enum agent_result client_open_status(struct client *client, const char *path, uint32_t role, uint32_t *status,
+                                     struct problem *problem)
 {
     enum agent_result result;
 
     *client = (struct client){0};
     result = transport_open(&client->transport, path, problem);
     if (result == AGENT_OK)
-        result = say_hello(client, role, problem);
+        result = say_hello(client, role, status, problem);
     if (result != AGENT_OK)
         client_close(client);
     return result;
+}
+
+enum agent_result client_open(struct client *client, const char *path, uint32_t role, struct problem *problem)
+{
+    return client_open_status(client, path, role, NULL, problem);
 }
 
 void client_close(struct client *client)

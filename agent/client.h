@@ -42,6 +42,10 @@ struct client_answer {
  */
 enum agent_result client_open(struct client *client, const char *path, uint32_t role, struct problem *problem);
 
+/* The same; *status (GATEHOUSE_E_DECIDER_PRESENT ...) tells why HELLO was refused. */
+enum agent_result client_open_status(struct client *client, const char *path, uint32_t role, uint32_t *status,
+                                     struct problem *problem);
+
 /* Takes a client that was never opened (all zero) too. */
 void client_close(struct client *client);
 

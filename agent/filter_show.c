@@ -353,12 +353,12 @@ void filter_show_json(struct text *text, struct filter_shown *list, unsigned cou
         json_identifier(&json, "id", filter->filterId);
         text_clear(&cell);
         show_layer(&cell, &filter->layerKey);
-        json_string(&json, "layer", text_string(&cell));
-        json_string(&json, "action", action_name(filter->action.type));
+        json_text(&json, "layer", text_string(&cell));
+        json_text(&json, "action", action_name(filter->action.type));
         json_identifier(&json, "weight", weight_of(filter));
         text_clear(&cell);
         show_conditions(&cell, filter);
-        json_string(&json, "conditions", text_string(&cell));
+        json_text(&json, "conditions", text_string(&cell));
         json_path(&json, "name", (const uint8_t *)filter->displayData.name, wide_size(filter->displayData.name));
         json_bool(&json, "ours", list[i].ours);
         json_close(&json);

@@ -32,9 +32,13 @@ static void show_near(struct text *text, const struct gatehouse_flow_entry *fixe
     show_end(text, fixed->ip_version, fixed->protocol, fixed->local_address, fixed->local_port, 0);
 }
 
-static void show_far(struct text *text, const struct gatehouse_flow_entry *fixed)
+static void show_far(struct text *text, const struct flow *flow)
 {
+    const struct gatehouse_flow_entry *fixed = &flow->fixed;
+
+    show_name_before(text, flow->name, fixed->name_size);
     show_end(text, fixed->ip_version, fixed->protocol, fixed->remote_address, fixed->remote_port, 0);
+    text_add(text, fixed->name_size != 0 ? ")" : "");
 }
 
 static void show_rule(struct text *text, const struct gatehouse_flow_entry *fixed)
@@ -71,7 +75,7 @@ void flow_show_cells(const struct flow *flow, uint64_t now, struct table *table,
     table_take(table, cell);
     show_near(cell, fixed);
     table_take(table, cell);
-    show_far(cell, fixed);
+    show_far(cell, flow);
     table_take(table, cell);
     show_count(cell, flow, fixed->bytes_out);
     table_take(table, cell);
@@ -79,7 +83,7 @@ void flow_show_cells(const struct flow *flow, uint64_t now, struct table *table,
     table_take(table, cell);
     show_about(cell, duration(fixed, now));
     table_take(table, cell);
-    table_add(table, is(flow, GATEHOUSE_FLOW_ENDED) ? "ended" : "lives");
+    table_add(table, is(flow, GATEHOUSE_FLOW_BLOCKED) ? "blocked" : is(flow, GATEHOUSE_FLOW_ENDED) ? "ended" : "lives");
     show_rule(cell, fixed);
     table_take(table, cell);
 }
@@ -87,7 +91,7 @@ void flow_show_cells(const struct flow *flow, uint64_t now, struct table *table,
 void flow_show_line(const struct flow *flow, const char *what, uint64_t now, struct text *text)
 {
     const struct gatehouse_flow_entry *fixed = &flow->fixed;
-    bool ended = is(flow, GATEHOUSE_FLOW_ENDED);
+    bool ended = is(flow, GATEHOUSE_FLOW_ENDED) && !is(flow, GATEHOUSE_FLOW_BLOCKED);
 
     show_time_of_day(text, ended ? fixed->ended : fixed->began);
     text_add(text, " ");
@@ -99,7 +103,7 @@ void flow_show_line(const struct flow *flow, const char *what, uint64_t now, str
     text_add(text, " ");
     show_near(text, fixed);
     text_add(text, is(flow, GATEHOUSE_FLOW_INBOUND) ? " from " : " to ");
-    show_far(text, fixed);
+    show_far(text, flow);
     text_add_format(text, " %s", what);
     if (ended) {
         text_add(text, " after ");
@@ -124,7 +128,7 @@ static void json_when(struct json *json, const char *name, uint64_t time)
 
     if (time != 0)
         show_time_utc(&value, time);
-    json_string(json, name, time == 0 ? NULL : text_string(&value));
+    json_text(json, name, time == 0 ? NULL : text_string(&value));
     text_free(&value);
 }
 
@@ -134,15 +138,15 @@ static void json_end(struct json *json, const char *name, const struct gatehouse
     struct text value = {0};
 
     show_address(&value, fixed->ip_version, address, 0);
-    json_string(json, name, text_string(&value));
+    json_text(json, name, text_string(&value));
     text_free(&value);
 }
 
 static void json_counts(struct json *json, const struct flow *flow)
 {
     if (!is(flow, GATEHOUSE_FLOW_COUNTED)) {
-        json_string(json, "bytes_out", NULL);
-        json_string(json, "bytes_in", NULL);
+        json_text(json, "bytes_out", NULL);
+        json_text(json, "bytes_in", NULL);
         return;
     }
     json_number(json, "bytes_out", flow->fixed.bytes_out);
@@ -158,29 +162,35 @@ void flow_show_json(const struct flow *flow, const char *what, struct text *text
 
     json_open(&json, NULL);
     if (what != NULL)
-        json_string(&json, "event", what);
+        json_text(&json, "event", what);
     json_identifier(&json, "flow", fixed->number);
     if (fixed->path_size > 0)
         json_path(&json, "program", flow->path, fixed->path_size);
     else
-        json_string(&json, "program", NULL);
+        json_text(&json, "program", NULL);
     json_number(&json, "pid", fixed->process_id);
-    json_string(&json, "way", is(flow, GATEHOUSE_FLOW_INBOUND) ? "in" : "out");
+    json_text(&json, "way", is(flow, GATEHOUSE_FLOW_INBOUND) ? "in" : "out");
     show_protocol(&value, fixed->protocol);
-    json_string(&json, "protocol", text_string(&value));
+    json_text(&json, "protocol", text_string(&value));
     json_number(&json, "protocol_number", fixed->protocol);
     json_number(&json, "ip_version", fixed->ip_version);
     json_end(&json, "local_address", fixed, fixed->local_address);
     json_number(&json, "local_port", fixed->local_port);
     json_end(&json, "remote_address", fixed, fixed->remote_address);
     json_number(&json, "remote_port", fixed->remote_port);
+    text_clear(&value);
+    text_add_bytes(&value, (const char *)flow->name, fixed->name_size);
+    json_text(&json, "name", fixed->name_size == 0 ? NULL : text_string(&value));
     json_bool(&json, "lives", !is(flow, GATEHOUSE_FLOW_ENDED));
+    json_bool(&json, "blocked", is(flow, GATEHOUSE_FLOW_BLOCKED));
+    if (is(flow, GATEHOUSE_FLOW_BLOCKED))
+        json_number(&json, "count", fixed->count);
     json_when(&json, "began", fixed->began);
     json_when(&json, "ended", fixed->ended);
     json_counts(&json, flow);
     text_clear(&value);
     rule_index_show_id(&value, id, 0);
-    json_string(&json, "rule", id == 0 ? NULL : text_string(&value));
+    json_text(&json, "rule", id == 0 ? NULL : text_string(&value));
     json_close(&json);
     text_free(&value);
 }

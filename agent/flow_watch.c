@@ -2,8 +2,7 @@
 /*
  * flow_watch.c - see flow_watch.h.
  *
- * Nothing tells of flows by itself, so following asks once a second: who wants each connection as it is decided has
- * `gatehouse watch`.
+ * Who follows asks for what changed behind what it was told last, and the answer comes when there is something.
  */
 #include "agent/flow_watch.h"
 
@@ -15,12 +14,10 @@
 #include "agent/flow_show.h"
 #include "agent/status_text.h"
 #include "agent/stop.h"
-#include "agent/wait.h"
 #include "words.h"
 
 #define OUTPUT_SIZE (GATEHOUSE_MESSAGE_MAX - 16u)
 #define PAGES_MAX   100000u
-#define PAUSE_MS    1000
 
 struct watcher {
     struct client client;
@@ -38,13 +35,32 @@ struct watcher {
 
 typedef enum agent_result on_flow(struct watcher *watcher, const struct flow *flow, struct problem *problem);
 
-static enum agent_result get_page(struct watcher *watcher, uint64_t first, struct client_answer *answer,
-                                  struct gatehouse_flows *head, struct problem *problem)
+/* The answer to the call that was sent; when it is one that waits, until there is one. */
+static enum agent_result receive(struct watcher *watcher, bool waits, struct client_answer *answer,
+                                 struct problem *problem)
 {
-    struct transport_call call = {GATEHOUSE_CALL_FLOWS, 0, &first, sizeof(first), OUTPUT_SIZE};
-    enum agent_result result = client_exchange(&watcher->client, &call, watcher->buffer, sizeof(watcher->buffer),
-                                               TRANSPORT_DEADLINE_MS, answer, problem);
+    enum agent_result result;
 
+    if (!waits)
+        return client_receive(&watcher->client, watcher->buffer, sizeof(watcher->buffer), TRANSPORT_DEADLINE_MS, answer,
+                              problem);
+    do {
+        result = client_receive(&watcher->client, watcher->buffer, sizeof(watcher->buffer), -1, answer, problem);
+    } while (result == AGENT_TIMEOUT && !stop_requested());
+    return result == AGENT_TIMEOUT ? AGENT_STOPPED : result;
+}
+
+static enum agent_result get_page(struct watcher *watcher, const struct gatehouse_flows_get *get,
+                                  struct client_answer *answer, struct gatehouse_flows *head, struct problem *problem)
+{
+    struct transport_call call = {GATEHOUSE_CALL_FLOWS, 0, get, sizeof(*get), OUTPUT_SIZE};
+    enum agent_result result = client_send(&watcher->client, &call, 1, problem);
+
+    if (result == AGENT_OK)
+        result = receive(watcher, get->flags & GATEHOUSE_FLOWS_WAIT, answer, problem);
+    if (result == AGENT_TIMEOUT)
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " gives no answer for %d seconds: " WORDS_LOOK ".",
+                           TRANSPORT_DEADLINE_MS / 1000);
     if (result != AGENT_OK)
         return result;
     if (answer->status != STATUS_TEXT_SUCCESS)
@@ -52,36 +68,44 @@ static enum agent_result get_page(struct watcher *watcher, uint64_t first, struc
     if (answer->size < sizeof(*head))
         return problem_set(problem, AGENT_LOST, WORDS_PEER " sent flows that are cut short.");
     memcpy(head, answer->output, sizeof(*head));
-    if (head->next < first)
+    if (head->next < get->first)
         return problem_set(problem, AGENT_LOST, WORDS_PEER " sent flows that cannot be read.");
     return AGENT_OK;
 }
 
-/* All that there are now, by rising number. */
-static enum agent_result read_all(struct watcher *watcher, on_flow *on, struct problem *problem)
+/* What there is behind get->first, which moves on; *more: it may not be all. */
+static enum agent_result read_page(struct watcher *watcher, struct gatehouse_flows_get *get, on_flow *on, bool *more,
+                                   struct problem *problem)
 {
     struct gatehouse_flows head = {0};
-    uint64_t first = 0;
+    struct client_answer answer = {0};
+    enum wire_step step = WIRE_END;
+    const char *why = NULL;
+    struct flow flow;
+    enum agent_result result = get_page(watcher, get, &answer, &head, problem);
+    struct wire_cursor cursor = {answer.output + sizeof(head), answer.size - sizeof(head)};
 
-    for (unsigned page = 0; page < PAGES_MAX; page++) {
-        struct client_answer answer = {0};
-        enum wire_step step = WIRE_END;
-        const char *why = NULL;
-        struct flow flow;
-        enum agent_result result = get_page(watcher, first, &answer, &head, problem);
-        struct wire_cursor cursor = {answer.output + sizeof(head), answer.size - sizeof(head)};
-
-        while (result == AGENT_OK && (step = wire_next_flow(&cursor, &flow, &why)) == WIRE_RECORD)
-            result = on(watcher, &flow, problem);
-        if (result != AGENT_OK || !watcher->more)
-            return result;
-        if (step == WIRE_BAD)
-            return problem_set(problem, AGENT_LOST, WORDS_PEER " sent what cannot be read: %s.", why);
-        if (head.next == first || stop_requested())
-            return AGENT_OK;
-        first = head.next;
-    }
+    while (result == AGENT_OK && (step = wire_next_flow(&cursor, &flow, &why)) == WIRE_RECORD)
+        result = on(watcher, &flow, problem);
+    if (result != AGENT_OK)
+        return result;
+    if (step == WIRE_BAD)
+        return problem_set(problem, AGENT_LOST, WORDS_PEER " sent what cannot be read: %s.", why);
+    *more = head.next != get->first && watcher->more && !stop_requested();
+    get->first = head.next;
     return AGENT_OK;
+}
+
+/* All that there are now. */
+static enum agent_result read_all(struct watcher *watcher, struct gatehouse_flows_get *get, on_flow *on,
+                                  struct problem *problem)
+{
+    enum agent_result result = AGENT_OK;
+    bool more = true;
+
+    for (unsigned page = 0; page < PAGES_MAX && more && result == AGENT_OK; page++)
+        result = read_page(watcher, get, on, &more, problem);
+    return result;
 }
 
 static enum agent_result tell(struct watcher *watcher, struct problem *problem)
@@ -108,7 +132,8 @@ static enum agent_result list_flow(struct watcher *watcher, const struct flow *f
 
 static enum agent_result list_all(struct watcher *watcher, struct problem *problem)
 {
-    enum agent_result result = read_all(watcher, list_flow, problem);
+    struct gatehouse_flows_get get = {0};
+    enum agent_result result = read_all(watcher, &get, list_flow, problem);
 
     if (result != AGENT_OK || watcher->first)
         return result;
@@ -157,7 +182,8 @@ static enum agent_result follow_flow(struct watcher *watcher, const struct flow 
 {
     bool ended = (flow->fixed.flags & GATEHOUSE_FLOW_ENDED) != 0;
     bool is_new = flow->fixed.number > watcher->highest;
-    const char *what = ended ? "ended" : watcher->first ? "lives" : "began";
+    bool blocked = (flow->fixed.flags & GATEHOUSE_FLOW_BLOCKED) != 0;
+    const char *what = blocked ? "blocked" : ended ? "ended" : watcher->first ? "lives" : "began";
 
     if (is_new)
         watcher->highest = flow->fixed.number;
@@ -174,16 +200,16 @@ static enum agent_result follow_flow(struct watcher *watcher, const struct flow 
 
 static enum agent_result follow_all(struct watcher *watcher, struct problem *problem)
 {
-    enum agent_result result = AGENT_OK;
+    struct gatehouse_flows_get get = {.flags = GATEHOUSE_FLOWS_CHANGES};
+    enum agent_result result = read_all(watcher, &get, follow_flow, problem);
+    bool ignored;
 
-    while (result == AGENT_OK && watcher->more && !stop_requested()) {
-        struct wait wait = {0};
-
-        result = read_all(watcher, follow_flow, problem);
-        watcher->first = false;
-        if (result == AGENT_OK && watcher->more)
-            wait_any(&wait, PAUSE_MS);
-    }
+    watcher->first = false;
+    get.flags |= GATEHOUSE_FLOWS_WAIT;
+    stop_attach(watcher->client.transport);
+    while (result == AGENT_OK && watcher->more && !stop_requested())
+        result = read_page(watcher, &get, follow_flow, &ignored, problem);
+    stop_attach(NULL);
     return result;
 }
 

@@ -116,7 +116,7 @@ void json_bytes(struct json *json, const char *name, const char *bytes, size_t c
     text_add(json->text, "\"");
 }
 
-void json_string(struct json *json, const char *name, const char *value)
+void json_text(struct json *json, const char *name, const char *value)
 {
     if (value != NULL) {
         json_bytes(json, name, value, strlen(value));

@@ -31,7 +31,7 @@ void json_number(struct json *json, const char *name, uint64_t value);
 void json_identifier(struct json *json, const char *name, uint64_t value);
 void json_bool(struct json *json, const char *name, bool value);
 /* Bytes that are no UTF-8 become \udc80 to \udcff here too. NULL writes null. */
-void json_string(struct json *json, const char *name, const char *value);
+void json_text(struct json *json, const char *name, const char *value);
 void json_bytes(struct json *json, const char *name, const char *bytes, size_t count);
 void json_path(struct json *json, const char *name, const uint8_t *utf16, size_t size);
 

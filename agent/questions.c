@@ -36,12 +36,14 @@ enum questions_added questions_add(struct questions *questions, const struct req
         return QUESTIONS_GONE_ALREADY;
     if (questions->count == QUESTIONS_MAX)
         return QUESTIONS_NO_ROOM;
-    question = malloc(sizeof(*question) + request->fixed.path_size);
+    question = malloc(sizeof(*question) + request->fixed.path_size + request->fixed.name_size);
     if (question == NULL)
         return QUESTIONS_NO_ROOM;
     path = (uint8_t *)(question + 1);
     memcpy(path, request->path, request->fixed.path_size);
-    *question = (struct question){.request = {request->fixed, path}};
+    if (request->fixed.name_size > 0)
+        memcpy(path + request->fixed.path_size, request->name, request->fixed.name_size);
+    *question = (struct question){.request = {request->fixed, path, path + request->fixed.path_size}};
     questions->list[questions->count++] = question;
     return QUESTIONS_ADDED;
 }

@@ -73,10 +73,10 @@ void report_show_json(const struct report *report, struct text *text)
         struct json json = {.text = text};
 
         json_open(&json, NULL);
-        json_string(&json, "step", report->rows[i].step);
-        json_string(&json, "was", report->rows[i].before);
-        json_string(&json, report->dry_run ? "would_be" : "is", report->rows[i].after);
-        json_string(&json, "what", report->rows[i].what);
+        json_text(&json, "step", report->rows[i].step);
+        json_text(&json, "was", report->rows[i].before);
+        json_text(&json, report->dry_run ? "would_be" : "is", report->rows[i].after);
+        json_text(&json, "what", report->rows[i].what);
         json_close(&json);
         text_add(text, "\n");
     }

@@ -70,7 +70,7 @@ void rule_change_show_json(const struct rule_change *change, struct text *text)
     struct json json = {.text = text};
 
     json_open(&json, NULL);
-    json_string(&json, "kind", "loaded");
+    json_text(&json, "kind", "loaded");
     json_number(&json, "added", change->added);
     json_number(&json, "removed", change->removed);
     json_number(&json, "moved", change->moved);
@@ -111,11 +111,11 @@ void rule_change_list_json(const struct rule_change *change, struct text *text)
         struct json json = {.text = text};
 
         json_open(&json, NULL);
-        json_string(&json, "kind", kinds[difference->kind]);
+        json_text(&json, "kind", kinds[difference->kind]);
         rule_json_name(&json, gone ? difference->old_number : difference->new_number, difference->rule);
         text_clear(&line);
         rule_show_text(&line, sets_of(change, difference), difference->rule, NULL);
-        json_string(&json, "rule", text_string(&line));
+        json_text(&json, "rule", text_string(&line));
         json_close(&json);
         text_add(text, "\n");
     }

@@ -99,7 +99,7 @@ enum agent_result rule_check_show_json(const struct rule_file *file, struct text
 
         json.follows = false;
         json_open(&json, NULL);
-        json_string(&json, "kind", "never-matches");
+        json_text(&json, "kind", "never-matches");
         rule_json_name(&json, covered->rule, checked->index.rules[covered->rule]);
         json_open(&json, "covered_by");
         rule_json_name(&json, covered->by, checked->index.rules[covered->by]);
@@ -109,8 +109,8 @@ enum agent_result rule_check_show_json(const struct rule_file *file, struct text
     }
     json.follows = false;
     json_open(&json, NULL);
-    json_string(&json, "kind", "summary");
-    json_string(&json, "file", file->name);
+    json_text(&json, "kind", "summary");
+    json_text(&json, "file", file->name);
     json_number(&json, "rules", checked->index.count);
     json_number(&json, "sets", checked->sets.count);
     json_number(&json, "ranges", checked->addresses);

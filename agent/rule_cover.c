@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/name_pattern.h"
 #include "core/path_pattern.h"
 #include "core/rule_image.h"
 
@@ -23,6 +24,12 @@ static bool is_set(unsigned type)
     return type >= GATEHOUSE_PART_REMOTE && type <= GATEHOUSE_PART_LOCAL_PORT && type != GATEHOUSE_PART_PROTOCOL;
 }
 
+/* Does it say which connections? */
+static bool says(unsigned type)
+{
+    return type != GATEHOUSE_PART_TEXT && type != GATEHOUSE_PART_FILE;
+}
+
 /* The kinds that a rule asks about, as bits. */
 static uint32_t kinds_of(const struct gatehouse_rule *rule)
 {
@@ -30,7 +37,7 @@ static uint32_t kinds_of(const struct gatehouse_rule *rule)
 
     for (const struct gatehouse_rule_part *part = rule_first_part(rule); part != NULL;
          part = rule_next_part(rule, part))
-        if (part->type < GATEHOUSE_PART_TEXT)
+        if (says(part->type))
             kinds |= 1u << kind_of(part->type);
     return kinds;
 }
@@ -112,6 +119,10 @@ static bool part_covers(const struct policy_sets *sets, const struct gatehouse_r
                path_pattern_matches(rule_part_data(wide), wide->data_size, rule_part_data(narrow), narrow->data_size);
     if (wide->type != narrow->type)
         return false;
+    /* "*.b" matches all that "*.a.b" does: its text ends so, too. */
+    if (wide->type == GATEHOUSE_PART_NAME)
+        return same || (spend(work, 16) && name_pattern_matches(rule_part_data(wide), wide->data_size,
+                                                                rule_part_data(narrow), narrow->data_size));
     if (!is_set(wide->type))
         return same;
     return set_covers(sets->sets[rule_part_set(wide)], sets->sets[rule_part_set(narrow)], work);
@@ -135,7 +146,7 @@ static bool covers(const struct policy_sets *sets, const struct gatehouse_rule *
 {
     for (const struct gatehouse_rule_part *part = rule_first_part(narrow); part != NULL;
          part = rule_next_part(narrow, part)) {
-        if (part->type < GATEHOUSE_PART_TEXT && (wide_kinds >> kind_of(part->type) & 1u) != 0 &&
+        if (says(part->type) && (wide_kinds >> kind_of(part->type) & 1u) != 0 &&
             !part_is_covered(sets, wide, part, work))
             return false;
     }

@@ -58,9 +58,9 @@ static void tell_object(struct telling *telling, uint32_t number, const struct g
     rule_json_name(json, number, rule);
     text_clear(&telling->cell);
     rule_show_text(&telling->cell, telling->sets, rule, NULL);
-    json_string(json, "rule", text_string(&telling->cell));
+    json_text(json, "rule", text_string(&telling->cell));
     if (why != NULL)
-        json_string(json, "why", why);
+        json_text(json, "why", why);
     json_close(json);
 }
 
@@ -129,16 +129,16 @@ static void explain_one_json(struct telling *telling, const struct rule_question
     *json = (struct json){.text = text};
     json_open(json, NULL);
     rule_question_show(&telling->cell, question, connection);
-    json_string(json, "connection", text_string(&telling->cell));
+    json_text(json, "connection", text_string(&telling->cell));
     if (rule != NULL)
         action = rule->action;
-    json_string(json, "action", action < 4 ? actions[action] : "none");
-    json_string(json, "by", rule != NULL ? "rule" : loopback ? "loopback" : "default");
+    json_text(json, "action", action < 4 ? actions[action] : "none");
+    json_text(json, "by", rule != NULL ? "rule" : loopback ? "loopback" : "default");
     if (rule != NULL) {
         rule_json_name(json, number, rule);
         text_clear(&telling->cell);
         rule_show_text(&telling->cell, telling->sets, rule, NULL);
-        json_string(json, "rule", text_string(&telling->cell));
+        json_text(json, "rule", text_string(&telling->cell));
     }
     json_open_list(json, "earlier");
     if (!loopback)

@@ -76,12 +76,12 @@ void rule_file_show_errors_json(const struct rule_file *file, struct text *text)
         struct json json = {.text = text};
 
         json_open(&json, NULL);
-        json_string(&json, "kind", error->warning ? "warning" : "error");
-        json_string(&json, "file", error->file);
+        json_text(&json, "kind", error->warning ? "warning" : "error");
+        json_text(&json, "file", error->file);
         json_number(&json, "line", error->line);
         json_number(&json, "column", error->column);
-        json_string(&json, "text", error->sentence);
-        json_string(&json, "source", error->source);
+        json_text(&json, "text", error->sentence);
+        json_text(&json, "source", error->source);
         json_close(&json);
         text_add(text, "\n");
     }

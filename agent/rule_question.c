@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "agent/filter_wish.h"
+#include "agent/look_alike.h"
 #include "agent/rule_file.h"
 #include "agent/show.h"
+#include "core/name_pattern.h"
 #include "core/path_text.h"
 #include "core/rule_image.h"
 #include "core/sha256.h"
@@ -58,6 +60,27 @@ static bool split(const char *text, char host[HOST_MAX], const char **port)
     return true;
 }
 
+/* The name as it is looked up. */
+static enum agent_result read_name(const char *host, struct rule_question *question, struct problem *problem)
+{
+    struct policy_system system = rule_system_here();
+    const char *why = "write its form that begins with xn--";
+    size_t size;
+    bool ascii = true;
+
+    for (const char *c = host; *c != '\0'; c++)
+        ascii = ascii && (unsigned char)*c < 0x80;
+    if (ascii)
+        snprintf(question->name, sizeof(question->name), "%s", host);
+    else if (system.find_ascii == NULL || !system.find_ascii(system.context, host, question->name, &why))
+        return problem_set(problem, AGENT_USAGE, "'%.100s' is no host's name: %.200s.", host, why);
+    size = strlen(question->name);
+    name_fold(question->name, question->name, size);
+    if (size > 1 && question->name[size - 1] == '.')
+        question->name[size - 1] = '\0';
+    return rule_system_resolve(question->name, question->addresses, &question->address_count, problem);
+}
+
 static enum agent_result read_destination(const char *text, struct rule_question *question, bool *has_port,
                                           uint16_t *number, struct problem *problem)
 {
@@ -74,7 +97,7 @@ static enum agent_result read_destination(const char *text, struct rule_question
     question->address_count = 1;
     if (question->addresses[0].family != 0)
         return AGENT_OK;
-    return rule_system_resolve(host, question->addresses, &question->address_count, problem);
+    return read_name(host, question, problem);
 }
 
 static enum agent_result read_from(const char *text, struct rule_question *question, struct problem *problem)
@@ -197,6 +220,7 @@ enum agent_result rule_question_read(const struct rule_question_words *words, st
     enum agent_result result;
 
     memset(question, 0, sizeof(*question));
+    question->names[0] = question->name;
     question->connection.direction = words->in ? GATEHOUSE_RULE_IN : GATEHOUSE_RULE_OUT;
     question->connection.protocol = TCP;
     result = read_program(words->program, question, problem);
@@ -245,6 +269,8 @@ bool rule_question_connection(const struct rule_question *question, unsigned at,
     bool in = question->connection.direction == GATEHOUSE_RULE_IN;
 
     *connection = question->connection;
+    connection->names = question->names;
+    connection->name_count = !in && question->name[0] != '\0';
     connection->family = to->family;
     connection->has_remote = in ? from->family != 0 : true;
     connection->has_local = in ? true : from->family != 0;
@@ -293,6 +319,11 @@ void rule_question_show(struct text *text, const struct rule_question *question,
         show_side(text, connection, connection->local, connection->has_local_port, connection->local_port);
     else
         show_side(text, connection, connection->remote, connection->has_remote_port, connection->remote_port);
+    if (connection->name_count != 0) {
+        text_add(text, " (");
+        (void)look_alike_describe(connection->names[0], text);
+        text_add(text, ")");
+    }
     if (in ? connection->has_remote : connection->has_local) {
         text_add(text, " from ");
         if (in)

@@ -2,8 +2,9 @@
 /*
  * rule_question.h - the connection that `gatehouse rules explain` is about, read from words.
  *
- * DEST may be an address, a host's name, and either with ":PORT"; a host has as many connections as addresses. What is
- * not given is not known, and no rule that asks for it matches.
+ * DEST may be an address, a host's name, and either with ":PORT"; a host has as many connections as addresses, and each
+ * of them that name, as if the program had looked it up. What is not given is not known, and no rule that asks for it
+ * matches.
  */
 #ifndef AGENT_RULE_QUESTION_H
 #define AGENT_RULE_QUESTION_H
@@ -33,6 +34,8 @@ struct rule_question {
     struct policy_connection connection; /* but for its addresses; points into this struct */
     struct rule_address addresses[RULE_ADDRESSES_MAX];
     unsigned address_count;
+    char name[POLICY_NAME_ASCII_MAX]; /* of the host; "": an address was given */
+    const char *names[1];
     struct rule_address from; /* family 0: not given */
     uint16_t from_port;
     bool has_from_port;
@@ -51,7 +54,7 @@ bool rule_question_connection(const struct rule_question *question, unsigned at,
 /* Both ends are this machine: it passes before any rule is looked at. */
 bool rule_question_is_loopback(const struct policy_connection *connection);
 
-/* "/usr/bin/curl to tcp 192.0.2.1:443 as alice" */
+/* "/usr/bin/curl to tcp 192.0.2.1:443 (example.org) from 192.0.2.9" */
 void rule_question_show(struct text *text, const struct rule_question *question,
                         const struct policy_connection *connection);
 

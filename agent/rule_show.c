@@ -39,9 +39,9 @@ void rule_json_name(struct json *json, uint32_t number, const struct gatehouse_r
 
     rule_index_show_id(&id, rule->id, 0);
     json_number(json, "number", (uint64_t)number + 1);
-    json_string(json, "id", text_string(&id));
+    json_text(json, "id", text_string(&id));
     text_free(&id);
-    json_string(json, "place", place_name(rule->place));
+    json_text(json, "place", place_name(rule->place));
     if (file != NULL && rule->place == GATEHOUSE_PLACE_FILE)
         json_bytes(json, "file", file, size);
     if (rule->line != 0 && rule->place == GATEHOUSE_PLACE_FILE)
@@ -122,7 +122,7 @@ static void json_when(struct json *json, const char *name, uint64_t time)
 
     if (time != 0)
         show_time_utc(&value, time);
-    json_string(json, name, time == 0 ? NULL : text_string(&value));
+    json_text(json, name, time == 0 ? NULL : text_string(&value));
     text_free(&value);
 }
 
@@ -139,18 +139,18 @@ void rule_list_show_json(const struct rule_list *list, struct text *text)
 
         json_open(&json, NULL);
         rule_json_name(&json, i, rule);
-        json_string(&json, "action", actions[rule->action & 3u]);
+        json_text(&json, "action", actions[rule->action & 3u]);
         text_clear(&line);
         rule_show_text(&line, list->sets, rule, list->print);
-        json_string(&json, "rule", text_string(&line));
+        json_text(&json, "rule", text_string(&line));
         if (list->hits->counted) {
             json_number(&json, "hits", hit == NULL ? 0 : hit->hits);
             json_when(&json, "last", hit == NULL ? 0 : hit->last);
         } else {
-            json_string(&json, "hits", NULL);
-            json_string(&json, "last", NULL);
+            json_text(&json, "hits", NULL);
+            json_text(&json, "last", NULL);
         }
-        json_string(&json, "until", untils[rule->until & 3u]);
+        json_text(&json, "until", untils[rule->until & 3u]);
         json_when(&json, "ends", rule->ends);
         json_when(&json, "added", rule->added);
         json_close(&json);

@@ -141,21 +141,32 @@ static void show_icmp_type(struct text *text, const struct gatehouse_request *re
         text_add_format(text, " type %u", request->local_port);
 }
 
-void show_destination(struct text *text, const struct gatehouse_request *request)
+void show_destination(struct text *text, const struct request *request)
 {
-    bool in = show_is_inbound(request);
+    const struct gatehouse_request *fixed = &request->fixed;
+    bool in = show_is_inbound(fixed);
 
     text_add(text, in ? "in " : "");
-    show_protocol(text, request->protocol);
-    show_icmp_type(text, request);
+    show_protocol(text, fixed->protocol);
+    show_icmp_type(text, fixed);
     text_add(text, " ");
     if (in) {
-        show_end(text, request->ip_version, request->protocol, request->local_address, request->local_port,
-                 request->interface_index);
+        show_end(text, fixed->ip_version, fixed->protocol, fixed->local_address, fixed->local_port,
+                 fixed->interface_index);
         text_add(text, " from ");
     }
-    show_end(text, request->ip_version, request->protocol, request->remote_address, request->remote_port,
-             request->interface_index);
+    show_name_before(text, request->name, fixed->name_size);
+    show_end(text, fixed->ip_version, fixed->protocol, fixed->remote_address, fixed->remote_port,
+             fixed->interface_index);
+    text_add(text, fixed->name_size != 0 ? ")" : "");
+}
+
+void show_name_before(struct text *text, const uint8_t *name, size_t size)
+{
+    if (size == 0)
+        return;
+    text_add_bytes(text, (const char *)name, size);
+    text_add(text, " (");
 }
 
 /* Controls, characters that are invisible or turn the direction of text around, and those without a meaning. */

@@ -24,7 +24,9 @@ void show_address(struct text *text, unsigned ip_version, const uint8_t address[
 /* The program is asked to accept: what stands in the request as local is its own end. */
 bool show_is_inbound(const struct gatehouse_request *request);
 /* "tcp 10.0.0.1:443", "udp [fe80::1%2]:53", "icmp echo-request 10.0.0.1", "in tcp 10.0.0.1:22 from 10.0.0.9:40000" */
-void show_destination(struct text *text, const struct gatehouse_request *request);
+void show_destination(struct text *text, const struct request *request);
+/* "example.org (": then comes what it is the name of, and ")". Nothing for no name. */
+void show_name_before(struct text *text, const uint8_t *name, size_t size);
 /* "10.0.0.1:443", "[fe80::1%2]:53", "10.0.0.1" where the protocol has no ports */
 void show_end(struct text *text, unsigned ip_version, unsigned protocol, const uint8_t address[16], uint16_t port,
               uint32_t scope);

@@ -52,7 +52,7 @@ void show_who(struct text *text, const struct request *request)
     text_add(text, " user ");
     show_user(text, &request->fixed);
     text_add(text, " ");
-    show_destination(text, &request->fixed);
+    show_destination(text, request);
 }
 
 static void add_status(struct text *text, uint32_t status)
@@ -81,7 +81,16 @@ static void json_address(struct json *json, const char *name, const struct gateh
     struct text value = {0};
 
     show_address(&value, request->ip_version, address, request->interface_index);
-    json_string(json, name, text_string(&value));
+    json_text(json, name, text_string(&value));
+    text_free(&value);
+}
+
+static void json_name(struct json *json, const uint8_t *name, size_t size)
+{
+    struct text value = {0};
+
+    text_add_bytes(&value, (const char *)name, size);
+    json_text(json, "name", size == 0 ? NULL : text_string(&value));
     text_free(&value);
 }
 
@@ -92,20 +101,20 @@ static void json_request(struct json *json, const struct request *request)
 
     json_identifier(json, "id", fixed->id);
     if ((fixed->flags & GATEHOUSE_REQUEST_NO_PROGRAM) != 0)
-        json_string(json, "program", NULL);
+        json_text(json, "program", NULL);
     else
         json_path(json, "program", request->path, fixed->path_size);
     if ((fixed->flags & GATEHOUSE_REQUEST_NO_PROCESS) != 0)
-        json_string(json, "pid", NULL);
+        json_text(json, "pid", NULL);
     else
         json_number(json, "pid", fixed->process_id);
     json_identifier(json, "process_start", fixed->process_start);
-    json_string(json, "user", users_name(fixed->user_sid, fixed->user_sid_size));
+    json_text(json, "user", users_name(fixed->user_sid, fixed->user_sid_size));
     show_sid(&value, fixed->user_sid, fixed->user_sid_size);
-    json_string(json, "sid", text_string(&value));
+    json_text(json, "sid", text_string(&value));
     text_clear(&value);
     show_protocol(&value, fixed->protocol);
-    json_string(json, "protocol", text_string(&value));
+    json_text(json, "protocol", text_string(&value));
     text_free(&value);
     json_number(json, "protocol_number", fixed->protocol);
     json_number(json, "ip_version", fixed->ip_version);
@@ -113,9 +122,10 @@ static void json_request(struct json *json, const struct request *request)
     json_number(json, "local_port", fixed->local_port);
     json_address(json, "remote_address", fixed, fixed->remote_address);
     json_number(json, "remote_port", fixed->remote_port);
+    json_name(json, request->name, fixed->name_size);
     json_number(json, "interface", fixed->interface_index);
     json_number(json, "layer", fixed->layer);
-    json_string(json, "way", show_is_inbound(fixed) ? "in" : "out");
+    json_text(json, "way", show_is_inbound(fixed) ? "in" : "out");
     json_identifier(json, "endpoint", fixed->endpoint);
     json_number(json, "held_at", fixed->held_at);
     json_number(json, "deadline", fixed->deadline);
@@ -128,7 +138,7 @@ static void json_time(struct json *json, uint64_t time)
     struct text value = {0};
 
     show_time_utc(&value, time);
-    json_string(json, "time", text_string(&value));
+    json_text(json, "time", text_string(&value));
     text_free(&value);
 }
 
@@ -139,7 +149,7 @@ void show_decision_json(struct text *text, uint64_t time, const struct request *
 
     json_open(&json, NULL);
     json_time(&json, time);
-    json_string(&json, "verdict", verdict_name(verdict));
+    json_text(&json, "verdict", verdict_name(verdict));
     json_number(&json, "status", status);
     json_request(&json, request);
     json_close(&json);
@@ -172,17 +182,17 @@ void show_event_json(struct text *text, uint64_t time, const struct event *event
 
     json_open(&json, NULL);
     json_time(&json, time);
-    json_string(&json, "event", types[event->fixed.type & 3u]);
+    json_text(&json, "event", types[event->fixed.type & 3u]);
     if (event->fixed.type == GATEHOUSE_EVENT_LOST) {
         json_number(&json, "count", event->fixed.count);
     } else {
-        json_string(&json, "verdict", verdict_name(event->fixed.verdict));
-        json_string(&json, "by", by_name(event->fixed.by));
+        json_text(&json, "verdict", verdict_name(event->fixed.verdict));
+        json_text(&json, "by", by_name(event->fixed.by));
         if (event->fixed.by == GATEHOUSE_BY_RULE) {
             struct text id = {0};
 
             rule_index_show_id(&id, event->fixed.count, 0);
-            json_string(&json, "rule", text_string(&id));
+            json_text(&json, "rule", text_string(&id));
             text_free(&id);
         }
         json_request(&json, &event->request);

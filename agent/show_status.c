@@ -137,8 +137,8 @@ static void json_policy(struct json *json, const char *name, const struct gateho
     json_open(json, name);
     json_number(json, "version", policy->version);
     json_number(json, "deadline_ms", policy->deadline_ms);
-    json_string(json, "undecided", undecided_name(policy->undecided));
-    json_string(json, "no_decider", no_decider_name(policy->no_decider));
+    json_text(json, "undecided", undecided_name(policy->undecided));
+    json_text(json, "no_decider", no_decider_name(policy->no_decider));
     json_close(json);
 }
 

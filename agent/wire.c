@@ -21,6 +21,16 @@ static bool all_zero(const uint8_t *bytes, size_t count)
     return true;
 }
 
+/* No control characters, no space: what is shown of it cannot act on anything. */
+static bool is_name(const uint8_t *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (bytes[i] <= ' ' || bytes[i] > '~')
+            return false;
+    }
+    return count <= GATEHOUSE_NAME_MAX;
+}
+
 /* NULL when good. The record starts at bytes and has left bytes at most. */
 static const char *read_request(const uint8_t *bytes, size_t left, struct request *request)
 {
@@ -30,11 +40,11 @@ static const char *read_request(const uint8_t *bytes, size_t left, struct reques
     if (left < sizeof(found.fixed))
         return "a request is cut short";
     memcpy(&found.fixed, bytes, sizeof(found.fixed));
-    end = sizeof(found.fixed) + found.fixed.path_size;
+    end = sizeof(found.fixed) + found.fixed.path_size + found.fixed.name_size;
     if (found.fixed.path_size % 2 != 0)
         return "a program's path has an odd size";
     if (found.fixed.size != round_up_8(end))
-        return "a request's size does not fit its path";
+        return "a request's size does not fit its path and name";
     if (found.fixed.size > left)
         return "a request is longer than its answer";
     if (found.fixed.ip_version != 4 && found.fixed.ip_version != 6)
@@ -44,6 +54,9 @@ static const char *read_request(const uint8_t *bytes, size_t left, struct reques
     if (!all_zero(bytes + end, found.fixed.size - end))
         return "a request's padding is not zero";
     found.path = bytes + sizeof(found.fixed);
+    found.name = found.path + found.fixed.path_size;
+    if (!is_name(found.name, found.fixed.name_size))
+        return "a request's name is none";
     *request = found;
     return NULL;
 }
@@ -117,16 +130,19 @@ static const char *read_flow(const uint8_t *bytes, size_t left, struct flow *flo
     if (left < sizeof(found.fixed))
         return "a flow is cut short";
     memcpy(&found.fixed, bytes, sizeof(found.fixed));
-    end = sizeof(found.fixed) + found.fixed.path_size;
+    end = sizeof(found.fixed) + found.fixed.path_size + found.fixed.name_size;
     if (found.fixed.path_size % 2 != 0)
         return "a program's path has an odd size";
     if (found.fixed.size != round_up_8(end))
-        return "a flow's size does not fit its path";
+        return "a flow's size does not fit its path and name";
     if (found.fixed.size > left)
         return "a flow is longer than its answer";
     if (found.fixed.ip_version != 4 && found.fixed.ip_version != 6)
         return "a flow is neither IPv4 nor IPv6";
     found.path = bytes + sizeof(found.fixed);
+    found.name = found.path + found.fixed.path_size;
+    if (!is_name(found.name, found.fixed.name_size))
+        return "a flow's name is none";
     *flow = found;
     return NULL;
 }

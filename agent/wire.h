@@ -21,6 +21,7 @@
 struct request {
     struct gatehouse_request fixed;
     const uint8_t *path; /* UTF-16LE, fixed.path_size bytes (even), inside the answer's buffer */
+    const uint8_t *name; /* fixed.name_size bytes behind it, printable ASCII; no NUL */
 };
 
 struct event {
@@ -31,6 +32,7 @@ struct event {
 struct flow {
     struct gatehouse_flow_entry fixed;
     const uint8_t *path; /* as a request's */
+    const uint8_t *name; /* the same */
 };
 
 struct wire_cursor {

@@ -11,6 +11,7 @@
 #define BPF_CONNECT_BPF_H
 
 #include "caller.bpf.h"
+#include "refused.bpf.h"
 #include <linux/errno.h>
 
 struct question {
@@ -35,18 +36,22 @@ static __always_inline bool take_answer(struct gate_state *state, const struct g
         side = question->local ? GATE_SIDE_LO : GATE_SIDE_OTHER;
     if (flow->protocol == IPPROTO_TCP && verdict == GATE_BLOCK && can_refuse() &&
         (state->refuse || side == GATE_SIDE_ANY)) {
-        count_hit(ANSWER_HITS(found));
+        count_hit(state, ANSWER_HITS(found));
+        note_refused(flow, &owner->caller, ANSWER_HITS(found));
         bpf_set_retval(-ECONNREFUSED);
         *allow = 0;
         return true;
     }
     decided = find_decided(flow);
+    owner->caller.hits = ANSWER_HITS(found);
     if (!decided ||
         !put_decided(decided, flow, question->generation, GATE_ANSWER(flow->ip_version, verdict, side), &owner->caller))
         return false;
-    count_hit(ANSWER_HITS(found));
+    count_hit(state, ANSWER_HITS(found));
     if (flow->protocol == IPPROTO_UDP)
         own_datagrams(flow, owner);
+    else
+        fetch_decided(flow->cookie + 1);
     return true;
 }
 
@@ -110,12 +115,14 @@ static __always_inline int decide(struct gate_flow_key *flow, bool sends)
     question.generation = *(volatile __u32 *)&state->generation;
     if (sends && is_decided(flow, question.generation))
         return 1;
+    fetch_decided(flow->cookie); /* in case that this is the first of a burst */
     if (!identify_caller(&owner.caller))
         return 1;
     question.local = is_local(state, flow);
     found = ask(state, flow, &owner.caller, &question);
     if (found && take_answer(state, flow, &owner, &question, found, &allow))
         return allow;
+    owner.caller.hits = 0;
     if (!owner.caller.groups)
         note_groups(&owner.caller);
     bpf_get_current_comm(owner.caller.comm, sizeof(owner.caller.comm));

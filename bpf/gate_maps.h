@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define GATE_LAYOUT 5
+#define GATE_LAYOUT 6
 
 #define GATE_FLOWS_MAX   131072
 #define GATE_OWNERS_MAX  65536
@@ -32,6 +32,7 @@
 #define GATE_LOCAL_MAX   4096
 #define GATE_LOCAL_BITS  1024 /* a power of two */
 #define GATE_GROUPS_MAX  32
+#define GATE_REFUSED_MAX 4096
 
 /* A transport header that starts later than this is taken for damage, here and in host/packet.c. */
 #define GATE_HEADERS_MAX 240
@@ -91,12 +92,14 @@ struct gate_caller {
     __u32 uid;
     __u32 gid;
     __u32 mount_namespace; /* that the executable's mount belongs to; 0: none (memfd, detached) */
-    __u32 zero;
+    __u32 hits; /* in gate_decided, and what comes from there: 1 + the place of the filter's in gate_hits; 0: it has
+                   none */
     char comm[16];
     __u64 program[2]; /* what of the image a decision can depend on, hashed with the secret; 0: not known */
     __u64 groups;     /* further groups, hashed the same way; GATE_GROUPS_UNKNOWN: too many */
 };
 #define GATE_GROUPS_UNKNOWN (~0ull)
+#define GATE_HITS_TOLD      0x80000000u /* in hits: it was told that this flow is blocked */
 
 /*
  * Keyed by gate_flow_key. A socket's own entry has only the cookie set in its key; an UDP socket has
@@ -284,7 +287,7 @@ struct gate_program {
 struct gate_hit {
     __u8 key[16];
     __u64 hits;
-    __u64 last; /* CLOCK_BOOTTIME ns */
+    __u64 last; /* CLOCK_BOOTTIME ns, to some ms */
 };
 
 struct gate_state {
@@ -301,7 +304,11 @@ struct gate_state {
     __u64 local[GATE_LOCAL_BITS / 64]; /* bits of gate_local_hash of what is in gate_local; may have more */
     struct gate_masks masks[2];        /* IPv4, IPv6 */
     __u32 inbound;                     /* packets that come in are looked at (gate_inbound.h) */
-    __u32 zero2;
+    __u32 tell; /* the host wants to know of the next end or refusal: whoever wakes it for that clears it */
+    __u32 turn; /* of the host's looks at refusals */
+    __u32 refusals_lost;
+    __u32 raw;                         /* and what raw sockets send */
+    __u64 clock_seen, clock_ahead;     /* CLOCK_MONOTONIC ns, and by how much CLOCK_BOOTTIME was ahead then */
 };
 
 static inline __attribute__((always_inline)) __u32 gate_local_hash(const __u8 address[16])
@@ -319,6 +326,33 @@ enum gate_counter {
 struct gate_event {
     __u64 cookie; /* of a socket that was released, or: */
 };
-#define GATE_COOKIE_OF_GUARD (~0ull) /* the guard dropped a packet */
+#define GATE_COOKIE_OF_GUARD   (~0ull) /* the guard dropped a packet */
+#define GATE_COOKIE_OF_REFUSAL (~1ull) /* it is a struct gate_refusal */
+
+/*
+ * What the verdict cache blocks, for people: one record for each program and destination in each turn, told with how
+ * often so far; the host reads the rest from gate_refused.
+ */
+struct gate_refused_key {
+    __u64 program[2];
+    __u8 remote_address[16];
+    __u32 uid;
+    __u16 remote_port;
+    __u8 protocol;
+    __u8 ip_version;
+};
+struct gate_refused {
+    __u32 turn; /* it was told of in */
+    __u32 zero;
+    __u64 count;
+};
+struct gate_refusal {
+    struct gate_event event;
+    struct gate_refused_key key;
+    struct gate_caller caller;
+    __u64 count; /* with this one */
+    __u32 hits;  /* 1 + the place in gate_hits of the filter's; 0: it has none */
+    __u32 zero;
+};
 
 #endif

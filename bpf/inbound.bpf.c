@@ -490,10 +490,6 @@ int xt_raw_pend(struct __sk_buff *skb)
 
 /* --- How connections end --------------------------------------------------------------------------- */
 
-/* As the kernel itself sees a socket that a program of type cgroup/sock is given. */
-extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym;
-extern void *bpf_rdonly_cast(const void *pointer, __u32 type) __ksym;
-
 /* False: it has no other end. The port of a connection that was reset is given back, but for inet_sport. */
 static __always_inline bool tuple_of(const struct sock *sk, struct gate_tuple *tuple)
 {
@@ -562,7 +558,7 @@ static __always_inline void tell_stream_end(struct bpf_sock *ctx, __u64 cookie)
     count_bytes(sk, end);
     if (!inbound)
         find_past_caller(cookie, &end->caller);
-    bpf_ringbuf_submit(end, inbound && used > GATE_ENDS_SIZE / 4 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+    bpf_ringbuf_submit(end, inbound && used > GATE_ENDS_SIZE / 4 ? BPF_RB_FORCE_WAKEUP : wake_watcher());
 }
 
 static __always_inline void unbind(__u64 cookie)

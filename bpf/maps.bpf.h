@@ -145,6 +145,13 @@ struct {
     __type(value, struct scratch);
 } gate_scratch SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, GATE_REFUSED_MAX);
+    __type(key, struct gate_refused_key);
+    __type(value, struct gate_refused);
+} gate_refused SEC(".maps");
+
 static __always_inline void count(__u32 counter)
 {
     __u64 *value = bpf_map_lookup_elem(&gate_counters, &counter);
@@ -168,6 +175,16 @@ static __always_inline void count_lost_event(void)
 
     if (state)
         __sync_fetch_and_add(&state->events_lost, 1);
+}
+
+/* How to submit what is told for people: they are woken once, and look again by themselves until it is quiet. */
+static __always_inline __u64 wake_watcher(void)
+{
+    __u32 zero = 0;
+    struct gate_state *state = bpf_map_lookup_elem(&gate_state, &zero);
+
+    return state && state->tell && __sync_val_compare_and_swap(&state->tell, 1, 0) == 1 ? BPF_RB_FORCE_WAKEUP
+                                                                                        : BPF_RB_NO_WAKEUP;
 }
 
 #endif

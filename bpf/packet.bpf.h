@@ -93,6 +93,19 @@ static __always_inline int parse4(struct __sk_buff *skb, struct gate_tuple *tupl
     return (header[0] & 15) * 4;
 }
 
+/* Of the first 24 bytes of IPv4 without options or fragments, TCP or UDP. */
+static __always_inline void take_plain(const __u32 *words, struct gate_tuple *tuple)
+{
+    const __u8 *bytes = (const void *)words;
+
+    tuple->ip_version = 4;
+    tuple->protocol = bytes[9];
+    *(__u32 *)tuple->local_address = words[3];
+    *(__u32 *)tuple->remote_address = words[4];
+    __builtin_memcpy(&tuple->local_port, &bytes[20], sizeof(tuple->local_port));
+    __builtin_memcpy(&tuple->remote_port, &bytes[22], sizeof(tuple->remote_port));
+}
+
 /* The usual packet in one load: IPv4 without options or fragments. False: anything else. */
 static __always_inline bool parse_plain(struct __sk_buff *skb, struct gate_tuple *tuple)
 {
@@ -103,12 +116,7 @@ static __always_inline bool parse_plain(struct __sk_buff *skb, struct gate_tuple
         return false;
     if (bytes[0] != 0x45 || (bytes[6] & 0x1f) || bytes[7] || (bytes[9] != IPPROTO_TCP && bytes[9] != IPPROTO_UDP))
         return false;
-    tuple->ip_version = 4;
-    tuple->protocol = bytes[9];
-    *(__u32 *)tuple->local_address = words[3];
-    *(__u32 *)tuple->remote_address = words[4];
-    __builtin_memcpy(&tuple->local_port, &bytes[20], sizeof(tuple->local_port));
-    __builtin_memcpy(&tuple->remote_port, &bytes[22], sizeof(tuple->remote_port));
+    take_plain(words, tuple);
     return true;
 }
 
@@ -136,16 +144,21 @@ static __always_inline bool parse_slowly(struct __sk_buff *skb, struct gate_tupl
     return true;
 }
 
-/* Fills tuple (zeroed by the caller) and flow. False when the packet has no tuple that the host could find either. */
-static __always_inline bool parse(struct __sk_buff *skb, struct gate_tuple *tuple, struct gate_flow_key *flow)
+static __always_inline void flow_of(struct __sk_buff *skb, const struct gate_tuple *tuple, struct gate_flow_key *flow)
 {
-    if (!parse_plain(skb, tuple) && !parse_slowly(skb, tuple))
-        return false;
     flow->cookie = bpf_get_socket_cookie(skb);
     __builtin_memcpy(flow->remote_address, tuple->remote_address, sizeof(flow->remote_address));
     flow->remote_port = tuple->remote_port;
     flow->protocol = tuple->protocol;
     flow->ip_version = tuple->ip_version;
+}
+
+/* Fills tuple (zeroed by the caller) and flow. False when the packet has no tuple that the host could find either. */
+static __always_inline bool parse(struct __sk_buff *skb, struct gate_tuple *tuple, struct gate_flow_key *flow)
+{
+    if (!parse_plain(skb, tuple) && !parse_slowly(skb, tuple))
+        return false;
+    flow_of(skb, tuple, flow);
     return true;
 }
 

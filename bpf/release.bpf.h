@@ -79,7 +79,7 @@ int gate_release(struct bpf_sock *ctx)
     struct gate_owner_state *owner;
     struct gate_event *event;
     bool waited, held = false;
-    __u64 wakeup = BPF_RB_NO_WAKEUP;
+    __u64 wakeup;
 
     if (bpf_get_netns_cookie(ctx) != netns_cookie)
         return 1;
@@ -104,6 +104,8 @@ int gate_release(struct bpf_sock *ctx)
     event->cookie = own.cookie;
     if (held || bpf_ringbuf_query(&gate_events, BPF_RB_AVAIL_DATA) > GATE_EVENTS_SIZE / 4)
         wakeup = BPF_RB_FORCE_WAKEUP;
+    else
+        wakeup = wake_watcher();
     bpf_ringbuf_submit(event, wakeup);
     return 1;
 }

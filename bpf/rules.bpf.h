@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rules.bpf.h - the programs that the packet rules call: xt_gate and xt_pend.
+ * rules.bpf.h - the programs that the packet rules call: xt_gate, xt_pend and xt_rest.
+ *
+ * Where the kernel lets them see its own structures they know the device themselves, and one rule calls each. Elsewhere
+ * there is one of each for lo and one for all other devices, chosen by the rule; host/gate_bpf.c loads what works.
  */
 #ifndef BPF_RULES_BPF_H
 #define BPF_RULES_BPF_H
@@ -8,6 +11,8 @@
 #include "accepts.bpf.h"
 #include "decided.bpf.h"
 #include "packet.bpf.h"
+#include "refused.bpf.h"
+#include "sockets.bpf.h"
 
 /* What counts now; an older generation's verdict does not. */
 static __always_inline __u32 verdict_of(const struct gate_flow_state *state)
@@ -94,41 +99,81 @@ static __always_inline bool starts_slowly(struct __sk_buff *skb)
     return bpf_skb_load_bytes_relative(skb, offset + 13, &flags, 1, BPF_HDR_START_NET) || is_start(flags);
 }
 
+/* The start of the packet, in words: IPv4 and the first 16 bytes behind it. */
+#define START_WORDS 9
+
 /* Most packets are TCP on IPv4 and start nothing. *usual: it has neither options nor fragments. */
-static __always_inline bool starts_something(struct __sk_buff *skb, bool *usual)
+static __always_inline bool starts_something(struct __sk_buff *skb, __u32 words[START_WORDS], bool *usual)
 {
-    __u32 words[9];
     const __u8 *bytes = (const void *)words;
 
-    *usual = !bpf_skb_load_bytes_relative(skb, 0, words, sizeof(words), BPF_HDR_START_NET) && bytes[0] == 0x45 &&
+    *usual = !bpf_skb_load_bytes_relative(skb, 0, words, START_WORDS * 4, BPF_HDR_START_NET) && bytes[0] == 0x45 &&
              !(bytes[6] & 0x1f) && !bytes[7];
     if (!*usual)
         return starts_slowly(skb);
     return bytes[9] == IPPROTO_TCP ? is_start(bytes[33]) : bytes[9] == IPPROTO_UDP;
 }
 
+/* On which side of lo does it leave? As the rules' own match for the device would see it. */
+static __always_inline __u32 side_of(struct __sk_buff *skb)
+{
+    const struct sk_buff *packet = bpf_cast_to_kern_ctx(skb);
+    const struct dst_entry *route =
+        bpf_rdonly_cast((void *)(packet->_skb_refdst & ~1ul), bpf_core_type_id_kernel(struct dst_entry));
+
+    return route->dev->ifindex == LOOPBACK_INDEX ? GATE_SIDE_LO : GATE_SIDE_OTHER;
+}
+
+/* A raw socket has its protocol in place of a port. */
+#define PROTOCOLS_MAX 512
+
+/* True also for others' sockets at ports as low as that, where nobody can look closer. */
+static __always_inline bool may_be_raw(struct __sk_buff *skb, bool deep)
+{
+    const struct bpf_sock *sk = skb->sk;
+    const struct sk_buff *packet;
+    const struct sock *owner;
+
+    if (!sk || sk->src_port == 0 || sk->src_port >= PROTOCOLS_MAX)
+        return false;
+    if (!deep)
+        return true;
+    packet = bpf_cast_to_kern_ctx(skb);
+    owner = bpf_rdonly_cast(packet->sk, bpf_core_type_id_kernel(struct sock));
+    return owner->__sk_common.skc_state != TCP_NEW_SYN_RECV && owner->sk_type == SOCK_RAW;
+}
+
 /* Must it meet the other rules? side: of lo, where the packet leaves. */
-static __always_inline int gate(struct __sk_buff *skb, __u32 side)
+static __always_inline int gate(struct __sk_buff *skb, bool deep, __u32 side)
 {
     struct gate_tuple tuple = {};
     struct gate_flow_key flow = {};
-    struct gate_flow_state *state;
-    __u32 verdict;
+    struct gate_flow_state *stored;
+    struct gate_state *state;
+    __u32 words[START_WORDS], verdict, zero = 0;
     bool usual;
 
-    if (!starts_something(skb, &usual))
-        return 0;
-    if (!parse(skb, &tuple, &flow))
+    state = bpf_map_lookup_elem(&gate_state, &zero);
+    if (!state)
         return 1;
-    verdict = answer_of(find_decided(&flow), &flow, current_generation(), side);
-    state = verdict == GATE_UNDECIDED ? bpf_map_lookup_elem(&gate_flows, &flow) : NULL;
+    if (!starts_something(skb, words, &usual))
+        return state->raw && may_be_raw(skb, deep);
+    if (usual)
+        take_plain(words, &tuple);
+    else if (!parse_slowly(skb, &tuple))
+        return 1;
+    flow_of(skb, &tuple, &flow);
+    if (deep)
+        side = side_of(skb);
+    verdict = answer_of(find_decided(&flow), &flow, state->generation, side);
+    stored = verdict == GATE_UNDECIDED ? bpf_map_lookup_elem(&gate_flows, &flow) : NULL;
     if (verdict == GATE_UNDECIDED)
-        verdict = verdict_of(state);
+        verdict = verdict_of(stored);
     if (verdict == GATE_UNDECIDED)
         verdict = take_from_hand(&flow);
     if (verdict == GATE_PERMIT && flow.protocol == IPPROTO_UDP)
         note_reply(&tuple);
-    if (verdict == GATE_UNDECIDED && dead_open && out_of_time(&flow, state))
+    if (verdict == GATE_UNDECIDED && dead_open && out_of_time(&flow, stored))
         return 0;
     return verdict != GATE_PERMIT;
 }
@@ -136,13 +181,29 @@ static __always_inline int gate(struct __sk_buff *skb, __u32 side)
 SEC("socket")
 int xt_gate(struct __sk_buff *skb)
 {
-    return gate(skb, GATE_SIDE_OTHER);
+    return gate(skb, true, GATE_SIDE_ANY);
+}
+
+SEC("socket")
+int xt_gate_other(struct __sk_buff *skb)
+{
+    return gate(skb, false, GATE_SIDE_OTHER);
 }
 
 SEC("socket")
 int xt_gate_lo(struct __sk_buff *skb)
 {
-    return gate(skb, GATE_SIDE_LO);
+    return gate(skb, false, GATE_SIDE_LO);
+}
+
+/* What came here and starts nothing is of a raw socket. */
+SEC("socket")
+int xt_rest(struct __sk_buff *skb)
+{
+    __u32 words[START_WORDS];
+    bool usual;
+
+    return !starts_something(skb, words, &usual);
 }
 
 /*
@@ -243,20 +304,39 @@ static __always_inline bool fill_slot(const struct gate_tuple *tuple, const stru
     return true;
 }
 
-static __always_inline int pend(struct __sk_buff *skb, __u32 side)
+/* What the cache blocked and the hook did not: told when its first packet comes, for connect() alone sends nothing. */
+static __always_inline void tell_blocked(const struct gate_flow_key *flow, struct gate_decided *decided,
+                                         struct gate_caller *caller)
+{
+    *caller = decided->caller;
+    if (caller->hits & GATE_HITS_TOLD || *(volatile __u64 *)&decided->cookie != flow->cookie)
+        return;
+    decided->caller.hits = caller->hits | GATE_HITS_TOLD;
+    note_refused(flow, caller, caller->hits);
+}
+
+static __always_inline int pend(struct __sk_buff *skb, bool deep, __u32 side)
 {
     struct gate_tuple tuple = {};
     struct gate_flow_key flow = {};
     struct gate_pended pended = {};
     struct gate_flow_state *state;
+    struct gate_decided *decided;
+    __u32 words[START_WORDS];
     __u64 now;
-    bool first;
+    bool first, usual;
 
+    if (!starts_something(skb, words, &usual))
+        return 0;
     if (!parse(skb, &tuple, &flow))
         return 1;
+    if (deep)
+        side = side_of(skb);
     state = bpf_map_lookup_elem(&gate_flows, &flow);
-    if (verdict_of(state) == GATE_BLOCK ||
-        answer_of(find_decided(&flow), &flow, current_generation(), side) == GATE_BLOCK) {
+    decided = find_decided(&flow);
+    if (verdict_of(state) == GATE_BLOCK || answer_of(decided, &flow, current_generation(), side) == GATE_BLOCK) {
+        if (decided && verdict_of(state) != GATE_BLOCK)
+            tell_blocked(&flow, decided, &pended.caller); /* the stack has no room for another */
         if (flow.protocol == IPPROTO_UDP)
             count(GATE_COUNTER_DATAGRAMS_BLOCKED);
         return 0;
@@ -284,13 +364,19 @@ static __always_inline int pend(struct __sk_buff *skb, __u32 side)
 SEC("socket")
 int xt_pend(struct __sk_buff *skb)
 {
-    return pend(skb, GATE_SIDE_OTHER);
+    return pend(skb, true, GATE_SIDE_ANY);
+}
+
+SEC("socket")
+int xt_pend_other(struct __sk_buff *skb)
+{
+    return pend(skb, false, GATE_SIDE_OTHER);
 }
 
 SEC("socket")
 int xt_pend_lo(struct __sk_buff *skb)
 {
-    return pend(skb, GATE_SIDE_LO);
+    return pend(skb, false, GATE_SIDE_LO);
 }
 
 #endif

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sockets.bpf.h - fields of the kernel's sockets that inbound.bpf.c reads; as kernel_types.h.
+ * sockets.bpf.h - fields of the kernel's sockets and packets, read where a program is only given what stands for them;
+ * as kernel_types.h. The casts need Linux 6.2.
  */
 #ifndef BPF_SOCKETS_BPF_H
 #define BPF_SOCKETS_BPF_H
 
 #include "kernel_types.h"
+#include <bpf/bpf_helpers.h>
 
-#define AF_INET6       10
-#define SOCK_STREAM    1
-#define SOCK_RAW       3
-#define SEND_SHUTDOWN  2
-#define IPPROTO_ICMP   1
-#define IPPROTO_ICMPV6 58
-#define TCP_SYN_SENT   2
-#define TCP_LISTEN     10
-#define SOCK_DONE      1 /* enum sock_flags: the peer's data has ended */
+#define AF_INET6         10
+#define SOCK_STREAM      1
+#define SOCK_RAW         3
+#define SEND_SHUTDOWN    2
+#define IPPROTO_ICMP     1
+#define IPPROTO_ICMPV6   58
+#define TCP_SYN_SENT     2
+#define TCP_LISTEN       10
+#define TCP_NEW_SYN_RECV 12
+#define SOCK_DONE        1 /* enum sock_flags: the peer's data has ended */
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -59,6 +62,19 @@ struct socket {
     struct sock *sk;
 };
 
+struct net_device {
+    int ifindex;
+};
+
+struct dst_entry {
+    struct net_device *dev;
+};
+
+struct sk_buff {
+    unsigned long _skb_refdst;
+    struct sock *sk;
+};
+
 struct tcp_sock {
     __u64 bytes_received;
     __u64 bytes_sent;
@@ -77,5 +93,8 @@ struct bpf_iter__task_file {
 };
 
 #pragma clang attribute pop
+
+extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
+extern void *bpf_rdonly_cast(const void *pointer, __u32 type) __ksym __weak;
 
 #endif

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/ask.h"
 #include "agent/decide.h"
 #include "agent/flow_watch.h"
 #include "agent/install.h"
@@ -17,7 +16,9 @@
 #include "agent/session.h"
 #include "agent/show.h"
 #include "agent/transport.h"
+#include "cli/ask_command.h"
 #include "cli/filter_command.h"
+#include "cli/people.h"
 #include "cli/rules_command.h"
 #include "cli/say.h"
 
@@ -94,14 +95,8 @@ out:
 static enum agent_result ask(const struct options *options, struct problem *problem)
 {
     struct session session = make_session(options);
-    struct ask *asker = ask_new(problem);
-    enum agent_result result;
 
-    if (asker == NULL)
-        return AGENT_FAILED;
-    result = session_run(&session, ask_work, asker, problem);
-    ask_free(asker);
-    return result;
+    return ask_command_run(options, &session, problem);
 }
 
 static enum agent_result status(const struct options *options, struct problem *problem)
@@ -186,6 +181,19 @@ enum agent_result command_run(const struct options *options, struct problem *pro
         return rules_command_run(options, socket_path(options), problem);
     case OPTIONS_FLOWS:
         return flow_watch_run(socket_path(options), options->json, options->follow, print_event, problem);
+    case OPTIONS_RUN:
+        return people_run(options, socket_path(options), problem);
+    case OPTIONS_NOTIFY:
+        return people_notify(options, problem);
+    case OPTIONS_UI:
+        return people_ui(options, socket_path(options), problem);
+    case OPTIONS_LOG:
+    case OPTIONS_TOP:
+    case OPTIONS_APPS:
+    case OPTIONS_SHOW:
+    case OPTIONS_EXPORT:
+    case OPTIONS_WHY:
+        return people_past(options, socket_path(options), problem);
     case OPTIONS_INSTALL:
     case OPTIONS_UNINSTALL:
         return install(options, problem);

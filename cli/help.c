@@ -8,6 +8,22 @@
 #define COMMON                                                                                                         \
     "  --socket PATH    " WORDS_SOCKET "\n"                                                                            \
     "  --help           this help\n"
+#define PAST_WHICH                                                                                                     \
+    "  --to DEST        the other end: an address, a prefix (10.0.0.0/8) or a name (example.org, *.example.org), "     \
+    "with\n"                                                                                                           \
+    "                   :PORT or without\n"                                                                            \
+    "  --user USER      who runs the program: a name or a number\n"                                                    \
+    "  --verdict permit|block\n"                                                                                       \
+    "  --by WHO         who decided: rule, answer, decider, deadline, no-decider, full, cancel, none, or a person's\n" \
+    "                   name\n"                                                                                        \
+    "  --since TIME     2026-11-22, '2026-11-22 14:05', 14:05, today, yesterday, or so long ago: 90s, 10m, 2h, 3d, "   \
+    "1w\n"
+#define PAST_UNTIL   "  --until TIME     the same: began before then\n"
+#define PAST_PROGRAM "  --program P      a path, or a program's name; * and ? stand for any characters\n"
+#define PAST_COMMON                                                                                                    \
+    "  --history FILE   the history (default /var/lib/gatehouse-history/history.db)\n"                                 \
+    "  --help           this help\n"
+#define PAST_EXITS "\nexit status: 0 something was found, 1 nothing was, or the command line is wrong.\n"
 #define EXCEPT                                                                                                         \
     "  --except PATH... decide the other way for these programs: " WORDS_EXCEPT "\n"                                   \
     "  --quiet          do not print a line for each decision\n"                                                       \
@@ -28,6 +44,15 @@ static const char *const texts[] = {
     "  policy           show or set what happens to connections that nobody decides\n"
     "  rules            check, load, list, add, remove, explain or diff the rules that decide without asking\n"
     "  flows            show the connections that live, and those that ended, with what they carried\n"
+    "  run              decide for whoever is there: questions to 'ask', 'notify' and 'ui', and the history\n"
+    "  notify           ask by notifications on this desktop\n"
+    "  ui               a page in the browser: questions, connections, rules, a map, the history\n"
+    "  log              the history: each connection, who decided it, what it carried; -f goes on\n"
+    "  top              the programs and destinations with the most connections or bytes, as it happens\n"
+    "  apps             programs: since when, how often permitted and blocked, what they carried\n"
+    "  show             one program: its destinations, what decided, a chart\n"
+    "  export           the history as JSON lines or CSV\n"
+    "  why              why a connection was blocked, in a sentence, and how to allow it\n"
     "  filter           add, list or remove filters that come before all rules\n" WORDS_INSTALL_COMMANDS "\n"
     "options:\n" COMMON "  --version        the program's version\n"
     "\n"
@@ -35,7 +60,7 @@ static const char *const texts[] = {
     "\n"
     "exit status:\n"
     "  0  done, or ended by " WORDS_STOPPED "\n"
-    "  1  the command line or a file of rules is wrong; rules diff: they differ\n"
+    "  1  the command line or a file of rules is wrong; rules diff: they differ; log, apps, show, why: nothing found\n"
     "  2  " WORDS_PEER " cannot be reached\n"
     "  3  " WORDS_PEER " refuses: not allowed, another program decides, another version\n"
     "  4  the connection to " WORDS_PEER " was lost\n"
@@ -60,7 +85,7 @@ static const char *const texts[] = {
 
     "usage: gatehouse ask [OPTIONS]\n"
     "\n"
-    "Asks about each held connection, one line a question. Answers:\n"
+    "Asks about each held connection" WORDS_ASK_SCREEN " one line a question. Answers:\n"
     "  y  yes           permit this connection\n"
     "  n  no            block this connection\n"
     "  a  always        permit all of this program to this destination\n"
@@ -75,7 +100,8 @@ static const char *const texts[] = {
     "At the end of the input, held connections go back undecided, and the exit status is 5.\n"
     "\n"
     "options:\n"
-    "  --once           end when " WORDS_PEER " goes away, instead of waiting until it is back\n" COMMON,
+    "  --once           end when " WORDS_PEER
+    " goes away, instead of waiting until it is back\n" WORDS_ASK_OPTIONS COMMON,
 
     "usage: gatehouse status [OPTIONS]\n"
     "\n"
@@ -169,6 +195,101 @@ static const char *const texts[] = {
     "options:\n"
     "  -f, --follow     go on: a line for each that begins or ends\n"
     "  --json           one JSON object a line\n" COMMON,
+
+    "usage: gatehouse run [OPTIONS]\n"
+    "\n"
+    "The resident decider. Questions lie on its desk until somebody answers: 'gatehouse ask', 'notify' or 'ui', any\n"
+    "number of them, by root and members of the group gatehouse; the first answer counts. What was decided, by whom,\n"
+    "and what it carried goes into the history. Prints a line for each connection that was decided.\n"
+    "\n"
+    "options:\n"
+    "  --desk PATH      the desk's socket (default /run/gatehouse-desk/desk.sock)\n"
+    "  --history FILE   where the history is kept (default /var/lib/gatehouse-history/history.db); none: nowhere\n"
+    "  --days N         how long it is kept (default 30)\n"
+    "  --megabytes N    how large it may be (default 100); the oldest goes first\n"
+    "  --quiet          print no lines\n"
+    "  --json           print each as one JSON object\n" COMMON,
+
+    "usage: gatehouse notify [OPTIONS]\n"
+    "\n"
+    "In a desktop session: shows each question of the desk as a notification with buttons, and closes it when it was\n"
+    "answered elsewhere. Needs 'gatehouse run'. Waits for it, and for the desktop's notification service.\n"
+    "\n"
+    "options:\n"
+    "  --desk PATH      the desk's socket (default /run/gatehouse-desk/desk.sock)\n"
+    "  --help           this help\n",
+
+    "usage: gatehouse ui [OPTIONS]\n"
+    "\n"
+    "Serves a page to this machine's browser and prints its link: questions to answer, connections as they are "
+    "decided,\n"
+    "the rules with their hits, a map of programs and destinations, the history. The link has a key; without it, and "
+    "from\n"
+    "other machines or other pages, nothing is answered. It lasts until this command ends. On Linux only.\n"
+    "\n"
+    "options:\n"
+    "  --port N         the port, instead of any that is free\n"
+    "  --no-open        only print the link; without this it is opened too, when there is a desktop\n"
+    "  --desk PATH      the socket of 'gatehouse run'\n"
+    "  --history FILE   the history that it writes\n" COMMON,
+
+    "usage: gatehouse log [OPTIONS]\n"
+    "\n"
+    "Shows the connections that 'gatehouse run' wrote down, the newest last: when, permitted or blocked, program, "
+    "pid,\n"
+    "user, the other end, by whom or which rule, and what it carried, once it has ended.\n"
+    "\n"
+    "options:\n"
+    "  -f, --follow     go on: a line for each connection as it is written\n"
+    "  --limit N        the newest N (default 1000); 0: all\n" PAST_PROGRAM PAST_WHICH PAST_UNTIL
+    "  --json           one JSON object a line\n" PAST_COMMON PAST_EXITS,
+
+    "usage: gatehouse top [OPTIONS]\n"
+    "\n"
+    "Programs and destinations with the most connections since a time, on a terminal again and again as it happens\n"
+    "(Ctrl-C ends it), else once.\n"
+    "\n"
+    "options:\n"
+    "  --limit N        rows of each table (default 10)\n" PAST_PROGRAM PAST_WHICH "                   (default 1h)\n"
+    "  --json           one JSON object a line, once\n" PAST_COMMON PAST_EXITS,
+
+    "usage: gatehouse apps [OPTIONS]\n"
+    "\n"
+    "All programs, the one that connected last first: since when they are known, how often they were permitted and\n"
+    "blocked, what they carried, and to how many destinations.\n"
+    "\n"
+    "options:\n"
+    "  --limit N        the first N\n" PAST_PROGRAM PAST_WHICH PAST_UNTIL
+    "  --json           one JSON object a line\n" PAST_COMMON PAST_EXITS,
+
+    "usage: gatehouse show PROGRAM [OPTIONS]\n"
+    "\n"
+    "One program: first and last seen, a chart of its connections over time, its destinations, and what decided. "
+    "PROGRAM\n"
+    "is a path or a name, with * and ?; several that fit are shown one after the other.\n"
+    "\n"
+    "options:\n"
+    "  --limit N        destinations and rules shown (default 20)\n" PAST_WHICH PAST_UNTIL
+    "  --json           one JSON object for each program\n" PAST_COMMON PAST_EXITS,
+
+    "usage: gatehouse export [--csv|--json] [OPTIONS]\n"
+    "\n"
+    "The history, all of it, oldest first: one JSON object a line, or CSV with a head.\n"
+    "\n"
+    "options:\n"
+    "  --limit N        the newest N\n" PAST_PROGRAM PAST_WHICH PAST_UNTIL
+    "  --csv, --json    how (default --json)\n" PAST_COMMON PAST_EXITS,
+
+    "usage: gatehouse why [PROGRAM] [DEST] [OPTIONS]\n"
+    "\n"
+    "Says why the last connection of this program, or to this destination, was blocked, and what to type to allow it.\n"
+    "PROGRAM is a path or a name; DEST an address, prefix or name, with :PORT or without; without either it is the "
+    "last\n"
+    "one of all. With both, when the history knows of none, it says what would happen by the rules in force.\n"
+    "\n"
+    "options:\n"
+    "  --json           one JSON object\n"
+    "  --socket PATH    " WORDS_SOCKET "\n" PAST_COMMON PAST_EXITS,
 
     "usage: gatehouse install [OPTIONS]\n"
     "\n"

@@ -25,8 +25,9 @@ struct option {
     enum agent_result (*read)(struct reader *reader, const char *value);
 };
 
-static const char *const command_names[] = {"",       "permit", "block", "ask",   "status",  "watch",
-                                            "policy", "filter", "rules", "flows", "install", "uninstall"};
+static const char *const command_names[] = {"",       "permit", "block", "ask",    "status", "watch",   "policy",
+                                            "filter", "rules",  "flows", "run",    "notify", "ui",      "log",
+                                            "top",    "apps",   "show",  "export", "why",    "install", "uninstall"};
 
 const char *options_command_name(enum options_command command)
 {
@@ -81,6 +82,19 @@ static enum agent_result read_once(struct reader *reader, const char *value)
     return AGENT_OK;
 }
 
+static enum agent_result read_lines(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->lines = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_desk(struct reader *reader, const char *value)
+{
+    reader->options->desk = value;
+    return AGENT_OK;
+}
+
 static enum agent_result read_all(struct reader *reader, const char *value)
 {
     (void)value;
@@ -125,6 +139,15 @@ WORD(rules, from)
 WORD(rules, unit)
 FLAG(rules, in)
 FLAG(rules, all_sets)
+WORD(past, program)
+WORD(past, to)
+WORD(past, user)
+WORD(past, verdict)
+WORD(past, since)
+WORD(past, until)
+WORD(past, by)
+WORD(past, limit)
+FLAG(past, csv)
 
 static void add_exception(struct reader *reader, const char *path)
 {
@@ -252,8 +275,69 @@ static enum agent_result read_dry_run(struct reader *reader, const char *value)
     return AGENT_OK;
 }
 
+static enum agent_result read_history(struct reader *reader, const char *value)
+{
+    reader->options->history = value;
+    return AGENT_OK;
+}
+
+/* A number from 1 to most; 0: it is none. */
+static uint32_t parse_count(const char *value, uint32_t most)
+{
+    uint32_t count = 0;
+
+    for (const char *at = value; *at != '\0'; at++) {
+        if (*at < '0' || *at > '9')
+            return 0;
+        count = count * 10 + (uint32_t)(*at - '0');
+        if (count > most)
+            return 0;
+    }
+    return count;
+}
+
+static enum agent_result read_days(struct reader *reader, const char *value)
+{
+    reader->options->days = parse_count(value, 36500);
+    if (reader->options->days == 0)
+        return problem_set(reader->problem, AGENT_USAGE, "--days takes 1 to 36500, not '%.100s'.", value);
+    return AGENT_OK;
+}
+
+static enum agent_result read_megabytes(struct reader *reader, const char *value)
+{
+    reader->options->megabytes = parse_count(value, 1000000);
+    if (reader->options->megabytes < 4)
+        return problem_set(reader->problem, AGENT_USAGE, "--megabytes takes 4 to 1000000, not '%.100s'.", value);
+    return AGENT_OK;
+}
+
+static enum agent_result read_no_open(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->ui.no_open = true;
+    return AGENT_OK;
+}
+
+static enum agent_result read_ui_port(struct reader *reader, const char *value)
+{
+    uint32_t port = 0;
+
+    for (const char *at = value; *at != '\0'; at++) {
+        if (*at < '0' || *at > '9' || port > 65535)
+            port = 65536;
+        else
+            port = port * 10 + (uint32_t)(*at - '0');
+    }
+    if (port > 65535 || value[0] == '\0')
+        return problem_set(reader->problem, AGENT_USAGE, "--port takes 1 to 65535, or 0 for any, not '%.100s'.", value);
+    reader->options->ui.port = port;
+    return AGENT_OK;
+}
+
 #define FOR(command) (1u << OPTIONS_##command)
 #define DECIDERS     (FOR(PERMIT) | FOR(BLOCK))
+#define PAST         (FOR(LOG) | FOR(TOP) | FOR(APPS) | FOR(SHOW) | FOR(EXPORT))
 
 static const struct option table[] = {
     {"--socket", 0, true, read_socket},
@@ -261,12 +345,13 @@ static const struct option table[] = {
     {"-h", 0, false, read_help},
     {"--version", 0, false, read_version},
     {"--except", DECIDERS, true, read_except},
-    {"--quiet", DECIDERS, false, read_quiet},
+    {"--quiet", DECIDERS | FOR(RUN), false, read_quiet},
     {"--no-lookups", FOR(BLOCK), false, read_no_lookups},
     {"--once", DECIDERS | FOR(ASK), false, read_once},
+    {"--lines", FOR(ASK), false, read_lines},
     {"--json",
-     DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY) | FOR(FILTER) | FOR(RULES) | FOR(FLOWS) | FOR(INSTALL) |
-         FOR(UNINSTALL),
+     DECIDERS | FOR(STATUS) | FOR(WATCH) | FOR(POLICY) | FOR(FILTER) | FOR(RULES) | FOR(FLOWS) | FOR(RUN) | PAST |
+         FOR(WHY) | FOR(INSTALL) | FOR(UNINSTALL),
      false, read_json},
     {"--deadline", FOR(POLICY) | FOR(INSTALL), true, read_deadline},
     {"--undecided", FOR(POLICY) | FOR(INSTALL), true, read_undecided},
@@ -289,8 +374,23 @@ static const struct option table[] = {
     {"--unit", FOR(RULES), true, read_rules_unit},
     {"--in", FOR(RULES), false, read_rules_in},
     {"--all-sets", FOR(RULES), false, read_rules_all_sets},
-    {"--follow", FOR(FLOWS), false, read_follow},
-    {"-f", FOR(FLOWS), false, read_follow},
+    {"--follow", FOR(FLOWS) | FOR(LOG), false, read_follow},
+    {"-f", FOR(FLOWS) | FOR(LOG), false, read_follow},
+    {"--program", PAST & ~FOR(SHOW), true, read_past_program},
+    {"--to", PAST, true, read_past_to},
+    {"--user", PAST, true, read_past_user},
+    {"--verdict", PAST, true, read_past_verdict},
+    {"--since", PAST, true, read_past_since},
+    {"--until", PAST & ~FOR(TOP), true, read_past_until},
+    {"--by", PAST, true, read_past_by},
+    {"--limit", PAST, true, read_past_limit},
+    {"--csv", FOR(EXPORT), false, read_past_csv},
+    {"--desk", FOR(ASK) | FOR(RUN) | FOR(NOTIFY) | FOR(UI), true, read_desk},
+    {"--history", FOR(RUN) | FOR(UI) | PAST | FOR(WHY), true, read_history},
+    {"--days", FOR(RUN), true, read_days},
+    {"--megabytes", FOR(RUN), true, read_megabytes},
+    {"--port", FOR(UI), true, read_ui_port},
+    {"--no-open", FOR(UI), false, read_no_open},
     {"--closed", FOR(INSTALL), false, read_closed},
     {"--open", FOR(INSTALL), false, read_open},
     {"--start", FOR(INSTALL), false, read_start},
@@ -344,7 +444,7 @@ static enum agent_result read_option(struct reader *reader, const char *argument
 
 static enum agent_result read_command(struct reader *reader, const char *argument)
 {
-    if (reader->options->command == OPTIONS_FILTER || reader->options->command == OPTIONS_RULES) {
+    if ((1u << reader->options->command & (FOR(FILTER) | FOR(RULES) | FOR(SHOW) | FOR(WHY))) != 0) {
         reader->options->words[reader->options->word_count++] = argument;
         return AGENT_OK;
     }

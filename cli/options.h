@@ -9,6 +9,7 @@
 #define CLI_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "agent/filter_wish.h"
 #include "agent/result.h"
@@ -25,6 +26,15 @@ enum options_command {
     OPTIONS_FILTER,
     OPTIONS_RULES,
     OPTIONS_FLOWS,
+    OPTIONS_RUN,
+    OPTIONS_NOTIFY,
+    OPTIONS_UI,
+    OPTIONS_LOG,
+    OPTIONS_TOP,
+    OPTIONS_APPS,
+    OPTIONS_SHOW,
+    OPTIONS_EXPORT,
+    OPTIONS_WHY,
     OPTIONS_INSTALL,
     OPTIONS_UNINSTALL
 };
@@ -34,6 +44,7 @@ struct options {
     const char *socket; /* NULL: the default */
     bool help, version;
     bool json, quiet, once;
+    bool lines;          /* ask: no screen */
     bool no_lookups;     /* block: name servers too */
     const char **except; /* into argv; owned array */
     unsigned except_count;
@@ -46,9 +57,19 @@ struct options {
         bool in;                                          /* explain */
         bool all_sets;                                    /* list */
     } rules;
-    bool follow;        /* flows */
+    const char *desk, *history; /* NULL: the default */
+    uint32_t days, megabytes;   /* run; 0: the default */
+    struct ui_words {
+        uint32_t port; /* 0: any */
+        bool no_open;
+    } ui;
+    struct past_words {
+        const char *program, *to, *user, *verdict, *since, *until, *by, *limit;
+        bool csv;       /* export */
+    } past;             /* log, top, apps, show, export, why */
+    bool follow;        /* flows, log */
     bool all;           /* filter, rules */
-    const char **words; /* filter, rules: what follows it; into argv; owned array */
+    const char **words; /* filter, rules, show, why: what follows it; into argv; owned array */
     unsigned word_count;
 };
 

@@ -276,7 +276,7 @@ static enum agent_result print_id(const struct work *work, uint64_t id)
     rule_index_show_id(&digits, id, 0);
     if (work->options->json) {
         json_open(&json, NULL);
-        json_string(&json, "id", text_string(&digits));
+        json_text(&json, "id", text_string(&digits));
         json_close(&json);
     } else {
         text_add(&text, text_string(&digits));

@@ -74,12 +74,14 @@ bool pend_table_init(struct pend_table *table, const struct core_memory *memory,
     memset(table, 0, sizeof(*table));
     list_init(&table->queues[0]);
     list_init(&table->queues[1]);
+    list_init(&table->walks);
     if (slot_pool_init(&table->slots, memory, (sizeof(struct pend_entry) + 63u) & ~63u, capacity) &&
         deadline_wheel_init(&table->wheel, memory) &&
         group_index_init(&table->by_endpoint, memory, capacity, seed, endpoint_matches) &&
         group_index_init(&table->by_flow, memory, capacity, seed + 1u, flow_matches) &&
         group_index_init(&table->by_destination, memory, capacity, seed + 2u, destination_matches) &&
-        program_table_init(&table->programs, memory, capacity, seed + 3u))
+        program_table_init(&table->programs, memory, capacity, seed + 3u) &&
+        program_table_init(&table->names, memory, capacity, seed + 4u))
         return true;
     pend_table_cleanup(table);
     return false;
@@ -87,6 +89,7 @@ bool pend_table_init(struct pend_table *table, const struct core_memory *memory,
 
 void pend_table_cleanup(struct pend_table *table)
 {
+    program_table_cleanup(&table->names);
     program_table_cleanup(&table->programs);
     group_index_cleanup(&table->by_destination);
     group_index_cleanup(&table->by_flow);
@@ -137,7 +140,9 @@ static void entry_free(struct pend_table *table, struct pend_entry *entry)
 {
     entry->state = PEND_FREE;
     program_table_put(&table->programs, entry->program);
+    program_table_put(&table->names, entry->name);
     entry->program = NULL;
+    entry->name = NULL;
     slot_pool_give(&table->slots, &entry->slot);
 }
 
@@ -146,6 +151,11 @@ void pend_table_abandon(struct pend_table *table, struct pend_entry *entry)
     group_index_remove(&table->by_endpoint, &entry->by_endpoint);
     table->fresh--;
     entry_free(table, entry);
+}
+
+void pend_table_set_name(struct pend_table *table, struct pend_entry *entry, const void *name, size_t size)
+{
+    entry->name = program_table_get(&table->names, name, size);
 }
 
 void pend_table_watch(struct pend_table *table, struct pend_entry *entry, uint64_t endpoint)
@@ -254,6 +264,17 @@ static void entry_claim(struct pend_entry *entry, enum gatehouse_verdict verdict
     list_insert_last(claimed, &entry->slot.list);
 }
 
+/* It leaves its program's list: nobody's walk may go on there. */
+static void walks_pass(struct pend_table *table, struct pend_entry *entry)
+{
+    for (struct list_link *link = table->walks.next; link != &table->walks; link = link->next) {
+        struct pend_walk *walk = core_container(link, struct pend_walk, walks);
+
+        if (walk->next == &entry->by_program)
+            walk->next = entry->by_program.next;
+    }
+}
+
 bool pend_table_claim(struct pend_table *table, struct pend_entry *entry, enum gatehouse_verdict verdict,
                       enum gatehouse_decided_by by, struct list_link *claimed)
 {
@@ -269,6 +290,7 @@ bool pend_table_claim(struct pend_table *table, struct pend_entry *entry, enum g
     list_remove(&entry->slot.list);
     deadline_wheel_remove(&table->wheel, &entry->due);
     group_index_remove(&table->by_destination, &entry->by_destination);
+    walks_pass(table, entry);
     list_remove(&entry->by_program);
     entry_claim(entry, verdict, by, claimed);
     return true;
@@ -351,6 +373,36 @@ struct pend_entry *pend_table_covered(const struct pend_table *table, const stru
     struct destination_key key = {program, to};
     struct group_link *link = group_index_find(&table->by_destination, destination_hash(table, program, to), &key);
     return link == NULL ? NULL : core_container(link, struct pend_entry, by_destination);
+}
+
+void pend_walk_begin(struct pend_table *table, struct pend_walk *walk, const struct program *program)
+{
+    walk->program = program;
+    walk->next = program->held.next;
+    walk->before = table->sequence;
+    list_init(&walk->walks);
+    list_insert_last(&table->walks, &walk->walks);
+}
+
+/* At the end it stays at the list's head, and sees what is parked behind: that came later. */
+struct pend_entry *pend_walk_next(struct pend_table *table, struct pend_walk *walk)
+{
+    struct pend_entry *entry;
+
+    (void)table;
+    if (walk->next == &walk->program->held)
+        return NULL;
+    entry = core_container(walk->next, struct pend_entry, by_program);
+    if (entry->sequence >= walk->before)
+        return NULL;
+    walk->next = walk->next->next;
+    return entry;
+}
+
+void pend_walk_end(struct pend_table *table, struct pend_walk *walk)
+{
+    (void)table;
+    list_remove(&walk->walks);
 }
 
 uint32_t pend_table_endpoint_closed(struct pend_table *table, uint64_t endpoint, struct list_link *claimed)

@@ -72,7 +72,8 @@ struct pend_entry {
     struct group_link by_destination;
     struct group_link by_flow;
     struct group_link by_endpoint;
-    void *packet; /* the caller's: what goes on if it is permitted */
+    void *packet;         /* the caller's: what goes on if it is permitted */
+    struct program *name; /* under which the program looked the remote address up; NULL: not known */
     struct connection connection;
 };
 
@@ -90,6 +91,16 @@ struct CORE_LOCKABLE pend_table {
     struct group_index by_flow;
     struct group_index by_destination;
     struct program_table programs;
+    struct program_table names; /* of names, each once: the bytes of a "path" are a name */
+    struct list_link walks;
+};
+
+/* A look at everything that is undecided and of one program, in the order it came, while others claim and park. */
+struct pend_walk {
+    struct list_link walks;
+    const struct program *program;
+    struct list_link *next;
+    uint64_t before; /* what came later is not looked at */
 };
 
 /* seed: any secret number. false: no memory, nothing kept. */
@@ -108,6 +119,10 @@ uint32_t pend_table_held(const struct pend_table *table) CORE_LOCKED(*table);
 enum pend_result pend_table_reserve(struct pend_table *table, const void *path, size_t path_size,
                                     struct pend_entry **entry) CORE_LOCKED(*table);
 void pend_table_abandon(struct pend_table *table, struct pend_entry *entry) CORE_LOCKED(*table);
+
+/* NEW: the name that is shown for it. No memory: it has none. */
+void pend_table_set_name(struct pend_table *table, struct pend_entry *entry, const void *name, size_t size)
+    CORE_LOCKED(*table);
 
 /* NEW: sets the connection's endpoint; from now on its closure marks the entry (endpoint_gone). */
 void pend_table_watch(struct pend_table *table, struct pend_entry *entry, uint64_t endpoint) CORE_LOCKED(*table);
@@ -156,6 +171,13 @@ void pend_table_release(struct pend_table *table, struct pend_entry *entry) CORE
 /* The next undecided entry that an answer for this program (and destination, unless NULL) covers; NULL: none. */
 struct pend_entry *pend_table_covered(const struct pend_table *table, const struct program *program,
                                       const struct destination *to) CORE_LOCKED(*table);
+
+/* The caller has a reference of the program, and ends what it began. */
+void pend_walk_begin(struct pend_table *table, struct pend_walk *walk, const struct program *program)
+    CORE_LOCKED(*table);
+/* The next one, or NULL. It may be claimed; the lock may be given up between two calls. */
+struct pend_entry *pend_walk_next(struct pend_table *table, struct pend_walk *walk) CORE_LOCKED(*table);
+void pend_walk_end(struct pend_table *table, struct pend_walk *walk) CORE_LOCKED(*table);
 
 /* The endpoint is gone: claims what is undecided as BLOCK by CANCEL, marks the rest. Returns how many were claimed. */
 uint32_t pend_table_endpoint_closed(struct pend_table *table, uint64_t endpoint, struct list_link *claimed)

@@ -5,6 +5,7 @@
 #include "core/rule_image.h"
 
 #include "core/hash_index.h"
+#include "core/name_pattern.h"
 
 #define HEADER ((uint32_t)sizeof(struct gatehouse_rules_image))
 
@@ -186,8 +187,18 @@ static bool is_sid(const uint8_t *data, uint32_t size)
 
 /* What the parts of one rule have shown so far. */
 struct seen {
-    bool ports, icmp_type, protocol, other_than_ports, other_than_icmp, text, file;
+    bool ports, icmp_type, protocol, other_than_ports, other_than_icmp, text, file, remote, name;
 };
+
+/* In the one form that ids are made of. */
+static bool is_name(const uint8_t *data, uint32_t size)
+{
+    for (uint32_t i = 0; i < size; i++) {
+        if (data[i] >= 'A' && data[i] <= 'Z')
+            return false;
+    }
+    return name_pattern_is_valid(data, size);
+}
 
 static const char *names_fault(const struct gatehouse_rule_part *part, const uint8_t *data, struct seen *seen)
 {
@@ -210,6 +221,9 @@ static const char *names_fault(const struct gatehouse_rule_part *part, const uin
     case GATEHOUSE_PART_FILE:
         seen->file = true;
         return again ? "a rule with two files" : NULL;
+    case GATEHOUSE_PART_NAME:
+        seen->name = true;
+        return is_name(data, part->data_size) ? NULL : "a name that is none, or not in lower case";
     default:
         return "a part of an unknown kind";
     }
@@ -222,6 +236,8 @@ static const char *set_part_fault(const struct checked *c, const struct gatehous
 
     if (ports)
         seen->ports = true;
+    if (part->type == GATEHOUSE_PART_REMOTE)
+        seen->remote = true;
     if (part->data_size != 8 || data[1] != 0)
         return "a part that names no set";
     if (data[0] >= c->header->set_count)
@@ -260,7 +276,7 @@ static const char *part_fault(const struct checked *c, const struct gatehouse_ru
 
 static bool parts_check(struct checked *c, const struct gatehouse_rule *rule)
 {
-    struct seen seen = {false, false, false, false, false, false, false};
+    struct seen seen = {false, false, false, false, false, false, false, false, false};
     uint32_t at = (uint32_t)sizeof(*rule);
 
     for (uint32_t i = 0; i < rule->part_count; i++) {
@@ -285,6 +301,10 @@ static bool parts_check(struct checked *c, const struct gatehouse_rule *rule)
         return refuse(c, "ports without TCP or UDP");
     if (seen.icmp_type && (!seen.protocol || seen.other_than_icmp))
         return refuse(c, "an ICMP type without ICMP");
+    if (seen.name && seen.remote)
+        return refuse(c, "a name beside addresses");
+    if (seen.name && rule->direction != GATEHOUSE_RULE_OUT)
+        return refuse(c, "a name in a rule for what comes in");
     return true;
 }
 

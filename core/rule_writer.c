@@ -177,7 +177,7 @@ struct gatehouse_rules_image *rule_picking_end(struct rule_picking *picking, uin
 
 /* --- One answer ------------------------------------------------------------------------------ */
 
-/* Room for the header, an address set, a port set, the rule and its parts but for the path. */
+/* Room for the header, an address set, a port set, the rule and its parts but for path and name. */
 #define ANSWER_ROOM 512u
 
 struct answer_image {
@@ -216,7 +216,7 @@ static bool has_ports(const struct destination *to)
     return to->protocol == 6 || to->protocol == 17;
 }
 
-static void put_sets_of(struct answer_image *a, const struct destination *to)
+static void put_address_set(struct answer_image *a, const struct destination *to)
 {
     if (to->ip_version == 6) {
         struct gatehouse_range_v6 range;
@@ -231,6 +231,14 @@ static void put_sets_of(struct answer_image *a, const struct destination *to)
 
         put_set(a, GATEHOUSE_SET_V4, &range, sizeof(range));
     }
+}
+
+static void put_sets_of(struct answer_image *a, const struct rule_answer *answer)
+{
+    const struct destination *to = answer->to;
+
+    if (!answer->any_address)
+        put_address_set(a, to);
     if (has_ports(to)) {
         struct gatehouse_range_port range = {to->port, to->port};
 
@@ -238,12 +246,14 @@ static void put_sets_of(struct answer_image *a, const struct destination *to)
     }
 }
 
-static void put_parts_of(struct answer_image *a, const struct destination *to)
+static void put_parts_of(struct answer_image *a, const struct rule_answer *answer)
 {
-    const uint32_t address[2] = {0, 0}, port[2] = {1, 0};
+    const struct destination *to = answer->to;
+    const uint32_t address[2] = {0, 0}, port[2] = {answer->any_address ? 0 : 1, 0};
 
     put_part(a, GATEHOUSE_PART_PROTOCOL, &to->protocol, 1);
-    put_part(a, GATEHOUSE_PART_REMOTE, address, sizeof(address));
+    if (!answer->any_address)
+        put_part(a, GATEHOUSE_PART_REMOTE, address, sizeof(address));
     if (has_ports(to))
         put_part(a, GATEHOUSE_PART_REMOTE_PORT, port, sizeof(port));
 }
@@ -253,24 +263,26 @@ static void put_answer(struct answer_image *a, const struct rule_answer *answer)
     const struct destination *to = answer->to;
 
     if (to != NULL)
-        put_sets_of(a, to);
+        put_sets_of(a, answer);
     a->rule = (void *)a->end;
     a->rule->size = sizeof(*a->rule);
     a->end += a->rule->size;
     a->rule->action = answer->action;
     a->rule->direction = GATEHOUSE_RULE_OUT;
-    a->rule->family = to == NULL ? 0 : to->ip_version;
+    a->rule->family = to == NULL || answer->any_address ? 0 : to->ip_version;
     a->rule->until = answer->until;
     a->rule->place = GATEHOUSE_PLACE_ASK;
     a->rule->lifetime_ms = answer->until == GATEHOUSE_UNTIL_TIME ? answer->lifetime_ms : 0;
     put_part(a, GATEHOUSE_PART_PROGRAM, answer->path, answer->path_size);
     if (to != NULL)
-        put_parts_of(a, to);
+        put_parts_of(a, answer);
+    if (answer->name != NULL)
+        put_part(a, GATEHOUSE_PART_NAME, answer->name, answer->name_size);
 }
 
 struct gatehouse_rules_image *rule_image_of_answer(const struct core_memory *memory, const struct rule_answer *answer)
 {
-    size_t room = ANSWER_ROOM + answer->path_size;
+    size_t room = ANSWER_ROOM + answer->path_size + answer->name_size;
     struct answer_image a = {memory->allocate(memory->context, room), NULL, NULL};
     struct gatehouse_rules_image *image;
 

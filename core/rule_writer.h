@@ -50,6 +50,9 @@ struct rule_answer {
     uint8_t action;               /* enum gatehouse_rule_action */
     uint8_t until;                /* enum gatehouse_rule_until */
     uint32_t lifetime_ms;
+    bool any_address; /* protocol and port of to alone */
+    const void *name; /* to this name, at any address: to is NULL then. NULL: not about a name */
+    uint16_t name_size;
 };
 
 /* An image with that one rule (PLACE_ASK, its id set). NULL: no memory. */

@@ -91,8 +91,9 @@ static struct verdict_entry *entry_take(struct verdict_table *table, struct verd
     return entry;
 }
 
-bool verdict_table_put(struct verdict_table *table, uint64_t endpoint, const struct destination *to,
-                       enum gatehouse_verdict verdict, struct verdict_flow *evicted)
+/* What is there, or a new one without a verdict. NULL: no memory. */
+static struct verdict_entry *entry_make(struct verdict_table *table, uint64_t endpoint, const struct destination *to,
+                                        struct verdict_flow *evicted)
 {
     struct verdict_entry *entry = entry_find(table, endpoint, to);
 
@@ -101,16 +102,42 @@ bool verdict_table_put(struct verdict_table *table, uint64_t endpoint, const str
     if (entry == NULL) {
         entry = entry_take(table, evicted);
         if (entry == NULL)
-            return false;
+            return NULL;
         entry->endpoint = endpoint;
         entry->to = *to;
         list_init(&entry->recent);
         group_index_insert(&table->by_endpoint, &entry->by_endpoint, endpoint_hash(table, endpoint), &endpoint);
         hash_index_insert(&table->by_flow, &entry->by_flow, flow_hash(table, endpoint, to));
     }
-    entry->verdict = (uint8_t)verdict;
     entry_touch(table, entry);
-    return true;
+    return entry;
+}
+
+bool verdict_table_put(struct verdict_table *table, uint64_t endpoint, const struct destination *to,
+                       enum gatehouse_verdict verdict, struct verdict_flow *evicted)
+{
+    struct verdict_entry *entry = entry_make(table, endpoint, to, evicted);
+
+    if (entry != NULL)
+        entry->verdict = (uint8_t)verdict;
+    return entry != NULL;
+}
+
+bool verdict_table_note_rule(struct verdict_table *table, uint64_t endpoint, const struct destination *to,
+                             uint64_t rule, struct verdict_flow *evicted)
+{
+    struct verdict_entry *entry = entry_make(table, endpoint, to, evicted);
+
+    if (entry != NULL)
+        entry->rule = rule;
+    return entry != NULL;
+}
+
+uint64_t verdict_table_rule(const struct verdict_table *table, uint64_t endpoint, const struct destination *to)
+{
+    const struct verdict_entry *entry = entry_find(table, endpoint, to);
+
+    return entry == NULL ? 0 : entry->rule;
 }
 
 /* With a flow, the entry has to stay for its context. */

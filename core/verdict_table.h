@@ -8,6 +8,9 @@
  * the flow is established. It goes when the flow is deleted or the endpoint is closed. Bounded: the
  * one longest unused makes room, and the caller is told, since a flow context may hang on it.
  *
+ * An entry may also say which rule with a name matched, so that the flow is that rule's when the name is forgotten. One
+ * that says only that (verdict NONE) belongs to a connection that is being asked about.
+ *
  * The caller's lock is held for every call.
  */
 #ifndef CORE_VERDICT_TABLE_H
@@ -28,6 +31,7 @@ struct verdict_entry {
     uint8_t verdict;
     uint16_t flow_layer;
     uint64_t flow; /* 0: not established yet */
+    uint64_t rule; /* with a name, that matched; 0: none */
 };
 
 struct CORE_LOCKABLE verdict_table {
@@ -53,6 +57,13 @@ bool verdict_table_put(struct verdict_table *table, uint64_t endpoint, const str
 
 /* The flow is blocked now: what was stored before does not answer for it any more. Nothing stored: harmless. */
 void verdict_table_block(struct verdict_table *table, uint64_t endpoint, const struct destination *to)
+    CORE_LOCKED(*table);
+
+/* Notes the rule that matched, beside the verdict if there is one. false: no memory. *evicted as above. */
+bool verdict_table_note_rule(struct verdict_table *table, uint64_t endpoint, const struct destination *to,
+                             uint64_t rule, struct verdict_flow *evicted) CORE_LOCKED(*table);
+/* 0: none is noted. */
+uint64_t verdict_table_rule(const struct verdict_table *table, uint64_t endpoint, const struct destination *to)
     CORE_LOCKED(*table);
 
 /* GATEHOUSE_VERDICT_NONE: nothing stored. */

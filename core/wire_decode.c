@@ -5,7 +5,7 @@
  */
 #include "core/wire_decode.h"
 
-#include "gatehouse/rules.h"
+#include "core/name_pattern.h"
 
 static uint32_t take(const void *input, size_t size, void *to, size_t wanted)
 {
@@ -86,7 +86,7 @@ uint32_t wire_decode_decision(const void *input, uint32_t index, struct gatehous
     memcpy(&in, (const uint8_t *)input + sizeof(struct gatehouse_decisions) + index * sizeof(in), sizeof(in));
     if (in.verdict != GATEHOUSE_VERDICT_PERMIT && in.verdict != GATEHOUSE_VERDICT_BLOCK)
         return GATEHOUSE_E_BAD_VERDICT;
-    if (in.scope > GATEHOUSE_SCOPE_PROGRAM)
+    if (in.scope > GATEHOUSE_SCOPE_PROGRAM_NAME)
         return GATEHOUSE_E_BAD_SCOPE;
     if (in.scope == GATEHOUSE_SCOPE_CONNECTION && (in.lifetime_ms != 0 || in.until != 0))
         return GATEHOUSE_E_BAD_LIFETIME;
@@ -95,6 +95,82 @@ uint32_t wire_decode_decision(const void *input, uint32_t index, struct gatehous
         return GATEHOUSE_E_BAD_LIFETIME;
     *decision = in;
     return 0;
+}
+
+static bool all_zero(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+/* left: bytes from here to the end of the input. */
+static uint32_t check_name(const uint8_t *at, size_t left, uint32_t *record_size)
+{
+    struct gatehouse_name in;
+    size_t used;
+
+    if (left < sizeof(in))
+        return GATEHOUSE_E_SHORT_INPUT;
+    memcpy(&in, at, sizeof(in));
+    used = sizeof(in) + in.path_size + in.name_size;
+    if (in.size < used)
+        return GATEHOUSE_E_SHORT_INPUT;
+    if (in.size > ((used + 7u) & ~(size_t)7u))
+        return GATEHOUSE_E_LONG_INPUT;
+    if (in.size % 8u != 0 || in.size > left)
+        return GATEHOUSE_E_SHORT_INPUT;
+    if (!all_zero(in.reserved, sizeof(in.reserved)) || !all_zero(at + used, in.size - used))
+        return GATEHOUSE_E_RESERVED;
+    if (in.path_size % 2u != 0 || !name_is_valid(at + sizeof(in) + in.path_size, in.name_size) ||
+        (in.ip_version != 6 && (in.ip_version != 4 || !all_zero(in.address + 4, 12))))
+        return GATEHOUSE_E_BAD_NAME;
+    *record_size = in.size;
+    return 0;
+}
+
+uint32_t wire_decode_names(const void *input, size_t size, uint32_t *count)
+{
+    struct gatehouse_names header;
+    size_t at = sizeof(header);
+
+    if (size < sizeof(header))
+        return GATEHOUSE_E_SHORT_INPUT;
+    memcpy(&header, input, sizeof(header));
+    if (header.version != GATEHOUSE_PROTOCOL_VERSION)
+        return GATEHOUSE_E_BAD_VERSION;
+    if (header.count == 0 || header.count > GATEHOUSE_NAMES_MAX)
+        return GATEHOUSE_E_BAD_COUNT;
+    for (uint32_t i = 0; i < header.count; i++) {
+        uint32_t record_size = 0;
+        uint32_t status = check_name((const uint8_t *)input + at, size - at, &record_size);
+
+        if (status != 0)
+            return status;
+        at += record_size;
+    }
+    if (at != size)
+        return GATEHOUSE_E_LONG_INPUT;
+    *count = header.count;
+    return 0;
+}
+
+void wire_decode_name(const void *input, size_t *offset, struct wire_name *name)
+{
+    const uint8_t *at = (const uint8_t *)input + (*offset == 0 ? sizeof(struct gatehouse_names) : *offset);
+    struct gatehouse_name in;
+
+    memcpy(&in, at, sizeof(in));
+    name->ttl_ms = in.ttl_ms;
+    name->ip_version = in.ip_version;
+    name->address = at + offsetof(struct gatehouse_name, address);
+    name->path = at + sizeof(in);
+    name->path_size = in.path_size;
+    name->name = name->path + in.path_size;
+    name->name_size = in.name_size;
+    *offset = (size_t)(at - (const uint8_t *)input) + in.size;
 }
 
 bool wire_decode_seed_decision(const void *input, size_t size, USER_CLASSIFY_DECISION *decision)

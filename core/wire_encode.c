@@ -6,7 +6,7 @@
 
 uint32_t wire_request_size(const struct wire_request *request)
 {
-    return ((uint32_t)sizeof(struct gatehouse_request) + request->path_size + 7u) & ~7u;
+    return ((uint32_t)sizeof(struct gatehouse_request) + request->path_size + request->name_size + 7u) & ~7u;
 }
 
 void wire_encode_request(const struct wire_request *request, uint8_t *out)
@@ -14,6 +14,7 @@ void wire_encode_request(const struct wire_request *request, uint8_t *out)
     const struct connection *from = request->connection;
     uint32_t size = wire_request_size(request);
     uint32_t path_end = (uint32_t)sizeof(struct gatehouse_request) + request->path_size;
+    uint32_t name_end = path_end + request->name_size;
     struct gatehouse_request header;
 
     memset(&header, 0, sizeof(header));
@@ -36,11 +37,14 @@ void wire_encode_request(const struct wire_request *request, uint8_t *out)
     header.layer = from->layer;
     header.user_sid_size = from->user_sid_size;
     memcpy(header.user_sid, from->user_sid, from->user_sid_size);
+    header.name_size = request->name_size;
 
     memcpy(out, &header, sizeof(header));
     if (request->path_size != 0)
         memcpy(out + sizeof(header), request->path, request->path_size);
-    memset(out + path_end, 0, size - path_end);
+    if (request->name_size != 0)
+        memcpy(out + path_end, request->name, request->name_size);
+    memset(out + name_end, 0, size - name_end);
 }
 
 void wire_encode_seed_request(const struct wire_request *request, USER_CLASSIFY_REQUEST *out)

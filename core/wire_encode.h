@@ -10,12 +10,14 @@
 
 #include "core/connection.h"
 
-/* What one held connection consists of; path may be NULL with path_size 0. */
+/* What one held connection consists of; path and name may be NULL with size 0. */
 struct wire_request {
     uint64_t id;
     const struct connection *connection;
     const uint8_t *path;
     uint16_t path_size;
+    uint16_t name_size;
+    const uint8_t *name;
 };
 
 /* Bytes of the record, a multiple of 8. */

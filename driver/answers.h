@@ -2,8 +2,9 @@
 /*
  * answers.h - remembered answers: a decision with a scope becomes an added rule.
  *
- * The rule (place ASK) is about the program, and for PROGRAM_DESTINATION about protocol, remote address and port; it
- * takes the place of any answer about the same. The engine decides by it without us, and it ends on time even when its
+ * The rule (place ASK) is about the program, and for PROGRAM_DESTINATION about protocol, remote address and port, for
+ * PROGRAM_PORT about protocol and remote port, for PROGRAM_NAME about the name that the request has (without one:
+ * GATEHOUSE_E_NO_NAME). It takes the place of any answer about the same; a narrower answer comes before a wider one. The engine decides by it without us, and it ends on time even when its
  * decider is gone.
  *
  * The filter is added, and the request claimed, inside one engine transaction: a request that somebody else decided

@@ -22,7 +22,8 @@ enum callout_index {
     CALLOUT_CLOSURE_V6,
     CALLOUT_RULE, /* rule_callout.h: in the order of enum gatehouse_rule_layer */
     CALLOUT_LOG = CALLOUT_RULE + 4,
-    CALLOUT_COUNT = CALLOUT_LOG + 4
+    CALLOUT_NAME = CALLOUT_LOG + 4, /* outgoing layers alone */
+    CALLOUT_COUNT = CALLOUT_NAME + 2
 };
 
 /* ALE_AUTH_CONNECT_V4/_V6: holds, decides, or answers a reauthorization. */

@@ -8,6 +8,7 @@
 #include "driver/decisions.h"
 #include "driver/events.h"
 #include "driver/holds.h"
+#include "driver/names.h"
 #include "driver/requests.h"
 #include "driver/rule_requests.h"
 #include "driver/status.h"
@@ -99,6 +100,8 @@ static const struct operation operations[] = {
     {GATEHOUSE_IOCTL_RULES_GET, rule_requests_get, sizeof(struct gatehouse_rules_get),
      sizeof(struct gatehouse_rules_get), sizeof(struct gatehouse_rules_piece) + 8u, BY_DECIDER | BY_OBSERVER,
      STATUS_SUCCESS, FALSE},
+    {GATEHOUSE_IOCTL_NAMES_LEARNED, names_learned, sizeof(struct gatehouse_names), ANY_SIZE, 0,
+     BY_NEW | BY_DECIDER | BY_OBSERVER, STATUS_SUCCESS, FALSE},
     {GATEHOUSE_IOCTL_GET_STATUS, status_get, 0, 0, sizeof(struct gatehouse_status), BY_DECIDER | BY_OBSERVER,
      STATUS_SUCCESS, FALSE},
     {GATEHOUSE_IOCTL_READ_EVENTS, events_read, 0, 0, sizeof(struct gatehouse_event), BY_OBSERVER,

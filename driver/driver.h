@@ -13,6 +13,7 @@
  *   driver_verdict_lock   verdicts
  *   driver_event_lock     ring, observers, each client's event reads
  *   driver_rule_lock      the rules that classifyFn looks up, the snapshot of rules
+ *   driver_name_lock      the names that programs looked addresses up under
  *
  * Comments say gate, pend_lock and so on. The locks stand outside the state so that annotations can name them; `make
  * lint` checks this order, what each guards, what runs at which IRQL and what no lock is held over (tools/check-locks).
@@ -32,6 +33,7 @@
 
 #include "core/event_ring.h"
 #include "core/locked.h"
+#include "core/name_table.h"
 #include "core/pend_table.h"
 #include "core/rule_list.h"
 #include "core/rule_table.h"
@@ -44,11 +46,12 @@
 
 #define DRIVER_LIVE_RULES_MAX (2u * (GATEHOUSE_RULES_MAX + GATEHOUSE_ADDED_RULES_MAX)) /* old and new ones */
 #define DRIVER_VERDICTS_MAX   65536u
+#define DRIVER_NAMES_MAX      32768u
 #define DRIVER_EVENT_BYTES    (512u * 1024u)
 #define DRIVER_READS_MAX      16u  /* reads of one kind that may wait on one handle */
 #define DRIVER_BATCH          64u  /* entries claimed under one hold of pend_lock */
 #define DRIVER_FOLDER_MAX     260u /* characters */
-#define DRIVER_CALLOUTS       14u
+#define DRIVER_CALLOUTS       16u
 
 struct client;
 struct rules_snapshot;
@@ -58,6 +61,7 @@ extern KSPIN_LOCK driver_pend_lock;
 extern CORE_LOCK_AFTER(driver_pend_lock) KSPIN_LOCK driver_verdict_lock;
 extern CORE_LOCK_AFTER(driver_verdict_lock) KSPIN_LOCK driver_event_lock;
 extern CORE_LOCK_AFTER(driver_event_lock) KSPIN_LOCK driver_rule_lock;
+extern CORE_LOCK_AFTER(driver_rule_lock) KSPIN_LOCK driver_name_lock;
 
 /* Only grow; changed by DRIVER_COUNT. In struct gatehouse_status's words. */
 struct driver_counters {
@@ -124,6 +128,8 @@ struct driver_state {
     _Guarded_by_(driver_event_lock) LIST_ENTRY observers;
     volatile LONG observer_count;
 
+    struct name_table names; /* driver_names() */
+
     struct driver_rules rules;
     UINT64 loopback_in[2];     /* filters of registration_pass_loopback_in; 0: not there */
     UINT64 loopback_in_new[2]; /* the same in the open transaction */
@@ -176,6 +182,13 @@ CORE_LOCKED_BY(driver_rule_lock)
 static inline struct rule_table *driver_rule_table(void)
 {
     return &driver_state.rules.table;
+}
+
+_Requires_lock_held_(driver_name_lock)
+CORE_LOCKED_BY(driver_name_lock)
+static inline struct name_table *driver_names(void)
+{
+    return &driver_state.names;
 }
 
 #define DRIVER_COUNT(counter) ((void)InterlockedIncrement64(&driver_state.counters.counter))

@@ -29,6 +29,7 @@ DECLSPEC_CACHEALIGN KSPIN_LOCK driver_pend_lock;
 DECLSPEC_CACHEALIGN KSPIN_LOCK driver_verdict_lock;
 DECLSPEC_CACHEALIGN KSPIN_LOCK driver_event_lock;
 DECLSPEC_CACHEALIGN KSPIN_LOCK driver_rule_lock;
+DECLSPEC_CACHEALIGN KSPIN_LOCK driver_name_lock;
 
 _Function_class_(DRIVER_INITIALIZE)
 DRIVER_INITIALIZE DriverEntry;
@@ -79,6 +80,7 @@ static void state_init(void)
     KeInitializeSpinLock(&driver_verdict_lock);
     KeInitializeSpinLock(&driver_event_lock);
     KeInitializeSpinLock(&driver_rule_lock);
+    KeInitializeSpinLock(&driver_name_lock);
     InitializeListHead(&driver_state.clients);
     InitializeListHead(&driver_state.observers);
     InitializeListHead(&driver_state.changes);
@@ -94,7 +96,8 @@ static NTSTATUS tables_init(void)
     uint64_t seed = secret_number();
 
     if (!pend_table_init(&driver_state.pends, &driver_state.memory, driver_state.capacity, seed) ||
-        !verdict_table_init(&driver_state.verdicts, &driver_state.memory, DRIVER_VERDICTS_MAX, seed + 16u))
+        !verdict_table_init(&driver_state.verdicts, &driver_state.memory, DRIVER_VERDICTS_MAX, seed + 16u) ||
+        !name_table_init(&driver_state.names, &driver_state.memory, DRIVER_NAMES_MAX, seed + 32u))
         return STATUS_INSUFFICIENT_RESOURCES;
     return rules_init();
 }
@@ -124,6 +127,7 @@ static void stop_everything(void)
     device_delete();
     client_free_all();
     events_cleanup();
+    name_table_cleanup(&driver_state.names);
     verdict_table_cleanup(&driver_state.verdicts);
     pend_table_cleanup(&driver_state.pends);
 }

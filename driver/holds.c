@@ -8,6 +8,7 @@
 #include "driver/callout.h"
 #include "driver/client.h"
 #include "driver/events.h"
+#include "driver/names.h"
 #include "driver/requests.h"
 
 #define TICKS_PER_MS 10000u
@@ -50,6 +51,8 @@ static void request_of(const struct pend_entry *entry, struct wire_request *requ
     request->connection = &entry->connection;
     request->path = entry->program == NULL ? NULL : entry->program->path;
     request->path_size = entry->program == NULL ? 0 : entry->program->path_size;
+    request->name = entry->name == NULL ? NULL : entry->name->path;
+    request->name_size = entry->name == NULL ? 0 : entry->name->path_size;
 }
 
 /* A connection that was never held: counts, tells, remembers a permit for its flow. */
@@ -58,7 +61,8 @@ static enum hold_result decide_at_once(struct hold_arrival *arrival, enum gateho
                                        enum gatehouse_decided_by by)
 {
     struct destination to = connection_destination(&arrival->connection);
-    struct wire_request request = {0, &arrival->connection, arrival->path, (uint16_t)arrival->path_size};
+    struct wire_request request = {
+        0, &arrival->connection, arrival->path, (uint16_t)arrival->path_size, arrival->name_size, arrival->name};
     struct verdict_flow evicted = {0, 0};
 
     if (verdict == GATEHOUSE_VERDICT_PERMIT && arrival->connection.endpoint != 0) {
@@ -114,6 +118,8 @@ static struct pend_entry *reserve(struct hold_arrival *arrival, enum gatehouse_v
             DRIVER_COUNT(refused_memory);
         else
             pend_table_watch(driver_pends(), entry, arrival->connection.endpoint);
+        if (entry != NULL && arrival->name_size != 0)
+            pend_table_set_name(driver_pends(), entry, arrival->name, arrival->name_size);
     }
     KeReleaseSpinLock(&driver_pend_lock, irql);
     return entry;
@@ -182,9 +188,11 @@ enum hold_result holds_pend(struct hold_arrival *arrival)
 {
     enum gatehouse_verdict verdict;
     enum gatehouse_decided_by by;
-    struct pend_entry *entry = reserve(arrival, &verdict, &by);
+    struct pend_entry *entry;
     HANDLE completion;
 
+    names_of_arrival(arrival);
+    entry = reserve(arrival, &verdict, &by);
     if (entry == NULL)
         return decide_at_once(arrival, verdict, by);
     if (!NT_SUCCESS(FwpsPendOperation0(arrival->completion_handle, &completion))) {
@@ -213,6 +221,7 @@ _Use_decl_annotations_
 enum hold_result holds_cannot_pend(struct hold_arrival *arrival)
 {
     DRIVER_COUNT(cannot_pend);
+    names_of_arrival(arrival);
     return decide_at_once(arrival, undecided_verdict(), GATEHOUSE_BY_CANNOT_PEND);
 }
 
@@ -311,6 +320,31 @@ void holds_flow_deleted(uint64_t context)
     KeAcquireSpinLock(&driver_verdict_lock, &irql);
     verdict_table_flow_deleted(driver_verdicts(), context);
     KeReleaseSpinLock(&driver_verdict_lock, irql);
+}
+
+_Use_decl_annotations_
+void holds_note_rule(uint64_t endpoint, const struct destination *to, uint64_t rule)
+{
+    struct verdict_flow evicted = {0, 0};
+    KIRQL irql;
+
+    KeAcquireSpinLock(&driver_verdict_lock, &irql);
+    if (!driver_state.verdicts_closed)
+        (void)verdict_table_note_rule(driver_verdicts(), endpoint, to, rule, &evicted);
+    KeReleaseSpinLock(&driver_verdict_lock, irql);
+    remove_flow_context(&evicted);
+}
+
+_Use_decl_annotations_
+uint64_t holds_noted_rule(uint64_t endpoint, const struct destination *to)
+{
+    uint64_t rule;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&driver_verdict_lock, &irql);
+    rule = verdict_table_rule(driver_verdicts(), endpoint, to);
+    KeReleaseSpinLock(&driver_verdict_lock, irql);
+    return rule;
 }
 
 _Use_decl_annotations_

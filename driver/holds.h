@@ -27,6 +27,8 @@ struct hold_arrival {
     struct connection connection;
     const uint8_t *path; /* NULL: no program; without the NUL */
     size_t path_size;
+    uint16_t name_size; /* names_of_arrival sets it; 0: none */
+    uint8_t name[GATEHOUSE_NAME_MAX];
     HANDLE completion_handle;
     struct hold_packet *packet; /* inbound (accept.h); holds_pend takes it over when it pends. NULL: none */
 };
@@ -58,6 +60,14 @@ void holds_flow_established(uint64_t endpoint, const struct destination *to, uin
                             uint32_t callout_id);
 _IRQL_requires_max_(DISPATCH_LEVEL)
 void holds_flow_deleted(uint64_t context);
+
+/* A rule with a name decides for it, or asks: it stays that rule's, whatever becomes of the name. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+_Requires_no_locks_held_
+void holds_note_rule(uint64_t endpoint, const struct destination *to, uint64_t rule);
+/* 0: none is noted. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+uint64_t holds_noted_rule(uint64_t endpoint, const struct destination *to);
 
 /* The application is gone: what is held for the endpoint is completed as blocked. */
 _IRQL_requires_max_(DISPATCH_LEVEL)

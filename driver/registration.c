@@ -23,10 +23,11 @@ DEFINE_GUID(GATEHOUSE_CALLOUT_FLOW_V6, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0
 DEFINE_GUID(GATEHOUSE_CALLOUT_CLOSURE_V4, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x14);
 DEFINE_GUID(GATEHOUSE_CALLOUT_CLOSURE_V6, 0x6b1f5d0e, 0x3c1a, 0x4f58, 0x9d, 0x0c, 0x41, 0x7e, 0xa2, 0x5b, 0x96, 0x15);
 
-static const GUID rule_keys[8] = {
+static const GUID rule_keys[10] = {
     GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V4, GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V6, GATEHOUSE_KEY_CALLOUT_RULE_ACCEPT_V4,
     GATEHOUSE_KEY_CALLOUT_RULE_ACCEPT_V6,  GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V4,  GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V6,
-    GATEHOUSE_KEY_CALLOUT_LOG_ACCEPT_V4,   GATEHOUSE_KEY_CALLOUT_LOG_ACCEPT_V6,
+    GATEHOUSE_KEY_CALLOUT_LOG_ACCEPT_V4,   GATEHOUSE_KEY_CALLOUT_LOG_ACCEPT_V6,   GATEHOUSE_KEY_CALLOUT_NAME_CONNECT_V4,
+    GATEHOUSE_KEY_CALLOUT_NAME_CONNECT_V6,
 };
 
 static UINT64 weight_callout = GATEHOUSE_WEIGHT_CALLOUT;
@@ -70,12 +71,14 @@ static const struct callout_row rows[DRIVER_CALLOUTS] = {
      L"Gatehouse logging rules, incoming IPv4"},
     {&rule_keys[7], &FWPM_LAYER_ALE_AUTH_RECV_ACCEPT_V6, rule_callout, NULL, 0,
      L"Gatehouse logging rules, incoming IPv6"},
+    {&rule_keys[8], &FWPM_LAYER_ALE_AUTH_CONNECT_V4, rule_callout, NULL, 0, L"Gatehouse rules with names, IPv4"},
+    {&rule_keys[9], &FWPM_LAYER_ALE_AUTH_CONNECT_V6, rule_callout, NULL, 0, L"Gatehouse rules with names, IPv6"},
 };
 _Static_assert(CALLOUT_COUNT == DRIVER_CALLOUTS, "one row each");
 
-const GUID *registration_rule_callout(BOOLEAN log, uint32_t layer)
+const GUID *registration_rule_callout(enum callout_index kind, uint32_t layer)
 {
-    return rows[(log ? CALLOUT_LOG : CALLOUT_RULE) + layer].key;
+    return rows[(uint32_t)kind + layer].key;
 }
 
 _IRQL_requires_(PASSIVE_LEVEL)

@@ -14,7 +14,7 @@
 #ifndef DRIVER_REGISTRATION_H
 #define DRIVER_REGISTRATION_H
 
-#include "driver/driver.h"
+#include "driver/callout.h"
 
 /* All or nothing. */
 _IRQL_requires_(PASSIVE_LEVEL)
@@ -28,8 +28,9 @@ NTSTATUS registration_stop(void);
 /* A filter of ours without action and conditions. weight stays the caller's until the filter is added. */
 void registration_filter_init(FWPM_FILTER0 *filter, const GUID *layer, const wchar_t *name, UINT64 *weight);
 
-/* The callout for rules at a layer (enum gatehouse_rule_layer). */
-const GUID *registration_rule_callout(BOOLEAN log, uint32_t layer);
+/* The callout for rules at a layer (enum gatehouse_rule_layer). kind: CALLOUT_RULE, CALLOUT_LOG, or CALLOUT_NAME for an
+ * outgoing layer. */
+const GUID *registration_rule_callout(enum callout_index kind, uint32_t layer);
 
 /*
  * Loopback passes inwards too while a rule has filters there; without any, nothing is, for filters cost. In the

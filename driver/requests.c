@@ -17,11 +17,15 @@ static ULONG begun_of(PIRP irp)
 
 static struct wire_request request_of(const struct pend_entry *entry)
 {
-    struct wire_request request = {entry->slot.id, &entry->connection, NULL, 0};
+    struct wire_request request = {entry->slot.id, &entry->connection, NULL, 0, 0, NULL};
 
     if (entry->program != NULL) {
         request.path = entry->program->path;
         request.path_size = entry->program->path_size;
+    }
+    if (entry->name != NULL) {
+        request.name = entry->name->path;
+        request.name_size = entry->name->path_size;
     }
     return request;
 }

@@ -9,6 +9,7 @@
 #include "driver/callout.h"
 #include "driver/classify.h"
 #include "driver/events.h"
+#include "driver/names.h"
 
 _Use_decl_annotations_
 uint64_t rule_callout_add(const struct gatehouse_rule *rule)
@@ -112,6 +113,52 @@ static BOOLEAN user_matches(const struct gatehouse_rule *rule, const FWPS_INCOMI
     return wanted == found;
 }
 
+static BOOLEAN has_names(const struct gatehouse_rule *rule)
+{
+    for (const struct gatehouse_rule_part *part = rule_first_part(rule); part != NULL;
+         part = rule_next_part(rule, part)) {
+        if (part->type == GATEHOUSE_PART_NAME)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static BOOLEAN is_known_as(const struct gatehouse_rule *rule, const FWPS_INCOMING_VALUES0 *values,
+                           const struct destination *to)
+{
+    size_t path_size = 0;
+    const uint8_t *path = classify_program(values, &path_size);
+    struct name_program program = name_program_of(path, path == NULL ? 0 : path_size);
+
+    for (const struct gatehouse_rule_part *part = rule_first_part(rule); part != NULL;
+         part = rule_next_part(rule, part)) {
+        if (part->type == GATEHOUSE_PART_NAME && names_match(&program, to, part + 1, part->data_size))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* A connection that this rule matched once goes on matching: names are forgotten, and it may live for days. */
+static BOOLEAN name_matches(const struct gatehouse_rule *rule, const FWPS_INCOMING_VALUES0 *values,
+                            const FWPS_INCOMING_METADATA_VALUES0 *metadata)
+{
+    UINT64 endpoint = classify_endpoint(metadata);
+    struct destination to;
+
+    if (!has_names(rule))
+        return TRUE;
+    if (!classify_destination(values, values->layerId == FWPS_LAYER_ALE_AUTH_CONNECT_V6 ? 6 : 4, &to))
+        return FALSE;
+    if ((classify_flags(values) & FWP_CONDITION_FLAG_IS_REAUTHORIZE) != 0 && endpoint != 0 &&
+        holds_noted_rule(endpoint, &to) == rule->id)
+        return TRUE;
+    if (!is_known_as(rule, values, &to))
+        return FALSE;
+    if (endpoint != 0 && rule->action != GATEHOUSE_RULE_BLOCK)
+        holds_note_rule(endpoint, &to, rule->id);
+    return TRUE;
+}
+
 /* The rule decides, and does not ask. */
 static void note(struct live_rule *live, const FWPS_INCOMING_VALUES0 *values,
                  const FWPS_INCOMING_METADATA_VALUES0 *metadata)
@@ -127,8 +174,11 @@ static void note(struct live_rule *live, const FWPS_INCOMING_VALUES0 *values,
         KeReleaseSpinLock(&driver_rule_lock, irql);
     }
     if ((rule->flags & GATEHOUSE_RULE_LOG) != 0 && (classify_flags(values) & FWP_CONDITION_FLAG_IS_REAUTHORIZE) == 0) {
-        struct wire_request request = {0, &arrival.connection, arrival.path, (uint16_t)arrival.path_size};
+        struct wire_request request = {0, &arrival.connection, arrival.path, (uint16_t)arrival.path_size,
+                                       0, arrival.name};
 
+        names_of_arrival(&arrival);
+        request.name_size = arrival.name_size;
         events_record_rule(rule->action == GATEHOUSE_RULE_PERMIT ? GATEHOUSE_VERDICT_PERMIT : GATEHOUSE_VERDICT_BLOCK,
                            rule->id, &request);
         events_deliver();
@@ -142,7 +192,8 @@ static void decide(struct live_rule *live, const FWPS_INCOMING_VALUES0 *values,
     const struct gatehouse_rule *rule = live->rule;
     BOOLEAN by_hash = (filter->context & RULE_CONTEXT_SHA256) != 0;
 
-    if ((!by_hash && !program_matches(rule, values)) || !user_matches(rule, values)) {
+    if ((!by_hash && !program_matches(rule, values)) || !user_matches(rule, values) ||
+        !name_matches(rule, values, metadata)) {
         classify_answer(out, filter, ACTION_CONTINUE);
     } else if (rule->action != GATEHOUSE_RULE_ASK) {
         note(live, values, metadata);

@@ -3,9 +3,11 @@
  * rule_callout.h - the classifyFn of rules that the engine cannot decide alone.
  *
  * The filter's context is the rule's number in core/rule_table.h. The engine has matched every condition that it could;
- * patterns and further kinds of SIDs are matched here. A rule that does not match lets the engine go on (CONTINUE).
- * What RULE and LOG callouts may look at is promised in gatehouse/objects.h. A number that names nothing (the filter
- * was deleted two changes ago, and this classify is that late) blocks: neither policy may have permitted it.
+ * patterns, further kinds of SIDs and names (driver/names.h) are matched here. A rule that does not match lets the
+ * engine go on (CONTINUE). A connection that a rule with names matched stays that rule's, as long as the rule stands:
+ * the note is kept with its verdict (core/verdict_table.h), for names are forgotten while flows live. What RULE and LOG
+ * callouts may look at is promised in gatehouse/objects.h. A number that names nothing (the filter was deleted two
+ * changes ago, and this classify is that late) blocks: neither policy may have permitted it.
  */
 #ifndef DRIVER_RULE_CALLOUT_H
 #define DRIVER_RULE_CALLOUT_H

@@ -118,15 +118,25 @@ uint32_t rules_load(struct gatehouse_rules_image *image, uint32_t size, BOOLEAN 
     return refusal;
 }
 
-/* An answer to somewhere comes before one to anywhere. */
-static BOOLEAN is_narrow(const struct gatehouse_rule *rule)
+/* What an answer reaches: an address, a name, a port, anything. The narrower comes first. */
+enum width { WIDTH_ADDRESS, WIDTH_NAME, WIDTH_PORT, WIDTH_ANY };
+
+static enum width width_of(const struct gatehouse_rule *rule)
 {
+    enum width width = WIDTH_ANY;
+
     for (const struct gatehouse_rule_part *part = rule_first_part(rule); part != NULL;
          part = rule_next_part(rule, part)) {
-        if (part->type >= GATEHOUSE_PART_REMOTE && part->type <= GATEHOUSE_PART_LOCAL_PORT)
-            return TRUE;
+        if (part->type == GATEHOUSE_PART_REMOTE || part->type == GATEHOUSE_PART_LOCAL)
+            return WIDTH_ADDRESS;
+        if (part->type == GATEHOUSE_PART_NAME)
+            width = WIDTH_NAME;
+        else if (width == WIDTH_ANY &&
+                 (part->type == GATEHOUSE_PART_REMOTE_PORT || part->type == GATEHOUSE_PART_LOCAL_PORT ||
+                  part->type == GATEHOUSE_PART_PROTOCOL))
+            width = WIDTH_PORT;
     }
-    return FALSE;
+    return width;
 }
 
 /* What an answer is about, whatever it says: its parts. Rules of two images have sets of two images. */
@@ -164,8 +174,7 @@ static uint32_t place_of(const struct rule_list *added, const struct gatehouse_r
 {
     uint32_t i = rule->place == GATEHOUSE_PLACE_TOP ? 0 : added->tail;
 
-    while (rule->place == GATEHOUSE_PLACE_ASK && i < added->count && is_narrow(added->entries[i].rule) &&
-           !is_narrow(rule))
+    while (rule->place == GATEHOUSE_PLACE_ASK && i < added->count && width_of(added->entries[i].rule) < width_of(rule))
         i++;
     return i;
 }

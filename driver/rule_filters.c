@@ -292,7 +292,7 @@ struct shape {
     BOOLEAN paths, hashes, patterns;
     uint16_t sids;     /* the kind that the filter has; 0: none */
     BOOLEAN more_sids; /* the callout has to look */
-    BOOLEAN needs_rule, needs_log;
+    BOOLEAN needs_rule, needs_log, needs_names;
 };
 
 static void shape_of(const struct gatehouse_rule *rule, struct shape *shape)
@@ -306,6 +306,8 @@ static void shape_of(const struct gatehouse_rule *rule, struct shape *shape)
             shape->patterns = TRUE;
         else if (part->type == GATEHOUSE_PART_SHA256)
             shape->hashes = TRUE;
+        else if (part->type == GATEHOUSE_PART_NAME)
+            shape->needs_names = TRUE;
         else if (part->type >= GATEHOUSE_PART_USER && part->type <= GATEHOUSE_PART_CGROUP && shape->sids == 0)
             shape->sids = part->type;
         else if (part->type >= GATEHOUSE_PART_USER && part->type <= GATEHOUSE_PART_CGROUP && shape->sids != part->type)
@@ -365,6 +367,14 @@ static GUID key_of(uint64_t id, uint32_t bit)
     return key;
 }
 
+/* Who looks at names, and a rule with names is for what goes out alone. */
+static enum callout_index callout_of(const struct shape *shape)
+{
+    if (shape->needs_names)
+        return CALLOUT_NAME;
+    return shape->needs_log ? CALLOUT_LOG : CALLOUT_RULE;
+}
+
 /* The conditions are there. */
 _IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS add_one(const struct rule_filters *filters, struct rule_entry *entry, const struct shape *shape,
@@ -382,7 +392,7 @@ static NTSTATUS add_one(const struct rule_filters *filters, struct rule_entry *e
     filter.numFilterConditions = filters->count;
     if (entry->number != 0) {
         filter.action.type = FWP_ACTION_CALLOUT_UNKNOWN;
-        filter.action.calloutKey = *registration_rule_callout(shape->needs_log, layer);
+        filter.action.calloutKey = *registration_rule_callout(callout_of(shape), layer);
         filter.rawContext = entry->number | (bit < SECOND_FILTER ? 0 : RULE_CONTEXT_SHA256);
     } else {
         filter.action.type = entry->rule->action == GATEHOUSE_RULE_PERMIT ? FWP_ACTION_PERMIT : FWP_ACTION_BLOCK;
@@ -440,7 +450,7 @@ NTSTATUS rule_filters_add(struct rule_filters *filters, struct rule_entry *entry
     status = reserve(filters, rule);
     if (!NT_SUCCESS(status))
         return status;
-    if (shape.needs_rule || shape.needs_log) {
+    if (shape.needs_rule || shape.needs_log || shape.needs_names) {
         entry->number = rule_callout_add(rule);
         if (entry->number == 0)
             return STATUS_INSUFFICIENT_RESOURCES;

@@ -87,7 +87,7 @@ static void delete_file(HANDLE file)
 }
 
 _IRQL_requires_(PASSIVE_LEVEL)
-static NTSTATUS fill_file(HANDLE file, const struct gatehouse_rules_image *image)
+static NTSTATUS fill_file(HANDLE file, const struct gatehouse_rules_image *image, BOOLEAN lasting)
 {
     LARGE_INTEGER start;
     IO_STATUS_BLOCK io;
@@ -97,7 +97,7 @@ static NTSTATUS fill_file(HANDLE file, const struct gatehouse_rules_image *image
     status = ZwWriteFile(file, NULL, NULL, NULL, &io, (PVOID)(ULONG_PTR)image, image->size, &start, NULL);
     if (NT_SUCCESS(status) && io.Information != image->size)
         status = STATUS_DISK_FULL;
-    if (NT_SUCCESS(status))
+    if (NT_SUCCESS(status) && lasting)
         status = ZwFlushBuffersFile(file, &io);
     return status;
 }
@@ -106,6 +106,7 @@ _IRQL_requires_(PASSIVE_LEVEL)
 static NTSTATUS write_file(const wchar_t *folder, const wchar_t *name, const struct gatehouse_rules_image *image,
                            BOOLEAN *touched)
 {
+    BOOLEAN lasting = folder == driver_state.folder;
     struct place place;
     HANDLE file;
     NTSTATUS status;
@@ -113,7 +114,7 @@ static NTSTATUS write_file(const wchar_t *folder, const wchar_t *name, const str
     place_set(&place, folder, name, L".new");
     status = open_file(&place, FILE_WRITE_DATA | DELETE, FILE_OVERWRITE_IF, &file);
     if (NT_SUCCESS(status)) {
-        status = fill_file(file, image);
+        status = fill_file(file, image, lasting);
         if (NT_SUCCESS(status)) {
             *touched = TRUE;
             status = rename_file(file, name, L"");

@@ -86,7 +86,7 @@ static size_t utf8_size(const char *text)
     return 0;
 }
 
-static void json_string(const char *text)
+static void json_text(const char *text)
 {
     putchar('"');
     while (*text) {
@@ -113,7 +113,7 @@ static void json_settings(const struct settings *settings)
 
         setting_value(settings, (enum setting)i, value);
         printf("    \"%s\": {\"value\": ", setting_name((enum setting)i));
-        json_string(value);
+        json_text(value);
         printf(", \"from\": \"%s\"", origins[settings->origin[i]]);
         if (settings->origin[i] == SETTING_BY_FILE)
             printf(", \"line\": %u", settings->line[i]);
@@ -125,14 +125,14 @@ static void json_settings(const struct settings *settings)
 static void json_config(const struct host_options *options)
 {
     fputs("  \"config\": {\"file\": ", stdout);
-    json_string(options->config);
+    json_text(options->config);
     printf(", \"found\": %s, \"ok\": %s, \"errors\": [", options->config_found == CONF_MISSING ? "false" : "true",
            options->config_found == CONF_BAD ? "false" : "true");
     for (unsigned i = 0; i < options->errors.count; i++) {
         const struct conf_error *error = &options->errors.error[i];
 
         printf("%s\n    {\"line\": %u, \"column\": %u, \"message\": ", i ? "," : "", error->line, error->column);
-        json_string(error->message);
+        json_text(error->message);
         putchar('}');
     }
     fputs("]},\n", stdout);
@@ -159,17 +159,17 @@ static void text_rules(const char *path, const struct rules_file *rules)
 static void json_rules(const char *path, const struct rules_file *rules)
 {
     fputs("  \"rules\": {\"file\": ", stdout);
-    json_string(path);
+    json_text(path);
     printf(", \"found\": %s, \"ok\": %s, \"count\": %u, \"errors\": [", rules->found ? "true" : "false",
            rules->right || !rules->found ? "true" : "false", rules->rules);
     for (unsigned i = 0; i < rules->message_count; i++) {
         const struct rules_message *message = &rules->messages[i];
 
         printf("%s\n    {\"file\": ", i ? "," : "");
-        json_string(message->file);
+        json_text(message->file);
         printf(", \"line\": %u, \"column\": %u, \"warning\": %s, \"message\": ", message->line, message->column,
                message->warning ? "true" : "false");
-        json_string(message->sentence);
+        json_text(message->sentence);
         putchar('}');
     }
     fputs("]},\n", stdout);

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -19,7 +18,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +28,7 @@
 #include "fwpuclnt/wire.h"
 #include "gatehouse/protocol.h"
 #include "gatehouse/status.h"
+#include "host/device_socket.h"
 #include "host/log.h"
 #include "nt/nt.h"
 #include "wfp/ale.h"
@@ -38,7 +37,6 @@
 /* So that no user keeps out another one, and all together do not keep out root. */
 #define CLIENTS_OF_USER_MAX  24u /* of one user other than root */
 #define CLIENTS_OF_USERS_MAX 48u /* of all users other than root */
-#define GROUP_NAME           "gatehouse"
 
 /*
  * A decider that decides by rules answers an offer within microseconds. To sleep meanwhile and be woken on another
@@ -59,6 +57,8 @@ struct call {
     struct nt_call *nt_call;
     uint32_t tag;
     bool busy, done, gets_requests;
+    struct gatehouse_flows_get get; /* without nt_call: what it waits for */
+    uint32_t room;
 };
 
 /* A call that ended on another thread. */
@@ -101,6 +101,8 @@ struct device_server {
     unsigned client_count;
     struct client *offered; /* whose call for requests was answered last; NULL: it was looked after, or is gone */
     struct client *heard;   /* who sent the latest message */
+    unsigned following;     /* calls that wait for flows */
+    uint64_t followed;      /* that ever did */
     unsigned rest;          /* so many offers are not waited for awake, because waiting was no use */
     unsigned rest_next;
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -181,8 +183,9 @@ static void client_send_late(struct client *client)
 
 static void call_release(struct call *call)
 {
-    if (call->busy && call->done && call->nt_call) {
-        nt_call_put(call->nt_call);
+    if (call->busy && call->done && (call->nt_call || call->room)) {
+        if (call->nt_call)
+            nt_call_put(call->nt_call);
         *call = (struct call){.client = call->client};
     }
 }
@@ -254,6 +257,13 @@ static struct call *call_take(struct client *client)
     return NULL;
 }
 
+static void flows_ended(struct call *call, NTSTATUS status, const void *output, size_t size)
+{
+    call->client->server->following--;
+    call->done = true;
+    client_answer(call->client, call->tag, (uint32_t)status, output, size);
+}
+
 static void client_cancel(struct client *client, uint32_t tag, const uint8_t *input, size_t size)
 {
     uint32_t cancelled;
@@ -265,7 +275,9 @@ static void client_cancel(struct client *client, uint32_t tag, const uint8_t *in
     }
     memcpy(&cancelled, input, sizeof(cancelled));
     struct call *call = call_find(client, cancelled);
-    if (call)
+    if (call && call->room)
+        flows_ended(call, STATUS_CANCELLED, NULL, 0);
+    else if (call)
         nt_call_cancel(call->nt_call);
     client_answer(client, tag, call ? (uint32_t)STATUS_SUCCESS : (uint32_t)STATUS_NOT_FOUND, NULL, 0);
 }
@@ -285,26 +297,76 @@ static void client_platform_status(struct client *client, const struct gatehouse
     client_answer(client, header->tag, STATUS_SUCCESS, &status, sizeof(status));
 }
 
+/* Answered by device_server_tell_flows. */
+static void client_await_flows(struct client *client, const struct gatehouse_call *header,
+                               const struct gatehouse_flows_get *get, size_t room)
+{
+    struct call *call = call_take(client);
+
+    if (!call) {
+        client_answer(client, header->tag, GATEHOUSE_E_TOO_MANY_READS, NULL, 0);
+        return;
+    }
+    *call = (struct call){.client = client, .tag = header->tag, .busy = true, .get = *get, .room = (uint32_t)room};
+    client->server->following++;
+    client->server->followed++;
+}
+
+static uint32_t read_flows_get(const struct gatehouse_call *header, const uint8_t *input, size_t size,
+                               struct gatehouse_flows_get *get)
+{
+    *get = (struct gatehouse_flows_get){0};
+    if (size < sizeof(get->first) || (size > sizeof(get->first) && size < sizeof(*get)))
+        return GATEHOUSE_E_SHORT_INPUT;
+    if (size > sizeof(*get))
+        return GATEHOUSE_E_LONG_INPUT;
+    if (header->output_size < FLOWS_ROOM_MIN)
+        return GATEHOUSE_E_SHORT_OUTPUT;
+    memcpy(get, input, size);
+    if (get->reserved || get->flags & ~(GATEHOUSE_FLOWS_CHANGES | GATEHOUSE_FLOWS_WAIT))
+        return GATEHOUSE_E_RESERVED;
+    return 0;
+}
+
 static void client_flows(struct client *client, const struct gatehouse_call *header, const uint8_t *input,
                          size_t input_size)
 {
     struct device_server *server = client->server;
-    uint64_t first;
-    uint32_t refused = input_size < sizeof(first)             ? GATEHOUSE_E_SHORT_INPUT
-                       : input_size > sizeof(first)           ? GATEHOUSE_E_LONG_INPUT
-                       : header->output_size < FLOWS_ROOM_MIN ? GATEHOUSE_E_SHORT_OUTPUT
-                                                              : 0;
+    struct gatehouse_flows_get get;
+    uint32_t refused = read_flows_get(header, input, input_size, &get);
     size_t room = sizeof(server->management_answer);
 
-    if (refused) {
-        client_answer(client, header->tag, refused, NULL, 0);
-        return;
-    }
-    memcpy(&first, input, sizeof(first));
     if (room > header->output_size)
         room = header->output_size;
-    size_t size = server->flows(server->context, first, server->management_answer, room);
-    client_answer(client, header->tag, STATUS_SUCCESS, server->management_answer, size);
+    if (refused)
+        client_answer(client, header->tag, refused, NULL, 0);
+    else if (get.flags & GATEHOUSE_FLOWS_WAIT)
+        client_await_flows(client, header, &get, room);
+    else
+        client_answer(client, header->tag, STATUS_SUCCESS, server->management_answer,
+                      server->flows(server->context, &get, server->management_answer, room));
+}
+
+uint64_t device_server_follows(const struct device_server *server)
+{
+    return server && server->following ? server->followed : 0;
+}
+
+static void call_tell_flows(struct device_server *server, struct call *call)
+{
+    const struct gatehouse_flows *head = (const void *)server->management_answer;
+    size_t size = server->flows(server->context, &call->get, server->management_answer, call->room);
+
+    if (head->count || head->flags)
+        flows_ended(call, STATUS_SUCCESS, server->management_answer, size);
+}
+
+void device_server_tell_flows(struct device_server *server)
+{
+    for (struct client *client = server->clients; client; client = client->next)
+        for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++)
+            if (client->calls[i].busy && !client->calls[i].done && client->calls[i].room)
+                call_tell_flows(server, &client->calls[i]);
 }
 
 static void client_hits(struct client *client, const struct gatehouse_call *header, const uint8_t *input,
@@ -419,8 +481,11 @@ static void client_close(struct client *client)
     if (client->file)
         nt_file_close(client->file);
     server_end_calls(server);
-    for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++)
+    for (unsigned i = 0; i < GATEHOUSE_CALLS_MAX; i++) {
+        if (client->calls[i].busy && !client->calls[i].done && client->calls[i].room)
+            server->following--;
         call_release(&client->calls[i]);
+    }
     while (client->late_first) {
         struct late_answer *late = client->late_first;
         client->late_first = late->next;
@@ -474,25 +539,6 @@ static void client_ready(void *context, uint32_t events)
         client_close(client);
 }
 
-static bool peer_in_group(int fd, gid_t primary)
-{
-    struct group *group = getgrnam(GROUP_NAME);
-    gid_t groups[65536 / sizeof(gid_t)];
-    socklen_t size = sizeof(groups);
-
-    if (!group)
-        return false;
-    if (primary == group->gr_gid)
-        return true;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
-        return false;
-    for (size_t i = 0; i < size / sizeof(gid_t); i++) {
-        if (groups[i] == group->gr_gid)
-            return true;
-    }
-    return false;
-}
-
 /* Room for one more of this user's. */
 static bool server_has_room(const struct device_server *server, uid_t user)
 {
@@ -515,10 +561,11 @@ static NTSTATUS client_open_device(struct client *client)
         return STATUS_ACCESS_DENIED;
     client->user = peer.uid;
     struct nt_caller caller = {.process_id = (uint64_t)peer.pid,
-                               .administrator = peer.uid == 0 || peer_in_group(client->source.fd, peer.gid)};
+                               .administrator =
+                                   peer.uid == 0 || device_socket_peer_in_group(client->source.fd, peer.gid)};
     NTSTATUS status = nt_file_open(client->server->device, GENERIC_READ | GENERIC_WRITE, &caller, &client->file);
     if (!NT_SUCCESS(status))
-        log_say("refused process %d of user %u at the socket: status 0x%08X; only root and group \"" GROUP_NAME
+        log_say("refused process %d of user %u at the socket: status 0x%08X; only root and group \"" DEVICE_SOCKET_GROUP
                 "\" may connect.",
                 (int)peer.pid, (unsigned)peer.uid, (unsigned)status);
     return NT_SUCCESS(status) && !server_has_room(client->server, peer.uid) ? STATUS_TOO_MANY_SESSIONS : status;
@@ -617,71 +664,6 @@ static const struct fwpm_server_host management_host = {
 
 /* --- Start and stop ------------------------------------------------------------------------ */
 
-static int path_make_folder(const char *path)
-{
-    char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
-    char *slash;
-
-    snprintf(folder, sizeof(folder), "%s", path);
-    slash = strrchr(folder, '/');
-    if (!slash || slash == folder)
-        return 0;
-    *slash = '\0';
-    return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-/* Whether somebody answers at the path: 1 yes, 0 no (a socket left behind is unlinked), -errno. */
-static int path_clear(const struct sockaddr_un *address)
-{
-    struct stat found;
-
-    if (lstat(address->sun_path, &found) < 0)
-        return errno == ENOENT ? 0 : -errno;
-    if (!S_ISSOCK(found.st_mode))
-        return -EEXIST;
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    int refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
-    close(fd);
-    if (refused != ECONNREFUSED)
-        return 1;
-    return unlink(address->sun_path) < 0 ? -errno : 0;
-}
-
-static int server_bind(struct device_server *server)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct group *group = getgrnam(GROUP_NAME);
-
-    memcpy(address.sun_path, server->path, sizeof(address.sun_path));
-    int result = path_clear(&address);
-    if (result)
-        return result > 0 ? -EADDRINUSE : result;
-    mode_t mask = umask(0177);
-    result = bind(server->listener.fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
-    umask(mask);
-    if (result)
-        return result;
-    if (group && (chown(server->path, 0, group->gr_gid) < 0 || chmod(server->path, 0660) < 0))
-        result = -errno;
-    if (!result && listen(server->listener.fd, 16) < 0)
-        result = -errno;
-    if (result)
-        unlink(server->path);
-    return result;
-}
-
-static void server_explain(int result, const char *path, char *error, size_t size)
-{
-    if (result == -EADDRINUSE)
-        snprintf(error, size, "another gatehoused answers at %s: end it, or name another socket with --socket.", path);
-    else if (result == -EEXIST)
-        snprintf(error, size, "%s exists and is no socket: remove it, or name another socket with --socket.", path);
-    else
-        snprintf(error, size, "cannot listen at %s: %s; name another socket with --socket.", path, strerror(-result));
-}
-
 int device_server_start(struct loop *loop, const struct device_server_options *options, struct device_server **server,
                         char *error, size_t error_size)
 {
@@ -702,13 +684,13 @@ int device_server_start(struct loop *loop, const struct device_server_options *o
     snprintf(made->path, sizeof(made->path), "%s", options->path);
     made->listener =
         (struct loop_source){socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), listener_ready, made};
-    result = made->listener.fd < 0 ? -errno : path_make_folder(options->path);
+    result = made->listener.fd < 0 ? -errno : 0;
     made->management = result ? NULL : fwpm_server_new(&management_host);
     if (!result && !made->management)
         result = -ENOMEM;
     if (result)
         goto out;
-    result = server_bind(made);
+    result = device_socket_bind(made->listener.fd, made->path);
     if (result)
         goto out;
     result = loop_add(loop, &made->listener, EPOLLIN);
@@ -720,7 +702,7 @@ int device_server_start(struct loop *loop, const struct device_server_options *o
     made = NULL;
 out:
     if (result)
-        server_explain(result, options->path, error, error_size);
+        device_socket_explain(result, options->path, error, error_size);
     if (made) {
         if (made->listener.fd > 0)
             close(made->listener.fd);

@@ -26,9 +26,8 @@ typedef void device_server_status(void *context, struct gatehouse_platform_statu
 typedef void device_server_hits(void *context, uint64_t first, unsigned room, struct gatehouse_hits *head,
                                 struct gatehouse_hit *entries);
 
-/* Writes a struct gatehouse_flows and records from behind number first, for GATEHOUSE_CALL_FLOWS; returns the bytes.
- * room is 4096 at least. */
-typedef size_t device_server_flows(void *context, uint64_t first, void *out, size_t room);
+/* Writes a struct gatehouse_flows and records, for GATEHOUSE_CALL_FLOWS; returns the bytes. room is 4096 at least. */
+typedef size_t device_server_flows(void *context, const struct gatehouse_flows_get *get, void *out, size_t room);
 
 struct device_server_options {
     const char *path;   /* of the socket; its folder is made if missing, a socket nobody answers at is replaced */
@@ -56,5 +55,9 @@ void device_server_look(struct device_server *server);
 /* Answers calls that ended on other threads, and releases what ended calls held; once a turn. Returns when to be called
  * again at the latest (as nt_pump does). */
 uint64_t device_server_tidy(struct device_server *server);
+
+/* Calls that wait for flows: how many so far (0: none waits now); and answers those for which there is something. */
+uint64_t device_server_follows(const struct device_server *server);
+void device_server_tell_flows(struct device_server *server);
 
 #endif

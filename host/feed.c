@@ -383,6 +383,15 @@ static void feed_forget_unhashed(struct feed *feed, uint64_t cookie)
                 gate_drop(feed->gate, packets[i]);
 }
 
+static void flow_tell_blocked(struct feed_flow *flow, const struct gate_owner *owner, bool by_callout)
+{
+    GUID key;
+
+    flows_block(flow->feed->records, flow->record, owner,
+                wfp_filter_key(flow->filter, &key) ? (const uint8_t *)&key : NULL, by_callout);
+    flow->record = NULL;
+}
+
 static void flow_authorize(struct feed_flow *flow, const struct gate_packet *packet)
 {
     struct feed *feed = flow->feed;
@@ -416,7 +425,7 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
 
     feed->counts.connections++;
     feed->counts.held++;
-    flow->record = flows_make(feed->records, packet, connect.app_id);
+    flow->record = flows_make(feed->records, packet, identity);
     flow->state = FLOW_PENDED; /* done may come before wfp_ale_connect returns, and free the flow */
     wfp_ale_connect(&connect, flow_done, flow, &decision);
     if (decision.outcome == WFP_PENDED)
@@ -425,6 +434,8 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
     flow->state = FLOW_NEW;
     flow->filter = decision.filter_id;
     keep_decision(&feed->keep, packet, &decision, generation); /* first: the next such connect() may be quick */
+    if (decision.outcome != WFP_PERMIT)
+        flow_tell_blocked(flow, &packet->owner, decision.by_callout);
     flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
 }
 
@@ -471,7 +482,16 @@ static void feed_stream_ended(void *context, const struct gate_stream_end *end)
         return;
     }
     identity_fill(&feed->identity, &end->owner);
-    flows_stream_end(feed->records, end, NULL, feed->identity.app_id.size ? &feed->identity.app_id : NULL);
+    flows_stream_end(feed->records, end, NULL, &feed->identity);
+}
+
+static void feed_refused(void *context, const struct gate_refused_flow *refused)
+{
+    static const uint8_t none[16];
+    struct feed *feed = context;
+
+    identity_fill(&feed->identity, &refused->owner);
+    flows_refused(feed->records, refused, &feed->identity, memcmp(refused->filter, none, 16) ? refused->filter : NULL);
 }
 
 /*
@@ -556,7 +576,8 @@ static void feed_damaged(void *context, uint32_t id)
 
 /* --- Turns --------------------------------------------------------------------------------- */
 
-static const struct gate_handlers feed_handlers = {feed_packet, feed_damaged, feed_socket_closed, feed_stream_ended};
+static const struct gate_handlers feed_handlers = {feed_packet, feed_damaged, feed_socket_closed, feed_stream_ended,
+                                                   feed_refused};
 
 int feed_read(struct feed *feed, bool ends)
 {
@@ -645,7 +666,8 @@ static bool feed_knows(void *context, const struct gate_flow *key)
     return flow_find(context, key) != NULL;
 }
 
-struct feed *feed_new(struct gate *gate, struct process_ends *ends, void (*wake)(void *context), void *wake_context)
+struct feed *feed_new(struct gate *gate, struct process_ends *ends, const struct names *names,
+                      void (*wake)(void *context), void *wake_context)
 {
     struct feed *feed = calloc(1, sizeof(*feed));
     struct exe_hash *hashes = feed ? exe_hash_new(wake, wake_context) : NULL;
@@ -668,7 +690,7 @@ struct feed *feed_new(struct gate *gate, struct process_ends *ends, void (*wake)
     feed->wake = wake;
     feed->wake_context = wake_context;
     TAILQ_INIT(&feed->live);
-    feed->records = flows_new();
+    feed->records = flows_new(names);
     feed->inbound = feed_inbound_new(&(struct feed_parts){.gate = gate,
                                                           .counts = &feed->counts,
                                                           .identity = &feed->identity,
@@ -721,10 +743,38 @@ void feed_hits(struct feed *feed, uint64_t first, unsigned room, struct gatehous
         keep_hits(&feed->keep, first, room, head, entries);
 }
 
-size_t feed_flows(struct feed *feed, uint64_t first, void *out, size_t room)
+size_t feed_flows(struct feed *feed, const struct gatehouse_flows_get *get, void *out, size_t room)
 {
-    gate_read_events(feed->gate, &feed_handlers, feed); /* what has ended meanwhile */
-    return flows_list(feed->records, first, out, room);
+    if (!(get->flags & GATEHOUSE_FLOWS_WAIT)) {             /* feed_follow has looked */
+        gate_read_events(feed->gate, &feed_handlers, feed); /* what has ended meanwhile */
+        flows_refused_again(feed->records, feed->gate);
+    }
+    return flows_list(feed->records, get, out, room);
+}
+
+bool feed_follow(struct feed *feed)
+{
+    uint64_t before = flows_changes(feed->records);
+
+    gate_follow(feed->gate);
+    gate_read_events(feed->gate, &feed_handlers, feed);
+    flows_refused_again(feed->records, feed->gate);
+    return flows_changes(feed->records) != before;
+}
+
+uint64_t feed_changes(const struct feed *feed)
+{
+    return flows_changes(feed->records);
+}
+
+void feed_follow_wake(struct feed *feed)
+{
+    gate_follow_wake(feed->gate);
+}
+
+bool feed_follow_wakes(const struct feed *feed)
+{
+    return gate_follow_wakes(feed->gate);
 }
 
 void feed_status(struct feed *feed, struct gatehouse_platform_status *status)

@@ -14,6 +14,7 @@
 
 #include "gatehouse/transport.h"
 #include "host/gate.h"
+#include "host/names.h"
 #include "host/process_ends.h"
 
 struct feed;
@@ -22,11 +23,12 @@ struct feed;
 #define FEED_FLOWS_MAX   131072u /* live flows known; the oldest are forgotten first */
 
 /*
- * gate and ends stay the caller's. NULL: out of memory. From now on the engine's policy changes come here, and this
- * thread's is the feed: a driver that completes an operation on another thread leaves the verdict for feed_tidy and
- * wakes this one.
+ * gate, ends and names (NULL: none are known) stay the caller's. NULL: out of memory. From now on the engine's policy
+ * changes come here, and this thread's is the feed: a driver that completes an operation on another thread leaves the
+ * verdict for feed_tidy and wakes this one.
  */
-struct feed *feed_new(struct gate *gate, struct process_ends *ends, void (*wake)(void *context), void *wake_context);
+struct feed *feed_new(struct gate *gate, struct process_ends *ends, const struct names *names,
+                      void (*wake)(void *context), void *wake_context);
 
 /* Drops what is still held. The driver must be unloaded by then: nothing may complete later. */
 void feed_free(struct feed *feed);
@@ -56,7 +58,17 @@ void feed_hits(struct feed *feed, uint64_t first, unsigned room, struct gatehous
                struct gatehouse_hit *entries);
 
 /* Flows (device_server_flows). */
-size_t feed_flows(struct feed *feed, uint64_t first, void *out, size_t room);
+size_t feed_flows(struct feed *feed, const struct gatehouse_flows_get *get, void *out, size_t room);
+
+/*
+ * For host/follow.h. feed_follow takes in what ended and what was refused; true: something did. feed_changes grows with
+ * each change of what feed_flows tells; feed_follow_wake has the next end or refusal wake the loop, once;
+ * feed_follow_wakes: it did not yet.
+ */
+bool feed_follow(struct feed *feed);
+uint64_t feed_changes(const struct feed *feed);
+void feed_follow_wake(struct feed *feed);
+bool feed_follow_wakes(const struct feed *feed);
 
 /* Fills the counters (device_server_status). */
 void feed_status(struct feed *feed, struct gatehouse_platform_status *status);

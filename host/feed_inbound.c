@@ -324,6 +324,15 @@ static void take_late(struct feed_inbound *inbound)
 
 /* --- From packet to authorization ------------------------------------------------------------------ */
 
+static void flow_tell_blocked(struct accept_flow *flow, const struct gate_owner *owner, bool by_callout)
+{
+    GUID key;
+
+    flows_block(flow->inbound->feed.records, flow->record, owner,
+                wfp_filter_key(flow->filter, &key) ? (const uint8_t *)&key : NULL, by_callout);
+    flow->record = NULL;
+}
+
 static void flow_authorize(struct accept_flow *flow, const struct gate_packet *packet, const FWP_BYTE_BLOB *package)
 {
     struct feed_inbound *inbound = flow->inbound;
@@ -359,7 +368,7 @@ static void flow_authorize(struct accept_flow *flow, const struct gate_packet *p
     inbound->packets_unknown += !known;
     inbound->feed.counts->connections++;
     inbound->feed.counts->held++;
-    flow->record = flows_make(inbound->feed.records, packet, accept.app_id);
+    flow->record = flows_make(inbound->feed.records, packet, identity);
     flow->state = FLOW_PENDED; /* done may come before wfp_ale_connect returns, and free the flow */
     wfp_ale_connect(&accept, flow_done, flow, &decision);
     if (decision.outcome == WFP_PENDED) {
@@ -371,6 +380,8 @@ static void flow_authorize(struct accept_flow *flow, const struct gate_packet *p
     flow->state = FLOW_NEW;
     flow->filter = decision.filter_id;
     keep_hit(inbound->feed.keep, &decision);
+    if (decision.outcome != WFP_PERMIT)
+        flow_tell_blocked(flow, &packet->owner, decision.by_callout);
     flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
 }
 

@@ -8,7 +8,7 @@
  *
  * Hot path, for each held packet: one read, one map lookup, one map update, one send.
  */
-#include "gate_private.h"
+#include "gate_inside.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,35 +30,13 @@
 #include <libmnl/libmnl.h>
 
 #include "bpf/gate_inbound.h"
+#include "bpf/gate_names.h"
 #include "host/packet.h"
 
 /* So many in a row mean that the record does not come back: then the packet is shown without an owner. */
 #define MISSING_MAX 1024u
 
 #define LOOPBACK_INDEX 1u /* lo is the first device of every namespace */
-
-struct gate {
-    struct gate_queue queue;
-    struct gate_programs programs;
-    struct gate_images *images;
-    struct gate_hits *hits;
-    struct ring_buffer *ring;
-    struct gate_adoption adoption;
-    struct gate_inbound *inbound; /* NULL: the kernel cannot */
-    int changes;                  /* an epoll of what is below */
-    int local;                    /* routes and rules of this namespace */
-    struct gate_watch watch;
-    unsigned watched; /* a bit for each enum gate_watched */
-    bool guarded;
-    bool dead_open; /* of the options, as queue's number */
-    char directory[GATE_PIN_DIR_SIZE];
-    int lock;
-    int control;          /* a socket to ask for the state of lo with */
-    uint64_t events_lost; /* of those swept for */
-    unsigned missing;     /* packets in a row whose record was gone */
-    const struct gate_handlers *handlers;
-    void *context;
-};
 
 int gate_fail(struct gate_error *error, int code, const char *format, ...)
 {
@@ -105,65 +83,6 @@ static int find_and_lock(struct gate *gate, const struct gate_host *host, uint64
     return code == -ENOENT ? gate_fail(error, code, "the pins of this network namespace vanish: try again") : code;
 }
 
-static int take_event(void *context, void *data, size_t size)
-{
-    struct gate *gate = context;
-    const struct gate_event *event = data;
-
-    if (size >= sizeof(*event) && event->cookie == GATE_COOKIE_OF_GUARD)
-        gate_watch_doubt(&gate->watch);
-    else if (size >= sizeof(*event) && gate->handlers->socket_closed)
-        gate->handlers->socket_closed(gate->context, event->cookie);
-    return 0;
-}
-
-static void fill_owner(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner);
-
-static int take_end(void *context, void *data, size_t size)
-{
-    struct gate *gate = context;
-    const struct gate_end *end = data;
-    struct gate_stream_end told = {0};
-
-    if (size < sizeof(*end))
-        return 0;
-    if (end->is == GATE_END_BOUND) {
-        if (gate->handlers->socket_closed)
-            gate->handlers->socket_closed(gate->context, end->cookie);
-        return 0;
-    }
-    told.cookie = end->cookie;
-    told.inbound = end->inbound;
-    told.bytes_out = end->bytes_out;
-    told.bytes_in = end->bytes_in;
-    fill_owner(gate, &end->caller, &told.owner);
-    told.peer.ip_version = end->tuple.ip_version;
-    told.peer.protocol = end->tuple.protocol;
-    told.peer.local_port = ntohs(end->tuple.local_port);
-    told.peer.remote_port = ntohs(end->tuple.remote_port);
-    memcpy(told.peer.local_address, end->tuple.local_address, sizeof(told.peer.local_address));
-    memcpy(told.peer.remote_address, end->tuple.remote_address, sizeof(told.peer.remote_address));
-    if (gate->handlers->stream_ended)
-        gate->handlers->stream_ended(gate->context, &told);
-    return 0;
-}
-
-static uint64_t events_lost(const struct gate *gate)
-{
-    return __atomic_load_n(&gate->programs.maps.state->events_lost, __ATOMIC_RELAXED);
-}
-
-static int open_ring(struct gate *gate, struct gate_error *error)
-{
-    gate->ring = ring_buffer__new(gate_programs_ring(&gate->programs), take_event, gate, NULL);
-    if (!gate->ring)
-        return gate_fail(error, -errno, "cannot read the events of the eBPF programs: %s", strerror(errno));
-    gate->events_lost = events_lost(gate);
-    if (gate->inbound && ring_buffer__add(gate->ring, gate_inbound_ring(gate->inbound), take_end, gate))
-        return gate_fail(error, -errno, "cannot read the events of the eBPF programs: %s", strerror(errno));
-    return 0;
-}
-
 /* Nobody waits for these: without them a blocked connect() costs a packet more. */
 static int open_changes(struct gate *gate, struct gate_error *error)
 {
@@ -183,10 +102,20 @@ static int open_changes(struct gate *gate, struct gate_error *error)
     return 0;
 }
 
-static int open_memory(struct gate *gate, struct gate_error *error)
+static struct gate_rules rules_of(const struct gate *gate, bool raw)
 {
-    gate->hits = gate_hits_new(gate->programs.maps.hits, gate->programs.maps.state);
-    return gate->hits ? 0 : gate_fail(error, -ENOMEM, "out of memory");
+    return (struct gate_rules){.directory = gate->directory,
+                               .queue = gate->queue.number,
+                               .dead_open = gate->dead_open,
+                               .deep = gate->programs.deep,
+                               .raw = raw && gate->inbound};
+}
+
+static int install_rules(const struct gate *gate, bool raw, struct gate_error *error)
+{
+    const struct gate_rules rules = rules_of(gate, raw);
+
+    return gate_rules_install(&rules, error);
 }
 
 static int open_kernel_side(struct gate *gate, const struct gate_options *options, uint64_t netns_cookie,
@@ -202,6 +131,8 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
     if (!code)
         code = find_and_lock(gate, &host, netns_cookie, directory, &made, error);
     if (!code) {
+        gate->dead_open = options->dead_open;
+        memcpy(gate->directory, directory, sizeof(directory));
         load.host_mount_namespace = host.mount_namespace;
         code = gate_programs_open(&gate->programs, &load, &adopted, error);
     }
@@ -210,19 +141,21 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
     if (!code)
         gate->inbound = gate_inbound_open(&load, gate->programs.maps.state, adopted);
     if (!code)
+        gate_listen(gate, options->names, &load);
+    if (!code)
         gate_pins_mark(directory);
     if (!code)
-        code = open_ring(gate, error);
+        code = gate_events_open(gate, error);
+    if (!code) {
+        gate->hits = gate_hits_new(gate->programs.maps.hits, gate->programs.maps.state);
+        code = gate->hits ? 0 : gate_fail(error, -ENOMEM, "out of memory");
+    }
     if (!code)
-        code = open_memory(gate, error);
-    if (!code)
-        code = gate_rules_install(directory, options->queue, options->dead_open, error);
+        code = install_rules(gate, gate->programs.maps.state->raw, error);
     if (!code)
         code = open_changes(gate, error);
     if (!code) {
         gate->guarded = gate_programs_guard(&gate->programs, &load);
-        gate->dead_open = options->dead_open;
-        memcpy(gate->directory, directory, sizeof(directory));
         gate->programs.maps.state->guard_told = 0;
     }
     if (load.cgroup >= 0)
@@ -288,6 +221,7 @@ void gate_close(struct gate *gate)
         return;
     gate_queue_close(&gate->queue);
     ring_buffer__free(gate->ring);
+    gate_names_close(gate->names);
     gate_inbound_close(gate->inbound);
     if (gate->changes >= 0)
         close(gate->changes);
@@ -348,32 +282,6 @@ int gate_queue_fd(const struct gate *gate)
     return mnl_socket_get_fd(gate->queue.socket);
 }
 
-int gate_events_fd(const struct gate *gate)
-{
-    return ring_buffer__epoll_fd(gate->ring);
-}
-
-static void fill_owner(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner)
-{
-    owner->path = "";
-    if (!(caller->flags & GATE_CALLER_KNOWN))
-        return;
-    owner->flags =
-        caller->flags & (GATE_OWNER_KNOWN | GATE_OWNER_OTHER_MOUNTS | GATE_OWNER_DELETED | GATE_OWNER_PATH_CUT);
-    owner->pid = caller->pid;
-    owner->start_boottime_ns = caller->start_boottime_ns;
-    owner->uid = caller->uid;
-    owner->gid = caller->gid;
-    owner->exe_inode = caller->exe_inode;
-    owner->exe_generation = caller->exe_generation;
-    owner->mount_namespace = caller->mount_namespace;
-    owner->cgroup = caller->cgroup;
-    memcpy(owner->comm, caller->comm, sizeof(owner->comm));
-    memcpy(owner->program, caller->program, sizeof(owner->program));
-    owner->groups = caller->groups;
-    gate_images_find(gate->images, gate->programs.maps.images, caller, owner);
-}
-
 enum waiting { WAITING_FOUND, WAITING_CLOSED, WAITING_GONE };
 
 /* Takes the record of a SYN out of its slot. False: it is not there. */
@@ -416,7 +324,7 @@ static enum waiting fill_waiting(struct gate *gate, const struct gate_tuple *tup
         return WAITING_CLOSED;
     packet->cookie = pended.cookie;
     packet->known_stale = pended.stale;
-    fill_owner(gate, &pended.caller, &packet->owner);
+    gate_fill_owner(gate, &pended.caller, &packet->owner);
     return WAITING_FOUND;
 }
 
@@ -450,9 +358,10 @@ static void take_packet(void *context, const struct gate_queued *queued)
     struct gate_caller caller;
     enum waiting waiting;
 
+    gate_look_for_names(gate);
     if (gate_inbound_echo(gate->inbound, queued, &tuple, &packet, &caller) ||
         gate_inbound_raw(gate->inbound, queued, &tuple, &packet, &caller)) {
-        fill_owner(gate, &caller, &packet.owner);
+        gate_fill_owner(gate, &caller, &packet.owner);
         show_packet(gate, &tuple, &packet);
         return;
     }
@@ -461,7 +370,7 @@ static void take_packet(void *context, const struct gate_queued *queued)
             drop_damaged(gate, queued->id);
             return;
         }
-        fill_owner(gate, &caller, &packet.owner);
+        gate_fill_owner(gate, &caller, &packet.owner);
         show_packet(gate, &tuple, &packet);
         return;
     }
@@ -478,7 +387,7 @@ static void take_packet(void *context, const struct gate_queued *queued)
         return;
     if (!(packet.owner.flags & GATE_OWNER_KNOWN) && gate_inbound_raw_owner(gate->inbound, packet.cookie, &caller)) {
         packet.raw = true;
-        fill_owner(gate, &caller, &packet.owner);
+        gate_fill_owner(gate, &caller, &packet.owner);
     }
     show_packet(gate, &tuple, &packet);
 }
@@ -488,32 +397,6 @@ int gate_read_queue(struct gate *gate, unsigned limit, const struct gate_handler
     gate->handlers = handlers;
     gate->context = context;
     return gate_queue_read(&gate->queue, limit, take_packet, gate);
-}
-
-static void sweep_one(void *context, uint64_t cookie)
-{
-    struct gate *gate = context;
-
-    if (gate->handlers->socket_closed)
-        gate->handlers->socket_closed(gate->context, cookie);
-}
-
-int gate_read_events(struct gate *gate, const struct gate_handlers *handlers, void *context)
-{
-    uint64_t lost;
-    int got;
-
-    gate->handlers = handlers;
-    gate->context = context;
-    got = ring_buffer__consume(gate->ring);
-    if (got < 0)
-        return got;
-    lost = events_lost(gate);
-    if (lost != gate->events_lost) {
-        gate->events_lost = lost;
-        gate_sockets_sweep(gate->programs.maps.owners, sweep_one, gate);
-    }
-    return got;
 }
 
 /* ---- verdicts ---- */
@@ -635,7 +518,7 @@ static void take_live(void *context, struct gate_live *live, const struct gate_c
 {
     struct taking *taking = context;
 
-    fill_owner(taking->gate, caller, &live->owner);
+    gate_fill_owner(taking->gate, caller, &live->owner);
     taking->take(taking->context, live);
 }
 
@@ -659,6 +542,7 @@ int gate_changes_fd(const struct gate *gate)
 int gate_look(struct gate *gate, char *error, size_t error_size)
 {
     struct gate_error sentence = {.text = error, .size = error_size};
+    struct gate_rules rules;
     int code;
 
     if (gate->local >= 0 && gate_local_read(gate->local))
@@ -666,13 +550,14 @@ int gate_look(struct gate *gate, char *error, size_t error_size)
     if (!gate_watch_read(&gate->watch))
         return 0;
     __atomic_store_n(&gate->programs.maps.state->guard_told, 0, __ATOMIC_SEQ_CST);
-    if (gate_rules_stand(gate->watched)) {
+    rules = rules_of(gate, gate->programs.maps.state->raw);
+    if (gate_rules_stand(&rules, gate->watched)) {
         gate_watch_looked(&gate->watch, true);
         return 0;
     }
     if (error_size)
         error[0] = 0;
-    code = gate_rules_install(gate->directory, gate->queue.number, gate->dead_open, &sentence);
+    code = gate_rules_install(&rules, &sentence);
     for (unsigned what = GATE_WATCH_INBOUND; !code && what <= GATE_WATCH_RAW; what++)
         if (gate->watched & 1u << what)
             code = gate_inbound_watch(gate->inbound, what, true, &sentence);
@@ -713,12 +598,28 @@ int gate_count(struct gate *gate, struct gate_counts *counts)
     if (code)
         return code;
     found.datagrams_blocked = kernel[GATE_COUNTER_DATAGRAMS_BLOCKED];
-    found.events_lost = events_lost(gate);
+    found.events_lost = gate_events_lost(gate) + gate_names_lost(gate->names);
     *counts = found;
     return 0;
 }
 
 /* ---- inbound ---- */
+
+/* The rules are there before packets are led to them, and after. */
+static int watch_raw(struct gate *gate, bool on, struct gate_error *error)
+{
+    struct gate_state *state = gate->programs.maps.state;
+    int code;
+
+    if (!on && !state->raw)
+        return 0;
+    if (!on)
+        __atomic_store_n(&state->raw, 0, __ATOMIC_RELEASE);
+    code = install_rules(gate, on, error);
+    if (on && !code)
+        __atomic_store_n(&state->raw, 1, __ATOMIC_RELEASE);
+    return code;
+}
 
 int gate_watch_inbound(struct gate *gate, enum gate_watched what, bool on, char *error, size_t error_size)
 {
@@ -728,6 +629,8 @@ int gate_watch_inbound(struct gate *gate, enum gate_watched what, bool on, char 
     if (error_size)
         error[0] = 0;
     code = gate_inbound_watch(gate->inbound, what, on, &sentence);
+    if (!code && what == GATE_WATCH_RAW)
+        code = watch_raw(gate, on, &sentence);
     if (!on)
         gate->watched &= ~(1u << what);
     else if (!code)

@@ -20,13 +20,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/gate_maps.h"
+
 struct gate;
+struct gate_listener;
 
 struct gate_options {
     uint16_t queue;        /* NFQUEUE number; default GATE_QUEUE_DEFAULT */
     bool dead_open;        /* undecided flows while nobody serves the queue: false: refused or retried; true: pass */
     uint32_t deadline_ms;  /* after this and a grace, the kernel alone gives an unserved SYN its default */
     uint32_t queue_length; /* most packets held in the queue */
+    const struct gate_listener *names; /* copied; NULL: nobody wants to know what name servers answer */
 };
 #define GATE_QUEUE_DEFAULT 4747u
 
@@ -48,6 +52,25 @@ struct gate_owner {
     size_t path_size;            /* without the NUL */
     char comm[16];               /* for display; decides nothing */
     uint64_t program[2], groups; /* names of the program and of the groups for the kernel; 0: it has none */
+};
+
+/* A datagram from port 53 that arrived at a socket. */
+struct gate_dns_answer {
+    uint8_t ip_version;
+    uint8_t server_address[16]; /* who sent it, as far as the packet says */
+    struct gate_owner owner;    /* who sent to that server before, with that socket */
+    const uint8_t *message;     /* the first 2,047 bytes, valid until the handler returns */
+    size_t size;
+};
+
+/*
+ * Who is told of them: before any packet that a program sent after it could read the answer, that of its connect()
+ * above all. look comes before each packet, for other ways to know names.
+ */
+struct gate_listener {
+    void (*answer)(void *context, const struct gate_dns_answer *answer);
+    void (*look)(void *context);
+    void *context;
 };
 
 struct gate_packet {
@@ -87,7 +110,16 @@ struct gate_stream_end {
     bool inbound;                 /* it came in, and peer is its key */
     struct gate_peer peer;        /* sequence 0 */
     uint64_t bytes_out, bytes_in; /* payload */
+    uint8_t filter[16];           /* key of the filter that the verdict cache permitted it by; zeros: not known */
     struct gate_owner owner;      /* of one that went out, if it is known; path as in gate_packet */
+};
+
+/* A program and a destination that the kernel's verdict cache blocks (gate_looked). */
+struct gate_refused_flow {
+    struct gate_refused_key key; /* ports in network byte order */
+    struct gate_owner owner;
+    uint64_t count;     /* how often so far */
+    uint8_t filter[16]; /* key of the filter; zeros: it has none */
 };
 
 struct gate_handlers {
@@ -97,6 +129,8 @@ struct gate_handlers {
     void (*socket_closed)(void *context, uint64_t cookie);
     /* A TCP socket that was connected is closed. May be NULL. */
     void (*stream_ended)(void *context, const struct gate_stream_end *end);
+    /* Once for each turn (gate_follow) in which it happened. May be NULL. */
+    void (*refused)(void *context, const struct gate_refused_flow *refused);
 };
 
 /* A descriptor of the root of cgroup2, mounted or not, for the caller to close; -errno. */
@@ -105,6 +139,21 @@ int gate_cgroup_root(void);
 /* True while there are pins of this network namespace: a gate was closed or killed, and not removed, since the machine
  * started. */
 bool gate_stands(void);
+
+/*
+ * A child that does for this process what it cannot do any more once it is confined (confine.h): start iptables, mount.
+ * To be started before there are threads, at most once; it calls first before anything else. Without one the process
+ * does both itself. It ends with the process, or by gate_aide_stop, after gate_remove.
+ */
+int gate_aide_start(void (*first)(void), char *error, size_t error_size);
+void gate_aide_stop(void);
+
+/*
+ * A connection to the socket on which systemd-resolved tells what it finds; it belongs to another user, who alone may
+ * write to it, so that the aide calls there if there is one. The descriptor does not block; or -errno.
+ */
+#define GATE_RESOLVED_SOCKET "/run/systemd/resolve/io.systemd.Resolve.Monitor"
+int gate_dial_resolved(void);
 
 /* 0, or -errno with one clear sentence in error. */
 int gate_open(const struct gate_options *options, struct gate **gate, char *error, size_t error_size);
@@ -128,6 +177,23 @@ int gate_events_fd(const struct gate *gate);
  */
 int gate_read_queue(struct gate *gate, unsigned limit, const struct gate_handlers *handlers, void *context);
 int gate_read_events(struct gate *gate, const struct gate_handlers *handlers, void *context);
+
+/* Tells what name servers answered until now. Costs next to nothing when there is nothing. */
+void gate_read_names(struct gate *gate);
+
+/* False: this kernel cannot tell, or it was not asked to. */
+bool gate_sees_names(const struct gate *gate);
+
+/*
+ * For somebody who follows what becomes of connections: gate_follow begins a turn, in which each refusal is told of
+ * anew. gate_follow_wake makes the next end or refusal readable at gate_events_fd, once; look again afterwards, for
+ * what came before it. gate_follow_wakes: nothing was readable since.
+ */
+void gate_follow(struct gate *gate);
+void gate_follow_wake(struct gate *gate);
+bool gate_follow_wakes(const struct gate *gate);
+/* False: it is not known any more. */
+bool gate_refused_count(struct gate *gate, const struct gate_refused_key *key, uint64_t *count);
 
 /* Names one flow: what the kernel keys a verdict by. */
 struct gate_flow {

@@ -55,7 +55,7 @@ static int pin_maps(struct gate_bpf *skeleton, const char *directory)
         skeleton->maps.gate_images,   skeleton->maps.gate_slots,   skeleton->maps.gate_state,
         skeleton->maps.gate_counters, skeleton->maps.gate_events,  skeleton->maps.gate_cache,
         skeleton->maps.gate_decided,  skeleton->maps.gate_spilled, skeleton->maps.gate_hits,
-        skeleton->maps.gate_local,    skeleton->maps.gate_accepts};
+        skeleton->maps.gate_local,    skeleton->maps.gate_accepts, skeleton->maps.gate_refused};
     char path[PIN_SIZE];
 
     for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
@@ -100,7 +100,7 @@ static void unlink_maps(const char *directory)
     static const char *const names[] = {"gate_flows", "gate_owners",   "gate_waiting",  "gate_images",
                                         "gate_slots", "gate_state",    "gate_counters", "gate_events",
                                         "gate_cache", "gate_decided",  "gate_spilled",  "gate_hits",
-                                        "gate_local", "gate_programs", "gate_accepts"};
+                                        "gate_local", "gate_programs", "gate_accepts",  "gate_refused"};
     char path[PIN_SIZE];
 
     gate_guard_remove(directory); /* it would go on by the old maps */
@@ -129,7 +129,8 @@ static int explain_load(int code, struct gate_error *error)
                      strerror(-code));
 }
 
-static int try_load(struct gate_programs *programs, const struct gate_load *load, bool with_exec, bool with_guard)
+static int try_load(struct gate_programs *programs, const struct gate_load *load, bool with_exec, bool with_guard,
+                    bool deep)
 {
     struct gate_bpf *skeleton = gate_bpf__open();
     int code;
@@ -138,6 +139,12 @@ static int try_load(struct gate_programs *programs, const struct gate_load *load
         return -errno;
     bpf_program__set_autoload(skeleton->progs.gate_exec, with_exec);
     bpf_program__set_autoload(skeleton->progs.gate_guard, with_guard);
+    bpf_program__set_autoload(skeleton->progs.xt_gate, deep);
+    bpf_program__set_autoload(skeleton->progs.xt_pend, deep);
+    bpf_program__set_autoload(skeleton->progs.xt_gate_other, !deep);
+    bpf_program__set_autoload(skeleton->progs.xt_pend_other, !deep);
+    bpf_program__set_autoload(skeleton->progs.xt_gate_lo, !deep);
+    bpf_program__set_autoload(skeleton->progs.xt_pend_lo, !deep);
     skeleton->rodata->netns_cookie = load->netns_cookie;
     skeleton->rodata->undecided_limit_ns = ((uint64_t)load->options->deadline_ms + GRACE_MS) * 1000000;
     skeleton->rodata->host_mount_namespace = load->host_mount_namespace;
@@ -149,19 +156,21 @@ static int try_load(struct gate_programs *programs, const struct gate_load *load
         gate_bpf__destroy(skeleton);
     else
         programs->skeleton = skeleton;
+    programs->deep = deep;
     return code;
 }
 
 /*
- * Without the trace point, every path is taken at connect(); without the guard, packet rules that are flushed are put
- * back a moment later: both are worth less, but no reason not to start.
+ * Without the kernel's own structures (Linux 6.2), the rules choose by the device, which costs a little. Without the
+ * trace point, every path is taken at connect(); without the guard, packet rules that are flushed are put back a
+ * moment later: both are worth less, but no reason not to start.
  */
 static int load_programs(struct gate_programs *programs, const struct gate_load *load, struct gate_error *error)
 {
     int code = -EINVAL;
 
-    for (unsigned without = 0; code && without < 4; without++)
-        code = try_load(programs, load, !(without & 1), !(without & 2));
+    for (unsigned without = 0; code && without < 8; without++)
+        code = try_load(programs, load, !(without & 1), !(without & 2), !(without & 4));
     return programs->skeleton ? 0 : explain_load(code, error);
 }
 
@@ -250,12 +259,15 @@ static int attach_all(struct gate_bpf *skeleton, const char *directory, int cgro
         {skeleton->progs.gate_sendmsg6, BPF_CGROUP_UDP6_SENDMSG},
         {skeleton->progs.gate_release, BPF_CGROUP_INET_SOCK_RELEASE},
     };
-    const struct bpf_program *const matches[] = {skeleton->progs.xt_gate, skeleton->progs.xt_gate_lo,
-                                                 skeleton->progs.xt_pend, skeleton->progs.xt_pend_lo};
+    const struct bpf_program *const matches[] = {skeleton->progs.xt_gate,       skeleton->progs.xt_pend,
+                                                 skeleton->progs.xt_gate_other, skeleton->progs.xt_pend_other,
+                                                 skeleton->progs.xt_gate_lo,    skeleton->progs.xt_pend_lo,
+                                                 skeleton->progs.xt_rest};
     int code = 0;
 
     for (size_t i = 0; !code && i < sizeof(matches) / sizeof(matches[0]); i++)
-        code = pin_program(matches[i], directory, error);
+        if (bpf_program__fd(matches[i]) >= 0)
+            code = pin_program(matches[i], directory, error);
     for (size_t i = 0; !code && i < sizeof(hooks) / sizeof(hooks[0]); i++)
         code = attach(hooks[i].program, hooks[i].type, directory, cgroup, error);
     if (!code)
@@ -358,6 +370,7 @@ int gate_programs_open(struct gate_programs *programs, const struct gate_load *l
     programs->maps.images = bpf_map__fd(skeleton->maps.gate_images);
     programs->maps.counters = bpf_map__fd(skeleton->maps.gate_counters);
     programs->maps.local = bpf_map__fd(skeleton->maps.gate_local);
+    programs->maps.refused = bpf_map__fd(skeleton->maps.gate_refused);
     programs->maps.spilled = bpf_map__fd(skeleton->maps.gate_spilled);
     *adopted = keep;
     return 0;

@@ -451,7 +451,7 @@ int gate_inbound_watch(struct gate_inbound *inbound, enum gate_watched what, boo
     if (!inbound)
         return 0;
     if (what == GATE_WATCH_RAW)
-        return gate_rules_raw(inbound->directory, inbound->queue, inbound->bypass, on, error);
+        return 0; /* its rules are among the others */
     if (what != GATE_WATCH_INBOUND)
         return gate_rules_echo(inbound->directory, inbound->queue, inbound->bypass, what == GATE_WATCH_ECHO, on, error);
     if (on)

@@ -7,12 +7,14 @@
  *   gate_alive.c   whose pins they are: a running gate's, a living namespace's
  *   gate_bpf.c     programs, maps, links and their pins
  *   gate_cache.c   fills the verdict cache
+ *   gate_events.c  what else the programs tell
  *   gate_guard.c   notices when somebody touches the rules
  *   gate_hits.c    counters by filter key
  *   gate_images.c  the path of an executable
  *   gate_inbound.c packets that come in
  *   gate_local.c   addresses of this machine
  *   gate_mounts.c  cgroup2 and bpffs, wherever they are
+ *   gate_names.c   answers of name servers
  *   gate_queue.c   NFQUEUE
  *   gate_rules.c   iptables and ip6tables
  *   gate_sockets.c sock_diag: adopt, destroy, sweep
@@ -93,7 +95,7 @@ bool gate_pins_are_dead(const char *directory);
 /* ---- gate_bpf.c ---- */
 
 struct gate_maps {
-    int flows, owners, waiting, images, counters, local, spilled;
+    int flows, owners, waiting, images, counters, local, spilled, refused;
     struct gate_state *state; /* shared with the kernel, as what follows */
     struct gate_slot *slots;
     struct gate_hit *hits;
@@ -103,6 +105,7 @@ struct gate_maps {
 
 struct gate_programs {
     struct gate_bpf *skeleton;
+    bool deep; /* the programs of the rules see the kernel's own structures */
     struct gate_maps maps;
 };
 
@@ -196,17 +199,58 @@ bool gate_inbound_raw(struct gate_inbound *inbound, const struct gate_queued *qu
 bool gate_inbound_echo(struct gate_inbound *inbound, const struct gate_queued *queued, struct gate_tuple *tuple,
                        struct gate_packet *packet, struct gate_caller *caller);
 
+/* ---- gate_names.c ---- */
+
+struct gate_names;
+
+typedef int gate_names_take(void *context, void *data, size_t size); /* a struct gate_dns; returns 0 */
+
+/* NULL: the kernel cannot. */
+struct gate_names *gate_names_open(const struct gate_load *load, gate_names_take *take, void *context);
+void gate_names_close(struct gate_names *names);
+int gate_names_ring(const struct gate_names *names);
+/* Takes everything that was there when it was called. NULL is allowed, here and below. */
+void gate_names_read(struct gate_names *names);
+uint64_t gate_names_lost(const struct gate_names *names);
+
+/* ---- gate_command.c ---- */
+
+#define GATE_COMMAND_MS 10000
+/*
+ * Runs a command, found in the usual places, with input (NULL: none). *text: its words, for the caller to free, also on
+ * failure; NULL when it said none. Returns its exit code (127: not found), or -errno; -ETIMEDOUT after GATE_COMMAND_MS.
+ */
+int gate_command_run(char *const arguments[], const char *input, char **text);
+/* The same, never by the aide. */
+int gate_command_run_here(char *const arguments[], const char *input, char **text);
+
+/* ---- gate_aide.c: see gate_aide_start ---- */
+
+bool gate_aide_is_there(void);
+/* As gate_command_run_here and gate_mount_here; -EPIPE when the aide is gone. */
+int gate_aide_run(char *const arguments[], const char *input, char **text);
+int gate_aide_mount(const struct gate_host *host, bool mount_it);
+int gate_dial_here(void);
+/* Mounts bpffs in the host's mount namespace, or unmounts it, in a child of this process. */
+int gate_mount_here(const struct gate_host *host, bool mount_it);
+
 /* ---- gate_rules.c ---- */
 
-int gate_rules_install(const char *directory, uint16_t queue, bool dead_open, struct gate_error *error);
-int gate_rules_raw(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error);
-/* The rules for raw sockets (above), for echo requests, and those of filter INPUT: there or not. */
+struct gate_rules {
+    const char *directory; /* of the pins */
+    uint16_t queue;
+    bool dead_open;
+    bool deep; /* as gate_programs */
+    bool raw;  /* with what raw sockets send */
+};
+int gate_rules_install(const struct gate_rules *ask, struct gate_error *error);
+/* The rules for echo requests, and those of filter INPUT: there or not. */
 int gate_rules_echo(const char *directory, uint16_t queue, bool dead_open, bool out, bool on, struct gate_error *error);
 int gate_rules_inbound(const char *directory, uint16_t queue, bool dead_open, bool on, struct gate_error *error);
 
 int gate_rules_remove(struct gate_error *error);
 /* They are all there, and before all others. watched: a bit for each enum gate_watched that is on. */
-bool gate_rules_stand(unsigned watched);
+bool gate_rules_stand(const struct gate_rules *ask, unsigned watched);
 
 /* ---- gate_queue.c ---- */
 

@@ -18,9 +18,12 @@
 #include <ntddk.h>
 
 #include "host/device_server.h"
+#include "host/follow.h"
 #include "host/log.h"
 #include "host/loop.h"
+#include "host/names.h"
 #include "host/process_ends.h"
+#include "host/resolved.h"
 #include "nt/nt.h"
 #include "wfp/ale.h"
 
@@ -31,6 +34,9 @@ struct host {
     struct device_server *server;
     struct gate *gate;
     struct feed *feed;
+    struct names *names;       /* NULL: nobody wants to know them */
+    struct resolved *resolved; /* NULL: it is not asked */
+    struct follow follow;
     struct loop_source terminal; /* whose end ends it; ready NULL: there is none, or it does not matter */
     struct process_ends *ends;
     struct loop_source queue, events, changes, processes, signals, timer, wake;
@@ -240,15 +246,15 @@ static void host_hits(void *context, uint64_t first, unsigned room, struct gateh
     feed_hits(host->feed, first, room, head, entries);
 }
 
-static size_t host_flows(void *context, uint64_t first, void *out, size_t room)
+static size_t host_flows(void *context, const struct gatehouse_flows_get *get, void *out, size_t room)
 {
+    struct gatehouse_flows none = {.next = get->first};
     struct host *host = context;
 
     if (host->feed)
-        return feed_flows(host->feed, first, out, room);
-    memset(out, 0, sizeof(struct gatehouse_flows));
-    memcpy((uint8_t *)out + offsetof(struct gatehouse_flows, next), &first, sizeof(first));
-    return sizeof(struct gatehouse_flows);
+        return feed_flows(host->feed, get, out, room);
+    memcpy(out, &none, sizeof(none));
+    return sizeof(none);
 }
 
 static int host_start_server(struct host *host)
@@ -270,13 +276,46 @@ static int host_start_server(struct host *host)
     return result;
 }
 
+static void host_answer(void *context, const struct gate_dns_answer *answer)
+{
+    struct host *host = context;
+
+    names_answer(host->names, answer);
+}
+
+static void host_look(void *context)
+{
+    struct host *host = context;
+
+    resolved_read(host->resolved);
+}
+
+/* Whatever fails here, connections have no names, and all else is as ever. */
+static void host_start_names(struct host *host)
+{
+    const struct name_servers *servers = host->settings.name_servers;
+
+    if (!host->names)
+        return;
+    if (!gate_sees_names(host->gate))
+        log_say("this kernel does not show what name servers answer: connections are shown without names.");
+    if (servers->mode == NAME_SERVERS_SYSTEM)
+        host->resolved = resolved_new(&host->loop, host->names);
+}
+
 static int host_start_gate(struct host *host)
 {
+    const struct name_servers *servers = host->settings.name_servers;
+    const struct gate_listener listener = {host_answer, host_look, host};
     char error[512] = "";
+
+    if (servers && servers->mode != NAME_SERVERS_NONE)
+        host->names = names_new(servers, host->settings.device);
     struct gate_options options = {
         .queue = host->settings.queue,
         .dead_open = host->settings.dead_open,
         .deadline_ms = host->settings.deadline_ms,
+        .names = host->names ? &listener : NULL,
         .queue_length = 65536, /* as much as the kernel takes: the driver's bound, which is counted, comes first */
     };
     int result = gate_open(&options, &host->gate, error, sizeof(error));
@@ -286,8 +325,10 @@ static int host_start_gate(struct host *host)
         return result;
     }
     host->ends = process_ends_new();
-    host->feed = host->ends ? feed_new(host->gate, host->ends, host_wake, host) : NULL;
+    host->feed = host->ends ? feed_new(host->gate, host->ends, host->names, host_wake, host) : NULL;
     result = host->feed ? 0 : -ENOMEM;
+    if (!result)
+        host_start_names(host);
     if (!result)
         result = host_watch(host, &host->queue, gate_queue_fd(host->gate), queue_ready);
     if (!result)
@@ -335,9 +376,11 @@ static uint64_t server_tidy(struct host *host)
 int host_run(struct host *host)
 {
     while (!host->stop) {
+        gate_read_names(host->gate); /* a changed rule may ask for them now */
         bool more = feed_tidy(host->feed);
 
         timer_set(host, server_tidy(host));
+        timer_set(host, follow_turn(&host->follow, host->server, host->feed));
         host->pump_wanted = false;
         timer_set(host, nt_pump());
         int result = loop_turn(&host->loop, !more && !host->pump_wanted);
@@ -362,9 +405,13 @@ void host_stop(struct host *host)
     char error[512] = "";
 
     device_server_stop(host->server);
+    resolved_free(host->resolved);
+    host->resolved = NULL;
+    names_leave(host->names);
     if (host->driver_started)
         host->settings.stop_driver(host->settings.context);
     feed_free(host->feed);
+    names_free(host->names);
     process_ends_free(host->ends);
     wfp_reset();
     nt_set_pump_wake(NULL, NULL);

@@ -18,6 +18,7 @@
 
 #include "host/feed.h"
 #include "host/gate.h"
+#include "host/name_servers.h"
 
 struct host;
 
@@ -27,6 +28,9 @@ struct host_settings {
     uint16_t queue;          /* of struct gate_options, as the two below */
     bool dead_open;          /* while no gatehoused lives, undecided connections pass */
     uint32_t deadline_ms;
+    /* Whose answers give names to connections; NULL, or NAME_SERVERS_NONE: nobody's. With SYSTEM systemd-resolved's
+     * too. */
+    const struct name_servers *name_servers;
     /* 0, or -errno, told. stop_driver comes also after a start that failed, and takes back what there is. */
     int (*start_driver)(void *context);
     void (*stop_driver)(void *context);

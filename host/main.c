@@ -16,6 +16,7 @@
 #include "gatehouse/objects.h"
 #include "gatehouse/protocol.h"
 #include "host/check.h"
+#include "host/confine.h"
 #include "host/gate.h"
 #include "host/host.h"
 #include "host/log.h"
@@ -36,6 +37,7 @@ enum exit_code { EXIT_ENDED = 0, EXIT_USAGE = 1, EXIT_NO_START = 2, EXIT_FAILED 
 struct gatehoused {
     struct host_options options;
     struct state state;
+    struct name_servers name_servers;
     struct nt_driver *driver;
     struct pe_driver *driver_file; /* instead of driver, with --driver */
     struct rules_load *rules;      /* while it runs */
@@ -180,28 +182,42 @@ static int run(struct gatehoused *self)
         .queue = self->options.settings.queue,
         .dead_open = self->options.settings.dead_open,
         .deadline_ms = self->options.settings.deadline_ms,
+        .name_servers = &self->name_servers,
         .start_driver = start_driver,
         .stop_driver = stop_driver,
         .hangup = reload,
         .turn = turn,
         .context = self,
     };
-    struct host *host;
+    struct host *host = NULL;
+    char error[256] = "";
+    int code = EXIT_NO_START;
 
-    if (state_open(&self->options.settings, &self->state))
-        return EXIT_NO_START;
-    if (host_start(&settings, &host)) {
-        state_close(&self->state);
+    name_servers_parse(self->options.settings.name_servers, "/etc/resolv.conf", &self->name_servers);
+    if (gate_aide_start(confine_aide, error, sizeof(error))) {
+        log_say("%s", error);
         return EXIT_NO_START;
     }
+    if (state_open(&self->options.settings, &self->state))
+        goto out;
+    if (host_start(&settings, &host))
+        goto out;
     self->rules = rules_load_new(DEVICE, self->options.settings.rules, host_wake, host);
+    if (self->options.settings.confine != CONFINE_NO &&
+        confine(self->options.settings.confine == CONFINE_KILL, error, sizeof(error))) {
+        log_say("%s", error);
+        goto out;
+    }
     log_tell("ready; deciders connect at %s", self->options.settings.socket);
     notify("READY=1");
-    int result = host_run(host);
+    code = host_run(host) ? EXIT_FAILED : EXIT_ENDED;
     notify("STOPPING=1");
-    host_stop(host);
+out:
+    if (host)
+        host_stop(host);
     state_close(&self->state);
-    return result ? EXIT_FAILED : EXIT_ENDED;
+    gate_aide_stop();
+    return code;
 }
 
 int main(int argc, char **argv)

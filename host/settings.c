@@ -13,12 +13,13 @@
 #include "gatehouse/protocol.h"
 #include "gatehouse/transport.h"
 #include "host/gate.h"
+#include "host/name_servers.h"
 
 /* The kernel keeps at most 65,536 packets in a queue; some of the room is for a flow's second datagrams. */
 #define CAPACITY_MIN 16u
 #define CAPACITY_MAX 64000u
 
-enum kind { KIND_SOCKET, KIND_PATH, KIND_SECONDS, KIND_NUMBER32, KIND_NUMBER16, KIND_WORD, KIND_SWITCH };
+enum kind { KIND_SOCKET, KIND_PATH, KIND_SECONDS, KIND_NUMBER32, KIND_NUMBER16, KIND_WORD, KIND_SWITCH, KIND_SERVERS };
 
 struct word {
     const char *text;
@@ -32,7 +33,10 @@ static const struct word modes[] = {{"hold", GATEHOUSE_NO_DECIDER_HOLD},
                                     {"permit", GATEHOUSE_NO_DECIDER_PERMIT},
                                     {NULL, 0}};
 static const struct word ways[] = {{"closed", 0}, {"open", 1}, {NULL, 0}};
+static const struct word confinements[] = {{"yes", CONFINE_YES}, {"no", CONFINE_NO}, {"kill", CONFINE_KILL}, {NULL, 0}};
 static const struct word switches[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
+
+static const struct word name_modes[] = {{"system", 0}, {"any", 1}, {"none", 2}, {NULL, 0}};
 
 struct row {
     const char *name;
@@ -57,8 +61,11 @@ static const struct row rows[SETTINGS] = {
     [SETTING_CAPACITY] = {"capacity", KIND_NUMBER32, PLACE(capacity), CAPACITY_MIN, CAPACITY_MAX, NULL, NULL},
     [SETTING_HOLD_LOOPBACK] = {"hold-loopback", KIND_SWITCH, PLACE(hold_loopback), 0, 0, switches, "yes or no"},
     [SETTING_QUEUE] = {"queue", KIND_NUMBER16, PLACE(queue), 0, 65535, NULL, NULL},
+    [SETTING_NAME_SERVERS] = {"name-servers", KIND_SERVERS, PLACE(name_servers), 0, 0, name_modes,
+                              "system, any, none or addresses with blanks or commas between them"},
     [SETTING_DRIVER] = {"driver", KIND_PATH, PLACE(driver), 0, 0, NULL, NULL},
     [SETTING_SPECIAL_POOL] = {"special-pool", KIND_SWITCH, PLACE(special_pool), 0, 0, switches, "yes or no"},
+    [SETTING_CONFINE] = {"confine", KIND_WORD, PLACE(confine), 0, 0, confinements, "yes, no or kill"},
     [SETTING_VERBOSE] = {"verbose", KIND_SWITCH, PLACE(verbose), 0, 0, switches, "yes or no"},
 };
 
@@ -73,6 +80,7 @@ void settings_init(struct settings *settings)
         .no_decider = GATEHOUSE_NO_DECIDER_HOLD,
         .capacity = 60000,
         .queue = GATE_QUEUE_DEFAULT,
+        .name_servers = "system",
     };
 }
 
@@ -248,6 +256,16 @@ static bool take_path(const char *text, const char *folder, char *path, size_t s
     return refuse(message, text, takes, NULL);
 }
 
+static bool take_servers(const struct row *row, const char *text, char *value, char *message)
+{
+    struct name_servers servers;
+
+    if (strlen(text) >= SETTING_SERVERS_MAX || !name_servers_parse(text, NULL, &servers))
+        return refuse(message, text, row->takes, word_meant(row, text));
+    memcpy(value, text, strlen(text) + 1);
+    return true;
+}
+
 bool setting_take(struct settings *settings, enum setting setting, const char *text, const char *folder,
                   char message[SETTING_MESSAGE_MAX])
 {
@@ -279,6 +297,8 @@ bool setting_take(struct settings *settings, enum setting setting, const char *t
             return false;
         *(bool *)value = word != 0;
         return true;
+    case KIND_SERVERS:
+        return take_servers(row, text, value, message);
     }
     return false;
 }
@@ -299,6 +319,7 @@ void setting_value(const struct settings *settings, enum setting setting, char v
     switch (row->kind) {
     case KIND_SOCKET:
     case KIND_PATH:
+    case KIND_SERVERS:
         snprintf(value, SETTING_PATH_MAX, "%s", (const char *)at);
         break;
     case KIND_SECONDS:

@@ -25,25 +25,31 @@ enum setting {
     SETTING_CAPACITY,
     SETTING_HOLD_LOOPBACK,
     SETTING_QUEUE,
+    SETTING_NAME_SERVERS,
     SETTING_DRIVER,
     SETTING_SPECIAL_POOL,
+    SETTING_CONFINE,
     SETTING_VERBOSE,
     SETTINGS,
     SETTING_NONE = SETTINGS
 };
+
+enum confine_setting { CONFINE_YES, CONFINE_NO, CONFINE_KILL };
 
 /* Whose word it is. */
 enum setting_origin { SETTING_BY_DEFAULT, SETTING_BY_FILE, SETTING_BY_COMMAND_LINE };
 
 #define SETTING_PATH_MAX    4096u /* with its NUL */
 #define SETTING_STATE_MAX   240u  /* the driver has room for 260 characters (driver/settings.h) */
+#define SETTING_SERVERS_MAX 1024u /* with its NUL */
 #define SETTING_MESSAGE_MAX 512u
 
 struct settings {
     char socket[108]; /* paths are absolute */
     char state[SETTING_PATH_MAX];
     char rules[SETTING_PATH_MAX];
-    char driver[SETTING_PATH_MAX]; /* empty: the driver that is built in */
+    char name_servers[SETTING_SERVERS_MAX]; /* host/name_servers.h */
+    char driver[SETTING_PATH_MAX];          /* empty: the driver that is built in */
     uint32_t deadline_ms;
     uint32_t undecided;  /* enum gatehouse_verdict */
     uint32_t no_decider; /* enum gatehouse_no_decider */
@@ -52,6 +58,7 @@ struct settings {
     bool dead_open;      /* while no gatehoused lives, undecided connections pass */
     bool hold_loopback;
     bool special_pool; /* for driver: each of its allocations between inaccessible pages */
+    uint32_t confine;  /* enum confine_setting */
     bool verbose;
     enum setting_origin origin[SETTINGS];
     unsigned line[SETTINGS]; /* in the file, BY_FILE */

@@ -85,6 +85,7 @@ static uint64_t subject_of(const struct scenario_step *step)
     case STEP_RULE_ADD:
     case STEP_RULE_REMOVE:
     case STEP_LIST:
+    case STEP_NAME:
         return (uint64_t)SUBJECT_CLIENT << 32 | step->subject;
     case STEP_UNLOAD:
         return (uint64_t)SUBJECT_UNLOAD << 32;

@@ -68,6 +68,7 @@ enum scenario_step_kind {
     STEP_RULE_ADD,
     STEP_RULE_REMOVE,
     STEP_LIST,
+    STEP_NAME,
     STEP_EXIT,
     STEP_THEN,
     STEP_STATE
@@ -121,7 +122,7 @@ struct scenario_raw {
     uint32_t out_size; /* of the output buffer */
 };
 
-/* Of rules and rule: what the driver is given (gatehouse/rules.h). */
+/* Of rules, rule and name: what the driver is given (gatehouse/rules.h). */
 struct scenario_image {
     void *bytes;
     size_t size;
@@ -147,7 +148,7 @@ struct scenario_step {
     struct scenario_parameter *parameters; /* load */
     size_t parameter_count;
     struct scenario_raw *raw;
-    struct scenario_image *image; /* rules, rule */
+    struct scenario_image *image; /* rules, rule, name */
     bool keeps;                   /* load: the driver has folders to keep its rules in */
     struct scenario_decision decisions[SCENARIO_BATCH_MAX];
     size_t decision_count;

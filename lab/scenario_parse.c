@@ -390,6 +390,7 @@ static const struct row {
     {"rules", STEP_RULES, parse_rules},
     {"rule", STEP_RULE_ADD, parse_rule},
     {"list", STEP_LIST, parse_client},
+    {"name", STEP_NAME, parse_name},
     {"exit", STEP_EXIT, parse_exit},
     {"then", STEP_THEN, parse_nothing},
     {"state", STEP_STATE, parse_nothing},

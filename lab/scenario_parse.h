@@ -18,7 +18,7 @@ typedef bool parse_step(struct words *words, struct scenario *scenario, struct s
 
 parse_step parse_open, parse_send, parse_port, parse_message, parse_reply, parse_expect, parse_irql, parse_suspend,
     parse_fault;
-parse_step parse_rules, parse_rule, parse_exit;
+parse_step parse_rules, parse_rule, parse_name, parse_exit;
 
 /* permit or block, as GATEHOUSE_VERDICT_*. */
 bool parse_verdict(struct words *words, uint32_t *verdict);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scenario_parse_rules.c - see scenario_parse.h: rules, as docs/rules.md has them, and what ends processes.
+ * scenario_parse_rules.c - see scenario_parse.h: rules, as docs/rules.md has them, names, and what ends processes.
  *
  * The text behind the client's name is a rule file in one line: ";" ends a line of it. It is compiled here (policy/),
  * so that a rule that means nothing is refused before anything runs.
@@ -80,6 +80,35 @@ bool parse_rule(struct words *words, struct scenario *scenario, struct scenario_
         return false;
     step->kind = which == 0 ? STEP_RULE_ADD : STEP_RULE_REMOVE;
     return compile(words, step, GATEHOUSE_PLACE_TOP);
+}
+
+/* name CLIENT PROGRAM ADDRESS NAME: one record, as NAMES_LEARNED takes it. */
+bool parse_name(struct words *words, struct scenario *scenario, struct scenario_step *step)
+{
+    struct gatehouse_names header = {GATEHOUSE_PROTOCOL_VERSION, 1};
+    struct gatehouse_name record = {0};
+    uint16_t path[WORLD_PATH_MAX + 1];
+    char name[GATEHOUSE_NAME_MAX + 1];
+    uint8_t *bytes;
+
+    if (!words_known(words, &scenario->clients, "a client", &step->subject) || !words_path(words, path) ||
+        !words_plain_address(words, &record.ip_version, record.address) ||
+        !words_text(words, "a name", name, GATEHOUSE_NAME_MAX))
+        return false;
+    while (path[record.path_size / 2] != 0)
+        record.path_size += 2;
+    record.name_size = (uint16_t)strlen(name);
+    record.size = (uint32_t)(sizeof(record) + record.path_size + record.name_size + 7) / 8 * 8;
+    step->image = calloc(1, sizeof(*step->image));
+    bytes = calloc(1, sizeof(header) + record.size);
+    if (step->image == NULL || bytes == NULL)
+        abort();
+    memcpy(bytes, &header, sizeof(header));
+    memcpy(bytes + sizeof(header), &record, sizeof(record));
+    memcpy(bytes + sizeof(header) + sizeof(record), path, record.path_size);
+    memcpy(bytes + sizeof(header) + sizeof(record) + record.path_size, name, record.name_size);
+    *step->image = (struct scenario_image){bytes, sizeof(header) + record.size};
+    return true;
 }
 
 bool parse_exit(struct words *words, struct scenario *scenario, struct scenario_step *step)

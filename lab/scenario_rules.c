@@ -194,6 +194,20 @@ bool step_list(struct run *run, const struct scenario_step *step)
     return good;
 }
 
+bool step_name(struct run *run, const struct scenario_step *step)
+{
+    uint32_t status;
+    size_t size;
+    char room[16];
+
+    if (!is_usable(run, step) || !client_control(run, run->clients[step->subject].device, GATEHOUSE_IOCTL_NAMES_LEARNED,
+                                                 step->image->bytes, step->image->size, NULL, 0, &status, &size))
+        return false;
+    if (status != 0)
+        trace_add(&run->trace, TRACE_STEP, 0, "name %s %s", client_name(run, step), status_name(status, room));
+    return true;
+}
+
 bool step_exit(struct run *run, const struct scenario_step *step)
 {
     return world_process_exit(step->value, &run->error);

@@ -140,7 +140,7 @@ bool clients_status(struct run *run, struct gatehouse_status *status);
 typedef bool run_step(struct run *run, const struct scenario_step *step);
 run_step step_client, step_read, step_cancel, step_answer, step_policy, step_status, step_leave;
 
-run_step step_rules, step_rule, step_list, step_exit;
+run_step step_rules, step_rule, step_list, step_name, step_exit;
 /* Answered: a load, or one rule. */
 void rules_done(struct run *run, uint32_t client, const struct run_call *call, uint32_t status);
 

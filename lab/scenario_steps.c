@@ -415,6 +415,7 @@ static run_step *const steps[] = {
     [STEP_RULE_ADD] = step_rule,
     [STEP_RULE_REMOVE] = step_rule,
     [STEP_LIST] = step_list,
+    [STEP_NAME] = step_name,
     [STEP_EXIT] = step_exit,
     [STEP_THEN] = step_nothing,
     [STEP_STATE] = step_state,

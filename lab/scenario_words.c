@@ -249,6 +249,20 @@ bool words_address(struct words *words, uint8_t *ip_version, uint8_t *address, u
     return true;
 }
 
+bool words_plain_address(struct words *words, uint8_t *ip_version, uint8_t *address)
+{
+    const char *p = words_are_left(words) ? words->word[words->at] : "";
+    bool six = strchr(p, ':') != NULL;
+
+    memset(address, 0, 16);
+    p = six ? read_ipv6(p, address) : read_ipv4(p, address);
+    if (p == NULL || *p != 0)
+        return words_expected(words, "an address (192.0.2.1 or fd00::1)");
+    words->at++;
+    *ip_version = six ? 6 : 4;
+    return true;
+}
+
 bool words_sid(struct words *words, uint8_t *sid, uint8_t *size)
 {
     const char *p = words_are_left(words) ? words->word[words->at] : "";

@@ -46,6 +46,8 @@ bool words_any_number(struct words *words, uint64_t highest, const char *what, u
 bool words_choice(struct words *words, const char *const *choices, const char *wanted, uint32_t *index);
 /* 192.0.2.1:443 or [fd00::1]:443. */
 bool words_address(struct words *words, uint8_t *ip_version, uint8_t *address, uint16_t *port);
+/* 192.0.2.1 or fd00::1. */
+bool words_plain_address(struct words *words, uint8_t *ip_version, uint8_t *address);
 /* S-1-5-21-1000. */
 bool words_sid(struct words *words, uint8_t *sid, uint8_t *size);
 /* A path of printable ASCII, as UTF-16 with its NUL; "none": empty. */

@@ -105,6 +105,7 @@ value(A) ::= ADDRESS(T). { A = T; }
 value(A) ::= STRING(T). { A = T; }
 value(A) ::= VARIABLE(T). { A = T; }
 value(A) ::= HEX(T). { A = T; }
+value(A) ::= NAME(T). { A = T; }
 
 %code {
 /* As the parser would, on a copy of its states and without actions: default reductions come before the error, so the

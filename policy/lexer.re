@@ -3,7 +3,8 @@
  * lexer.re - tokens of the rule language, for re2c. A NUL stands behind the text.
  *
  * A string that begins as a Windows path does ("C:\, "\) has no escapes, because such paths are full of backslashes;
- * in any other one a backslash and a character are one (value.c says which).
+ * in any other one a backslash and a character are one (value.c says which). Names of hosts that are no plain words
+ * (digits first, a star, Unicode) are tokens of their own; quotes and dashes of typography are none.
  */
 #include <string.h>
 
@@ -50,6 +51,8 @@ static int lex(const unsigned char **at, const unsigned char *end, const unsigne
             hex = [0-9A-Fa-f];
             name = [A-Za-z_] [A-Za-z0-9_.@-]*;
             rest = [/] [0-9A-Za-z.]*;
+            label = [A-Za-z0-9_] [A-Za-z0-9_-]*;
+            host = [A-Za-z0-9_.*\x80-\xff-];
 
             [ \t]+ { continue; }
             "\\" [ \t]* "\r"? "\n" { continue; }
@@ -90,6 +93,10 @@ static int lex(const unsigned char **at, const unsigned char *end, const unsigne
             "for" { kind = TOKEN_FOR; break; }
             "until" { kind = TOKEN_UNTIL; break; }
 
+            digit [A-Za-z0-9_-]* ([.] label)* [.] [A-Za-z_] [A-Za-z0-9_-]* [.]? { kind = TOKEN_NAME; break; }
+            [*] host+ { kind = TOKEN_NAME; break; }
+            [A-Za-z0-9_] [A-Za-z0-9_.-]* [*] host* { kind = TOKEN_NAME; break; }
+            [A-Za-z0-9_.-]* [\x80-\xff] host* { kind = TOKEN_NAME; break; }
             digit+ { kind = TOKEN_NUMBER; break; }
             digit+ rest { kind = TOKEN_ADDRESS; break; }
             digit+ [.] [0-9A-Za-z.]* rest? { kind = TOKEN_ADDRESS; break; }
@@ -106,7 +113,6 @@ static int lex(const unsigned char **at, const unsigned char *end, const unsigne
             "-" { kind = TOKEN_DASH; break; }
             [/] [^\x00-\x20"#{},]* { kind = TOKEN_PATH; break; }
             [A-Za-z] ":" "\\" [^\x00-\x20"#{},]* { kind = TOKEN_PATH; break; }
-            [\x80-\xff]+ { kind = TOKEN_STRANGE; break; }
             * { kind = TOKEN_STRANGE; break; }
         */
     }
@@ -129,5 +135,7 @@ void lexer_next(struct parser *parser, struct token *token)
     token->length = (uint32_t)(at - first);
     if ((token->kind == TOKEN_WORD || token->kind == TOKEN_NUMBER) && is_hash(token))
         token->kind = TOKEN_HEX;
+    if (token->kind == TOKEN_NAME && token->length >= 3 && memcmp(token->at, "\xe2\x80", 2) == 0)
+        token->kind = TOKEN_STRANGE;
     parser->at = (const char *)at;
 }

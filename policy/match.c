@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/name_pattern.h"
 #include "core/path_pattern.h"
 #include "core/path_text.h"
 #include "core/rule_image.h"
@@ -49,6 +50,16 @@ static bool has_sid(const struct policy_connection *c, const uint8_t *sid, size_
     return false;
 }
 
+static bool has_name(const struct policy_connection *c, const void *pattern, size_t size)
+{
+    for (unsigned i = 0; i < c->name_count; i++) {
+        if (name_is_valid(c->names[i], strlen(c->names[i])) &&
+            name_pattern_matches(pattern, size, c->names[i], strlen(c->names[i])))
+            return true;
+    }
+    return false;
+}
+
 static bool has_ports(const struct policy_connection *c)
 {
     return c->protocol == 6 || c->protocol == 17;
@@ -84,6 +95,8 @@ static bool part_matches(const struct policy_sets *sets, const struct gatehouse_
         return c->has_local_port && has_ports(c) && port_in_set(sets->sets[rule_part_set(part)], c->local_port);
     case GATEHOUSE_PART_ICMP_TYPE:
         return c->has_icmp_type && c->icmp_type == data[0];
+    case GATEHOUSE_PART_NAME:
+        return has_name(c, data, part->data_size);
     default:
         return true;
     }
@@ -154,6 +167,16 @@ static void say_port(struct bytes *text, const struct policy_connection *c, bool
         bytes_print(text, "%u is not in it", remote ? c->remote_port : c->local_port);
 }
 
+static void say_name(struct bytes *text, const struct policy_connection *c)
+{
+    if (c->name_count == 0)
+        bytes_print(text, "its name is not known");
+    else
+        bytes_print(text, "its name is %.253s", c->names[0]);
+    if (c->name_count > 1)
+        bytes_print(text, ", and others that do not match");
+}
+
 static void say_number(struct bytes *text, enum names_table table, uint8_t number)
 {
     const char *name = names_of(table, number);
@@ -170,6 +193,8 @@ static const char *end_word(const struct policy_connection *c, uint16_t kind)
     bool remote = kind == GATEHOUSE_PART_REMOTE || kind == GATEHOUSE_PART_REMOTE_PORT;
     bool to = remote == (c->direction == GATEHOUSE_RULE_OUT);
 
+    if (kind == GATEHOUSE_PART_NAME)
+        return " to ";
     if (kind == GATEHOUSE_PART_REMOTE || kind == GATEHOUSE_PART_LOCAL)
         return to ? " to " : " from ";
     return to ? " port " : " from any port ";
@@ -180,7 +205,7 @@ static void say_miss(struct bytes *text, const struct policy_sets *sets, const s
 {
     bool remote = kind == GATEHOUSE_PART_REMOTE || kind == GATEHOUSE_PART_REMOTE_PORT;
 
-    if (kind >= GATEHOUSE_PART_REMOTE && kind <= GATEHOUSE_PART_LOCAL_PORT)
+    if ((kind >= GATEHOUSE_PART_REMOTE && kind <= GATEHOUSE_PART_LOCAL_PORT) || kind == GATEHOUSE_PART_NAME)
         bytes_print(text, "%s", end_word(c, kind));
     print_kind(text, sets, rule, kind);
     bytes_print(text, ": ");
@@ -192,6 +217,8 @@ static void say_miss(struct bytes *text, const struct policy_sets *sets, const s
         say_number(text, NAMES_PROTOCOL, c->protocol);
     else if (kind == GATEHOUSE_PART_REMOTE || kind == GATEHOUSE_PART_LOCAL)
         say_address(text, c, remote);
+    else if (kind == GATEHOUSE_PART_NAME)
+        say_name(text, c);
     else if (kind == GATEHOUSE_PART_ICMP_TYPE && c->has_icmp_type)
         say_number(text, c->protocol == 58 ? NAMES_ICMP6 : NAMES_ICMP, c->icmp_type);
     else if (kind == GATEHOUSE_PART_ICMP_TYPE)
@@ -237,10 +264,12 @@ bool policy_rule_matches(const struct policy_sets *sets, const struct gatehouse_
             snprintf(why, capacity, "%s", miss);
         return false;
     }
-    for (unsigned type = GATEHOUSE_PART_PROGRAM; type <= GATEHOUSE_PART_ICMP_TYPE; type++) {
+    for (unsigned type = GATEHOUSE_PART_PROGRAM; type <= GATEHOUSE_PART_NAME; type++) {
         uint16_t kind = (uint16_t)type;
 
-        if (kind_of(kind) != kind || kind_matches(sets, rule, connection, kind))
+        /* TEXT and FILE match nothing and everything. */
+        if (kind == GATEHOUSE_PART_TEXT || kind == GATEHOUSE_PART_FILE || kind_of(kind) != kind ||
+            kind_matches(sets, rule, connection, kind))
             continue;
         if (why != NULL) {
             say_miss(&text, sets, rule, connection, kind);

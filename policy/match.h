@@ -38,6 +38,8 @@ struct policy_connection {
     uint8_t sha256[32];
     const struct policy_sid *sids; /* the token: its user, groups, units and control groups */
     unsigned sid_count;
+    const char *const *names; /* ASCII, lower case: under which the program got the remote address */
+    unsigned name_count;
 };
 
 /* A rule before the one that decides, its number from 0, and the first part that does not match, in words:

@@ -331,6 +331,8 @@ static void free_parser(struct parser *parser)
     ranges_cleanup(&draft->to_port.ranges);
     ranges_cleanup(&draft->from_port.ranges);
     ranges_cleanup(&draft->port.ranges);
+    bytes_cleanup(&draft->to.host_names);
+    bytes_cleanup(&draft->from.host_names);
     bytes_cleanup(&draft->data);
     bytes_cleanup(&parser->plain);
     bytes_cleanup(&parser->pattern);
@@ -394,8 +396,10 @@ void policy_free(struct policy *policy)
 {
     if (policy == NULL)
         return;
-    for (struct named_set *set = policy->latest; set != NULL; set = set->older)
+    for (struct named_set *set = policy->latest; set != NULL; set = set->older) {
         ranges_cleanup(&set->ranges);
+        bytes_cleanup(&set->host_names);
+    }
     bytes_cleanup(&policy->records);
     set_store_cleanup(&policy->sets);
     arena_cleanup(&policy->arena);

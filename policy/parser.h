@@ -4,9 +4,9 @@
  *
  *   lexer.re    tokens out of the text             grammar.y    which tokens make a line; calls rule.c and set.c
  *   parser.c    files, lines, includes             syntax.c     what to say when a token does not fit
- *   value.c     items of lists: addresses, ports   rule.c       matchers of one rule, gathered in a draft
- *   set.c       named sets and their files         record.c     the draft as a record of an image
- *   error.c     errors and how they are shown
+ *   value.c     items of lists: addresses, ports   host_name.c  the same: names of hosts
+ *   rule.c      matchers of one rule, in a draft   record.c     the draft as a record of an image
+ *   set.c       named sets and their files         error.c      errors and how they are shown
  *
  * Each line is parsed by itself, so that an error in one hides nothing in the next. What is kept of a rule is its
  * record (gatehouse/rules.h, sets numbered as in set_store.h); of a set, its ranges.
@@ -30,9 +30,10 @@ struct named_set {
     const char *name;
     const char *file;
     uint32_t line;
-    bool addresses, ports; /* what it may be used for: an empty one for both */
+    bool addresses, ports, names; /* what it may be used for: an empty one for all */
     struct ranges ranges;
-    uint32_t numbers[4]; /* in the set store, by kind; SET_STORE_NONE: not there yet */
+    struct bytes host_names; /* each behind a byte that has its size */
+    uint32_t numbers[4];     /* in the set store, by kind; SET_STORE_NONE: not there yet */
 };
 
 #define NAMED_SETS_BUCKETS 1024u
@@ -98,7 +99,9 @@ enum matcher {
 struct operand {
     bool any, negated;
     struct ranges ranges;
-    struct named_set *named; /* ranges are just those of it */
+    struct bytes host_names; /* each behind a byte that has its size */
+    struct token host_name;  /* the first; at NULL: it names addresses */
+    struct named_set *named; /* ranges or names are just those of it */
 };
 
 struct draft_part {
@@ -181,10 +184,24 @@ bool value_ports(struct parser *parser, struct operand *into);
 /* One item into ranges. */
 bool value_address(struct parser *parser, const struct item *item, struct ranges *into);
 bool value_port(struct parser *parser, const struct item *item, struct ranges *into);
+/* Says that it is no address. Returns false. */
+bool value_address_fail(struct parser *parser, const struct token *token);
 /* A string into parser->plain and parser->pattern; wild: it has a * or ? that stands for others. */
 bool value_string(struct parser *parser, const struct token *token, bool *wild);
 /* A whole number up to limit; false: something else, nothing said. */
 bool value_number(const struct token *token, uint64_t limit, uint64_t *number);
+
+/* --- host_name.c ----------------------------------------------------------------------------- */
+/* Is it a name rather than an address? Nothing is said. */
+bool host_name_is(struct parser *parser, const struct item *item);
+/* One item of a list of names. False: it failed. */
+bool host_name_take(struct parser *parser, const struct item *item, struct bytes *into);
+void host_name_mixed_fail(struct parser *parser, const struct token *token, bool among_names);
+/* They fail, at that name. */
+bool host_name_negated(struct parser *parser, const struct token *token);
+void host_name_of_sender(struct parser *parser, const struct token *token);
+/* The names as parts of the draft, whose direction is known. */
+void host_name_parts(struct parser *parser, const struct operand *operand);
 
 /* --- known.c -------------------------------------------------------------------------------- */
 /* As the functions of the system, each name asked once. */
@@ -194,9 +211,10 @@ bool known_sid(struct parser *parser, enum policy_who who, const char *name, uin
 /* --- set.c ---------------------------------------------------------------------------------- */
 void set_define(struct parser *parser, const struct token *name);
 void set_define_file(struct parser *parser, const struct token *name, const struct token *file,
-                     const struct token *path, const struct token *ports);
+                     const struct token *path, const struct token *what);
 /* NULL: there is none, and it failed. */
 struct named_set *set_find(struct parser *parser, const struct token *variable);
+struct named_set *set_find_quietly(struct parser *parser, const struct token *variable);
 /* The line that should have defined it failed: an empty one, so that the rules that use it do not fail as well. */
 void set_define_failed(struct parser *parser, const struct token *name);
 

@@ -34,6 +34,7 @@
 #define POLICY_LINE_SIZE_MAX     (64u * 1024u)            /* of one line */
 #define POLICY_LIST_MAX          GATEHOUSE_RULE_PARTS_MAX /* things in one { } of programs, users ... */
 #define POLICY_PATH_MAX          4096u
+#define POLICY_NAME_ASCII_MAX    256u
 
 /* --- What differs between systems ------------------------------------------------------------- */
 
@@ -63,6 +64,9 @@ struct policy_system {
     /* Where a program, or the folder that a pattern begins with, really is, as ALE_APP_ID names it: without links on
      * Linux, \device\... on Windows. real has POLICY_PATH_MAX bytes. False: as written. */
     bool (*find_program)(void *context, const char *path, char *real);
+    /* The ASCII form of a host's name in UTF-8, as it is looked up ("xn--bcher-kva.example"). ascii has
+     * POLICY_NAME_ASCII_MAX bytes. False: it is no name. NULL: only names in ASCII are taken. */
+    bool (*find_ascii)(void *context, const char *name, char *ascii, const char **why);
 };
 
 /* Linux: the files of this machine, /etc/passwd, /etc/group, realpath. Windows: the files; accounts of this machine;

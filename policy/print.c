@@ -13,6 +13,7 @@
 #include "policy/bytes.h"
 #include "policy/names.h"
 #include "policy/print_kind.h"
+#include "policy/punycode.h"
 #include "policy/ranges.h"
 #include "policy/sids.h"
 #include "policy/windows_path.h"
@@ -310,15 +311,74 @@ static bool turn_round(const struct printer *p, const struct ranges *ranges, str
     return turned != 0 && turned < count;
 }
 
+/* --- Names ---------------------------------------------------------------------------------- */
+
+/* Does the lexer take it for a name without quotes? It has a dot, and nothing else that it could be begins so. */
+static bool is_plain_name(const char *name, size_t size)
+{
+    const char *first = size > 2 && name[0] == '*' ? name + 2 : name, *dot = NULL;
+    char last;
+
+    for (size_t i = 0; i < size; i++)
+        dot = name[i] == '.' ? name + i : dot;
+    /* With digits in front its last label begins with a letter and is longer than that. */
+    last = dot == NULL || dot + 2 >= name + size ? '0' : dot[1];
+
+    if (dot == NULL || *first == '-' || dot[1] == '-')
+        return false;
+    return first != name || *first > '9' || last > '9';
+}
+
+static void print_names(struct printer *p)
+{
+    unsigned count = count_of(p, GATEHOUSE_PART_NAME), shown = 0;
+
+    if (count > 1)
+        bytes_print(&p->text, "{ ");
+    for (const struct gatehouse_rule_part *part = next_of(p, NULL, GATEHOUSE_PART_NAME); part != NULL;
+         part = next_of(p, part, GATEHOUSE_PART_NAME)) {
+        const char *quote = is_plain_name(rule_part_data(part), part->data_size) ? "" : "\"";
+
+        if (p->options.ranges_max != 0 && shown == p->options.ranges_max) {
+            bytes_print(&p->text, " ... and %u more", count - shown);
+            break;
+        }
+        bytes_print(&p->text, "%s%s%.*s%s", shown == 0 ? "" : ", ", quote, part->data_size,
+                    (const char *)rule_part_data(part), quote);
+        shown++;
+    }
+    if (count > 1)
+        bytes_print(&p->text, " }");
+}
+
+/* Behind the rule, as a comment, what its xn-- names stand for. */
+static void print_readings(struct printer *p)
+{
+    const char *before = " # ";
+
+    for (const struct gatehouse_rule_part *part = next_of(p, NULL, GATEHOUSE_PART_NAME); part != NULL;
+         part = next_of(p, part, GATEHOUSE_PART_NAME)) {
+        char reading[PUNYCODE_NAME_TEXT_MAX];
+
+        if (!punycode_name_read(rule_part_data(part), part->data_size, reading, sizeof(reading)))
+            continue;
+        bytes_print(&p->text, "%s%s", before, reading);
+        before = ", ";
+    }
+}
+
 static void print_end(struct printer *p, const char *word, uint16_t type, uint16_t port_type)
 {
     bool addresses = count_of(p, type) != 0, ports = count_of(p, port_type) != 0;
+    bool names = type == GATEHOUSE_PART_REMOTE && count_of(p, GATEHOUSE_PART_NAME) != 0;
     struct ranges ranges = {0}, others = {0};
 
-    if (!addresses && !ports)
+    if (!addresses && !ports && !names)
         return;
     bytes_print(&p->text, " %s ", word);
-    if (!addresses) {
+    if (names) {
+        print_names(p);
+    } else if (!addresses) {
         bytes_print(&p->text, "any");
     } else {
         gather(p, type, &ranges);
@@ -473,6 +533,8 @@ char *policy_print_rule(const struct policy_sets *sets, const struct gatehouse_r
     print_lifetime(&p);
     if (is_beyond_language(&p))
         bytes_print(&p.text, " # and incoming ones with the same ends");
+    else
+        print_readings(&p);
     return bytes_string(&p.text);
 }
 
@@ -511,6 +573,9 @@ void print_kind(struct bytes *text, const struct policy_sets *sets, const struct
         break;
     case GATEHOUSE_PART_ICMP_TYPE:
         print_icmp_types(&p);
+        break;
+    case GATEHOUSE_PART_NAME:
+        print_names(&p);
         break;
     default:
         print_set_kind(&p, type);

@@ -162,7 +162,10 @@ static void put_ends(struct parser *parser)
     uint16_t to_port = in ? GATEHOUSE_PART_LOCAL_PORT : GATEHOUSE_PART_REMOTE_PORT;
     uint16_t from_port = in ? GATEHOUSE_PART_REMOTE_PORT : GATEHOUSE_PART_LOCAL_PORT;
 
-    put_addresses(parser, MATCHER_TO, &draft->to, to);
+    if (given(parser, MATCHER_TO) && draft->to.host_name.at != NULL)
+        host_name_parts(parser, &draft->to);
+    else
+        put_addresses(parser, MATCHER_TO, &draft->to, to);
     put_addresses(parser, MATCHER_FROM, &draft->from, from);
     if (port_twice(parser, MATCHER_TO_PORT))
         return;

@@ -49,8 +49,10 @@ void rule_part(struct parser *parser, uint16_t type, const void *data, size_t si
 {
     struct draft *draft = &parser->draft;
 
-    if (draft->part_count + RULE_PARTS_OF_ITS_OWN >= GATEHOUSE_RULE_PARTS_MAX && type < GATEHOUSE_PART_PROTOCOL) {
-        parser_fail(parser, &parser->context, "found more than %u programs, users and the like; write a second rule",
+    if (draft->part_count + RULE_PARTS_OF_ITS_OWN >= GATEHOUSE_RULE_PARTS_MAX &&
+        (type < GATEHOUSE_PART_PROTOCOL || type == GATEHOUSE_PART_NAME)) {
+        parser_fail(parser, &parser->context,
+                    "found more than %u programs, users, names and the like; write a second rule",
                     GATEHOUSE_RULE_PARTS_MAX - RULE_PARTS_OF_ITS_OWN);
         return;
     }
@@ -445,8 +447,9 @@ void rule_addresses(struct parser *parser, enum matcher matcher, const struct to
 {
     struct operand *into = matcher == MATCHER_TO ? &parser->draft.to : &parser->draft.from;
 
-    if (give(parser, matcher, token))
-        value_addresses(parser, into);
+    if (give(parser, matcher, token) && value_addresses(parser, into) && matcher == MATCHER_FROM &&
+        into->host_name.at != NULL)
+        host_name_of_sender(parser, &into->host_name);
 }
 
 void rule_ports(struct parser *parser, enum matcher matcher, const struct token *token)

@@ -40,9 +40,14 @@ static const char *near_set(const struct policy *policy, const char *name, size_
     return NULL;
 }
 
+struct named_set *set_find_quietly(struct parser *parser, const struct token *variable)
+{
+    return look_up(parser->policy, variable->at + 1, variable->length - 1);
+}
+
 struct named_set *set_find(struct parser *parser, const struct token *variable)
 {
-    struct named_set *set = look_up(parser->policy, variable->at + 1, variable->length - 1);
+    struct named_set *set = set_find_quietly(parser, variable);
     struct quote quote;
     const char *near;
 
@@ -99,7 +104,8 @@ static struct named_set *make_set(struct parser *parser, const struct token *nam
                               .file = arena_copy(&policy->arena, parser->source->name, strlen(parser->source->name)),
                               .line = source_line(parser->source, name->at),
                               .addresses = true,
-                              .ports = true};
+                              .ports = true,
+                              .names = true};
     for (unsigned i = 0; i < sizeof(set->numbers) / sizeof(set->numbers[0]); i++)
         set->numbers[i] = SET_STORE_NONE;
     if (set->name == NULL || set->file == NULL)
@@ -123,20 +129,24 @@ static bool holds_ports(struct parser *parser, const struct item *item)
 
     if (item->first.kind != TOKEN_VARIABLE)
         return item->first.kind == TOKEN_NUMBER || item->first.kind == TOKEN_WORD;
-    other = look_up(parser->policy, item->first.at + 1, item->first.length - 1);
-    return other != NULL && !other->addresses;
+    other = set_find_quietly(parser, &item->first);
+    return other != NULL && !other->addresses && !other->names;
 }
 
 void set_define(struct parser *parser, const struct token *name)
 {
     struct named_set *set;
     struct ranges ranges = {0};
-    bool ports = parser->item_count != 0 && holds_ports(parser, &parser->items[0]);
+    struct bytes host_names = {0};
+    bool names = parser->item_count != 0 && host_name_is(parser, &parser->items[0]);
+    bool ports = !names && parser->item_count != 0 && holds_ports(parser, &parser->items[0]);
 
     if (!check_name(parser, name))
         return;
     for (uint32_t i = 0; i < parser->item_count && !parser->failed; i++) {
-        if (ports)
+        if (names)
+            host_name_take(parser, &parser->items[i], &host_names);
+        else if (ports)
             value_port(parser, &parser->items[i], &ranges);
         else
             value_address(parser, &parser->items[i], &ranges);
@@ -144,14 +154,17 @@ void set_define(struct parser *parser, const struct token *name)
     set = parser->failed ? NULL : make_set(parser, name);
     if (set == NULL) {
         ranges_cleanup(&ranges);
+        bytes_cleanup(&host_names);
         return;
     }
     if (parser->item_count != 0) {
-        set->addresses = !ports;
+        set->addresses = !ports && !names;
         set->ports = ports;
+        set->names = names;
     }
     parser->item_count = 0;
     set->ranges = ranges;
+    set->host_names = host_names;
     end_set(parser, set);
 }
 
@@ -184,7 +197,28 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-static void take_line(struct parser *parser, const char *first, const char *end, bool ports, struct ranges *into)
+/* A name among addresses: then the whole file is probably of names. */
+static bool is_name_in_file(struct parser *parser, const struct token *token)
+{
+    struct quote quote;
+    bool letters = false;
+
+    for (uint32_t i = 0; i < token->length; i++) {
+        char c = (char)(token->at[i] | 0x20);
+
+        if (token->at[i] == ':' || token->at[i] == '/')
+            return false;
+        letters = letters || (c > 'f' && c <= 'z');
+    }
+    if (letters)
+        parser_fail(parser, token,
+                    "found %s; expected an address, prefix or range; write 'names' behind the file's path if it holds "
+                    "names",
+                    quote_token(token, &quote));
+    return letters;
+}
+
+static void take_line(struct parser *parser, const char *first, const char *end, struct named_set *into)
 {
     const char *comment = memchr(first, '#', (size_t)(end - first)), *dash;
     struct item item = {0};
@@ -197,19 +231,26 @@ static void take_line(struct parser *parser, const char *first, const char *end,
         end--;
     if (first == end)
         return;
-    dash = memchr(first, '-', (size_t)(end - first));
+    if (into->names) {
+        item.first = (struct token){first, (uint32_t)(end - first), TOKEN_NAME};
+        host_name_take(parser, &item, &into->host_names);
+        return;
+    }
     item.first = make_token(first, end);
+    if (into->addresses && is_name_in_file(parser, &item.first))
+        return;
+    dash = memchr(first, '-', (size_t)(end - first));
     if (dash != NULL && (*first < 'A' || memchr(first, ':', (size_t)(dash - first)) != NULL)) {
         item.first = make_token(first, dash);
         item.last = make_token(dash + 1, end);
     }
-    if (ports)
-        value_port(parser, &item, into);
+    if (into->ports)
+        value_port(parser, &item, &into->ranges);
     else
-        value_address(parser, &item, into);
+        value_address(parser, &item, &into->ranges);
 }
 
-static void read_lines(struct parser *parser, bool ports, struct ranges *into)
+static void read_lines(struct parser *parser, struct named_set *into)
 {
     const struct source *source = parser->source;
     uint32_t count = 0;
@@ -220,7 +261,7 @@ static void read_lines(struct parser *parser, bool ports, struct ranges *into)
 
         if (end == NULL)
             end = source->end;
-        take_line(parser, line, end, ports, into);
+        take_line(parser, line, end, into);
         failed = failed || parser->failed;
         parser->failed = false;
         if (++count == GATEHOUSE_SET_RANGES_MAX && end < source->end) {
@@ -241,7 +282,7 @@ static bool is_word(const struct token *token, const char *word)
 }
 
 void set_define_file(struct parser *parser, const struct token *name, const struct token *file,
-                     const struct token *path, const struct token *ports)
+                     const struct token *path, const struct token *what)
 {
     const struct source *outer = parser->source;
     struct named_set *set;
@@ -254,9 +295,10 @@ void set_define_file(struct parser *parser, const struct token *name, const stru
                     path->length > 60 ? 60 : (int)path->length, path->at);
         return;
     }
-    if (ports != NULL && !is_word(ports, "ports")) {
-        parser_fail(parser, ports, "found %s; expected ports or the end of the line; write 'ports' if it holds ports",
-                    quote_token(ports, &quote));
+    if (what != NULL && !is_word(what, "ports") && !is_word(what, "names")) {
+        parser_fail(parser, what,
+                    "found %s; expected ports, names or the end of the line; write 'ports' if it holds ports",
+                    quote_token(what, &quote));
         return;
     }
     if (!check_name(parser, name) || (whole = parser_path(parser, path)) == NULL ||
@@ -264,10 +306,11 @@ void set_define_file(struct parser *parser, const struct token *name, const stru
         return;
     set = make_set(parser, name);
     if (set != NULL) {
-        set->ports = ports != NULL;
-        set->addresses = !set->ports;
+        set->ports = what != NULL && is_word(what, "ports");
+        set->names = what != NULL && !set->ports;
+        set->addresses = what == NULL;
         parser->source = &source;
-        read_lines(parser, set->ports, &set->ranges);
+        read_lines(parser, set);
         parser->source = outer;
         end_set(parser, set);
     }

@@ -39,14 +39,14 @@ static const char *list_words(const struct parser *parser)
         return "a protocol (tcp, udp, icmp, icmp6 or a number)";
     case TOKEN_TO:
     case TOKEN_FROM:
-        return parser->depth != 0 ? "an address, prefix, range, $set"
-                                  : "an address, prefix, range, $set, { list } or any";
+        return parser->depth != 0 ? "an address, prefix, range, name, $set"
+                                  : "an address, prefix, range, name, $set, { list } or any";
     case TOKEN_PORT:
         return parser->depth != 0 ? "a port, range, service, $set" : "a port, range, service, $set, { list } or any";
     case TOKEN_ICMP_TYPE:
         return "an ICMP type";
     default:
-        return "an address, prefix, range, port, service, $set";
+        return "an address, prefix, range, name, port, service, $set";
     }
 }
 
@@ -77,7 +77,7 @@ static const char *expected_words(const struct parser *parser, struct quote *mad
         return parser->context.kind == TOKEN_SET     ? "the name of the set"
                : parser->context.kind == TOKEN_UNTIL ? "exit or reboot"
                : parser->context.kind == TOKEN_FOR   ? "seconds, minutes, hours or days"
-                                                     : "ports or the end of the line";
+                                                     : "ports, names or the end of the line";
     return "the end of the line";
 }
 
@@ -100,6 +100,13 @@ static const char *meant(const struct token *token, const char *const *words)
     return is_among(word, words) ? word : NULL;
 }
 
+/* What 'to' stands before. */
+static bool is_place(const struct token *token)
+{
+    return token->kind == TOKEN_ADDRESS || token->kind == TOKEN_VARIABLE || token->kind == TOKEN_ANY ||
+           token->kind == TOKEN_NAME || (token->kind == TOKEN_WORD && memchr(token->at, '.', token->length) != NULL);
+}
+
 static void suggest_matcher(const struct parser *parser, const struct token *token, struct bytes *into)
 {
     const char *word = meant(token, matchers);
@@ -111,7 +118,7 @@ static void suggest_matcher(const struct parser *parser, const struct token *tok
         bytes_print(into, "'program %.*s'", length, token->at);
     else if (token->kind == TOKEN_PATH)
         bytes_print(into, "'program \"%.*s\"'", length, token->at);
-    else if (token->kind == TOKEN_ADDRESS || token->kind == TOKEN_VARIABLE || token->kind == TOKEN_ANY)
+    else if (is_place(token))
         bytes_print(into, "'to %.*s'", length, token->at);
     else if (token->kind == TOKEN_NUMBER)
         bytes_print(into, "'port %.*s'", length, token->at);
@@ -207,6 +214,9 @@ static bool strange_fail(struct parser *parser, const struct token *token)
         parser_fail(parser, token, "found a byte 0x%02x; expected text; take it out", c);
     else if (c == '\'')
         parser_fail(parser, token, "found '; expected \"; write strings in double quotes");
+    else if (token->length >= 3 && memcmp(token->at, "\xe2\x80", 2) == 0 && (unsigned char)token->at[2] < 0x96)
+        parser_fail(parser, token, "found %s; expected '-', the one of ASCII; write it instead",
+                    quote_token(token, &quote));
     else if (token->length >= 3 && memcmp(token->at, "\xe2\x80", 2) == 0)
         parser_fail(parser, token, "found %s; expected \"; write strings in double quotes", quote_token(token, &quote));
     else if (c == ';')

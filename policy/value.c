@@ -63,7 +63,7 @@ static bool read_address(const char *text, size_t length, struct address *addres
     return address->v6 ? address_read_v6(text, length, address->bytes) : address_read_v4(text, length, &address->v4);
 }
 
-static bool address_fail(struct parser *parser, const struct token *token)
+bool value_address_fail(struct parser *parser, const struct token *token)
 {
     struct quote quote;
     const char *text = quote_token(token, &quote);
@@ -72,10 +72,10 @@ static bool address_fail(struct parser *parser, const struct token *token)
         parser_fail(parser, token, "found %s; expected an address; write 'any port %.*s' for the service", text,
                     (int)token->length, token->at);
     else if (token->kind == TOKEN_WORD)
-        parser_fail(
-            parser, token,
-            "found %s; expected an address, prefix, range, $set or any; names are not looked up: write addresses",
-            text);
+        parser_fail(parser, token,
+                    "found %s; expected an address, prefix, range, name, $set or any; write \"%.*s\" if it is a name "
+                    "without a dot",
+                    text, token->length > 60 ? 60 : (int)token->length, token->at);
     else if (token->kind == TOKEN_NUMBER)
         parser_fail(parser, token, "found %s; expected an address; write 'any port %.40s' for a port", text, text + 1);
     else if (token->kind == TOKEN_STRING)
@@ -104,7 +104,7 @@ static bool add_prefix(struct parser *parser, const struct token *token, const c
     uint64_t bits = 0;
 
     if (!read_address(token->at, (size_t)(slash - token->at), &address))
-        return address_fail(parser, token);
+        return value_address_fail(parser, token);
     for (uint32_t i = 0; i < bits_token.length; i++) {
         if (bits_token.at[i] < '0' || bits_token.at[i] > '9')
             return prefix_fail(parser, token, address.v6 ? 128 : 32);
@@ -132,9 +132,9 @@ static bool add_address_range(struct parser *parser, const struct item *item, st
     struct address low, high;
 
     if (first->kind != TOKEN_ADDRESS || !read_address(first->at, first->length, &low))
-        return address_fail(parser, first);
+        return value_address_fail(parser, first);
     if (last->kind != TOKEN_ADDRESS || !read_address(last->at, last->length, &high))
-        return address_fail(parser, last);
+        return value_address_fail(parser, last);
     if (low.v6 != high.v6) {
         parser_fail(parser, last, "found %s as the end of a range from %s; expected two addresses of the same family",
                     quote_token(last, &quote), quote_token(first, &other));
@@ -156,12 +156,12 @@ static struct named_set *named(struct parser *parser, const struct token *token,
 {
     struct named_set *set = set_find(parser, token);
 
-    if (set != NULL && !(ports ? set->ports : set->addresses)) {
+    if (set != NULL && !(ports ? set->ports : set->addresses || set->names)) {
         struct quote quote;
 
         if (ports)
-            parser_fail(parser, token, "found %s, a set of addresses; expected a set of ports",
-                        quote_token(token, &quote));
+            parser_fail(parser, token, "found %s, a set of %s; expected a set of ports", quote_token(token, &quote),
+                        set->names ? "names" : "addresses");
         else
             parser_fail(parser, token, "found %s, a set of ports; expected a set of addresses; write 'any port %.*s'",
                         quote_token(token, &quote), (int)token->length, token->at);
@@ -180,6 +180,10 @@ bool value_address(struct parser *parser, const struct item *item, struct ranges
         parser_fail(parser, token, "found sha256; expected an address; write 'program sha256 ...'");
         return false;
     }
+    if (host_name_is(parser, item)) {
+        host_name_mixed_fail(parser, token, false);
+        return false;
+    }
     if (item->last.at != NULL)
         return add_address_range(parser, item, into);
     if (token->kind == TOKEN_VARIABLE) {
@@ -190,11 +194,11 @@ bool value_address(struct parser *parser, const struct item *item, struct ranges
         return set != NULL;
     }
     if (token->kind != TOKEN_ADDRESS)
-        return address_fail(parser, token);
+        return value_address_fail(parser, token);
     if (slash != NULL)
         return add_prefix(parser, token, slash, into);
     if (!read_address(token->at, token->length, &address))
-        return address_fail(parser, token);
+        return value_address_fail(parser, token);
     if (address.v6)
         ranges_add_v6(into, address.bytes, address.bytes);
     else
@@ -257,11 +261,27 @@ bool value_port(struct parser *parser, const struct item *item, struct ranges *i
 
 /* --- Lists ---------------------------------------------------------------------------------- */
 
+/* A list that begins with a name. */
+static bool take_names(struct parser *parser, struct operand *into)
+{
+    into->host_name = parser->items[0].first;
+    if (into->negated)
+        return host_name_negated(parser, &into->host_name);
+    for (uint32_t i = 0; i < parser->item_count; i++) {
+        if (!host_name_take(parser, &parser->items[i], &into->host_names))
+            return false;
+    }
+    parser->item_count = 0;
+    return true;
+}
+
 static bool take_items(struct parser *parser, struct operand *into, bool ports)
 {
     bool (*take)(struct parser *, const struct item *, struct ranges *) = ports ? value_port : value_address;
 
     ranges_clear(&into->ranges);
+    into->host_names.size = 0;
+    into->host_name = (struct token){0};
     into->any = parser->any;
     into->negated = parser->negated;
     into->named = NULL;
@@ -271,8 +291,12 @@ static bool take_items(struct parser *parser, struct operand *into, bool ports)
         parser->items[0].last.at == NULL && !parser->items[0].sha256) {
         into->named = named(parser, &parser->items[0].first, ports);
         parser->item_count = 0;
+        if (into->named != NULL && into->named->names && !into->named->addresses)
+            into->host_name = parser->items[0].first;
         return into->named != NULL;
     }
+    if (!ports && parser->item_count != 0 && host_name_is(parser, &parser->items[0]))
+        return take_names(parser, into);
     for (uint32_t i = 0; i < parser->item_count; i++) {
         if (!take(parser, &parser->items[i], &into->ranges))
             return false;

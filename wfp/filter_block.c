@@ -13,9 +13,9 @@
 
 #include <string.h>
 
-#define STEP      32u /* sizes are multiples of it */
+#define STEP      8u /* sizes are multiples of it */
 #define MOST      1024u
-#define SLAB_SIZE 61440u /* with the pool's own page, sixteen pages */
+#define SLAB_SIZE 258048u /* with the pool's own page, as many pages as it takes from huge ones */
 
 struct slab {
     LIST_ENTRY link; /* in its size's list while it has room */

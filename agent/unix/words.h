@@ -21,6 +21,13 @@
 #define WORDS_STORE "is the folder of the setting 'state' (/var/lib/gatehouse by default) gone, full or read-only?"
 /* The file of rules when nobody names one. */
 #define WORDS_RULES_FILE "/etc/gatehouse/rules"
+/* gatehouse ask: what it is where there is a terminal for it, and what that takes. */
+#define WORDS_ASK_SCREEN                                                                                               \
+    ". On a terminal it takes the whole screen (? shows its keys), and where\n"                                        \
+    "'gatehouse run' has a desk it shows what waits there. Elsewhere, and with --lines, it asks,"
+#define WORDS_ASK_OPTIONS                                                                                              \
+    "  --lines          one line a question on a terminal too\n"                                                       \
+    "  --desk PATH      the desk's socket (default /run/gatehouse-desk/desk.sock)\n"
 /* Two lines of the commands' list, where there is something to install. */
 #define WORDS_INSTALL_COMMANDS ""
 #define WORDS_INSTALL_FAILED   ""

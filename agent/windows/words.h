@@ -21,6 +21,9 @@
 #define WORDS_STORE "is the disk full or read-only?"
 /* The file of rules when nobody names one. */
 #define WORDS_RULES_FILE "%ProgramData%\\Gatehouse\\rules"
+/* gatehouse ask: there is no screen. */
+#define WORDS_ASK_SCREEN  ","
+#define WORDS_ASK_OPTIONS ""
 /* Two lines of the commands' list, where there is something to install. */
 #define WORDS_INSTALL_COMMANDS                                                                                         \
     "  install          put the driver on this machine for good, or upgrade it\n"                                      \

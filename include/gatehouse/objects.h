@@ -37,7 +37,8 @@
  * Rule callouts: filters of rules that the engine cannot decide by itself lead there. What they look at is promised
  * here, because a host may keep the engine's verdicts: RULE answers by ALE_APP_ID and ALE_USER_ID alone, the same until
  * a filter changes, whatever it answers. LOG keeps that promise when it answers CONTINUE; its other answers are for
- * this connection alone (it logs, asks, or counts processes).
+ * this connection alone (it logs, asks, or counts processes). NAME, for rules with names, promises nothing: what
+ * programs looked up changes without a change of filters.
  */
 #define GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V4 GATEHOUSE_KEY(0x16)
 #define GATEHOUSE_KEY_CALLOUT_RULE_CONNECT_V6 GATEHOUSE_KEY(0x17)
@@ -47,6 +48,8 @@
 #define GATEHOUSE_KEY_CALLOUT_LOG_CONNECT_V6  GATEHOUSE_KEY(0x1b)
 #define GATEHOUSE_KEY_CALLOUT_LOG_ACCEPT_V4   GATEHOUSE_KEY(0x1c)
 #define GATEHOUSE_KEY_CALLOUT_LOG_ACCEPT_V6   GATEHOUSE_KEY(0x1d)
+#define GATEHOUSE_KEY_CALLOUT_NAME_CONNECT_V4 GATEHOUSE_KEY(0x1e)
+#define GATEHOUSE_KEY_CALLOUT_NAME_CONNECT_V6 GATEHOUSE_KEY(0x1f)
 /* 0x10 to 0x15: callouts (driver/registration.c). 0x20 to 0x2f: filters of install, 0x40 more for their boot-time
  * twins. */
 

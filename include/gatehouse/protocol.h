@@ -70,7 +70,9 @@ enum gatehouse_verdict { GATEHOUSE_VERDICT_NONE = 0, GATEHOUSE_VERDICT_PERMIT = 
 enum gatehouse_scope {
     GATEHOUSE_SCOPE_CONNECTION = 0,          /* this held request only */
     GATEHOUSE_SCOPE_PROGRAM_DESTINATION = 1, /* same app path, protocol, remote address and port */
-    GATEHOUSE_SCOPE_PROGRAM = 2              /* same app path, to anywhere */
+    GATEHOUSE_SCOPE_PROGRAM = 2,             /* same app path, to anywhere */
+    GATEHOUSE_SCOPE_PROGRAM_PORT = 3,        /* same app path, protocol and remote port, at any address */
+    GATEHOUSE_SCOPE_PROGRAM_NAME = 4         /* same app path, to the name that the request carries; it must have one */
 };
 
 /* What happens to a connection that nobody is there to decide. HOLD waits for a decider until the deadline. */
@@ -93,11 +95,14 @@ struct gatehouse_hello {
 #define GATEHOUSE_REQUEST_NO_PROGRAM 0x4u /* the platform named no program */
 #define GATEHOUSE_REQUEST_REOFFERED  0x8u /* an earlier decider had it and went away */
 
-#define GATEHOUSE_SID_MAX 68u /* SECURITY_MAX_SID_SIZE */
+#define GATEHOUSE_SID_MAX  68u  /* SECURITY_MAX_SID_SIZE */
+#define GATEHOUSE_NAME_MAX 253u /* RFC 1035: a name as text */
 
 /*
  * One held connection. The app path (UTF-16LE, ALE_APP_ID without its NUL) follows at once;
- * path_size is in bytes. size covers header, path and zero padding to 8.
+ * path_size is in bytes. Then the name that the program had looked up and got this remote address for, the latest one:
+ * ASCII, lower case, without a final dot, name_size bytes (at most GATEHOUSE_NAME_MAX); 0: none is known. size covers
+ * header, path, name and zero padding to 8.
  */
 struct gatehouse_request {
     uint32_t size;
@@ -119,11 +124,12 @@ struct gatehouse_request {
     uint16_t layer; /* FWPS_LAYER_* as the driver was built with */
     uint16_t user_sid_size;
     uint8_t user_sid[GATEHOUSE_SID_MAX];
-    uint32_t reserved;
+    uint16_t name_size;
+    uint16_t reserved;
 };
 
 /* GET_REQUESTS: no input. Waits (the IRP pends) until one request is held, then returns as many as fit. */
-#define GATEHOUSE_REQUEST_MAX_SIZE (sizeof(struct gatehouse_request) + 65536u)
+#define GATEHOUSE_REQUEST_MAX_SIZE (sizeof(struct gatehouse_request) + 65536u + 256u)
 
 /* SUBMIT_DECISIONS: in, a header and count decisions; out, a uint32_t status for each, in order. */
 #define GATEHOUSE_DECISIONS_MAX    1024u

@@ -119,7 +119,10 @@ enum gatehouse_part {
     GATEHOUSE_PART_LOCAL_PORT = 12,
     GATEHOUSE_PART_ICMP_TYPE = 13, /* one byte; the rule has PROTOCOL 1 or 58 */
     GATEHOUSE_PART_TEXT = 14,      /* UTF-8: the rule as written, for people. Means nothing, is not hashed */
-    GATEHOUSE_PART_FILE = 15       /* UTF-8: the file it stands in. The same */
+    GATEHOUSE_PART_FILE = 15,      /* UTF-8: the file it stands in. The same */
+    GATEHOUSE_PART_NAME = 16 /* ASCII, lower case, no final dot: "example.org" that name alone; "*.example.org" all
+                                names below it. The program looked the remote address up under it. A kind of its own;
+                                never with REMOTE parts; outgoing rules only */
 };
 struct gatehouse_rule_part {
     uint32_t size; /* this header, data, padding */
@@ -175,6 +178,32 @@ struct gatehouse_rules_piece {
 };
 
 /*
+ * Names. Whoever sees the answers of the machine's name servers tells the driver (gatehoused; nobody on Windows yet).
+ * He need not say HELLO, for he neither decides nor observes.
+ * In: struct gatehouse_names, then count records. A record says: under this name, this program got this address. It is
+ * kept for its time to live, at least GATEHOUSE_NAME_KEEP_MIN_MS (programs keep answers longer than they should), and
+ * in a bounded table: the oldest go first. A name rule matches, and a request shows, what the connecting program itself
+ * looked up, or what is known for any program (path_size 0).
+ */
+#define GATEHOUSE_IOCTL_NAMES_LEARNED GATEHOUSE_CTL(0x81D, GATEHOUSE_WRITE_ACCESS)
+#define GATEHOUSE_NAMES_MAX           256u /* in one call */
+#define GATEHOUSE_NAME_KEEP_MIN_MS    600000u
+#define GATEHOUSE_NAME_KEEP_MAX_MS    86400000u
+struct gatehouse_names {
+    uint32_t version;
+    uint32_t count;
+};
+struct gatehouse_name {
+    uint32_t size; /* header, path, name, padding to 8 */
+    uint32_t ttl_ms;
+    uint16_t path_size; /* UTF-16LE app path, as a request's; 0: any program's */
+    uint16_t name_size; /* behind the path: 1 to GATEHOUSE_NAME_MAX */
+    uint8_t ip_version;
+    uint8_t reserved[3];
+    uint8_t address[16];
+};
+
+/*
  * In the filter engine each rule is one filter at each layer it applies to, with this key: so that whoever counts hits
  * by filter key counts them for the rule, over reloads and restarts. Data1 0x6b1f5d0e, Data2 0x3c1a, Data3 0x8000 |
  * enum gatehouse_rule_layer, Data4 the rule's id, highest byte first. A rule that names programs by path and by SHA-256
@@ -198,5 +227,7 @@ _Static_assert(sizeof(struct gatehouse_rule_part) == 8, "part layout");
 _Static_assert(sizeof(struct gatehouse_rules_begin) == 16, "begin layout");
 _Static_assert(sizeof(struct gatehouse_rules_get) == 16, "get layout");
 _Static_assert(sizeof(struct gatehouse_rules_piece) == 24, "piece layout");
+_Static_assert(sizeof(struct gatehouse_names) == 8, "names layout");
+_Static_assert(sizeof(struct gatehouse_name) == 32, "name layout");
 
 #endif

@@ -42,5 +42,7 @@
 #define GATEHOUSE_E_RULES_FULL   0xE047001Cu /* too many added rules, or no memory for them */
 #define GATEHOUSE_E_RULES_STORE  0xE047001Du /* the rules could not be stored, so they were not put into force */
 #define GATEHOUSE_E_RULES_ENGINE 0xE047001Eu /* the filter engine refused; nothing changed */
+#define GATEHOUSE_E_BAD_NAME     0xE047001Fu /* a name, a path or an address in NAMES_LEARNED is none */
+#define GATEHOUSE_E_NO_NAME      0xE0470020u /* scope PROGRAM_NAME, and no name is known for the request */
 
 #endif

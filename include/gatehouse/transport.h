@@ -22,7 +22,8 @@
 #define GATEHOUSE_CALL_PLATFORM_STATUS 0xFFFFFFFEu /* out: struct gatehouse_platform_status */
 #define GATEHOUSE_CALL_MANAGE          0xFFFFFFFDu /* a filter management call (fwpuclnt/wire.h), and its answer */
 #define GATEHOUSE_CALL_HITS            0xFFFFFFFCu /* in: uint64_t first; out: struct gatehouse_hits, then entries */
-#define GATEHOUSE_CALL_FLOWS           0xFFFFFFFBu /* in: uint64_t first; out: struct gatehouse_flows, then entries */
+#define GATEHOUSE_CALL_FLOWS                                                                                           \
+    0xFFFFFFFBu /* in: uint64_t first, or struct gatehouse_flows_get; out: struct gatehouse_flows, then entries */
 
 struct gatehouse_call {
     uint32_t code;        /* IOCTL or GATEHOUSE_CALL_* */
@@ -73,14 +74,30 @@ struct gatehouse_hit {
  */
 struct gatehouse_flows {
     uint32_t count;
+    uint32_t flags; /* GATEHOUSE_FLOWS_LOST */
+    uint64_t next;  /* first of the next call; equal to the call's: no more now */
+};
+/*
+ * With CHANGES, first and next count changes instead: a flow is told when it begins and once more when something of it
+ * changed (it ended; a blocked one was tried again), what changed last comes last. With WAIT the call waits until there
+ * is something to tell, and is answered a few times a second at most; it can be cancelled. LOST: something behind first
+ * was forgotten before it was told.
+ */
+#define GATEHOUSE_FLOWS_CHANGES 0x1u
+#define GATEHOUSE_FLOWS_WAIT    0x2u
+#define GATEHOUSE_FLOWS_LOST    0x1u
+struct gatehouse_flows_get {
+    uint64_t first;
+    uint32_t flags; /* GATEHOUSE_FLOWS_CHANGES, GATEHOUSE_FLOWS_WAIT */
     uint32_t reserved;
-    uint64_t next; /* first of the next call; equal to the call's: no more now */
 };
 #define GATEHOUSE_FLOW_INBOUND 0x1u
 #define GATEHOUSE_FLOW_ENDED   0x2u
 #define GATEHOUSE_FLOW_COUNTED 0x4u /* bytes are known */
+#define GATEHOUSE_FLOW_BLOCKED 0x8u /* it never lived: refused without being held. What the driver tells of, too */
+#define GATEHOUSE_FLOW_NO_USER 0xFFFFFFFFu
 struct gatehouse_flow_entry {
-    uint32_t size;      /* header, path, padding to 8 */
+    uint32_t size;      /* header, path, name, padding to 8 */
     uint16_t path_size; /* UTF-16LE app path behind the header */
     uint8_t ip_version;
     uint8_t protocol;
@@ -91,13 +108,18 @@ struct gatehouse_flow_entry {
     uint8_t local_address[16], remote_address[16];
     uint16_t local_port, remote_port;
     uint32_t flags;         /* GATEHOUSE_FLOW_* */
-    uint8_t filter_key[16]; /* of the filter that permitted it; zeros: none with a key of its own */
+    uint8_t filter_key[16]; /* of the filter that decided; zeros: none with a key of its own, or not known */
+    uint64_t process_start; /* as in a request */
+    uint32_t user;          /* Unix user id; GATEHOUSE_FLOW_NO_USER: not known */
+    uint16_t name_size;     /* behind the path, as in a request */
+    uint16_t count;         /* BLOCKED: tries that this stands for. Else 0 */
 };
 
 _Static_assert(sizeof(struct gatehouse_hits) == 16, "hits layout");
 _Static_assert(sizeof(struct gatehouse_hit) == 32, "hit layout");
 _Static_assert(sizeof(struct gatehouse_flows) == 16, "flows layout");
-_Static_assert(sizeof(struct gatehouse_flow_entry) == 112, "flow layout");
+_Static_assert(sizeof(struct gatehouse_flows_get) == 16, "flows get layout");
+_Static_assert(sizeof(struct gatehouse_flow_entry) == 128, "flow layout");
 _Static_assert(sizeof(struct gatehouse_call) == 16, "call layout");
 _Static_assert(sizeof(struct gatehouse_answer) == 16, "answer layout");
 _Static_assert(sizeof(struct gatehouse_platform_status) == 80, "platform status layout");

@@ -244,7 +244,7 @@ class AskTerminal(Case):
         def own_terminal():
             os.setsid()
             fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
-        process = self.start('ask', stdin=self.slave, stdout=self.slave, preexec_fn=own_terminal)
+        process = self.start('ask', '--lines', stdin=self.slave, stdout=self.slave, preexec_fn=own_terminal)
         decider = self.fake.accept()
         decider.hello(DECIDER)
         self.fake.accept().hello(OBSERVER)

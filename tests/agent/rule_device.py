@@ -130,7 +130,10 @@ class RuleDevice(threading.Thread):
         serve = {fake.RULES_GET: self.get, fake.RULES_BEGIN: self.begin, fake.RULES_PUT: self.put,
                  fake.RULES_COMMIT: self.commit, fake.RULES_ADD: self.add, fake.RULES_REMOVE: self.remove,
                  fake.HITS: self.tell_hits, fake.FLOWS: self.tell_flows}.get(code)
-        status, output = (fake.E_UNKNOWN_CODE, b'') if serve is None else serve(size, body)
+        answer = (fake.E_UNKNOWN_CODE, b'') if serve is None else serve(size, body)
+        if answer is None:
+            return  # it waits for ever
+        status, output = answer
         client.answer(tag, output, status)
 
     def rules(self):
@@ -201,11 +204,24 @@ class RuleDevice(threading.Thread):
             key + struct.pack('<QQ', hits, last) for key, hits, last in page)
 
     def tell_flows(self, size, body):
-        first, = struct.unpack('<Q', body)
-        if first == 0 and len(self.flows) > 1:
-            self.flows.pop(0)
+        """One look is all that there is; who waits is told of what the next look has and the one before had not."""
+        first, flags = struct.unpack_from('<QI', body) if len(body) == 16 else (*struct.unpack('<Q', body), 0)
+        if flags & 1:
+            return self.tell_changes(first, flags & 2)
         page = [entry for entry in (self.flows[0] if self.flows else []) if struct.unpack_from('<Q', entry, 8)[0] > first][:2]
         following = struct.unpack_from('<Q', page[-1], 8)[0] if page else first
+        return 0, struct.pack('<IIQ', len(page), 0, following) + b''.join(page)
+
+
+    def tell_changes(self, first, waits):
+        if not waits:
+            page = (self.flows[0] if self.flows else []) if first == 0 else []
+        elif len(self.flows) < 2:
+            return None
+        else:
+            before = self.flows.pop(0)
+            page = [entry for entry in self.flows[0] if entry not in before]
+        following = first + len(page)
         return 0, struct.pack('<IIQ', len(page), 0, following) + b''.join(page)
 
 
@@ -213,10 +229,10 @@ def flow(number, path=b'/usr/bin/curl', pid=4242, remote='192.0.2.1', port=443, 
          protocol=6, began=0, ended=0, out=0, came=0, flags=4, key=bytes(16)):
     text = fake.path_text(path)
     family = socket.AF_INET6 if ':' in remote else socket.AF_INET
-    body = struct.pack('<IHBBQQQQQQ16s16sHHI16s', (112 + len(text) + 7) // 8 * 8, len(text), 6 if ':' in remote else 4,
+    body = struct.pack('<IHBBQQQQQQ16s16sHHI16sQIHH', (128 + len(text) + 7) // 8 * 8, len(text), 6 if ':' in remote else 4,
                        protocol, number, pid, began, ended, out, came,
                        socket.inet_pton(family, local).ljust(16, b'\0'), socket.inet_pton(family, remote).ljust(16, b'\0'),
-                       local_port, port, flags, key)
-    assert len(body) == 112
+                       local_port, port, flags, key, 0, 0xFFFFFFFF, 0, 0)
+    assert len(body) == 128
     body += text
     return body + b'\0' * (-len(body) % 8)

@@ -65,12 +65,17 @@ static void test_known_addresses(void **state)
     assert_string_equal(address(6, bytes, 3), "fec0::1");
 }
 
-static void check_destination(unsigned protocol, unsigned ip_version, const char *expected)
+static void check_destination(unsigned protocol, unsigned ip_version, const char *name, const char *expected)
 {
-    struct gatehouse_request request = {
-        .ip_version = (uint8_t)ip_version, .protocol = (uint8_t)protocol, .remote_port = 53, .interface_index = 2};
+    struct request request = {.fixed = {.ip_version = (uint8_t)ip_version,
+                                        .protocol = (uint8_t)protocol,
+                                        .remote_port = 53,
+                                        .interface_index = 2,
+                                        .name_size = (uint16_t)strlen(name)},
+                              .name = (const uint8_t *)name};
 
-    inet_pton(ip_version == 4 ? AF_INET : AF_INET6, ip_version == 4 ? "10.0.0.1" : "fe80::1", request.remote_address);
+    inet_pton(ip_version == 4 ? AF_INET : AF_INET6, ip_version == 4 ? "10.0.0.1" : "fe80::1",
+              request.fixed.remote_address);
     text_clear(&text);
     show_destination(&text, &request);
     assert_string_equal(text_string(&text), expected);
@@ -79,11 +84,13 @@ static void check_destination(unsigned protocol, unsigned ip_version, const char
 static void test_destinations(void **state)
 {
     (void)state;
-    check_destination(6, 4, "tcp 10.0.0.1:53");
-    check_destination(17, 6, "udp [fe80::1%2]:53");
-    check_destination(1, 4, "icmp 10.0.0.1");
-    check_destination(58, 6, "icmpv6 fe80::1%2");
-    check_destination(99, 4, "protocol 99 10.0.0.1");
+    check_destination(6, 4, "", "tcp 10.0.0.1:53");
+    check_destination(17, 6, "", "udp [fe80::1%2]:53");
+    check_destination(1, 4, "", "icmp 10.0.0.1");
+    check_destination(58, 6, "", "icmpv6 fe80::1%2");
+    check_destination(99, 4, "", "protocol 99 10.0.0.1");
+    check_destination(6, 4, "example.org", "tcp example.org (10.0.0.1:53)");
+    check_destination(17, 6, "example.org", "udp example.org ([fe80::1%2]:53)");
 }
 
 static void test_sids(void **state)

@@ -13,15 +13,44 @@
 
 #include "agent/wire.h"
 
-static size_t make_request(uint8_t *bytes, uint16_t path_size)
+static size_t make_named_request(uint8_t *bytes, uint16_t path_size, uint16_t name_size)
 {
-    struct gatehouse_request request = {.path_size = path_size, .ip_version = 4, .protocol = 6, .id = 7};
+    struct gatehouse_request request = {
+        .path_size = path_size, .ip_version = 4, .protocol = 6, .id = 7, .name_size = name_size};
 
-    request.size = (uint32_t)((sizeof(request) + path_size + 7) & ~(size_t)7);
+    request.size = (uint32_t)((sizeof(request) + path_size + name_size + 7) & ~(size_t)7);
     memset(bytes, 0, request.size);
     memcpy(bytes, &request, sizeof(request));
     memset(bytes + sizeof(request), 'a', path_size);
+    memset(bytes + sizeof(request) + path_size, 'n', name_size);
     return request.size;
+}
+
+static size_t make_request(uint8_t *bytes, uint16_t path_size)
+{
+    return make_named_request(bytes, path_size, 0);
+}
+
+static void test_names(void **state)
+{
+    static const uint8_t bad[] = {0, ' ', '\n', 0x7F, 0x80, 0xFF};
+    uint8_t bytes[1024];
+    size_t size = make_named_request(bytes, 6, 11);
+    struct wire_cursor cursor = {bytes, size};
+    struct request request;
+    const char *why = NULL;
+
+    (void)state;
+    assert_int_equal(wire_next_request(&cursor, &request, &why), WIRE_RECORD);
+    assert_memory_equal(request.name, "nnnnnnnnnnn", 11);
+    for (size_t i = 0; i < sizeof(bad); i++) {
+        cursor = (struct wire_cursor){bytes, size};
+        bytes[sizeof(struct gatehouse_request) + 6 + 5] = bad[i];
+        assert_int_equal(wire_next_request(&cursor, &request, &why), WIRE_BAD);
+    }
+    size = make_named_request(bytes, 6, GATEHOUSE_NAME_MAX + 1);
+    cursor = (struct wire_cursor){bytes, size};
+    assert_int_equal(wire_next_request(&cursor, &request, &why), WIRE_BAD);
 }
 
 static unsigned walk_requests(const uint8_t *bytes, size_t size, enum wire_step *last)
@@ -170,8 +199,8 @@ static void test_events(void **state)
 
 static void test_flows(void **state)
 {
-    uint8_t good[160] = {0}, bytes[160];
-    struct gatehouse_flow_entry entry = {.size = 136, .path_size = 20, .ip_version = 6, .number = 7};
+    uint8_t good[176] = {0}, bytes[176];
+    struct gatehouse_flow_entry entry = {.size = 152, .path_size = 20, .name_size = 3, .ip_version = 6, .number = 7};
     static const uint8_t versions[] = {0, 5, 7, 255};
     struct wire_cursor cursor;
     const char *why = NULL;
@@ -179,20 +208,28 @@ static void test_flows(void **state)
 
     (void)state;
     memcpy(good, &entry, sizeof(entry));
+    memset(good + sizeof(entry) + 20, 'n', 3);
     for (size_t size = 0; size < sizeof(good); size++) {
         cursor = (struct wire_cursor){good, size};
         assert_int_equal(wire_next_flow(&cursor, &found, &why), size == 0    ? WIRE_END
-                                                                : size < 136 ? WIRE_BAD
+                                                                : size < 152 ? WIRE_BAD
                                                                              : WIRE_RECORD);
     }
-    assert_int_equal(cursor.left, sizeof(good) - 1 - 136);
-    assert_true(found.fixed.number == 7 && found.path == good + sizeof(entry));
+    assert_int_equal(cursor.left, sizeof(good) - 1 - 152);
+    assert_true(found.fixed.number == 7 && found.path == good + sizeof(entry) && found.name == found.path + 20);
     for (uint32_t told = 0; told < 400; told++) {
         memcpy(bytes, good, sizeof(bytes));
         memcpy(bytes, &told, sizeof(told));
         cursor = (struct wire_cursor){bytes, sizeof(bytes)};
-        assert_int_equal(wire_next_flow(&cursor, &found, &why), told == 136 ? WIRE_RECORD : WIRE_BAD);
+        assert_int_equal(wire_next_flow(&cursor, &found, &why), told == 152 ? WIRE_RECORD : WIRE_BAD);
     }
+    entry.name_size = GATEHOUSE_NAME_MAX + 1;
+    entry.path_size = 0;
+    entry.size = sizeof(entry) + 256;
+    uint8_t large[sizeof(entry) + 256] = {0};
+    memcpy(large, &entry, sizeof(entry));
+    cursor = (struct wire_cursor){large, sizeof(large)};
+    assert_int_equal(wire_next_flow(&cursor, &found, &why), WIRE_BAD);
     for (size_t i = 0; i < sizeof(versions); i++) {
         memcpy(bytes, good, sizeof(bytes));
         bytes[6] = versions[i];
@@ -205,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_requests),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_every_cut),
         cmocka_unit_test(test_every_wrong_size),
         cmocka_unit_test(test_bad_fields),

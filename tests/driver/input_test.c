@@ -5,6 +5,7 @@
  * "Nothing changed" is GET_STATUS before and after, except the time and the count of refused input.
  */
 #include "driver_fixture.h"
+#include "gatehouse/rules.h"
 
 static struct nt_file *observer, *decider, *fresh;
 
@@ -220,7 +221,8 @@ static void each_decision_stands_for_itself(void **state)
     uint64_t id = request[0].id;
     refuse_decision(decider, (struct gatehouse_decision){id, 0, 0, 0, 0}, GATEHOUSE_E_BAD_VERDICT);
     refuse_decision(decider, (struct gatehouse_decision){id, 3, 0, 0, 0}, GATEHOUSE_E_BAD_VERDICT);
-    refuse_decision(decider, (struct gatehouse_decision){id, 1, 3, 0, 0}, GATEHOUSE_E_BAD_SCOPE);
+    refuse_decision(decider, (struct gatehouse_decision){id, 1, 5, 0, 0}, GATEHOUSE_E_BAD_SCOPE);
+    refuse_decision(decider, (struct gatehouse_decision){id, 1, 4, 0, 0}, GATEHOUSE_E_NO_NAME);
     refuse_decision(decider, (struct gatehouse_decision){id, 1, 0, 5, 0}, GATEHOUSE_E_BAD_LIFETIME);
     refuse_decision(decider, (struct gatehouse_decision){id, 1, 0, 0, 3}, GATEHOUSE_E_BAD_LIFETIME);
     refuse_decision(decider, (struct gatehouse_decision){id, 1, 1, 0, 4}, GATEHOUSE_E_BAD_LIFETIME);
@@ -231,6 +233,8 @@ static void each_decision_stands_for_itself(void **state)
     refuse_decision(decider, (struct gatehouse_decision){UINT64_MAX, 1, 1, 0, 0}, GATEHOUSE_E_UNKNOWN_ID);
     refuse_decision(decider, (struct gatehouse_decision){request[1].id, 1, 1, 0, 0}, GATEHOUSE_E_BAD_SCOPE);
     refuse_decision(decider, (struct gatehouse_decision){request[1].id, 1, 2, 0, 0}, GATEHOUSE_E_BAD_SCOPE);
+    refuse_decision(decider, (struct gatehouse_decision){request[1].id, 1, 3, 0, 0}, GATEHOUSE_E_BAD_SCOPE);
+    refuse_decision(decider, (struct gatehouse_decision){request[1].id, 1, 4, 0, 0}, GATEHOUSE_E_BAD_SCOPE);
     assert_true((request[1].flags & GATEHOUSE_REQUEST_NO_PROGRAM) != 0);
     /* the queued one has the next slot: guessing its id does not help */
     refuse_decision(decider, (struct gatehouse_decision){request[1].id + 1, 1, 0, 0, 0}, GATEHOUSE_E_NOT_YOURS);

@@ -26,8 +26,8 @@ static void sets_up_and_takes_down(void **state)
     fixture_load(NULL, 0);
     wfp_count(&counts);
     assert_int_equal(counts.providers, 1);
-    assert_int_equal(counts.callouts, 14);
-    assert_int_equal(counts.registered_callouts, 14);
+    assert_int_equal(counts.callouts, 16);
+    assert_int_equal(counts.registered_callouts, 16);
     assert_int_equal(counts.filters,
                      10); /* one a callout that rules do not use, two for loopback, two for other protocols */
     assert_int_equal(nt_file_open("\\\\.\\Gatehouse", GENERIC_READ, &user, &file), STATUS_ACCESS_DENIED);

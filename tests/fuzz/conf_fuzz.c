@@ -6,6 +6,7 @@
  * one expression for its form and one for its value, knows no error but "wrong", and must agree on every line. What is
  * taken, written as a file again, gives the same settings; what is refused changes nothing.
  */
+#include <arpa/inet.h>
 #include <regex.h>
 
 #include "host/conf_file.h"
@@ -33,8 +34,10 @@ static const struct {
     {"capacity", "^[0-9]+$", 16, 64000},
     {"hold-loopback", "^(yes|no)$", 0, 0},
     {"queue", "^[0-9]+$", 0, 65535},
+    {"name-servers", "^(system|any|none)$", 0, 0},
     {"driver", "^/", 0, 0},
     {"special-pool", "^(yes|no)$", 0, 0},
+    {"confine", "^(yes|no|kill)$", 0, 0},
     {"verbose", "^(yes|no)$", 0, 0},
 };
 
@@ -56,8 +59,31 @@ static void compile_all(void)
         fuzz_check(regcomp(&value_expressions[i], forms[i].value, REG_EXTENDED | REG_NOSUB) == 0);
 }
 
+/* Some addresses: what inet_pton takes, one of IPv6 with a zone behind "%" too. */
+static bool servers_fit(const char *value)
+{
+    char copy[SETTING_PATH_MAX], *rest = copy, *word, *zone;
+    unsigned count = 0;
+    uint8_t address[16];
+
+    snprintf(copy, sizeof(copy), "%s", value);
+    while ((word = strsep(&rest, " \t,")) != NULL) {
+        if (*word == 0)
+            continue;
+        zone = strchr(word, '%');
+        if (zone)
+            *zone = 0;
+        if (inet_pton(AF_INET6, word, address) != 1 && (zone || inet_pton(AF_INET, word, address) != 1))
+            return false;
+        count++;
+    }
+    return count >= 1 && count <= 16 && strlen(value) < SETTING_SERVERS_MAX;
+}
+
 static bool value_fits(unsigned setting, const char *value)
 {
+    if (setting == SETTING_NAME_SERVERS && regexec(&value_expressions[setting], value, 0, NULL, 0) != 0)
+        return strlen(value) < SETTING_PATH_MAX && servers_fit(value);
     if (regexec(&value_expressions[setting], value, 0, NULL, 0) != 0 || strlen(value) >= SETTING_PATH_MAX)
         return false;
     if (forms[setting].highest == 0)

@@ -48,6 +48,11 @@ BUGS = {
     'conf-again': ('host/conf_file.c', 'if (reader->set_in[*setting])', 'if (reader->set_in[*setting] > 9999)'),
     # A comment needs no blank before it.
     'conf-comment': ('host/conf_file.c', 'after == reader->at && after != place', 'after != after'),
+    # Whatever a record is about, it is taken for the name that was asked for.
+    'dns-chain': ('host/dns_message.c', 'record.class != CLASS_IN || !same_name(&record.owner, name)',
+                  'record.class != CLASS_IN'),
+    # How long an alias lives does not count.
+    'dns-ttl': ('host/dns_message.c', 'if (record.ttl < *ttl)', 'if (record.ttl < *ttl && i > RECORDS)'),
     # An answer goes to another call.
     'server-tag': ('host/device_server.c', 'client_answer(client, header->tag, STATUS_SUCCESS, &status, sizeof(status));',
                    'client_answer(client, header->tag + 1, STATUS_SUCCESS, &status, sizeof(status));'),

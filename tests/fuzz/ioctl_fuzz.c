@@ -302,6 +302,27 @@ static size_t put_rules(struct fuzz_bytes *in, uint32_t code, uint8_t *bytes)
     }
 }
 
+/* Names for the destinations of connections, of any program. */
+static size_t put_names(struct fuzz_bytes *in, uint8_t *bytes)
+{
+    struct gatehouse_names head = {GATEHOUSE_PROTOCOL_VERSION, 1 + fuzz_below(in, 3)};
+    size_t size = sizeof(head);
+
+    memcpy(bytes, &head, sizeof(head));
+    for (unsigned i = 0; i < head.count; i++) {
+        unsigned bits = fuzz_byte(in);
+        struct gatehouse_name record = {.ttl_ms = bits << 16, .name_size = (uint16_t)(1 + bits % 8), .ip_version = 4};
+
+        record.size = (uint32_t)(sizeof(record) + 8);
+        memcpy(record.address, (const uint8_t[]){192, 0, 2, (uint8_t)(bits >> 6)}, 4);
+        memcpy(bytes + size, &record, sizeof(record));
+        memset(bytes + size + sizeof(record), 0, 8);
+        memset(bytes + size + sizeof(record), 'a' + (int)(bits % 4), record.name_size);
+        size += record.size;
+    }
+    return size;
+}
+
 /* The structure that belongs to the code. */
 static size_t put_structure(struct fuzz_bytes *in, uint32_t code, uint8_t *bytes)
 {
@@ -320,6 +341,8 @@ static size_t put_structure(struct fuzz_bytes *in, uint32_t code, uint8_t *bytes
     case GATEHOUSE_IOCTL_SUBMIT_DECISIONS:
     case GATEHOUSE_IOCTL_SUBMIT_AND_GET:
         return put_decisions(in, bytes);
+    case GATEHOUSE_IOCTL_NAMES_LEARNED:
+        return put_names(in, bytes);
     case IOCTL_WFP_SUBMIT_DECISION:
         seed.RequestId = take_id(in);
         memcpy(bytes, &seed, sizeof(seed));
@@ -507,7 +530,9 @@ static void do_control(struct fuzz_bytes *in)
 {
     static const size_t rooms[] = {0, 16, 24, 176, 216, 600, OUTPUT_MAX};
     unsigned slot = fuzz_below(in, FILES), which = fuzz_byte(in);
-    uint32_t code = which < 240 ? codes[which % (sizeof(codes) / sizeof(codes[0]))] : (uint32_t)fuzz_number(in, 4);
+    uint32_t code = which < 232   ? codes[which % (sizeof(codes) / sizeof(codes[0]))]
+                    : which < 240 ? GATEHOUSE_IOCTL_NAMES_LEARNED
+                                  : (uint32_t)fuzz_number(in, 4);
     unsigned how = fuzz_byte(in);
     size_t room = how < 128 ? OUTPUT_MAX : how < 240 ? rooms[how % 7] : fuzz_below(in, OUTPUT_MAX);
     uint8_t input[INPUT_MAX + 16] = {0};

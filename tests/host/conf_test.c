@@ -40,8 +40,10 @@ static void sets_everything(void **state)
                                "capacity = 16\n"
                                "hold-loopback = yes\n"
                                "queue = 65535\n"
+                               "name-servers = \"192.0.2.53, 2001:db8::53\"\n"
                                "driver = /lib/a#b.sys\n"
                                "special-pool = yes\n"
+                               "confine = kill\n"
                                "verbose = no";
 
     (void)state;
@@ -55,7 +57,9 @@ static void sets_everything(void **state)
     assert_int_equal(settings.no_decider, GATEHOUSE_NO_DECIDER_BLOCK);
     assert_true(settings.dead_open && settings.hold_loopback && settings.special_pool && !settings.verbose);
     assert_int_equal(settings.capacity, 16);
+    assert_int_equal(settings.confine, CONFINE_KILL);
     assert_int_equal(settings.queue, 65535);
+    assert_string_equal(settings.name_servers, "192.0.2.53, 2001:db8::53");
     for (int i = 0; i < SETTINGS; i++)
         assert_int_equal(settings.origin[i], SETTING_BY_FILE);
     assert_int_equal(settings.line[SETTING_DEADLINE], 6);

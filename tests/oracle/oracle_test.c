@@ -25,8 +25,9 @@
 #include "tests/oracle/reference.h"
 #include "wfp/packet.h"
 
-#define CONNECTIONS 100 /* of one policy */
-#define SIDS_MAX    24
+#define CONNECTIONS   100 /* of one policy */
+#define SIDS_MAX      24
+#define NAME_POLICIES 50 /* with the same names known; then a new driver knows none */
 
 static uint64_t cases = 200000, seed = 1;
 
@@ -125,7 +126,8 @@ struct loaded {
 
 static void compile(const char *text, size_t size, struct loaded *loaded)
 {
-    struct policy *policy = policy_parse_text("random", text, size, NULL);
+    struct policy_system system = {.find_ascii = policy_system_here.find_ascii};
+    struct policy *policy = policy_parse_text("random", text, size, &system);
     const struct gatehouse_rule *rule;
 
     assert_non_null(policy);
@@ -165,6 +167,29 @@ static void load(struct nt_file *file, const struct loaded *loaded)
     }
     fixture_start(&commit, file, GATEHOUSE_IOCTL_RULES_COMMIT, 0);
     assert_int_equal(fixture_finish(&commit), 0);
+}
+
+static void learn(struct nt_file *file, const struct reference_fact *fact)
+{
+    struct {
+        struct gatehouse_names header;
+        struct gatehouse_name record;
+        uint8_t bytes[1024];
+    } in = {{GATEHOUSE_PROTOCOL_VERSION, 1}, {0}, {0}};
+    size_t information, path_size = 0, name_size = strlen(fact->name);
+
+    if (fact->program)
+        assert_true(
+            path_text_from_bytes((const uint8_t *)fact->program, strlen(fact->program), in.bytes, 512, &path_size));
+    memcpy(in.bytes + path_size, fact->name, name_size);
+    in.record = (struct gatehouse_name){.size = (uint32_t)(sizeof(in.record) + path_size + name_size + 7) & ~7u,
+                                        .path_size = (uint16_t)path_size,
+                                        .name_size = (uint16_t)name_size,
+                                        .ip_version = (uint8_t)fact->family};
+    memcpy(in.record.address, fact->address, sizeof(in.record.address));
+    assert_int_equal(fixture_control(file, GATEHOUSE_IOCTL_NAMES_LEARNED, &in, sizeof(in.header) + in.record.size, NULL,
+                                     0, &information),
+                     0);
 }
 
 /* --- The four answers ----------------------------------------------------------------------- */
@@ -286,6 +311,8 @@ static struct answer ask_explain(const struct reference_policy *policy, const st
         .program_size = who->app_id.size ? who->app_id.size - 2 : 0,
         .sids = who->sids,
         .sid_count = who->sid_count,
+        .names = from->names,
+        .name_count = (unsigned)from->name_count,
     };
     uint32_t number = 0;
 
@@ -307,6 +334,8 @@ static void show(const char *text, const struct reference_connection *from)
     fprintf(stderr, "%s%s protocol %d, local %s port %u, remote %s port %u, program %s, user %u, group %u, cgroup %s\n",
             from->inbound ? "in" : "out", from->raw ? " raw" : "", from->protocol, local, from->local_port, remote,
             from->remote_port, from->program ? from->program : "none", from->uid, from->gid, from->cgroup);
+    for (int i = 0; i < from->name_count; i++)
+        fprintf(stderr, "known as %s\n", from->names[i]);
 }
 
 static void same(const char *who, struct answer right, struct answer got, const char *text,
@@ -322,10 +351,11 @@ static void same(const char *who, struct answer right, struct answer got, const 
 /* --- The cases ------------------------------------------------------------------------------ */
 
 struct counts {
-    uint64_t decided, cached, hits;
+    uint64_t decided, cached, hits, by_name;
 };
 
-static void one_policy(struct reference_random *random, struct nt_file *file, struct counts *counts)
+static void one_policy(struct reference_random *random, struct nt_file *file, struct reference_facts *facts,
+                       struct counts *counts)
 {
     static struct reference_policy policy;
     static char text[REFERENCE_TEXT_MAX];
@@ -340,10 +370,14 @@ static void one_policy(struct reference_random *random, struct nt_file *file, st
         struct reference_connection connection;
         struct wfp_decision decision;
         struct cached cached;
+        const struct reference_fact *fact;
         struct answer right;
         static struct who who;
 
         reference_random_connection(random, &policy, &connection);
+        if (reference_random_fact(random, facts, &connection, &fact))
+            learn(file, fact);
+        reference_know(facts, &connection);
         right = answer_of(&policy, &connection, reference_decide(&policy, &connection));
         who_is(&who, &connection);
         same("explain", right, ask_explain(&policy, &loaded, &connection, &who), text, &connection);
@@ -356,6 +390,7 @@ static void one_policy(struct reference_random *random, struct nt_file *file, st
         classify(&connection, &who, &decision);
         same("the engine", right, ask_engine(&loaded, &decision), text, &connection);
         counts->decided += right.rule >= 0;
+        counts->by_name += right.rule >= 0 && policy.rules[right.rule].to.name_count != 0;
         counts->cached += cache_fill(&connection, &decision);
     }
     policy_sets_cleanup(&loaded.sets);
@@ -366,19 +401,25 @@ static void all_agree(void **state)
 {
     struct reference_random random = {seed};
     struct counts counts = {0};
-    struct nt_file *file;
 
     (void)state;
-    fixture_load(NULL, 0);
-    tell_promises();
-    file = fixture_open_as(7, GATEHOUSE_ROLE_OBSERVER);
-    for (uint64_t i = 0; i < cases; i += CONNECTIONS)
-        one_policy(&random, file, &counts);
-    nt_file_close(file);
-    fixture_unload();
-    print_message("%" PRIu64 " connections, %" PRIu64 " decided by a rule, %" PRIu64
+    for (uint64_t i = 0; i < cases;) {
+        static struct reference_facts facts;
+        struct nt_file *file;
+
+        facts.count = 0;
+        fixture_load(NULL, 0);
+        tell_promises();
+        file = fixture_open_as(7, GATEHOUSE_ROLE_OBSERVER);
+        for (int policies = 0; policies < NAME_POLICIES && i < cases; policies++, i += CONNECTIONS)
+            one_policy(&random, file, &facts, &counts);
+        nt_file_close(file);
+        fixture_unload();
+    }
+    print_message("%" PRIu64 " connections, %" PRIu64 " decided by a rule, %" PRIu64 " by its names, %" PRIu64
                   " verdicts kept by the cache, %" PRIu64 " found there\n",
-                  cases, counts.decided, counts.cached, counts.hits);
+                  cases, counts.decided, counts.by_name, counts.cached, counts.hits);
+    assert_true(counts.by_name > cases / 500);
     assert_true(counts.decided > cases / 4);
     assert_true(counts.hits > cases / 50);
 }

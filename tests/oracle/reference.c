@@ -103,6 +103,20 @@ static bool has_ports(int protocol)
     return protocol == 6 || protocol == 17;
 }
 
+/* "*.x" is for what ends with ".x". */
+static bool one_name(const struct reference_end *end, const struct reference_connection *connection)
+{
+    for (int i = 0; i < end->name_count; i++)
+        for (int k = 0; k < connection->name_count; k++) {
+            const char *wanted = end->names[i], *known = connection->names[k];
+            size_t tail = strlen(wanted) - 1, length = strlen(known);
+
+            if (wanted[0] == '*' ? length > tail && !strcmp(known + length - tail, wanted + 1) : !strcmp(wanted, known))
+                return true;
+        }
+    return end->name_count == 0;
+}
+
 static bool end_matches(const struct reference_end *end, const struct reference_connection *connection,
                         const uint8_t *address, uint16_t port)
 {
@@ -110,7 +124,9 @@ static bool end_matches(const struct reference_end *end, const struct reference_
 
     if (!end->given)
         return true;
-    if (!end->any && in_ranges(end, connection->family, address) == end->negated)
+    if (!one_name(end, connection))
+        return false;
+    if (!end->any && !end->name_count && in_ranges(end, connection->family, address) == end->negated)
         return false;
     for (int i = 0; i < end->port_count; i++)
         if (port >= end->port_low[i] && port <= end->port_high[i])
@@ -167,6 +183,18 @@ static bool rule_matches(const struct reference_rule *rule, const struct referen
     return end_matches(&rule->to, connection, connection->remote, connection->remote_port) &&
            end_matches(&rule->from, connection, connection->local, connection->local_port) &&
            end_matches(&rule->plain, connection, connection->remote, connection->remote_port);
+}
+
+void reference_know(const struct reference_facts *facts, struct reference_connection *connection)
+{
+    connection->name_count = 0;
+    for (int i = 0; i < facts->count && !connection->inbound; i++) {
+        const struct reference_fact *fact = &facts->facts[i];
+
+        if (fact->family == connection->family && !memcmp(fact->address, connection->remote, 16) &&
+            (!fact->program || (connection->program && !strcmp(fact->program, connection->program))))
+            connection->names[connection->name_count++] = fact->name;
+    }
 }
 
 int reference_decide(const struct reference_policy *policy, const struct reference_connection *connection)

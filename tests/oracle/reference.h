@@ -16,6 +16,8 @@
 #define REFERENCE_RULES_MAX 48
 #define REFERENCE_LIST_MAX  5
 #define REFERENCE_TEXT_MAX  (128 * 1024)
+#define REFERENCE_FACTS_MAX 600
+#define REFERENCE_NAMES_MAX 8 /* different ones in the world: the product keeps as many for an address */
 
 struct reference_random {
     uint64_t state;
@@ -38,6 +40,8 @@ struct reference_end {
     char words[REFERENCE_LIST_MAX][96]; /* as it is written */
     int port_count;                     /* 0: any */
     uint16_t port_low[REFERENCE_LIST_MAX], port_high[REFERENCE_LIST_MAX];
+    int name_count; /* of to, instead of ranges */
+    const char *names[REFERENCE_LIST_MAX];
 };
 
 struct reference_rule {
@@ -66,11 +70,32 @@ struct reference_connection {
     const char *program;              /* NULL: none */
     unsigned uid, gid;
     const char *cgroup; /* "/system.slice/nginx.service" */
+    int name_count;     /* under which its program, or nobody knows who, got the remote address */
+    const char *names[2 * REFERENCE_NAMES_MAX];
+};
+
+/* This program (NULL: nobody knows which) got this address under that name. */
+struct reference_fact {
+    const char *program, *name;
+    int family;
+    uint8_t address[16];
+};
+
+struct reference_facts {
+    int count;
+    struct reference_fact facts[REFERENCE_FACTS_MAX];
 };
 
 void reference_random_policy(struct reference_random *random, struct reference_policy *policy);
 void reference_random_connection(struct reference_random *random, const struct reference_policy *policy,
                                  struct reference_connection *connection);
+
+/* Something new about the connection's remote address; false: not this time. fact is what the product has to be told.
+ */
+bool reference_random_fact(struct reference_random *random, struct reference_facts *facts,
+                           const struct reference_connection *connection, const struct reference_fact **fact);
+/* Sets the connection's names. */
+void reference_know(const struct reference_facts *facts, struct reference_connection *connection);
 
 /* The policy as a rule file, a rule a line. */
 size_t reference_write(const struct reference_policy *policy, char *text, size_t size);

@@ -62,6 +62,13 @@ static const char *const ranges[][2] = {{"10.0.0.1", "11.0.0.0"},
                                         {"2001:db8::1", "2001:db8:1::"},
                                         {"fd00::", "fd00::1"}};
 
+static const char *const names[REFERENCE_NAMES_MAX] = {"example.org",       "www.example.org",  "a.b.example.org",
+                                                       "example.net",       "xexample.org",     "org",
+                                                       "cdn-1.example.net", "xn--bcher-kva.org"};
+static const char *const name_patterns[] = {"example.org", "*.example.org", "*.b.example.org",   "*.org",
+                                            "example.net", "*.example.net", "cdn-1.example.net", "xn--bcher-kva.org",
+                                            "other.org"};
+
 static int address_bytes(const char *text, uint8_t *bytes)
 {
     memset(bytes, 0, 16);
@@ -182,7 +189,7 @@ static void random_where(struct reference_random *random, struct reference_rule 
 /* A rule whose addresses leave nothing of its family says nothing: the language refuses it. */
 static bool speaks_of(const struct reference_end *end, int family)
 {
-    if (!end->given || end->any || end->negated)
+    if (!end->given || end->any || end->negated || end->name_count)
         return true;
     for (int i = 0; i < end->count; i++)
         if (end->ranges[i].family == family)
@@ -190,7 +197,17 @@ static bool speaks_of(const struct reference_end *end, int family)
     return false;
 }
 
-static void random_rule(struct reference_random *random, struct reference_rule *rule)
+/* Addresses become names. */
+static void random_names(struct reference_random *random, struct reference_end *end)
+{
+    end->any = end->negated = false;
+    end->count = 0;
+    end->name_count = 1 + (int)reference_below(random, 3);
+    for (int i = 0; i < end->name_count; i++)
+        end->names[i] = name_patterns[reference_below(random, COUNT(name_patterns))];
+}
+
+static void random_rule(struct reference_random *random, struct reference_rule *rule, bool with_names)
 {
     memset(rule, 0, sizeof(*rule));
     rule->action = (enum reference_action)reference_below(random, 3);
@@ -201,6 +218,8 @@ static void random_rule(struct reference_random *random, struct reference_rule *
     }
     random_who(random, rule);
     random_where(random, rule);
+    if (with_names && rule->to.given && !rule->in && one_in(random, 2))
+        random_names(random, &rule->to);
     rule->raw = one_in(random, 20);
     if (one_in(random, 8)) {
         rule->family = one_in(random, 2) ? 4 : 6;
@@ -214,11 +233,14 @@ static void random_rule(struct reference_random *random, struct reference_rule *
 
 void reference_random_policy(struct reference_random *random, struct reference_policy *policy)
 {
+    bool with_names;
+
     policy->count = (int)reference_below(random, REFERENCE_RULES_MAX);
     if (one_in(random, 2))
         policy->count = policy->count % 6;
+    with_names = one_in(random, 3);
     for (int i = 0; i < policy->count; i++)
-        random_rule(random, &policy->rules[i]);
+        random_rule(random, &policy->rules[i], with_names);
 }
 
 static void step(uint8_t *address, int family, int by)
@@ -290,6 +312,26 @@ void reference_random_connection(struct reference_random *random, const struct r
     connection->cgroup = cgroups[reference_below(random, COUNT(cgroups))];
 }
 
+bool reference_random_fact(struct reference_random *random, struct reference_facts *facts,
+                           const struct reference_connection *connection, const struct reference_fact **fact)
+{
+    struct reference_fact *new = &facts->facts[facts->count];
+
+    if (facts->count == REFERENCE_FACTS_MAX || connection->inbound || !one_in(random, 3))
+        return false;
+    *new = (struct reference_fact){.program = one_in(random, 8) ? NULL : connection->program,
+                                   .name = names[reference_below(random, COUNT(names))],
+                                   .family = connection->family};
+    memcpy(new->address, connection->remote, sizeof(new->address));
+    for (int i = 0; i < facts->count; i++)
+        if (facts->facts[i].program == new->program && facts->facts[i].name == new->name &&
+            facts->facts[i].family == new->family && !memcmp(facts->facts[i].address, new->address, 16))
+            return false;
+    facts->count++;
+    *fact = new;
+    return true;
+}
+
 struct writer {
     char *text;
     size_t size, used;
@@ -327,7 +369,15 @@ static void put_end(struct writer *writer, const char *word, const struct refere
         return;
     if (word[0])
         put(writer, " %s %s", word, end->any ? "any" : "");
-    if (!end->any) {
+    if (end->name_count) {
+        put(writer, "{");
+        for (int i = 0; i < end->name_count; i++)
+            put(writer, "%s %s", i ? "," : "",
+                strcmp(end->names[i], "xn--bcher-kva.org") ? end->names[i]
+                                                           : "b\xc3\xbc"
+                                                             "cher.org"); /* as people do */
+        put(writer, " }");
+    } else if (!end->any) {
         put(writer, "%s%s", end->negated ? "! " : "", end->count > 1 ? "{ " : "");
         for (int i = 0; i < end->count; i++)
             put(writer, "%s%s", i ? ", " : "", end->words[i]);

@@ -93,7 +93,8 @@ void fixture_init(struct fixture *fixture)
                                              .list_files = list_files,
                                              .find_sid = find_sid,
                                              .find_name = find_name,
-                                             .find_program = find_program};
+                                             .find_program = find_program,
+                                             .find_ascii = policy_system_here.find_ascii};
 }
 
 void fixture_add(struct fixture *fixture, const char *name, const char *text)

@@ -8,6 +8,8 @@
  */
 #include "policy_fixture.h"
 
+#include <ctype.h>
+
 #include "core/path_text.h"
 #include "policy/diff.h"
 #include "policy/match.h"
@@ -19,6 +21,10 @@
 
 static const char *const paths[] = {"/a/b", "/a/c", "/a/b/c", "/x", "/a/*", "/a b\"\\\n"};
 static const char *const patterns[] = {"/a/*", "/a/**", "/*", "/?", "/a/", "/**/c", "/a/[b]?", "/*\\*"};
+static const char *const host_names[] = {"a.b",       "*.b",          "*.a.b",   "c.a.b",
+                                         "localhost", "3com.example", "*.9.org", "1.2.c"};
+static const char *const probe_names[] = {"a.b",       "c.a.b",        "b",       "xa.b", "d.c.a.b",
+                                          "localhost", "3com.example", "x.9.org", "a.b.c"};
 static const uint8_t protocols[] = {1, 6, 17, 58, 132, 255};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -33,6 +39,7 @@ struct end {
     unsigned count, port_count;
     struct span spans[4];
     unsigned ports[4][2];
+    unsigned names; /* instead of spans */
 };
 
 struct model {
@@ -96,6 +103,11 @@ static void make_end(struct end *end, unsigned family)
     }
 }
 
+static void make_names(struct end *end)
+{
+    *end = (struct end){.given = true, .names = 1 + below((1u << COUNT(host_names)) - 1)};
+}
+
 static void make_ports(struct end *end)
 {
     end->has_ports = true;
@@ -115,6 +127,8 @@ static void make_ends(struct model *m)
         from = false;
     if (to)
         make_end(&m->to, m->family);
+    if (to && m->direction != GATEHOUSE_RULE_IN && once_in(3))
+        make_names(&m->to);
     if (from)
         make_end(&m->from, m->family);
     if (to && once_in(3))
@@ -221,9 +235,31 @@ static void write_ports(FILE *to, const struct end *end)
         fputs(" }", to);
 }
 
+static void write_names(FILE *to, const struct end *end)
+{
+    unsigned written = 0;
+    bool braces = (end->names & (end->names - 1)) != 0 || once_in(4);
+
+    fputs(braces ? "{ " : "", to);
+    for (unsigned i = 0; i < COUNT(host_names); i++) {
+        bool quoted = strchr(host_names[i], '.') == NULL || host_names[i][0] == '1' || once_in(4);
+
+        if ((end->names >> i & 1) == 0)
+            continue;
+        separate(to, written++);
+        fputs(quoted ? "\"" : "", to);
+        for (const char *c = host_names[i]; *c != '\0'; c++)
+            fputc(once_in(4) ? toupper((unsigned char)*c) : *c, to);
+        fputs(quoted ? "\"" : "", to);
+    }
+    fputs(braces ? " }" : "", to);
+}
+
 static void write_end(FILE *to, const char *word, const struct end *end, bool ports)
 {
     fprintf(to, "%s ", word);
+    if (end->names != 0)
+        write_names(to, end);
     if (end->any)
         fputs("any", to);
     if (end->negated)
@@ -383,7 +419,7 @@ static bool end_matches(const struct end *end, bool v6, unsigned place)
 {
     bool inside = false;
 
-    if (!end->given || end->any)
+    if (!end->given || end->any || end->names != 0)
         return true;
     for (unsigned i = 0; i < end->count; i++)
         inside = inside || (end->spans[i].v6 == v6 && end->spans[i].low <= place && place <= end->spans[i].high);
@@ -405,6 +441,7 @@ struct probe {
     unsigned users;
     uint8_t path[64];
     struct policy_sid sids[2];
+    const char *names[2];
 };
 
 static bool protocol_matches(const struct model *m, const struct policy_connection *c)
@@ -437,6 +474,23 @@ static bool ends_match(const struct model *m, const struct probe *p, bool v6, bo
            ports_match(&m->from, in ? p->remote_port : p->local_port);
 }
 
+/* One of the probe's names is it, or ends with what stands behind the star. */
+static bool names_match(const struct end *end, const struct policy_connection *c)
+{
+    bool found = end->names == 0;
+
+    for (unsigned i = 0; i < COUNT(host_names); i++) {
+        for (unsigned k = 0; (end->names >> i & 1) != 0 && k < c->name_count; k++) {
+            size_t size = strlen(c->names[k]), tail = strlen(host_names[i]) - 1;
+
+            found =
+                found || strcmp(host_names[i], c->names[k]) == 0 ||
+                (host_names[i][0] == '*' && size > tail && strcmp(c->names[k] + size - tail, host_names[i] + 1) == 0);
+        }
+    }
+    return found;
+}
+
 static bool model_matches(const struct model *m, const struct probe *p)
 {
     const struct policy_connection *c = &p->connection;
@@ -448,7 +502,7 @@ static bool model_matches(const struct model *m, const struct probe *p)
         return false;
     if (!protocol_matches(m, c) || (ports && c->protocol != 6 && c->protocol != 17))
         return false;
-    return ends_match(m, p, c->family == 6, c->direction == GATEHOUSE_RULE_IN);
+    return ends_match(m, p, c->family == 6, c->direction == GATEHOUSE_RULE_IN) && names_match(&m->to, c);
 }
 
 static void make_probe(struct probe *p)
@@ -471,6 +525,10 @@ static void make_probe(struct probe *p)
     address_at(c->family == 6, p->remote, c->remote);
     c->local_port = (uint16_t)port_at(p->local_port);
     c->remote_port = (uint16_t)port_at(p->remote_port);
+    c->names = p->names;
+    c->name_count = below(COUNT(p->names) + 1);
+    for (unsigned i = 0; i < c->name_count; i++)
+        p->names[i] = probe_names[below(COUNT(probe_names))];
     c->has_icmp_type = c->protocol == 1;
     c->icmp_type = (uint8_t)(c->protocol == 1 ? once_in(2) ? 8 : below(4) : 0);
     assert_true(path_text_from_bytes((const uint8_t *)paths[p->program], strlen(paths[p->program]), p->path,

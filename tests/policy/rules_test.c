@@ -89,6 +89,19 @@ static const char *const meanings[][2] = {
     {"permit all until exit", "permit all until exit"},
     {"permit all until reboot", "permit all until reboot"},
     {"set a = { 1.2.3.4, fd00::1 }\nset b = { $a 1.2.3.5 }\npermit to $b", "permit out to { 1.2.3.4/31, fd00::1 }"},
+    {"permit to example.org", "permit out to example.org"},
+    {"permit to { *.Example.ORG, example.org \"example.org\" }", "permit out to { *.example.org, example.org }"},
+    {"permit to \"router\" port 53", "permit out proto { tcp, udp } to \"router\" port 53"},
+    {"permit to 3com.example inet6", "permit out inet6 to 3com.example"},
+    {"permit to \"7.9x\"", "permit out to \"7.9x\""},
+    {"permit to \"-a.b\"", "permit out to \"-a.b\""},
+    {"permit to *.9.org", "permit out to *.9.org"},
+    {"set a = { *.example.org }\nset b = { $a, example.net }\npermit to $b",
+     "permit out to { *.example.org, example.net }"},
+    {"permit to bücher.example", "permit out to xn--bcher-kva.example # bücher.example"},
+    {"permit to { *.BÜCHER.example, straße.de } log",
+     "permit out to { *.xn--bcher-kva.example, xn--strae-oqa.de } log # *.bücher.example, straße.de"},
+    {"permit to \"пример.рф\"", "permit out to xn--e1afmkfd.xn--p1ai # пример.рф"},
     {"set p = { 80, ssh }\nset q = { $p, 81 }\npermit port $q proto tcp",
      "permit out proto tcp to any port { 22, 80-81 }"},
 };
@@ -181,6 +194,54 @@ static void explain_says_why_not(void **state)
                         "9: port { 80, 8000-8080 }: 443 is not in it\n"
                         "10: from any port 53: the local port is not known\n"
                         "11: to { 0.0.0.0-192.0.1.255, 192.0.3.0-255.255.255.255, ::/0 }: 192.0.2.1 is not in it\n");
+    policy_sets_cleanup(&sets);
+    policy_image_cleanup(&image);
+}
+
+static void explain_names(void **state)
+{
+    static const char *const known[] = {"www.example.org", "a.example.net"};
+    struct policy_image image = fixture_compile(&fixture, "permit to example.org\n"
+                                                          "permit to { example.org, *.example.com } port 443\n"
+                                                          "permit to *.example.net proto udp\n"
+                                                          "permit to *.example.org\n");
+    struct policy_connection c = {.direction = GATEHOUSE_RULE_OUT,
+                                  .family = 4,
+                                  .protocol = 6,
+                                  .has_remote = true,
+                                  .remote = {192, 0, 2, 1},
+                                  .has_remote_port = true,
+                                  .remote_port = 443,
+                                  .names = known};
+    struct policy_sets sets;
+    uint32_t number = 9;
+
+    (void)state;
+    assert_true(policy_sets_init(&sets, image.bytes));
+    for (c.name_count = 0; c.name_count <= 2; c.name_count++) {
+        static const char *const expected[] = {
+            "0: to example.org: its name is not known\n"
+            "1: to { *.example.com, example.org }: its name is not known\n"
+            "2: proto udp: it is tcp\n"
+            "3: to *.example.org: its name is not known\n",
+            "0: to example.org: its name is www.example.org\n"
+            "1: to { *.example.com, example.org }: its name is www.example.org\n"
+            "2: proto udp: it is tcp\n",
+            "0: to example.org: its name is www.example.org, and others that do not match\n"
+            "1: to { *.example.com, example.org }: its name is www.example.org, and others that do not match\n"
+            "2: proto udp: it is tcp\n"};
+
+        misses[0] = '\0';
+        if (c.name_count == 0)
+            assert_null(policy_match(image.bytes, &sets, &c, &number, note_miss, NULL));
+        else
+            assert_non_null(policy_match(image.bytes, &sets, &c, &number, note_miss, NULL));
+        assert_int_equal(number, c.name_count == 0 ? 9 : 3);
+        assert_string_equal(misses, expected[c.name_count]);
+    }
+    c = (struct policy_connection){
+        .direction = GATEHOUSE_RULE_IN, .family = 4, .protocol = 6, .names = known, .name_count = 1};
+    assert_null(policy_match(image.bytes, &sets, &c, NULL, NULL, NULL));
     policy_sets_cleanup(&sets);
     policy_image_cleanup(&image);
 }
@@ -336,6 +397,21 @@ static void bounds_hold(void **state)
         used += (size_t)snprintf(text + used, sizeof(text) - used, " \"/%u\"\n", i);
     snprintf(text + used, sizeof(text) - used, "}\n");
     assert_fails(text, "more than 1008 programs");
+    used = (size_t)snprintf(text, sizeof(text), "block to {");
+    for (unsigned i = 0; i < 1009; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used, " n%u.example", i);
+    snprintf(text + used, sizeof(text) - used, " }\n");
+    assert_fails(text, "more than 1008 programs, users, names");
+    used = (size_t)snprintf(text, sizeof(text), "block to *");
+    for (unsigned i = 0; i < 127; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used, ".a");
+    assert_fails(text, "253 bytes at most");
+    text[used - 2] = '\0';
+    policy_image_cleanup(&(struct policy_image){fixture_compile(&fixture, text).bytes, 0});
+    assert_fails("permit to b\xfc"
+                 "cher.de",
+                 "expected a name; ");
+    assert_fails("permit to \"b\xc3\xbc.\xc3\xbc cher.de\"", "expected a name; ");
     fixture_init(&fixture);
     for (unsigned i = 0; i < 20; i++) {
         static char texts[20][32];
@@ -407,6 +483,7 @@ int main(void)
         cmocka_unit_test(rules_mean_what_docs_say),
         cmocka_unit_test(names_are_printed_where_a_system_is),
         cmocka_unit_test(explain_says_why_not),
+        cmocka_unit_test(explain_names),
         cmocka_unit_test(nothing_matches_a_policy_of_nothing),
         cmocka_unit_test(diff_tells_added_removed_and_moved),
         cmocka_unit_test(rules_know_their_text_and_place),

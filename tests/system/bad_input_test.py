@@ -211,7 +211,7 @@ def decision_refused(lab):
         ((held, 0), "E_BAD_VERDICT"),
         ((held, 3), "E_BAD_VERDICT"),
         ((held, 0xFFFFFFFF), "E_BAD_VERDICT"),
-        ((held, p.PERMIT, 3), "E_BAD_SCOPE"),
+        ((held, p.PERMIT, 5), "E_BAD_SCOPE"),
         ((held, p.PERMIT, p.SCOPE_CONNECTION, 1000), "E_BAD_LIFETIME"),
         ((held, p.PERMIT, 0, 0, 1), "E_BAD_LIFETIME"),
     ]

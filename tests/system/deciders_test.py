@@ -135,7 +135,7 @@ class Asker:
     """`gatehouse ask` with its input and output in the case's hands: pipes, or a terminal."""
 
     def __init__(self, lab, terminal=False):
-        command = [names.find_program("gatehouse"), "--socket", str(lab.socket), "ask"]
+        command = [names.find_program("gatehouse"), "--socket", str(lab.socket), "ask", "--lines", "--desk", str(lab.directory / "desk.sock")]
         ours, theirs = pty.openpty() if terminal else (None, subprocess.PIPE)
         output = theirs if terminal else subprocess.STDOUT
         self.process = lab.client.popen(command, stdin=theirs, stdout=theirs, stderr=output, bufsize=0)

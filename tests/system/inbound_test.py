@@ -503,8 +503,8 @@ def flushed(lab):
     rules.write_text("permit out\nblock all\n", encoding="utf-8")
     daemon = lab.gatehoused()
     server = listener(lab)
-    for chain in ("INPUT", "OUTPUT"):
-        wait_until(lambda chain=chain: sum(f"-A {chain} " in line for line in lab.client.rules()) == 6, 5, chain)
+    for chain, count in (("INPUT", 6), ("OUTPUT", 4), ("gatehouse-raw", 6)):
+        wait_until(lambda *_, c=chain, n=count: sum(f"-A {c} " in line for line in lab.client.rules()) == n, 30, chain)
     stands = sorted(line for line in lab.client.rules() if line.startswith("-A"))
     time.sleep(1.2)
     assert "they are back" not in daemon.output(), "its own rules for echo requests are nobody else's"

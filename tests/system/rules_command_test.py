@@ -252,7 +252,7 @@ class Asker:
 
     def __init__(self, lab):
         self.keys, theirs = pty.openpty()
-        command = [names.find_program("gatehouse"), "--socket", str(lab.socket), "ask"]
+        command = [names.find_program("gatehouse"), "--socket", str(lab.socket), "ask", "--lines", "--desk", str(lab.directory / "desk.sock")]
         self.process = lab.client.popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
         os.close(theirs)
         lab.wait_decider(self.process.pid)

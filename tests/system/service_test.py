@@ -41,27 +41,41 @@ def installed(lab):
     prefix = next(path for path in there if path.endswith("sbin/gatehoused")).removesuffix("/sbin/gatehoused")
     for path in ("bin/gatehouse", "lib/systemd/system/gatehoused.service", "lib/sysusers.d/gatehouse.conf",
                  "lib/tmpfiles.d/gatehouse.conf", "share/doc/gatehouse/gatehoused.conf", "share/man/man8/gatehoused.8",
-                 "share/man/man5/gatehoused.conf.5", "share/man/man1/gatehouse.1"):
+                 "share/man/man5/gatehoused.conf.5", "share/man/man1/gatehouse.1", "share/man/man1/wfplab.1",
+                 "share/man/man5/gatehouse-rules.5", "share/man/man5/gatehouse-scenario.5",
+                 "share/man/man7/gatehouse-protocol.7", "share/man/man7/gatehouse-desk.7",
+                 "lib/systemd/system/gatehouse-run.service", "lib/systemd/user/gatehouse-notify.service",
+                 "share/applications/gatehouse.desktop", "share/bash-completion/completions/gatehouse",
+                 "share/bash-completion/completions/wfplab", "share/zsh/site-functions/_gatehouse",
+                 "share/fish/vendor_completions.d/gatehouse.fish"):
         assert f"{prefix}/{path}" in there, f"{path} is missing:\n" + "\n".join(sorted(there))
     assert not any(path.startswith("etc/") for path in there), there
     assert f"ExecStart=/{prefix}/sbin/gatehoused\n" in (root / prefix / "lib/systemd/system/gatehoused.service").read_text()
 
 
-@case("the unit is what systemd takes, and comes before the network", namespaces=False)
+@case("the units are what systemd takes, and the gate comes before the network", timeout=120, namespaces=False)
 def unit_verified(lab):
     text = UNIT.read_text(encoding="utf-8")
     words = unit()
     assert words["Before"] == ["network-pre.target shutdown.target"] and words["Wants"] == ["network-pre.target"], words
     assert words["Restart"] == ["always"] and words["RestartSec"] == ["100ms"] and words["Type"] == ["notify"], words
     analyze = names.find_tool("systemd-analyze")
-    copy = lab.directory / "gatehoused.service"
-    copy.write_text(re.sub(r"/\S*/sbin/gatehoused", names.find_program("gatehoused"), text), encoding="utf-8")
-    done = subprocess.run([analyze, "verify", "--man=no", copy], capture_output=True, text=True, timeout=50, check=False)
-    said = [line for line in done.stderr.splitlines() if "gatehoused.service" in line]
-    assert done.returncode == 0 and not said, done.stderr
-    for kind, file in (("sysusers", "gatehouse.sysusers"), ("tmpfiles", "gatehouse.tmpfiles")):
+    copies = []
+    for unit_file, kind in (("gatehoused", "system"), ("gatehouse-run", "system"), ("gatehouse-notify", "user")):
+        text = (names.BUILD / f"packaging/{unit_file}.service").read_text(encoding="utf-8")
+        text = re.sub(r"/\S*/s?bin/(gatehoused?)\b", lambda found: names.find_program(found[1]), text)
+        (lab.directory / kind).mkdir(exist_ok=True)
+        copies.append((kind, lab.directory / kind / f"{unit_file}.service"))
+        copies[-1][1].write_text(text, encoding="utf-8")
+    for kind, copy in copies:
+        others = [path for other, path in copies if other == kind and path != copy]
+        done = subprocess.run([analyze, f"--{kind}", "verify", "--man=no", copy, *others], capture_output=True, text=True,
+                              timeout=50, check=False, env={**os.environ, "XDG_RUNTIME_DIR": str(lab.directory)})
+        said = [line for line in done.stderr.splitlines() if copy.name in line]
+        assert done.returncode == 0 and not said, done.stderr
+    for kind, file, most in (("sysusers", "gatehouse.sysusers", 2), ("tmpfiles", "gatehouse.tmpfiles", 2)):
         line = [line for line in (names.TREE / "packaging" / file).read_text(encoding="utf-8").splitlines() if line[0] != "#"]
-        assert len(line) == 1 and "gatehouse" in line[0], (kind, line)
+        assert len(line) == most and all("gatehouse" in one for one in line), (kind, line)
 
 
 @case("it tells the service manager when it is ready, and when it stops", timeout=60)

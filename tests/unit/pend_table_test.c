@@ -104,6 +104,10 @@ static void op_park(void)
         return;
     }
     fill_connection(&entry->connection, 1 + test_random(ENDPOINTS));
+    if (test_random(2) == 0) {
+        pend_table_set_name(&table, entry, "example.org", 11);
+        assert_true(entry->name != NULL && entry->name->path_size == 11);
+    }
     model[i] = (struct model_entry){.entry = entry, .id = entry->slot.id, .program = program};
     model[i].endpoint = entry->connection.endpoint;
     model[i].to = connection_destination(&entry->connection);
@@ -267,6 +271,55 @@ static void op_covered(void)
     assert_int_equal(count, expected);
 }
 
+/* A walk sees what was undecided when it began, in order, but for what others claimed meanwhile; never twice. */
+static struct pend_walk walk;
+static struct program *walked; /* NULL: no walk */
+static uint64_t walk_place, walk_end;
+
+static struct model_entry *model_walk_next(void)
+{
+    struct model_entry *best = NULL;
+
+    for (int k = 0; k < MODEL_MAX; k++) {
+        struct model_entry *m = &model[k];
+
+        if ((m->state == PEND_QUEUED || m->state == PEND_OFFERED) && m->entry->program == walked &&
+            m->place > walk_place && m->place <= walk_end && (best == NULL || m->place < best->place))
+            best = m;
+    }
+    return best;
+}
+
+static void op_walk(void)
+{
+    int i = any_in(PEND_QUEUED, PEND_OFFERED);
+    struct model_entry *expected;
+
+    if (walked == NULL && i >= 0 && model[i].program >= 0) {
+        walked = model[i].entry->program;
+        program_reference(walked);
+        pend_walk_begin(&table, &walk, walked);
+        walk_place = 0;
+        walk_end = model_place;
+    }
+    if (walked == NULL)
+        return;
+    expected = model_walk_next();
+    assert_ptr_equal(pend_walk_next(&table, &walk), expected == NULL ? NULL : expected->entry);
+    if (expected != NULL)
+        walk_place = expected->place;
+    if (expected != NULL && test_random(3) == 0) {
+        assert_true(pend_table_claim(&table, expected->entry, GATEHOUSE_VERDICT_BLOCK, GATEHOUSE_BY_ANSWER, &claimed));
+        pend_claimed_take(&claimed);
+        model_claim(expected, GATEHOUSE_VERDICT_BLOCK);
+    }
+    if (expected == NULL || test_random(50) == 0) {
+        pend_walk_end(&table, &walk);
+        program_table_put(&table.programs, walked);
+        walked = NULL;
+    }
+}
+
 static void op_close(void)
 {
     uint64_t endpoint = 1 + test_random(ENDPOINTS);
@@ -343,6 +396,8 @@ static void random_operations(void **state)
             }
             break;
         case 8:
+            op_walk();
+            break;
         case 9:
             op_claim();
             break;
@@ -364,6 +419,10 @@ static void random_operations(void **state)
         assert_int_equal(table.queued, count_state(PEND_QUEUED));
         assert_int_equal(table.offered, count_state(PEND_OFFERED));
         assert_int_equal(pend_table_held(&table), MODEL_MAX - count_state(PEND_FREE));
+    }
+    if (walked != NULL) {
+        pend_walk_end(&table, &walk);
+        program_table_put(&table.programs, walked);
     }
     for (int i = 0; i < MODEL_MAX; i++) {
         if (model[i].state == PEND_QUEUED || model[i].state == PEND_OFFERED)

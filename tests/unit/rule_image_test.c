@@ -279,7 +279,8 @@ static void bad_parts(void **state)
 
     (void)state;
     REFUSED(part()->type = 0, "unknown kind");
-    REFUSED(part()->type = 16, "unknown kind");
+    REFUSED(part()->type = 17, "unknown kind");
+    REFUSED(part()->type = GATEHOUSE_PART_NAME, "name beside addresses");
     REFUSED(part()->data_size = 16, "size");
     REFUSED(part()->size += 8, "size");
     REFUSED(((uint8_t *)part())[15] = 1, "padding");
@@ -301,6 +302,48 @@ static void bad_parts(void **state)
     REFUSED((put_rule(1, 1, 9), put_part(GATEHOUSE_PART_ICMP_TYPE, &tcp, 1), put_part(GATEHOUSE_PART_PROTOCOL, &udp, 1),
              finish()),
             "without ICMP");
+}
+
+/* A rule for a direction with a name, and nothing else. */
+static void put_named(uint8_t direction, const char *name)
+{
+    put_rule(GATEHOUSE_RULE_PERMIT, direction, 9);
+    put_part(GATEHOUSE_PART_NAME, name, (uint16_t)strlen(name));
+}
+
+static void names(void **state)
+{
+    static const char *const good_ones[] = {"example.org", "*.example.org",    "localhost",
+                                            "*.org",       "xn--bcher-kva.de", "_srv.a-b.example"};
+    static const char *const bad_ones[] = {"",
+                                           ".",
+                                           "*",
+                                           "*.",
+                                           "example.org.",
+                                           ".example.org",
+                                           "a..b",
+                                           "Example.org",
+                                           "**.example.org",
+                                           "a.*.org",
+                                           "b\xc3\xbc"
+                                           "cher.de",
+                                           "a b",
+                                           "192.0.2.1:80"};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(good_ones) / sizeof(good_ones[0]); i++) {
+        good();
+        put_named(GATEHOUSE_RULE_OUT, good_ones[i]);
+        put_part(GATEHOUSE_PART_NAME, "other.example", 13);
+        finish();
+        assert_true(rule_image_check(image, size, false, NULL));
+    }
+    for (unsigned i = 0; i < sizeof(bad_ones) / sizeof(bad_ones[0]); i++)
+        REFUSED((put_named(GATEHOUSE_RULE_OUT, bad_ones[i]), finish()), "name that is none");
+    REFUSED((put_named(GATEHOUSE_RULE_IN, "example.org"), finish()), "comes in");
+    REFUSED((put_named(GATEHOUSE_RULE_IN | GATEHOUSE_RULE_OUT, "example.org"), finish()), "comes in");
+    REFUSED((put_named(GATEHOUSE_RULE_OUT, "example.org"), put_set_part(GATEHOUSE_PART_REMOTE, 0), finish()),
+            "name beside addresses");
 }
 
 static void kept_images_have_ends(void **state)
@@ -391,15 +434,11 @@ static void random_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(read_back),
-        cmocka_unit_test(empty_images),
-        cmocka_unit_test(bad_headers),
-        cmocka_unit_test(bad_sets),
-        cmocka_unit_test(bad_rules),
-        cmocka_unit_test(bad_parts),
-        cmocka_unit_test(kept_images_have_ends),
-        cmocka_unit_test(ids),
-        cmocka_unit_test(random_damage),
+        cmocka_unit_test(read_back),   cmocka_unit_test(empty_images),
+        cmocka_unit_test(bad_headers), cmocka_unit_test(bad_sets),
+        cmocka_unit_test(bad_rules),   cmocka_unit_test(bad_parts),
+        cmocka_unit_test(names),       cmocka_unit_test(kept_images_have_ends),
+        cmocka_unit_test(ids),         cmocka_unit_test(random_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@ struct model_verdict {
     uint64_t endpoint;
     struct destination to;
     enum gatehouse_verdict verdict;
-    uint64_t flow, context;
+    uint64_t flow, context, rule;
 };
 
 static struct model_verdict model[LIMIT + 1]; /* longest unused first */
@@ -50,7 +50,7 @@ static void check_put(struct verdict_table *table, uint64_t endpoint, const stru
 {
     enum gatehouse_verdict verdict = test_random(2) ? GATEHOUSE_VERDICT_PERMIT : GATEHOUSE_VERDICT_BLOCK;
     struct verdict_flow evicted = {1, 1};
-    uint64_t expected = 0;
+    uint64_t expected = 0, rule = test_random(2) ? 0 : 1 + test_random(3); /* 0: a verdict is put, no rule noted */
     int i = model_find(endpoint, to);
 
     if (i < 0 && model_count == LIMIT) {
@@ -58,13 +58,19 @@ static void check_put(struct verdict_table *table, uint64_t endpoint, const stru
         model_remove(0);
     }
     if (i < 0) {
-        model[model_count] = (struct model_verdict){endpoint, *to, verdict, 0, 0};
+        model[model_count] = (struct model_verdict){endpoint, *to, GATEHOUSE_VERDICT_NONE, 0, 0, 0};
         model_count++;
     } else {
-        model[i].verdict = verdict;
         model_touch(i);
     }
-    assert_true(verdict_table_put(table, endpoint, to, verdict, &evicted));
+    if (rule == 0)
+        model[model_count - 1].verdict = verdict;
+    else
+        model[model_count - 1].rule = rule;
+    if (rule == 0)
+        assert_true(verdict_table_put(table, endpoint, to, verdict, &evicted));
+    else
+        assert_true(verdict_table_note_rule(table, endpoint, to, rule, &evicted));
     assert_int_equal(evicted.flow, expected);
 }
 
@@ -114,6 +120,7 @@ static void random_against_array(void **state)
             check_put(&table, endpoint, &to);
         } else if (what < 6) {
             i = model_find(endpoint, &to);
+            assert_int_equal(verdict_table_rule(&table, endpoint, &to), i < 0 ? 0 : model[i].rule);
             assert_int_equal(verdict_table_get(&table, endpoint, &to),
                              i < 0 ? GATEHOUSE_VERDICT_NONE : model[i].verdict);
             if (i >= 0)

@@ -17,7 +17,7 @@ static void put(uint8_t *out, size_t offset, uint64_t value, size_t size)
 static size_t oracle(const struct wire_request *r, uint8_t *out)
 {
     const struct connection *c = r->connection;
-    size_t size = (176u + r->path_size + 7u) / 8u * 8u;
+    size_t size = (176u + r->path_size + r->name_size + 7u) / 8u * 8u;
 
     memset(out, 0, size);
     put(out, 0, size, 4);
@@ -39,7 +39,9 @@ static size_t oracle(const struct wire_request *r, uint8_t *out)
     put(out, 100, c->layer, 2);
     put(out, 102, c->user_sid_size, 2);
     memcpy(out + 104, c->user_sid, c->user_sid_size);
+    put(out, 172, r->name_size, 2);
     memcpy(out + 176, r->path, r->path_size);
+    memcpy(out + 176 + r->path_size, r->name, r->name_size);
     return size;
 }
 
@@ -47,15 +49,17 @@ static void requests_are_laid_out(void **state)
 {
     (void)state;
     for (int step = 0; step < 2000; step++) {
-        uint8_t path[300], expected[600], actual[601];
+        uint8_t path[300], name[GATEHOUSE_NAME_MAX], expected[800], actual[801];
         struct connection c;
-        struct wire_request r = {step * 77ull, &c, path, (uint16_t)test_random(300)};
+        struct wire_request r = {step * 77ull, &c, path, (uint16_t)test_random(300), (uint16_t)test_random(254), name};
         size_t size;
 
         for (size_t i = 0; i < sizeof(c); i++)
             ((uint8_t *)&c)[i] = (uint8_t)test_random(256);
         for (size_t i = 0; i < sizeof(path); i++)
             path[i] = (uint8_t)test_random(256);
+        for (size_t i = 0; i < sizeof(name); i++)
+            name[i] = (uint8_t)test_random(256);
         c.user_sid_size = (uint16_t)test_random(GATEHOUSE_SID_MAX + 1);
         memset(actual, 0xA5, sizeof(actual));
         size = oracle(&r, expected);
@@ -69,7 +73,7 @@ static void requests_are_laid_out(void **state)
 static void seed_request_is_the_articles(void **state)
 {
     struct connection c = {.process_id = 4711, .remote_address = {192, 168, 1, 2}, .remote_port = 443};
-    struct wire_request r = {99, &c, NULL, 0};
+    struct wire_request r = {99, &c, NULL, 0, 0, NULL};
     USER_CLASSIFY_REQUEST out;
 
     (void)state;
@@ -143,7 +147,9 @@ static void decisions_are_checked(void **state)
         {{1, 2, 2, 5000, 0}, 0},
         {{1, 0, 0, 0, 0}, GATEHOUSE_E_BAD_VERDICT},
         {{1, 3, 0, 0, 0}, GATEHOUSE_E_BAD_VERDICT},
-        {{1, 1, 3, 0, 0}, GATEHOUSE_E_BAD_SCOPE},
+        {{1, 1, 3, 0, 0}, 0},
+        {{1, 1, 4, 0, 2}, 0},
+        {{1, 1, 5, 0, 0}, GATEHOUSE_E_BAD_SCOPE},
         {{1, 1, 0, 1, 0}, GATEHOUSE_E_BAD_LIFETIME},
         {{1, 1, 0, 0, 1}, GATEHOUSE_E_BAD_LIFETIME},
     };
@@ -155,10 +161,91 @@ static void decisions_are_checked(void **state)
     }
 }
 
+/* A record after protocol.h's words; returns its size. */
+static size_t put_name(uint8_t *out, const char *path, const char *name, uint8_t ip_version)
+{
+    struct gatehouse_name record = {0, 1000, (uint16_t)strlen(path), (uint16_t)strlen(name), ip_version, {0}, {10}};
+
+    record.size = (uint32_t)(32 + record.path_size + record.name_size + 7) / 8 * 8;
+    memset(out, 0, record.size);
+    memcpy(out, &record, sizeof(record));
+    memcpy(out + 32, path, record.path_size);
+    memcpy(out + 32 + record.path_size, name, record.name_size);
+    return record.size;
+}
+
+static void names_are_checked(void **state)
+{
+    const struct gatehouse_names header = {1, 3};
+    uint8_t good[400] = {0}, bad[400];
+    size_t size = sizeof(header), second, offset = 0;
+    struct wire_name name;
+    uint32_t count = 0;
+
+    (void)state;
+    memcpy(good, &header, sizeof(header));
+    size += put_name(good + size, "/a/pp.", "Example.org", 4);
+    second = size;
+    size += put_name(good + size, "", "b.example", 6);
+    size += put_name(good + size, "", "c", 6);
+    for (size_t some = 0; some <= size + 8; some++) {
+        uint32_t expected = some < size ? GATEHOUSE_E_SHORT_INPUT : some == size ? 0 : GATEHOUSE_E_LONG_INPUT;
+
+        assert_int_equal(wire_decode_names(good, some, &count), expected);
+        assert_int_equal(count, some < size ? 0 : 3);
+    }
+    wire_decode_name(good, &offset, &name);
+    assert_int_equal(offset, second);
+    assert_true(name.path_size == 6 && memcmp(name.path, "/a/pp.", 6) == 0 && name.ip_version == 4);
+    assert_true(name.name_size == 11 && memcmp(name.name, "Example.org", 11) == 0 && name.ttl_ms == 1000);
+    wire_decode_name(good, &offset, &name);
+    wire_decode_name(good, &offset, &name);
+    assert_true(offset == size && name.name_size == 1 && *name.name == 'c' && name.address[0] == 10);
+
+    const struct {
+        size_t at;
+        uint8_t value;
+        uint32_t status;
+    } rows[] = {
+        {0, 2, GATEHOUSE_E_BAD_VERSION},
+        {4, 0, GATEHOUSE_E_BAD_COUNT},
+        {5, 2, GATEHOUSE_E_BAD_COUNT},
+        {4, 2, GATEHOUSE_E_LONG_INPUT},
+        {4, 4, GATEHOUSE_E_SHORT_INPUT},
+        {8, 48, GATEHOUSE_E_SHORT_INPUT},
+        {8, 64, GATEHOUSE_E_LONG_INPUT},
+        {8 + 3, 255, GATEHOUSE_E_LONG_INPUT},
+        {8 + 8, 7, GATEHOUSE_E_BAD_NAME},
+        {8 + 10, 0, GATEHOUSE_E_LONG_INPUT},
+        {8 + 10, 12, GATEHOUSE_E_BAD_NAME},
+        {8 + 11, 255, GATEHOUSE_E_SHORT_INPUT},
+        {8 + 12, 5, GATEHOUSE_E_BAD_NAME},
+        {8 + 13, 1, GATEHOUSE_E_RESERVED},
+        {8 + 15, 1, GATEHOUSE_E_RESERVED},
+        {8 + 20, 1, GATEHOUSE_E_BAD_NAME},
+        {8 + 31, 1, GATEHOUSE_E_BAD_NAME},
+        {8 + 38, '.', GATEHOUSE_E_BAD_NAME},
+        {8 + 39, ' ', GATEHOUSE_E_BAD_NAME},
+        {second - 1, 1, GATEHOUSE_E_RESERVED},
+        {second + 12, 4, GATEHOUSE_E_BAD_NAME /* below: a byte behind the fourth */},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        memcpy(bad, good, sizeof(bad));
+        bad[rows[i].at] = rows[i].value;
+        if (rows[i].at == second + 12)
+            bad[second + 16 + 4] = 1;
+        count = 77;
+        if (wire_decode_names(bad, size, &count) != rows[i].status)
+            fail_msg("byte %zu as %u: not %08x", rows[i].at, rows[i].value, rows[i].status);
+        assert_int_equal(count, 77);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_are_laid_out), cmocka_unit_test(seed_request_is_the_articles),
-        cmocka_unit_test(hello_and_policy_are_checked), cmocka_unit_test(decisions_are_checked)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(requests_are_laid_out),
+                                       cmocka_unit_test(seed_request_is_the_articles),
+                                       cmocka_unit_test(hello_and_policy_are_checked),
+                                       cmocka_unit_test(decisions_are_checked), cmocka_unit_test(names_are_checked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

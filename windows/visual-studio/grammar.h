@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Made of policy/grammar.y (44be61d129f5f53aa8a78a887e26fc15); tools/visual-studio writes it. */
+/* Made of policy/grammar.y (c35f49d426422f96a81a2eb4ee4040df); tools/visual-studio writes it. */
 #ifndef VISUAL_STUDIO_GRAMMAR_H
 #define VISUAL_STUDIO_GRAMMAR_H
 
@@ -45,5 +45,6 @@
 #define TOKEN_ADDRESS   40
 #define TOKEN_VARIABLE  41
 #define TOKEN_HEX       42
+#define TOKEN_NAME      43
 
 #endif

@@ -136,6 +136,7 @@ class Lab:
         socket = str(socket or self.socket)
         return [names.find_program("gatehoused"), "--config", os.devnull, "--rules", f"{self.directory}/rules",
                 "--state", f"{self.directory}/{os.path.basename(socket)[:64]}.state", "--socket", socket,
+                "--confine", "kill",
                 *(str(argument) for argument in arguments)]  # fmt: skip
 
     def gatehoused(self, *arguments, namespace=None, socket=None, ready=True, **options):

@@ -30,6 +30,7 @@ SET_POLICY = ctl(0x813, 2)
 GET_STATUS = ctl(0x814, 1)
 READ_EVENTS = ctl(0x815, 1)
 SUBMIT_AND_GET = ctl(0x816, 3)
+NAMES_LEARNED = ctl(0x81D, 2)
 CANCEL = 0xFFFFFFFF
 PLATFORM_STATUS = 0xFFFFFFFE
 
@@ -63,7 +64,7 @@ def status_name(status):
 
 
 HELLO_LAYOUT = struct.Struct("<IIQ")
-REQUEST_LAYOUT = struct.Struct("<IHBBQQQQQQ16s16sHHIIHH68sI")
+REQUEST_LAYOUT = struct.Struct("<IHBBQQQQQQ16s16sHHIIHH68sHH")
 DECISIONS_LAYOUT = struct.Struct("<II")
 DECISION_LAYOUT = struct.Struct("<QIIII")
 POLICY_LAYOUT = struct.Struct("<IIIIQ")
@@ -100,8 +101,9 @@ class Request:
         fields = REQUEST_LAYOUT.unpack_from(data)
         (self.size, path_size, self.ip_version, self.protocol, self.id, self.process_id, self.process_start,
          self.endpoint, self.held_at, self.deadline, local, remote, self.local_port, self.remote_port, self.flags,
-         self.interface_index, self.layer, sid_size, sid, reserved) = fields  # fmt: skip
-        end = REQUEST_LAYOUT.size + path_size
+         self.interface_index, self.layer, sid_size, sid, name_size, reserved) = fields  # fmt: skip
+        path_end = REQUEST_LAYOUT.size + path_size
+        end = path_end + name_size
         assert self.size == (end + 7) // 8 * 8 <= len(data), f"request size {self.size}, path {path_size}"
         assert reserved == 0 and not any(data[end : self.size]), "padding is not zero"
         assert self.ip_version in (4, 6), self.ip_version
@@ -109,7 +111,8 @@ class Request:
         self.local = self._address(local)
         self.remote = self._address(remote)
         self.sid = sid[:sid_size]
-        self.path = data[REQUEST_LAYOUT.size : end].decode("utf-16-le", "surrogatepass")
+        self.path = data[REQUEST_LAYOUT.size : path_end].decode("utf-16-le", "surrogatepass")
+        self.name = data[path_end:end].decode("ascii")
 
     def _address(self, data):
         if self.ip_version == 4:
