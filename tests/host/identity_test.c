@@ -198,7 +198,7 @@ static const struct exe_sid *find(struct exe_hash *hashes, const struct gate_own
     if (result == EXE_HASH_WAITS) {
         size_t count = 0;
 
-        for (unsigned i = 0; i < 2000 && !count; i++, usleep(5000))
+        for (unsigned i = 0; i < 6000 && !count; i++, usleep(5000))
             count = exe_hash_ready(hashes, packets, 4);
         assert_int_equal(count, 1);
         assert_int_equal(packets[0], 5);
@@ -209,15 +209,23 @@ static const struct exe_sid *find(struct exe_hash *hashes, const struct gate_own
     return result == EXE_HASH_KNOWN ? sid : NULL;
 }
 
+/* It runs the program when this returns. */
 static pid_t run(const char *program)
 {
     pid_t child = fork();
+    char link[64], file[4096] = "";
 
     if (child == 0) {
         execl(program, program, "60", (char *)NULL);
         _exit(127);
     }
-    usleep(100000);
+    snprintf(link, sizeof(link), "/proc/%d/exe", child);
+    for (unsigned i = 0; i < 6000 && strcmp(file, program) != 0; i++, usleep(5000)) {
+        ssize_t size = readlink(link, file, sizeof(file) - 1);
+
+        file[size < 0 ? 0 : size] = 0;
+    }
+    assert_string_equal(file, program);
     return child;
 }
 

@@ -24,7 +24,7 @@ SHARE_SYS = 20   # of the schedules of the .sys: one in so many
 EXHAUSTIVE = {'smallest', 'race-cancel', 'race-read', 'race-close', 'race-kill'}
 PREEMPTIONS = '2' if FULL else '1'
 EXHAUSTIVE_MOST = 60000 if FULL else 400  # the scenario's own number of such schedules may be larger: the first ones then
-SECONDS = 3000 if FULL else 100
+SECONDS = 3000 if FULL else 600
 SOURCE = ['-I', ROOT, '-I', os.path.join(ROOT, 'include'), os.path.join(ROOT, 'driver'), '--with', os.path.join(ROOT, 'core')]
 COUNT = re.compile(r'^(\d+) schedules,', re.MULTILINE)
 

@@ -21,7 +21,7 @@ FOLDER = os.path.join(ROOT, 'tests/lab/planted')
 FULL = bool(os.environ.get('GATEHOUSE_FULL'))
 SCHEDULES = '20000' if FULL else '2000'
 RULES_LEAST = 40
-LIMIT_SECONDS = 120
+LIMIT_SECONDS = 300
 # Mended twins that are searched as well; the rows of explore are so anyway. All of them in check-full.
 SAMPLE = {'access-fault.c', 'left-operation.c', 'left-link-late.c', 'irp-completed-cancelable.c', 'lock-order.c',
           'operation-completed-under-lock.c', 'operation-endpoint-dead.c', 'pend-under-lock.c', 'semaphore-limit.c'}

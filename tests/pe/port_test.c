@@ -60,7 +60,7 @@ static void a_binary_asks_over_its_port(void **state)
     assert_int_equal(nt_port_connect("\\PePort", NULL, 0, &caller, &port), STATUS_SUCCESS);
     nt_port_get_message(port, offsetof(struct got, count), on_got, &got);
     assert_int_equal(nt_port_send(port, "?", 1, NULL, 0, &returned), STATUS_SUCCESS);
-    for (int i = 0; i < 5000 && __atomic_load_n(&got.count, __ATOMIC_ACQUIRE) == 0; i++)
+    for (int i = 0; i < 30000 && __atomic_load_n(&got.count, __ATOMIC_ACQUIRE) == 0; i++)
         KeDelayExecutionThread(KernelMode, FALSE, &millisecond);
     assert_string_equal(got.text, "permit?");
     reply.header.MessageId = got.header.MessageId;

@@ -194,7 +194,7 @@ def crash(lab):
         program = live(lab, bad_driver(lab, name, statement), "-I", PLANTED)
         # The one that the driver crashed on waits for a moment, and goes on.
         assert connects(lab, net.SERVER_V4, server.port) == 0
-        assert program.process.wait(30) == FOUND, program.output()
+        assert program.process.wait(90) == FOUND, program.output()
         said = program.output()
         assert f"[{rule}]" in said and "crashed" in said, said
         assert re.search(rf"#\d+ +(go|classify) .*{name}\.c:\d+", said), said
@@ -206,9 +206,9 @@ def crash(lab):
 @case("live: a driver that never returns is told after --limit with where it is, and the namespace is open again")
 def hang(lab):
     server = TcpServer(lab.server)
-    program = live(lab, bad_driver(lab, "hang", "for (volatile int i = 0; i == 0;) (void)metadata;"), "-I", PLANTED, "--limit", "2")
+    program = live(lab, bad_driver(lab, "hang", "for (volatile int i = 0; i == 0;) (void)metadata;"), "-I", PLANTED, "--limit", "10")
     assert connects(lab, net.SERVER_V4, server.port) == 0
-    assert program.process.wait(30) == FOUND, program.output()
+    assert program.process.wait(90) == FOUND, program.output()
     assert "[no-progress]" in program.output() and re.search(r"#\d+ +(go|classify) .*hang\.c", program.output()), program.output()
     nothing_left(lab)
 

@@ -272,7 +272,7 @@ def deadline(test):
         endpoint, *_ = test.connect(stack)
         test.ended(stack, endpoint, name)
         took = time.monotonic() - started
-        assert 0.9 <= took < 10, f'{took:.2f} s'
+        assert 0.9 <= took < 60, f'{took:.2f} s'
         assert test.status()['expired'] == 1
         stack.close()
     test.restart_driver()

@@ -212,10 +212,10 @@ static void pause_ms(LONGLONG ms)
     KeDelayExecutionThread(KernelMode, FALSE, &interval);
 }
 
-/* Bounded: 5 s. */
+/* Bounded: 30 s. */
 static void await(const unsigned *count)
 {
-    for (int i = 0; i < 5000 && __atomic_load_n(count, __ATOMIC_ACQUIRE) == 0; i++)
+    for (int i = 0; i < 30000 && __atomic_load_n(count, __ATOMIC_ACQUIRE) == 0; i++)
         pause_ms(1);
     assert_int_not_equal(__atomic_load_n(count, __ATOMIC_ACQUIRE), 0);
 }

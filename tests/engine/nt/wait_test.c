@@ -128,7 +128,7 @@ static void synchronization_event_wakes_one(void **state)
         threads[index] = start(pass_one, &ping);
     for (LONG expected = 1; expected <= 3; expected++) {
         KeSetEvent(&ping.go, 0, FALSE);
-        assert_int_equal(wait_ms(&ping.done, 5000), STATUS_SUCCESS);
+        assert_int_equal(wait_ms(&ping.done, 30000), STATUS_SUCCESS);
         assert_int_equal(ReadAcquire(&ping.passed), expected);
     }
     for (int index = 0; index < 3; index++)
@@ -144,7 +144,7 @@ static void waiting_for_a_timer_pumps(void **state)
     nt_pump();
     KeInitializeTimerEx(&timer, SynchronizationTimer);
     KeSetTimer(&timer, due, NULL);
-    assert_int_equal(wait_ms(&timer, 5000), STATUS_SUCCESS);
+    assert_int_equal(wait_ms(&timer, 30000), STATUS_SUCCESS);
     assert_int_equal(wait_ms(&timer, 0), STATUS_TIMEOUT);
 }
 

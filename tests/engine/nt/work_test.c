@@ -87,9 +87,9 @@ static VOID item_run(PDEVICE_OBJECT object, PVOID context)
         turn_is_mine();
     item->status = STATUS_SUCCESS;
     if (item->wanted != NULL)
-        item->status = wait_ms(item->wanted, 3000);
+        item->status = wait_ms(item->wanted, 30000);
     if (item->gate != NULL && NT_SUCCESS(item->status))
-        item->status = wait_ms(item->gate, 3000);
+        item->status = wait_ms(item->gate, 30000);
     if (item->gate != NULL && item->status == STATUS_SUCCESS) {
         if (item->alone)
             turn_is_mine();
@@ -120,7 +120,7 @@ static void item_is_waiting(const struct item *item)
 
 static void item_finish(struct item *item)
 {
-    assert_int_equal(wait_ms(&item->ended, 5000), STATUS_SUCCESS);
+    assert_int_equal(wait_ms(&item->ended, 30000), STATUS_SUCCESS);
     assert_int_equal(item->status, STATUS_SUCCESS);
     IoFreeWorkItem(item->work);
 }
@@ -192,7 +192,7 @@ static void host_and_items_take_turns(void **state)
             items[index] = (struct item){.gate = &gate, .alone = true};
             item_start(&items[index]);
         }
-        assert_int_equal(wait_ms(&gate, 3000), STATUS_SUCCESS);
+        assert_int_equal(wait_ms(&gate, 30000), STATUS_SUCCESS);
         turn_is_mine();
         if (round % 3 == 0)
             sleep_ms(1); /* the items come and wait for the gate */
@@ -231,7 +231,7 @@ static void a_sleeping_host_is_woken_for_an_item_that_can_go_on(void **state)
     nt_pump();
     __atomic_store_n(&woken, 0, __ATOMIC_RELEASE);
     KeSetEvent(&gate, 0, FALSE);
-    for (int tries = 0; tries < 5000 && !__atomic_load_n(&woken, __ATOMIC_ACQUIRE); tries++)
+    for (int tries = 0; tries < 30000 && !__atomic_load_n(&woken, __ATOMIC_ACQUIRE); tries++)
         nanosleep(&(struct timespec){0, 1000000}, NULL);
     assert_int_equal(__atomic_load_n(&woken, __ATOMIC_ACQUIRE), 1);
     assert_int_equal(KeReadStateEvent(&item.ended), 0);

@@ -14,7 +14,7 @@ static _Atomic bool classifying, go_on;
 
 static void wait_for(_Atomic bool *flag)
 {
-    for (int i = 0; i < 50000 && !*flag; i++) {
+    for (int i = 0; i < 300000 && !*flag; i++) {
         struct timespec pause = {0, 100000};
         nanosleep(&pause, NULL);
     }
