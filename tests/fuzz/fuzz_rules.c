@@ -71,3 +71,23 @@ void fuzz_rules(struct fuzz_bytes *in, struct rule_builder *rules)
     if (how < 240)
         builder_check(rules);
 }
+
+size_t fuzz_put_names(struct fuzz_bytes *in, uint8_t *bytes)
+{
+    struct gatehouse_names head = {GATEHOUSE_PROTOCOL_VERSION, 1 + fuzz_below(in, 3)};
+    size_t size = sizeof(head);
+
+    memcpy(bytes, &head, sizeof(head));
+    for (unsigned i = 0; i < head.count; i++) {
+        unsigned bits = fuzz_byte(in);
+        struct gatehouse_name record = {.ttl_ms = bits << 16, .name_size = (uint16_t)(1 + bits % 8), .ip_version = 4};
+
+        record.size = (uint32_t)(sizeof(record) + 8);
+        memcpy(record.address, (const uint8_t[]){192, 0, 2, (uint8_t)(bits >> 6)}, 4);
+        memcpy(bytes + size, &record, sizeof(record));
+        memset(bytes + size + sizeof(record), 0, 8);
+        memset(bytes + size + sizeof(record), 'a' + (int)(bits % 4), record.name_size);
+        size += record.size;
+    }
+    return size;
+}

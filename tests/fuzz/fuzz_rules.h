@@ -14,4 +14,8 @@
  */
 void fuzz_rules(struct fuzz_bytes *in, struct rule_builder *rules);
 
+/* The input of NAMES_LEARNED: names for the destinations of connections, of any program. Returns its bytes: fewer than
+ * 200. */
+size_t fuzz_put_names(struct fuzz_bytes *in, uint8_t *bytes);
+
 #endif

@@ -302,27 +302,6 @@ static size_t put_rules(struct fuzz_bytes *in, uint32_t code, uint8_t *bytes)
     }
 }
 
-/* Names for the destinations of connections, of any program. */
-static size_t put_names(struct fuzz_bytes *in, uint8_t *bytes)
-{
-    struct gatehouse_names head = {GATEHOUSE_PROTOCOL_VERSION, 1 + fuzz_below(in, 3)};
-    size_t size = sizeof(head);
-
-    memcpy(bytes, &head, sizeof(head));
-    for (unsigned i = 0; i < head.count; i++) {
-        unsigned bits = fuzz_byte(in);
-        struct gatehouse_name record = {.ttl_ms = bits << 16, .name_size = (uint16_t)(1 + bits % 8), .ip_version = 4};
-
-        record.size = (uint32_t)(sizeof(record) + 8);
-        memcpy(record.address, (const uint8_t[]){192, 0, 2, (uint8_t)(bits >> 6)}, 4);
-        memcpy(bytes + size, &record, sizeof(record));
-        memset(bytes + size + sizeof(record), 0, 8);
-        memset(bytes + size + sizeof(record), 'a' + (int)(bits % 4), record.name_size);
-        size += record.size;
-    }
-    return size;
-}
-
 /* The structure that belongs to the code. */
 static size_t put_structure(struct fuzz_bytes *in, uint32_t code, uint8_t *bytes)
 {
@@ -342,7 +321,7 @@ static size_t put_structure(struct fuzz_bytes *in, uint32_t code, uint8_t *bytes
     case GATEHOUSE_IOCTL_SUBMIT_AND_GET:
         return put_decisions(in, bytes);
     case GATEHOUSE_IOCTL_NAMES_LEARNED:
-        return put_names(in, bytes);
+        return fuzz_put_names(in, bytes);
     case IOCTL_WFP_SUBMIT_DECISION:
         seed.RequestId = take_id(in);
         memcpy(bytes, &seed, sizeof(seed));
