@@ -126,10 +126,11 @@ static struct job *wait_for_turn(struct facts_reader *reader, unsigned *mine)
     reader->idle++;
     while (!reader->closing && (reader->jobs == NULL || reader->taken)) {
         struct timespec until = after(reader->taken_at, FACTS_READER_PATIENCE_MS);
+        unsigned turn = reader->turn;
 
         if (reader->jobs == NULL)
             pthread_cond_wait(&reader->changed, &reader->lock);
-        else if (pthread_cond_timedwait(&reader->changed, &reader->lock, &until) == ETIMEDOUT)
+        else if (pthread_cond_timedwait(&reader->changed, &reader->lock, &until) == ETIMEDOUT && reader->turn == turn)
             reader->taken = false; /* whoever has it is left behind */
     }
     reader->idle--;
