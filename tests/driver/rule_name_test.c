@@ -328,7 +328,8 @@ static void build_ask(void)
 static void asks_outlive_names(void **state)
 {
     (void)state;
-    assert_int_equal(fixture_set_policy(decider, GATEHOUSE_DEADLINE_MAX_MS, GATEHOUSE_VERDICT_BLOCK, GATEHOUSE_NO_DECIDER_HOLD), 0);
+    assert_int_equal(
+        fixture_set_policy(decider, GATEHOUSE_DEADLINE_MAX_MS, GATEHOUSE_VERDICT_BLOCK, GATEHOUSE_NO_DECIDER_HOLD), 0);
     build_ask();
     load();
     for (uint32_t verdict = GATEHOUSE_VERDICT_PERMIT; verdict <= GATEHOUSE_VERDICT_BLOCK; verdict++) {
