@@ -8,8 +8,8 @@
  * (of the file) and `added`; each is an image (gatehouse/rules.h).
  *
  * A file is written beside the old one, flushed, and renamed over it: whenever the machine stops, the one or the other
- * is there whole. The volatile one is not flushed: it is there until the machine stops, and no longer. It goes first, so
- * a stop between the two is a whole new policy until the next reboot.
+ * is there whole. The volatile one is not flushed: it is there until the machine stops, and no longer. It goes first,
+ * so a stop between the two is a whole new policy until the next reboot.
  */
 #ifndef DRIVER_RULE_STORE_H
 #define DRIVER_RULE_STORE_H

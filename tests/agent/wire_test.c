@@ -241,14 +241,10 @@ static void test_flows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_requests),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_every_cut),
-        cmocka_unit_test(test_every_wrong_size),
-        cmocka_unit_test(test_bad_fields),
-        cmocka_unit_test(test_random_changes),
-        cmocka_unit_test(test_events),
-        cmocka_unit_test(test_flows),
+        cmocka_unit_test(test_good_requests), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_every_cut),     cmocka_unit_test(test_every_wrong_size),
+        cmocka_unit_test(test_bad_fields),    cmocka_unit_test(test_random_changes),
+        cmocka_unit_test(test_events),        cmocka_unit_test(test_flows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
