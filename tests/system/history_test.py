@@ -71,8 +71,13 @@ def refused(lab):
     entries = [flow for flow in flows(lab) if flow["remote_port"] == 7001]
     assert len(entries) <= 3, entries  # one in 10 s
     assert all(flow["program"] == str(pathlib.Path(sys.executable).resolve()) and flow["pid"] and flow["rule"] for flow in entries), entries
-    lines = [json.loads(line) for line in follower.output().splitlines() if '"blocked":true' in line]
-    assert 1 <= len(lines) <= len(entries), lines
+
+    def followed():
+        return [json.loads(line) for line in follower.output().splitlines() if '"blocked":true' in line]
+
+    wait_until(followed, SECONDS, "the follower to be told")
+    lines = followed()
+    assert len(lines) <= len(entries), lines
     tell(f"{len(entries)} entries, the follower had {len(lines)} lines")
     # Another program, another destination, another user: each is its own.
     hammer(lab, net.SERVER_V4, 7001, 1)
