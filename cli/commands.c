@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/decide.h"
+#include "agent/event_log.h"
 #include "agent/flow_watch.h"
 #include "agent/install.h"
 #include "agent/program_path.h"
@@ -122,6 +123,19 @@ static bool print_event(const char *line, size_t size)
     return fwrite(line, 1, size, stdout) == size && fputc('\n', stdout) != EOF && fflush(stdout) == 0;
 }
 
+static enum agent_result watch(const struct options *options, struct problem *problem)
+{
+    enum agent_result result = AGENT_OK;
+
+    if (options->event_log)
+        result = event_log_open(problem);
+    if (result == AGENT_OK)
+        result =
+            watch_run(socket_path(options), options->json, options->event_log ? event_log_tell : print_event, problem);
+    event_log_close();
+    return result;
+}
+
 static enum agent_result policy(const struct options *options, struct problem *problem)
 {
     struct gatehouse_policy now;
@@ -172,7 +186,7 @@ enum agent_result command_run(const struct options *options, struct problem *pro
     case OPTIONS_STATUS:
         return status(options, problem);
     case OPTIONS_WATCH:
-        return watch_run(socket_path(options), options->json, print_event, problem);
+        return watch(options, problem);
     case OPTIONS_POLICY:
         return policy(options, problem);
     case OPTIONS_FILTER:

@@ -117,6 +117,7 @@ static const char *const texts[] = {
     "Shows each connection as it is held and as it is decided, by whom or why. Decides nothing.\n"
     "\n"
     "options:\n"
+    "  --event-log      into Windows' event log (Application, source Gatehouse) instead of printing it\n"
     "  --json           one JSON object a line\n" COMMON,
 
     "usage: gatehouse policy [OPTIONS]\n"

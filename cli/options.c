@@ -275,6 +275,13 @@ static enum agent_result read_dry_run(struct reader *reader, const char *value)
     return AGENT_OK;
 }
 
+static enum agent_result read_event_log(struct reader *reader, const char *value)
+{
+    (void)value;
+    reader->options->event_log = true;
+    return AGENT_OK;
+}
+
 static enum agent_result read_learn(struct reader *reader, const char *value)
 {
     (void)value;
@@ -394,6 +401,7 @@ static const struct option table[] = {
     {"--by", PAST, true, read_past_by},
     {"--limit", PAST, true, read_past_limit},
     {"--csv", FOR(EXPORT), false, read_past_csv},
+    {"--event-log", FOR(WATCH), false, read_event_log},
     {"--learn", FOR(RUN), false, read_learn},
     {"--desk", FOR(ASK) | FOR(RUN) | FOR(NOTIFY) | FOR(UI), true, read_desk},
     {"--history", FOR(RUN) | FOR(UI) | PAST | FOR(WHY) | FOR(LEARN), true, read_history},

@@ -46,6 +46,7 @@ struct options {
     const char *socket; /* NULL: the default */
     bool help, version;
     bool json, quiet, once;
+    bool event_log;      /* watch */
     bool learn;          /* run */
     bool lines;          /* ask: no screen */
     bool no_lookups;     /* block: name servers too */

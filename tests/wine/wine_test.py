@@ -179,6 +179,29 @@ def shows(test):
     assert test.world.run('gatehouse.exe', 'policy', '--no-decider', 'hold')[0] == 0
 
 
+@case("gatehouse.exe watch --event-log: each event is reported to Windows' event log, as Wine's trace of ReportEventW tells")
+def event_log(test):
+    stack, decider, world = test.stack(), test.device(), test.world
+    usual, world.environment = world.environment, {**world.environment, 'WINEDEBUG': '-all,+eventlog'}
+    try:
+        watcher = world.start('gatehouse.exe', 'watch', '--event-log')
+    finally:
+        world.environment = usual
+    until(lambda: test.status()['observers'] == 2, 'it watches')
+    endpoint, *_ = test.connect(stack)
+    decider.ask('get')
+    request, *_ = decider.wait('got')
+    assert decider.ask(f'block {request}') == ['ok']
+    test.ended(stack, endpoint, 'block')
+    told = []
+
+    def reported():
+        while not watcher.lines.empty():
+            told.append(watcher.lines.get())
+        return any('eventlog' in line and 'app.exe' in line and 'block' in line for line in told)
+    until(reported, 'the report of the block')
+
+
 @case('only one decides: a second gatehouse.exe is refused with exit code 3')
 def one_decides(test):
     test.device()
