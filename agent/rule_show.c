@@ -159,3 +159,14 @@ void rule_list_show_json(const struct rule_list *list, struct text *text)
     text->failed = text->failed || line.failed;
     text_free(&line);
 }
+
+void rule_show_string(struct text *text, const char *string)
+{
+    text_add(text, "\"");
+    for (; *string != '\0'; string++) {
+        if (*string == '"' || *string == '\\')
+            text_add_bytes(text, "\\", 1);
+        text_add_bytes(text, string, 1);
+    }
+    text_add(text, "\"");
+}

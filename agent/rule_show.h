@@ -20,6 +20,10 @@
 void rule_show_text(struct text *text, const struct policy_sets *sets, const struct gatehouse_rule *rule,
                     const struct policy_print_options *options);
 
+/* A string of the rule language: between quotes, with a backslash before a quote and before a backslash. Wildcards stay
+ * what they are. */
+void rule_show_string(struct text *text, const char *string);
+
 /* Members "number" (from 1), "id", "place", "file" and "line". number is from 0. */
 void rule_json_name(struct json *json, uint32_t number, const struct gatehouse_rule *rule);
 

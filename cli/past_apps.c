@@ -83,27 +83,13 @@ static void show_row(struct sums *sums, const struct history_sum *sum)
     add_number(sums, sum->other);
 }
 
-static void json_time(struct json *json, const char *name, int64_t time)
-{
-    struct text value = {0};
-
-    history_show_time_utc(&value, time);
-    json_text(json, name, text_string(&value));
-    text_free(&value);
-}
-
 static void show_json(struct sums *sums, const struct history_sum *sum)
 {
     struct json json = {.text = &sums->lines};
 
     json_open(&json, NULL);
     json_text(&json, sums->destinations ? "destination" : "program", sum->key);
-    json_time(&json, "first", sum->first);
-    json_time(&json, "last", sum->last);
-    json_number(&json, "permitted", sum->permitted);
-    json_number(&json, "blocked", sum->blocked);
-    json_number(&json, "bytes_out", sum->bytes_out);
-    json_number(&json, "bytes_in", sum->bytes_in);
+    past_json_sum(&json, sum);
     json_number(&json, sums->destinations ? "programs" : "destinations", sum->other);
     json_close(&json);
     text_add(&sums->lines, "\n");

@@ -111,6 +111,25 @@ enum agent_result past_filter(const struct options *options, uint64_t limit, str
     return result == AGENT_OK ? history_filter_check(filter, problem) : result;
 }
 
+void past_json_time(struct json *json, const char *name, int64_t time)
+{
+    struct text value = {0};
+
+    history_show_time_utc(&value, time);
+    json_text(json, name, text_string(&value));
+    text_free(&value);
+}
+
+void past_json_sum(struct json *json, const struct history_sum *sum)
+{
+    past_json_time(json, "first", sum->first);
+    past_json_time(json, "last", sum->last);
+    json_number(json, "permitted", sum->permitted);
+    json_number(json, "blocked", sum->blocked);
+    json_number(json, "bytes_out", sum->bytes_out);
+    json_number(json, "bytes_in", sum->bytes_in);
+}
+
 /* --- log and export -------------------------------------------------------------------------------------------- */
 
 struct printing {

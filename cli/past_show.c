@@ -104,22 +104,13 @@ static void add_chart(struct shown *shown, const struct history_filter *filter, 
     text_free(&until);
 }
 
-static void json_time(struct json *json, const char *name, int64_t time)
-{
-    struct text value = {0};
-
-    history_show_time_utc(&value, time);
-    json_text(json, name, text_string(&value));
-    text_free(&value);
-}
-
 static void json_chart(struct shown *shown, const struct history_filter *filter, const uint64_t *permitted,
                        const uint64_t *blocked)
 {
     json_open_list(&shown->object, "chart");
     for (unsigned i = 0; i < BARS; i++) {
         json_open(&shown->object, NULL);
-        json_time(&shown->object, "from", filter->since + (filter->until - filter->since) / BARS * i);
+        past_json_time(&shown->object, "from", filter->since + (filter->until - filter->since) / BARS * i);
         json_number(&shown->object, "permitted", permitted[i]);
         json_number(&shown->object, "blocked", blocked[i]);
         json_close(&shown->object);
@@ -190,12 +181,7 @@ static void json_sum(struct shown *shown, const struct history_sum *sum)
         json_text(json, "destination", sum->key);
         json_number(json, "port", sum->port);
     }
-    json_time(json, "first", sum->first);
-    json_time(json, "last", sum->last);
-    json_number(json, "permitted", sum->permitted);
-    json_number(json, "blocked", sum->blocked);
-    json_number(json, "bytes_out", sum->bytes_out);
-    json_number(json, "bytes_in", sum->bytes_in);
+    past_json_sum(json, sum);
     json_close(json);
 }
 
@@ -264,12 +250,7 @@ static void json_head(struct shown *shown, const char *path, const struct histor
     *json = (struct json){.text = &shown->lines};
     json_open(json, NULL);
     json_text(json, "program", path);
-    json_time(json, "first", sum->first);
-    json_time(json, "last", sum->last);
-    json_number(json, "permitted", sum->permitted);
-    json_number(json, "blocked", sum->blocked);
-    json_number(json, "bytes_out", sum->bytes_out);
-    json_number(json, "bytes_in", sum->bytes_in);
+    past_json_sum(json, sum);
     json_number(json, "destination_count", sum->other);
 }
 

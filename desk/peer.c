@@ -118,11 +118,12 @@ static enum agent_result peer_new(struct loop *loop, const char *path, const str
     return AGENT_OK;
 }
 
-enum agent_result peer_adopt(struct loop *loop, int descriptor, const struct peer_handlers *handlers,
-                             struct peer **peer, struct problem *problem)
+/* The descriptor is the peer's from here on, whatever becomes of it. path: where to try again; NULL: nowhere. */
+static enum agent_result adopt(struct loop *loop, const char *path, int descriptor,
+                               const struct peer_handlers *handlers, struct peer **peer, struct problem *problem)
 {
     struct peer *made = NULL;
-    enum agent_result result = peer_new(loop, NULL, handlers, &made, problem);
+    enum agent_result result = peer_new(loop, path, handlers, &made, problem);
 
     if (result != AGENT_OK || made == NULL) {
         close(descriptor);
@@ -136,26 +137,21 @@ enum agent_result peer_adopt(struct loop *loop, int descriptor, const struct pee
     return result;
 }
 
+enum agent_result peer_adopt(struct loop *loop, int descriptor, const struct peer_handlers *handlers,
+                             struct peer **peer, struct problem *problem)
+{
+    return adopt(loop, NULL, descriptor, handlers, peer, problem);
+}
+
 enum agent_result peer_open(struct loop *loop, const char *path, const struct peer_handlers *handlers,
                             struct peer **peer, struct problem *problem)
 {
-    struct peer *made = NULL;
     int descriptor = -1;
     enum agent_result result = connect_to(path, &descriptor, problem);
 
     if (result != AGENT_OK)
         return result;
-    result = peer_new(loop, path, handlers, &made, problem);
-    if (result != AGENT_OK || made == NULL) {
-        close(descriptor);
-        return result;
-    }
-    result = use(made, descriptor, problem);
-    if (result != AGENT_OK)
-        peer_close(made);
-    else
-        *peer = made;
-    return result;
+    return adopt(loop, path, descriptor, handlers, peer, problem);
 }
 
 enum agent_result peer_wait(struct loop *loop, const char *path, const struct peer_handlers *handlers,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/rule_show.h"
 #include "agent/show.h"
 
 /* One place that a program went to. */
@@ -115,17 +116,6 @@ static void merge(struct seen_list *seen)
     seen->count = kept + 1;
 }
 
-static void add_string(struct text *text, const char *string)
-{
-    text_add(text, "\"");
-    for (; *string != '\0'; string++) {
-        if (*string == '"' || *string == '\\')
-            text_add(text, "\\");
-        text_add_bytes(text, string, 1);
-    }
-    text_add(text, "\"");
-}
-
 /* Characters that a string between quotes cannot have, or that would be a pattern. */
 static bool is_plain(const char *path)
 {
@@ -143,7 +133,7 @@ static bool has_ports(uint8_t protocol)
 static void begin_rule(struct text *rules, const struct seen *one)
 {
     text_add(rules, "permit program ");
-    add_string(rules, one->program);
+    rule_show_string(rules, one->program);
     text_add_format(rules, " %s proto ", one->inbound ? "in" : "out");
     if (one->protocol == 6 || one->protocol == 17)
         text_add(rules, one->protocol == 6 ? "tcp" : "udp");

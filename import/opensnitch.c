@@ -14,9 +14,10 @@
 
 #include <jansson.h>
 
+#include "agent/rule_show.h"
 #include "import/rule_line.h"
 
-struct rule_list {
+struct rule_files {
     json_t **rules; /* owned */
     unsigned count;
 };
@@ -44,7 +45,7 @@ static void add_list(struct text *to, const struct text *lines, bool quoted)
         text_add_bytes(&one, at, length);
         text_add(to, first ? " " : ", ");
         if (quoted)
-            rule_line_add_string(to, text_string(&one));
+            rule_show_string(to, text_string(&one));
         else
             text_add(to, text_string(&one));
         text_free(&one);
@@ -203,7 +204,7 @@ static int by_name(const void *a, const void *b)
 
 /* --- Files -------------------------------------------------------------------------------------- */
 
-static enum agent_result add_file(struct rule_list *list, const char *path, struct problem *problem)
+static enum agent_result add_file(struct rule_files *list, const char *path, struct problem *problem)
 {
     json_error_t error;
     size_t size;
@@ -237,7 +238,7 @@ static bool is_json(const char *name)
     return length > 5 && strcmp(name + length - 5, ".json") == 0;
 }
 
-static enum agent_result add_folder(struct rule_list *list, const char *path, struct problem *problem)
+static enum agent_result add_folder(struct rule_files *list, const char *path, struct problem *problem)
 {
     DIR *folder = opendir(path);
     enum agent_result result = AGENT_OK;
@@ -262,7 +263,7 @@ enum agent_result opensnitch_read(const char *const *paths, unsigned count, stru
                                   struct problem *problem)
 {
     enum agent_result result = AGENT_OK;
-    struct rule_list list = {0};
+    struct rule_files list = {0};
 
     for (unsigned i = 0; i < count && result == AGENT_OK; i++) {
         struct stat state;

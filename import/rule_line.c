@@ -38,17 +38,6 @@ void rule_line_free(struct rule_line *line)
     text_free(&line->words);
 }
 
-void rule_line_add_string(struct text *text, const char *string)
-{
-    text_add(text, "\"");
-    for (; *string != '\0'; string++) {
-        if (*string == '"' || *string == '\\')
-            text_add_bytes(text, "\\", 1);
-        text_add_bytes(text, string, 1);
-    }
-    text_add(text, "\"");
-}
-
 /* A line that the rule language does not take is not carried over either. */
 static void check(struct rule_line *line, const struct text *rule)
 {

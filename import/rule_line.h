@@ -21,9 +21,6 @@ void rule_line_leave(struct rule_line *line, const char *format, ...) __attribut
 void rule_line_narrow(struct rule_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void rule_line_free(struct rule_line *line);
 
-/* "..." as the rule language has strings. */
-void rule_line_add_string(struct text *text, const char *string);
-
 /* Writes it to imported: "# NAME" and "ACTION MATCHERS UNTIL", or the reason. action NULL with a reason only. */
 void rule_line_write(struct rule_line *line, const char *name, const char *action, const char *until,
                      struct imported *imported);

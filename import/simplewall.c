@@ -12,6 +12,7 @@
 
 #include <expat.h>
 
+#include "agent/rule_show.h"
 #include "import/rule_line.h"
 
 enum section { SECTION_NONE, SECTION_APPS, SECTION_CUSTOM, SECTION_CONFIG };
@@ -65,7 +66,7 @@ static void add_programs(const char *apps, struct rule_line *line)
         if (strchr(one, '%') != NULL)
             rule_line_leave(line, "the path %.200s has a variable: write what it stands for", one);
         text_add(&programs, count++ == 0 ? "" : ", ");
-        rule_line_add_string(&programs, one);
+        rule_show_string(&programs, one);
     }
     if (count > 0)
         text_add_format(&line->words, count == 1 ? " program %s" : " program { %s }", text_string(&programs));
