@@ -15,7 +15,9 @@ import time
 from . import names
 
 ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'
-WAIT = 30
+WAIT = 60
+# What the page takes away after some seconds (STAYS in page/files/toast.js) stays: a busy machine clicks late.
+TOASTS_STAY = 'const later = window.setTimeout; window.setTimeout = (call, after, ...more) => later(call, after === 12000 ? 600000 : after, ...more);'
 
 
 class WebError(Exception):
@@ -79,8 +81,9 @@ class Driver:
                      *(['--no-sandbox'] if os.geteuid() == 0 else []), *(['--force-dark-mode'] if dark else [])]
         capabilities = {'alwaysMatch': {'browserName': 'chrome', 'goog:chromeOptions': {'binary': browser, 'args': arguments},
                                         'goog:loggingPrefs': {'browser': 'ALL'}}}
-        answer = self._http('POST', '/session', {'capabilities': capabilities}, 60)
+        answer = self._http('POST', '/session', {'capabilities': capabilities}, 180)
         self.session = answer['sessionId']
+        self.command('Page.addScriptToEvaluateOnNewDocument', {'source': TOASTS_STAY})
 
     def _http(self, method, path, body=None, timeout=WAIT):
         connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=timeout)
@@ -190,7 +193,7 @@ class Driver:
             # Its own session: the browser's processes are in it too, and nobody else's.
             os.killpg(self.process.pid, signal.SIGTERM)
             try:
-                self.process.wait(10)
+                self.process.wait(30)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()

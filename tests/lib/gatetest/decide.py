@@ -3,7 +3,7 @@
 import threading
 import time
 
-from . import device, protocol
+from . import device, net, protocol
 
 
 class Deciding:
@@ -28,7 +28,7 @@ class Deciding:
 
     def __exit__(self, *_):
         self._stopping.set()
-        self._thread.join(5)
+        self._thread.join(net.PATIENCE)
         self.device.close()
         if self.failure is not None:
             raise self.failure

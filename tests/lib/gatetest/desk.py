@@ -14,7 +14,7 @@ class DeskClosed(Exception):
 class Peer:
     """One connection to a desk. Lines that nobody took yet wait in lines."""
 
-    def __init__(self, path, timeout=30):
+    def __init__(self, path, timeout=60):
         self.timeout = timeout
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.connect(str(path))
@@ -122,7 +122,7 @@ class Peer:
                           f"hello with decider {decider}", seconds)  # fmt: skip
 
 
-def connect(path, seconds=30):
+def connect(path, seconds=60):
     """A peer, once a desk answers there."""
     until = time.monotonic() + seconds
     while True:

@@ -13,9 +13,9 @@ import signal
 import subprocess
 import time
 
-from . import device, leftovers, names, net
+from . import device, leftovers, names, net, servers
 
-READY_SECONDS = 60
+READY_SECONDS = 120
 STOP_SECONDS = net.PATIENCE
 
 
@@ -200,10 +200,43 @@ class Lab:
         return str(path)
 
 
+def rules(lab, *words):
+    """`gatehouse rules WORDS`, which must succeed; what it says."""
+    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "rules", *words)
+    assert done.returncode == 0, (words, done.stdout, done.stderr)
+    return done.stdout
+
+
+@contextlib.contextmanager
+def control_group(name):
+    """One of our own: its folder, and its path in rules."""
+    mounts = pathlib.Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+    root = next((line.split()[1] for line in mounts if line.split()[2] == "cgroup2"), None)
+    if root is None:
+        raise names.Missing("cgroup2 is not mounted")
+    folder = pathlib.Path(root, name)
+    folder.mkdir()
+    try:
+        yield folder, f"/{name}"
+    finally:
+        inside = folder / "cgroup.procs"
+        for pid in inside.read_text(encoding="ascii").split():  # the case failed while its program was here
+            os.kill(int(pid), signal.SIGKILL)
+        servers.wait_until(lambda: not inside.read_text(encoding="ascii"), 30, f"the end of what is in {folder}")
+        folder.rmdir()
+
+
 def with_file(file, place):
     """A wrapper command that sees file at place; nobody else does."""
     script = f'mount --bind {file} {place} && exec "$@"'
     return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
+
+
+def raw_watched(lab):
+    """What raw sockets send is looked at from now on."""
+    servers.wait_until(lambda: sum("/xt_raw_pend " in line for line in lab.client.rules()) == 2, 30, "rules for raw sockets")
+    with lab.observer() as watcher:  # answered after what follows the rules
+        watcher.platform()
 
 
 def as_user(user, command):

@@ -7,10 +7,11 @@ import os
 import pathlib
 import re
 import subprocess
+import time
 
 from . import names
 
-
+PATIENCE = 60
 
 def remove_pair(namespace):
     """Runs `gatehoused --remove` in the namespace; returns complaints about it and what it left there."""
@@ -19,9 +20,9 @@ def remove_pair(namespace):
     except names.Missing:
         return []
     try:
-        done = namespace.run([program, "--remove"], timeout=30)
+        done = namespace.run([program, "--remove"], timeout=60)
     except subprocess.TimeoutExpired:
-        return [f"gatehoused --remove in {namespace.name} did not end within 30 s"]
+        return [f"gatehoused --remove in {namespace.name} did not end within 60 s"]
     complaints = []
     if done.returncode != 0:
         complaints.append(f"gatehoused --remove in {namespace.name}: {done.returncode} {done.stderr.strip()}")
@@ -58,6 +59,9 @@ def processes(directory):
 
 def find(prefix, directory, cookies):
     """Sentences about what is left of a lab. cookies: of its namespaces, by name."""
+    until = time.monotonic() + PATIENCE
+    while processes(directory) and time.monotonic() < until:
+        time.sleep(0.05)  # it was killed just now, and a busy machine has not got round to its end
     complaints = [f"process left: {process}" for process in processes(directory)]
     for name, cookie in cookies.items():
         complaints += [f"pin left of {name}: {pin}" for pin in pins(cookie)]

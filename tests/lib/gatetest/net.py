@@ -13,7 +13,7 @@ import struct
 import subprocess
 import time
 
-PATIENCE = 30  # seconds, for what has to come: the machine may be busy
+PATIENCE = 60  # seconds, for what has to come: the machine may be busy
 CLONE_NEWNET = 0x40000000
 SO_NETNS_COOKIE = 71
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -104,14 +104,15 @@ class Namespace:
 
     def kill_all(self):
         """Ends every process inside. Only ours can be there: the namespace is ours."""
-        for attempt in range(50):
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
             pids = [pid for pid in self.pids() if pid != os.getpid()]
             if not pids:
                 return
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            time.sleep(0.02 if attempt < 10 else 0.1)
+            time.sleep(0.02)
 
     def rules(self):
         """The rules of both families that are not the empty table."""

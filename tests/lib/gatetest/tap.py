@@ -16,6 +16,7 @@ import contextlib
 import os
 import pathlib
 import re
+import resource
 import select
 import shutil
 import signal
@@ -29,7 +30,8 @@ from . import lab as laboratory
 from . import names, net
 
 PASS, FAIL, SKIP = "pass", "fail", "skip"
-BUSY = 3  # so many times as long as on an idle machine a case may take
+BUSY = 5  # so many times as long as on an idle machine a case may take
+FILES = 1024  # descriptors that a case may have open: what Linux gives everybody
 _cases = []
 
 
@@ -57,13 +59,31 @@ def missing():
             names.find_program(program)
     except names.Missing as reason:
         return str(reason)
-    done = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True, timeout=10, check=False)
+    done = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True, timeout=net.PATIENCE, check=False)
     return None if done.returncode == 0 else f"no network namespace: {done.stderr.strip()}"
+
+
+def ordinary_world():
+    """What a case and its programs inherit is the same for everybody, however this was started: under nohup, by cron,
+    with a strict umask, in the language and time zone of whoever sits there."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.umask(0o022)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    for name in ("LANGUAGE", "NO_COLOR", "NOTIFY_SOCKET", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+    os.environ.update(LC_ALL="C.UTF-8", TZ="UTC", HOME=os.environ.get("HOME", "/root"), TERM=os.environ.get("TERM", "dumb"))
 
 
 def _child(function, prefix, directory, namespaces, pipe):
     """The case's own process: its result goes to the pipe, first line pass, fail or skip."""
     os.setsid()
+    ordinary_world()
     result, text = FAIL, "the case did not finish"
     try:
         lab = laboratory.Lab(prefix, directory)
@@ -149,16 +169,22 @@ def net_prefix():
     return f"{names.PREFIX}{os.getpid()}-"
 
 
+def is_left(name):
+    """Its number is no process any more, or is this one, which has made nothing yet."""
+    match = re.search(rf"{names.PREFIX}(\d+)-", name)
+    return match and (int(match[1]) == os.getpid() or not os.path.exists(f"/proc/{match[1]}"))
+
+
 def sweep():
-    """Removes what a run that was killed left: its number is in the names and is no longer a process."""
+    """Removes what a run that was killed left: its number is in the names and is no longer a process. Another run may
+    do the same at the same time."""
     for name in net.existing(names.PREFIX):
-        match = re.match(rf"{names.PREFIX}(\d+)-", name)
-        if match and not os.path.exists(f"/proc/{match[1]}"):
+        if is_left(name):
             print(f"# removing {name}, left by a run that was killed")
-            laboratory.clean_up(name, "/nonexistent")
+            with contextlib.suppress(OSError, RuntimeError):
+                laboratory.clean_up(name, "/nonexistent")
     for path in pathlib.Path("/tmp").glob(f"gatehouse-{names.PREFIX}*"):
-        match = re.match(rf"gatehouse-{names.PREFIX}(\d+)-", path.name)
-        if match and not os.path.exists(f"/proc/{match[1]}"):
+        if is_left(path.name):
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -177,6 +203,12 @@ def run():
         print(f"1..0 # SKIP {reason}")
         sys.exit(0)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in range(3):  # closed: the next file would get its number, and dig for one dies of that
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout.reconfigure(errors="backslashreplace")  # whatever a program's name is
     sweep()
     cases = [c for c in _cases if not chosen or any(part in c[0].__name__ for part in chosen)]
     print(f"TAP version 13\n1..{len(cases)}")

@@ -10,7 +10,7 @@ import time
 
 from . import names
 
-SECONDS = 30
+SECONDS = 60
 
 
 class Terminal:
