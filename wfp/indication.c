@@ -145,7 +145,7 @@ static BOOLEAN set_blobs(struct wfp_indication *to, const struct wfp_request *re
             return FALSE;
     }
     if (user_size != 0) {
-        wfp_token_copy(facts->user, to->bytes);
+        wfp_token_copy_again(facts->user, to->bytes);
         to->user.size = facts->user->size;
         to->user.data = to->bytes;
         to->values[USER_ID].value.type = FWP_TOKEN_ACCESS_INFORMATION_TYPE;

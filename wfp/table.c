@@ -3,8 +3,9 @@
  * table.c - sharded hash table with embedded nodes. See table.h for locks.
  */
 #include "wfp/table.h"
-#include "nt/leaf.h"
 #include "wfp/memory.h"
+
+#include <string.h>
 
 static UINT64 mix(UINT64 key)
 {
@@ -19,8 +20,7 @@ static struct wfp_node **chain(struct wfp_shard *shard, UINT64 key)
 
 void wfp_table_init(struct wfp_table *table)
 {
-    for (size_t i = 0; i < WFP_SHARDS; i++)
-        pthread_mutex_init(&table->shards[i].lock, NULL);
+    memset(table, 0, sizeof(*table));
 }
 
 void wfp_table_trim(struct wfp_table *table)
@@ -28,14 +28,14 @@ void wfp_table_trim(struct wfp_table *table)
     for (size_t i = 0; i < WFP_SHARDS; i++) {
         struct wfp_shard *shard = &table->shards[i];
 
-        nt_leaf_lock(&shard->lock);
+        nt_short_acquire(&shard->lock);
         if (shard->count == 0) {
             wfp_free(shard->buckets);
             shard->buckets = NULL;
             shard->bucket_count = 0;
             shard->first = NULL;
         }
-        nt_leaf_unlock(&shard->lock);
+        nt_short_release(&shard->lock);
     }
 }
 
@@ -54,13 +54,13 @@ struct wfp_shard *wfp_table_lock(struct wfp_table *table, UINT64 key)
 {
     struct wfp_shard *shard = &table->shards[mix(key) & (WFP_SHARDS - 1)];
 
-    nt_leaf_lock(&shard->lock);
+    nt_short_acquire(&shard->lock);
     return shard;
 }
 
 void wfp_table_unlock(struct wfp_shard *shard)
 {
-    nt_leaf_unlock(&shard->lock);
+    nt_short_release(&shard->lock);
 }
 
 static void grow(struct wfp_shard *shard)
@@ -175,7 +175,7 @@ struct wfp_node *wfp_table_drain(struct wfp_table *table)
     for (size_t i = 0; i < WFP_SHARDS; i++) {
         struct wfp_shard *shard = &table->shards[i];
 
-        nt_leaf_lock(&shard->lock);
+        nt_short_acquire(&shard->lock);
         for (size_t j = 0; j < (shard->bucket_count == 0 ? 1 : shard->bucket_count); j++) {
             struct wfp_node **head = shard->bucket_count == 0 ? &shard->first : &shard->buckets[j];
 
@@ -188,7 +188,7 @@ struct wfp_node *wfp_table_drain(struct wfp_table *table)
             }
         }
         shard->count = 0;
-        nt_leaf_unlock(&shard->lock);
+        nt_short_release(&shard->lock);
     }
     return drained;
 }
@@ -198,13 +198,13 @@ static size_t bucket_keys(struct wfp_shard *shard, size_t bucket, UINT64 *keys, 
 {
     size_t count = 0;
 
-    nt_leaf_lock(&shard->lock);
+    nt_short_acquire(&shard->lock);
     struct wfp_node *node = shard->bucket_count == 0       ? shard->first
                             : bucket < shard->bucket_count ? shard->buckets[bucket]
                                                            : NULL;
     for (; node != NULL && count < room; node = node->next)
         keys[count++] = node->key;
-    nt_leaf_unlock(&shard->lock);
+    nt_short_release(&shard->lock);
     return count;
 }
 
@@ -233,9 +233,9 @@ size_t wfp_table_count(struct wfp_table *table)
     size_t count = 0;
 
     for (size_t i = 0; i < WFP_SHARDS; i++) {
-        nt_leaf_lock(&table->shards[i].lock);
+        nt_short_acquire(&table->shards[i].lock);
         count += table->shards[i].count;
-        nt_leaf_unlock(&table->shards[i].lock);
+        nt_short_release(&table->shards[i].lock);
     }
     return count;
 }
@@ -245,12 +245,12 @@ void wfp_table_each(struct wfp_table *table, void (*each)(struct wfp_node *node,
     for (size_t i = 0; i < WFP_SHARDS; i++) {
         struct wfp_shard *shard = &table->shards[i];
 
-        nt_leaf_lock(&shard->lock);
+        nt_short_acquire(&shard->lock);
         for (struct wfp_node *node = shard->first; node != NULL; node = node->next)
             each(node, context);
         for (size_t j = 0; j < shard->bucket_count; j++)
             for (struct wfp_node *node = shard->buckets[j]; node != NULL; node = node->next)
                 each(node, context);
-        nt_leaf_unlock(&shard->lock);
+        nt_short_release(&shard->lock);
     }
 }

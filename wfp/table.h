@@ -9,9 +9,9 @@
 #ifndef WFP_TABLE_H
 #define WFP_TABLE_H
 
-#include <ntddk.h>
+#include "nt/leaf.h"
 
-#include <pthread.h>
+#include <ntddk.h>
 
 #define WFP_SHARDS 64
 
@@ -21,7 +21,7 @@ struct wfp_node {
 };
 
 struct wfp_shard {
-    pthread_mutex_t lock;
+    struct nt_short_lock lock;
     struct wfp_node **buckets; /* NULL until the first insert grew it: then first is the only chain */
     struct wfp_node *first;
     size_t bucket_count; /* a power of two, or 0 */

@@ -73,6 +73,19 @@ void wfp_token_copy(const FWP_BYTE_BLOB *token, void *copy)
     }
 }
 
+void wfp_token_copy_again(const FWP_BYTE_BLOB *token, void *copy)
+{
+    TOKEN_ACCESS_INFORMATION *information = copy;
+    SID_AND_ATTRIBUTES_HASH *hash = (SID_AND_ATTRIBUTES_HASH *)(information + 1);
+    SID_AND_ATTRIBUTES *entries = (SID_AND_ATTRIBUTES *)(hash + 1);
+
+    memcpy(copy, token->data, token->size);
+    information->SidHash = hash;
+    hash->SidAttr = entries;
+    for (ULONG i = 0; i < hash->SidCount; i++)
+        entries[i].Sid = (UINT8 *)copy + ((UINT8 *)entries[i].Sid - token->data);
+}
+
 static UINT32 read32(const UINT8 *bytes)
 {
     UINT32 value;

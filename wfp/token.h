@@ -18,10 +18,11 @@ BOOLEAN wfp_sid_equal(const SID *a, const SID *b);
 
 /*
  * The bytes that a self-contained copy of the token's SIDs takes; 0: token is NULL or holds none. copy fills exactly
- * that many, with pointers into itself; the copy can be copied again.
+ * that many, with pointers into itself; the copy can be copied again. again does that: token is such a copy, whole.
  */
 size_t wfp_token_size(const FWP_BYTE_BLOB *token);
 void wfp_token_copy(const FWP_BYTE_BLOB *token, void *copy);
+void wfp_token_copy_again(const FWP_BYTE_BLOB *token, void *copy);
 
 /* A self-relative descriptor with a DACL of whole entries: else STATUS_INVALID_SECURITY_DESCR. */
 NTSTATUS wfp_descriptor_check(const FWP_BYTE_BLOB *descriptor);

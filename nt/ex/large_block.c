@@ -24,9 +24,13 @@ static struct free_block *freed[LARGE_BLOCK_PAGES + 1];
 static size_t kept;             /* bytes of free blocks that are whole */
 static char *fresh, *fresh_end; /* of the newest region: never handed out, zero */
 
-/* Huge pages are a wish: where the system has none, ordinary ones do. */
+/*
+ * Huge pages are a wish: where the system has none, ordinary ones do. So do they for the first 2 MiB of all: who has
+ * little in memory is not to have a huge page there.
+ */
 static bool region_add(void)
 {
+    static size_t few = HUGE_PAGE;
     char *mapped = mmap(NULL, LARGE_REGION_SIZE + HUGE_PAGE, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED)
@@ -38,7 +42,8 @@ static bool region_add(void)
     if (ahead != 0)
         (void)munmap(mapped, ahead);
     (void)munmap(fresh_end, HUGE_PAGE - ahead);
-    (void)madvise(fresh, LARGE_REGION_SIZE, MADV_HUGEPAGE);
+    (void)madvise(fresh + few, LARGE_REGION_SIZE - few, MADV_HUGEPAGE);
+    few = 0;
     return true;
 }
 

@@ -13,6 +13,7 @@
 #include "nt/ex/large_block.h"
 #include "nt/ex/pool.h"
 #include "nt/foreign.h"
+#include "nt/leaf.h"
 #include "nt/sanitize.h"
 #include "nt/verify/in_use.h"
 #include "nt/verify/output.h"
@@ -33,7 +34,7 @@
 _Static_assert(sizeof(struct nt_pool_header) % 16 == 0, "a block stays aligned behind its header");
 
 static struct shard {
-    DECLSPEC_ALIGN(64) pthread_mutex_t lock;
+    DECLSPEC_ALIGN(64) struct nt_short_lock lock;
     LIST_ENTRY blocks;
 } shards[SHARDS + 1];
 static pthread_once_t shards_once = PTHREAD_ONCE_INIT;
@@ -41,10 +42,8 @@ static uint64_t serial_now;
 
 static void make_shards(void)
 {
-    for (size_t index = 0; index <= PAGED; index++) {
-        pthread_mutex_init(&shards[index].lock, NULL);
+    for (size_t index = 0; index <= PAGED; index++)
         InitializeListHead(&shards[index].blocks);
-    }
 }
 
 static ULONG kept_tags[8]; /* 0: free */
@@ -213,9 +212,9 @@ static void *enter_block(struct nt_pool_header *header, size_t size, ULONG tag, 
     header->shard = paged ? PAGED : (uint16_t)(nt_thread_number() % SHARDS);
     header->serial = __atomic_fetch_add(&serial_now, 1, __ATOMIC_RELAXED);
     struct shard *shard = &shards[header->shard];
-    pthread_mutex_lock(&shard->lock);
+    nt_short_acquire(&shard->lock);
     InsertTailList(&shard->blocks, &header->link);
-    pthread_mutex_unlock(&shard->lock);
+    nt_short_release(&shard->lock);
     void *block = header->base == NULL ? nt_special_block(header) : header + 1;
     if (NT_VERIFYING) {
         nt_end(NT_FREED_BLOCK, (uintptr_t)block);
@@ -341,9 +340,9 @@ static void release(PVOID block, ULONG tag, bool check_tag, const char *routine,
     }
     check_free(block, header, tag, check_tag, routine);
     struct shard *shard = &shards[header->shard];
-    pthread_mutex_lock(&shard->lock);
+    nt_short_acquire(&shard->lock);
     RemoveEntryList(&header->link);
-    pthread_mutex_unlock(&shard->lock);
+    nt_short_release(&shard->lock);
     release_memory(header, routine, nt_pool_caller(from));
 }
 
@@ -365,7 +364,7 @@ void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks)
     pthread_once(&shards_once, make_shards);
     for (size_t index = 0; index <= PAGED; index++) {
         struct shard *shard = &shards[index];
-        pthread_mutex_lock(&shard->lock);
+        nt_short_acquire(&shard->lock);
         for (PLIST_ENTRY entry = shard->blocks.Flink; entry != &shard->blocks; entry = entry->Flink) {
             const struct nt_pool_header *header = CONTAINING_RECORD(entry, struct nt_pool_header, link);
             if (tag == 0 || header->tag == tag) {
@@ -373,7 +372,7 @@ void nt_pool_usage(ULONG tag, size_t *bytes, size_t *blocks)
                 block_sum++;
             }
         }
-        pthread_mutex_unlock(&shard->lock);
+        nt_short_release(&shard->lock);
     }
     *bytes = byte_sum;
     *blocks = block_sum;
@@ -385,14 +384,14 @@ static const void *paged_block_at(const void *address)
     const void *found = NULL;
     struct shard *shard = &shards[PAGED];
     pthread_once(&shards_once, make_shards);
-    pthread_mutex_lock(&shard->lock);
+    nt_short_acquire(&shard->lock);
     for (PLIST_ENTRY entry = shard->blocks.Flink; entry != &shard->blocks && found == NULL; entry = entry->Flink) {
         struct nt_pool_header *header = CONTAINING_RECORD(entry, struct nt_pool_header, link);
         const void *block = header->base == NULL ? nt_special_block(header) : header + 1;
         if ((uintptr_t)address - (uintptr_t)block < header->size)
             found = block;
     }
-    pthread_mutex_unlock(&shard->lock);
+    nt_short_release(&shard->lock);
     return found;
 }
 
@@ -464,13 +463,13 @@ void nt_pool_report_since(uint64_t mark, const struct nt_code *code)
     pthread_once(&shards_once, make_shards);
     for (size_t index = 0; index <= PAGED; index++) {
         struct shard *shard = &shards[index];
-        pthread_mutex_lock(&shard->lock);
+        nt_short_acquire(&shard->lock);
         for (PLIST_ENTRY entry = shard->blocks.Flink; entry != &shard->blocks; entry = entry->Flink) {
             struct nt_pool_header *header = CONTAINING_RECORD(entry, struct nt_pool_header, link);
             if (header->serial >= mark && !is_kept(header->tag) && (code == NULL || nt_code_holds(code, header->from)))
                 count_left(sites, RTL_NUMBER_OF(sites), &count, header);
         }
-        pthread_mutex_unlock(&shard->lock);
+        nt_short_release(&shard->lock);
     }
     for (size_t index = 0; index < count; index++)
         tell_left(&sites[index]);

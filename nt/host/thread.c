@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE
 #include "nt/internal.h"
+#include "nt/leaf.h"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -63,6 +64,19 @@ void nt_futex_wait(uint32_t *word, uint32_t value, uint64_t nanoseconds)
 {
     struct timespec time = {(time_t)(nanoseconds / 1000000000u), (long)(nanoseconds % 1000000000u)};
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, nanoseconds == UINT64_MAX ? NULL : &time, NULL, 0);
+}
+
+#define SPINS  200
+#define NAP_NS 50000u
+
+void nt_short_wait(uint32_t *held)
+{
+    for (unsigned spin = 0; __atomic_load_n(held, __ATOMIC_RELAXED) != 0 || !nt_short_try(held); spin++) {
+        if (spin < SPINS)
+            YieldProcessor();
+        else
+            nt_futex_wait(held, 1, NAP_NS); /* nobody wakes it: only a nap, which a release before it spares */
+    }
 }
 
 void nt_futex_wake(uint32_t *word, int count)

@@ -2,21 +2,21 @@
 /*
  * spin_lock.c - spin locks that know their owner.
  *
- * The eight bytes of a KSPIN_LOCK are a futex word (0 free, 1 held, 2 held and waited for) and the
- * owner: thread number, and whether the lock is used plainly or queued. A waiter spins shortly, then
- * sleeps: a holder here, unlike on NT, can lose its processor. Held locks are counted per thread.
+ * The eight bytes of a KSPIN_LOCK are a short lock (leaf.h) and the owner: thread number, and whether the lock is used
+ * plainly or queued. A waiter spins shortly, then naps: a holder here, unlike on NT, can lose its processor. Held locks
+ * are counted per thread.
  * Rules: lock-recursion, lock-foreign-release, lock-not-held, lock-kind; with the verifier on, lock-order (verify/).
  * Pages: wdm.h KeAcquireSpinLock, KeAcquireInStackQueuedSpinLock ("Introduction to Spin Locks",
  * "Queued Spin Locks"); Driver Verifier, "Deadlock Detection".
  */
 #include "nt/internal.h"
+#include "nt/leaf.h"
 #include "nt/verify/lock_order.h"
 #include "nt/verify/verify.h"
 
 #define OWNER_PLAIN  0x40000000u
 #define OWNER_QUEUED 0x80000000u
 #define OWNER_NUMBER 0x3fffffffu
-#define SPINS        200
 
 struct lock {
     uint32_t state;
@@ -52,19 +52,6 @@ static void wait_in_turn(struct lock *lock, const char *routine)
     lock->state = 1;
 }
 
-static void wait_for(uint32_t *state)
-{
-    for (int spin = 0; spin < SPINS; spin++) {
-        uint32_t free_state = 0;
-        if (__atomic_load_n(state, __ATOMIC_RELAXED) == 0 &&
-            __atomic_compare_exchange_n(state, &free_state, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-            return;
-        YieldProcessor();
-    }
-    while (__atomic_exchange_n(state, 2, __ATOMIC_ACQUIRE) != 0)
-        nt_futex_wait(state, 2, UINT64_MAX);
-}
-
 static void remember_recursion(const void *address)
 {
     if (NT_VERIFYING && nt_self.recursions < RTL_NUMBER_OF(nt_self.recursed))
@@ -98,18 +85,17 @@ static bool may_acquire(struct lock *lock, uint32_t kind, const char *routine, c
 static void acquire(PKSPIN_LOCK spin_lock, uint32_t kind, PKLOCK_QUEUE_HANDLE handle, const char *routine)
 {
     struct lock *lock = lock_of(spin_lock);
-    uint32_t free_state = 0;
     if (!may_acquire(lock, kind, routine, spin_lock))
         return;
     if (NT_VERIFYING) {
         nt_check_resident(spin_lock, "the spin lock", routine);
         nt_lock_wanted(spin_lock, routine);
     }
-    if (!__atomic_compare_exchange_n(&lock->state, &free_state, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+    if (!nt_short_try(&lock->state)) {
         if (nt_scheduling)
             wait_in_turn(lock, routine);
         else
-            wait_for(&lock->state);
+            nt_short_wait(&lock->state);
     }
     __atomic_store_n(&lock->owner, kind | nt_self.number, __ATOMIC_RELAXED);
     nt_self.spin_locks++;
@@ -122,8 +108,7 @@ static void give(struct lock *lock, uint32_t owner)
     __atomic_store_n(&lock->owner, owner & ~OWNER_NUMBER, __ATOMIC_RELAXED);
     if (nt_self.spin_locks != 0) /* a lock that was freed counts no more */
         nt_self.spin_locks--;
-    if (__atomic_exchange_n(&lock->state, 0, __ATOMIC_RELEASE) == 2)
-        nt_futex_wake(&lock->state, 1);
+    __atomic_store_n(&lock->state, 0, __ATOMIC_RELEASE);
 }
 
 static void release(PKSPIN_LOCK spin_lock, uint32_t kind, PKLOCK_QUEUE_HANDLE handle, const char *routine)
@@ -211,8 +196,7 @@ BOOLEAN KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
 {
     NT_ENTER(KeTryToAcquireSpinLockAtDpcLevel);
     struct lock *lock = lock_of(SpinLock);
-    uint32_t free_state = 0;
-    if (!__atomic_compare_exchange_n(&lock->state, &free_state, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    if (!nt_short_try(&lock->state))
         return FALSE;
     __atomic_store_n(&lock->owner, OWNER_PLAIN | nt_thread_number(), __ATOMIC_RELAXED);
     nt_self.spin_locks++;

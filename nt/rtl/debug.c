@@ -198,7 +198,10 @@ static bool names_wide(const char *format)
 {
     for (const char *at = strchr(format, '%'); at != NULL; at = strchr(at, '%')) {
         at++;
-        at += strspn(at, "-+ #0123456789.*");
+        if (*at < 'A') /* most directives have neither flags nor width */
+            at += strspn(at, "-+ #0123456789.*");
+        else if (*at == 'u' || *at == 'x' || *at == 'd' || (*at == 'l' && at[1] == 'l')) /* the usual ones */
+            continue;
         bool wide = (*at == 'w' || *at == 'l') && strchr("sZc", at[1]) != NULL && at[1] != 0;
         if (wide || *at == 'S' || *at == 'C')
             return true;

@@ -127,6 +127,12 @@ void engine_next_violation(char *text, size_t size)
 bool nt_scheduling;
 unsigned nt_leaves;
 
+void nt_short_wait(uint32_t *held)
+{
+    while (!nt_short_try(held))
+        YieldProcessor();
+}
+
 bool nt_scheduled(void)
 {
     return false;
