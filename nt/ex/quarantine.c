@@ -71,19 +71,31 @@ void nt_quarantine_put(void *memory, enum nt_quarantine_kind kind)
     leave(__atomic_exchange_n(&ring[at], (char *)memory + kind, __ATOMIC_ACQ_REL));
 }
 
+/* Out of the ring while it is looked at: a thread that just ends may put its own there, and give this one back. */
+static void check_at(unsigned at)
+{
+    void *free_place = NULL;
+    void *entry = __atomic_exchange_n(&ring[at], NULL, __ATOMIC_ACQ_REL);
+    if (entry == NULL)
+        return;
+    check(entry);
+    if (!__atomic_compare_exchange_n(&ring[at], &free_place, entry, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        give_back(entry);
+}
+
 void nt_quarantine_check(bool emptied)
 {
     for (unsigned at = 0; at < RING; at++) {
         if (emptied)
             leave(__atomic_exchange_n(&ring[at], NULL, __ATOMIC_ACQ_REL));
-        else if (ring[at] != NULL)
-            check(ring[at]);
+        else
+            check_at(at);
     }
 }
 
 void nt_quarantine_reset(void)
 {
-    for (unsigned at = 0; at < RING && at < ring_next; at++)
+    unsigned used = __atomic_exchange_n(&ring_next, 0, __ATOMIC_RELAXED);
+    for (unsigned at = 0; at < RING && at < used; at++)
         give_back(__atomic_exchange_n(&ring[at], NULL, __ATOMIC_ACQ_REL));
-    ring_next = 0;
 }

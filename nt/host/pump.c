@@ -66,7 +66,7 @@ static struct nt_work *take_work(void)
     struct nt_work *work = NULL;
     if (!IsListEmpty(&work_queue)) {
         work = CONTAINING_RECORD(RemoveHeadList(&work_queue), struct nt_work, link);
-        work->queued = false;
+        __atomic_store_n(&work->queued, false, __ATOMIC_RELEASE); /* read without the lock by IoQueueWorkItem */
     }
     return work;
 }
@@ -85,7 +85,7 @@ bool nt_work_queue(struct nt_work *work)
     nt_pump_lock();
     bool accepted = !work->queued;
     if (accepted) {
-        work->queued = true;
+        __atomic_store_n(&work->queued, true, __ATOMIC_RELEASE);
         InsertTailList(&work_queue, &work->link);
     }
     nt_pump_unlock(accepted ? 0 : NT_NEVER);

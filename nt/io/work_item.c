@@ -22,6 +22,7 @@ struct _IO_WORKITEM {
     PIO_WORKITEM_ROUTINE routine;
     PIO_WORKITEM_ROUTINE_EX routine_ex;
     PVOID context;
+    bool begun; /* written when a run has read the three, read before they are written again */
 };
 
 static pthread_mutex_t items_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -39,13 +40,17 @@ static void run(struct nt_work *work)
         return;
     }
     PDRIVER_OBJECT driver = nt_enter_driver(item->driver);
-    /* Read before the call: the routine may free its work item. */
+    /* Read before the call: the routine may free its work item, or have it queued again. */
+    PIO_WORKITEM_ROUTINE routine = item->routine;
+    PIO_WORKITEM_ROUTINE_EX routine_ex = item->routine_ex;
+    PVOID context = item->context;
+    __atomic_store_n(&item->begun, true, __ATOMIC_RELEASE);
     const void *item_routine =
-        item->routine_ex != NULL ? (const void *)(uintptr_t)item->routine_ex : (const void *)(uintptr_t)item->routine;
-    if (item->routine_ex != NULL)
-        NT_CALL(item->routine_ex, device, item->context, item);
+        routine_ex != NULL ? (const void *)(uintptr_t)routine_ex : (const void *)(uintptr_t)routine;
+    if (routine_ex != NULL)
+        NT_CALL(routine_ex, device, context, item);
     else
-        NT_CALL(item->routine, device, item->context);
+        NT_CALL(routine, device, context);
     nt_enter_driver(driver);
     nt_about_routine(item_routine);
     if (nt_self.irql != PASSIVE_LEVEL)
@@ -84,6 +89,7 @@ static void queue(PIO_WORKITEM item, PIO_WORKITEM_ROUTINE routine, PIO_WORKITEM_
         nt_violate("work-item-queued-twice", name, "the work item waits in the queue already");
         return;
     }
+    (void)__atomic_load_n(&item->begun, __ATOMIC_ACQUIRE);
     item->routine = routine;
     item->routine_ex = routine_ex;
     item->context = context;

@@ -211,11 +211,12 @@ static bool is_timer(const DISPATCHER_HEADER *object)
 
 static void note_waiter(struct waiter *waiter, DISPATCHER_HEADER *object)
 {
+    bool timer = is_timer(object); /* once the waiter is in the list, the object may be freed by mistake */
     waiter->object = object;
     pthread_mutex_lock(&waiters_lock);
     InsertTailList(&waiters, &waiter->all);
     pthread_mutex_unlock(&waiters_lock);
-    if (!is_timer(object)) /* that one began where it was set */
+    if (!timer) /* that one began where it was set */
         nt_begin(NT_BEGAN_OBJECT, (uintptr_t)object);
 }
 
