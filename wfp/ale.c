@@ -456,17 +456,19 @@ size_t wfp_layer_filters(UINT16 layer)
 }
 
 /* Protocol has the same field at all layers that have it (SAME_PLACES in indication.c). */
-static BOOLEAN may_stop(const FWPS_FILTER3 *filter, UINT8 protocol)
+static BOOLEAN may_stop(const struct wfp_filter *filter, UINT8 protocol)
 {
     BOOLEAN named = FALSE, matches = FALSE;
 
-    if (filter->action.type == FWP_ACTION_PERMIT || filter->action.type == FWP_ACTION_CONTINUE)
+    if (filter->action == FWP_ACTION_PERMIT || filter->action == FWP_ACTION_CONTINUE)
         return FALSE;
-    for (UINT32 i = 0; i < filter->numFilterConditions; i++) {
-        const FWPS_FILTER_CONDITION0 *condition = &filter->filterCondition[i];
+    for (UINT32 i = 0; i < filter->condition_count; i++) {
+        const FWPS_FILTER_CONDITION0 *condition;
+        struct wfp_unpacked room;
 
-        if (condition->fieldId != FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_PROTOCOL)
+        if (wfp_filter_field(filter, i) != FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_PROTOCOL)
             continue;
+        condition = wfp_filter_condition(filter, i, &room);
         named = TRUE;
         if (condition->matchType != FWP_MATCH_EQUAL || condition->conditionValue.type != FWP_UINT8 ||
             condition->conditionValue.uint8 == protocol)
@@ -475,32 +477,35 @@ static BOOLEAN may_stop(const FWPS_FILTER3 *filter, UINT8 protocol)
     return !named || matches;
 }
 
-static BOOLEAN names(const FWPS_FILTER_CONDITION0 *condition, UINT8 protocol)
+static BOOLEAN names(const struct wfp_filter *filter, UINT32 i, UINT8 protocol)
 {
+    struct wfp_unpacked room;
+    const FWPS_FILTER_CONDITION0 *condition = wfp_filter_condition(filter, i, &room);
+
     return condition->fieldId == FWPS_FIELD_ALE_AUTH_CONNECT_V4_IP_PROTOCOL &&
            condition->matchType == FWP_MATCH_EQUAL && condition->conditionValue.type == FWP_UINT8 &&
            condition->conditionValue.uint8 == protocol;
 }
 
-static BOOLEAN may_stop_raw(const FWPS_FILTER3 *filter, UINT8 ignored)
+static BOOLEAN may_stop_raw(const struct wfp_filter *filter, UINT8 ignored)
 {
     (void)ignored;
-    if (filter->action.type == FWP_ACTION_PERMIT || filter->action.type == FWP_ACTION_CONTINUE)
+    if (filter->action == FWP_ACTION_PERMIT || filter->action == FWP_ACTION_CONTINUE)
         return FALSE;
-    return (filter->action.type & FWP_ACTION_FLAG_CALLOUT) == 0 || filter->numFilterConditions != 2 ||
-           !names(&filter->filterCondition[0], 6) || !names(&filter->filterCondition[1], 17);
+    return (filter->action & FWP_ACTION_FLAG_CALLOUT) == 0 || filter->condition_count != 2 || !names(filter, 0, 6) ||
+           !names(filter, 1, 17);
 }
 
-static BOOLEAN level_may_stop(const struct wfp_level *level, BOOLEAN (*may)(const FWPS_FILTER3 *, UINT8),
+static BOOLEAN level_may_stop(const struct wfp_level *level, BOOLEAN (*may)(const struct wfp_filter *, UINT8),
                               UINT8 protocol)
 {
     for (UINT32 place = 0; place < level->segment->count; place++)
-        if (wfp_level_has(level, place) && may(&level->segment->filters[place]->run, protocol))
+        if (wfp_level_has(level, place) && may(level->segment->filters[place], protocol))
             return TRUE;
     return FALSE;
 }
 
-static BOOLEAN layer_may_stop(UINT16 layer, BOOLEAN (*may)(const FWPS_FILTER3 *, UINT8), UINT8 protocol)
+static BOOLEAN layer_may_stop(UINT16 layer, BOOLEAN (*may)(const struct wfp_filter *, UINT8), UINT8 protocol)
 {
     unsigned index = wfp_layer_by_id(layer);
     struct wfp_policy *policy;

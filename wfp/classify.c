@@ -77,20 +77,20 @@ static void take(struct walk *walk, const struct wfp_filter *filter, FWP_ACTION_
         nt_about_connection(walk->request->authorization->flow.key);
         nt_violate("soft-block", "classifyFn",
                    "the callout of filter %llu blocked and left ACTION_WRITE set; filter %llu, later, permits",
-                   (unsigned long long)walk->soft_block, (unsigned long long)filter->run.filterId);
+                   (unsigned long long)walk->soft_block, (unsigned long long)wfp_filter_id(filter));
     }
     walk->soft_block = 0;
     walk->action = action;
     walk->rights = hard ? 0 : FWPS_RIGHT_ACTION_WRITE;
     walk->verdict->absorb = absorb;
-    walk->verdict->filter_id = filter->run.filterId;
+    walk->verdict->filter_id = wfp_filter_id(filter);
 }
 
 static BOOLEAN decide_plainly(struct walk *walk, const struct wfp_filter *filter, FWP_ACTION_TYPE action)
 {
     if ((walk->rights & FWPS_RIGHT_ACTION_WRITE) != 0)
         take(walk, filter, action,
-             action == FWP_ACTION_BLOCK || (filter->run.flags & FWPS_FILTER_FLAG_CLEAR_ACTION_RIGHT) != 0, FALSE);
+             action == FWP_ACTION_BLOCK || (filter->run_flags & FWPS_FILTER_FLAG_CLEAR_ACTION_RIGHT) != 0, FALSE);
     return TRUE;
 }
 
@@ -119,14 +119,15 @@ static void call_verified(const struct walk *walk, struct wfp_callout_slot *slot
     PDRIVER_OBJECT before = nt_enter_driver(slot->driver);
 
     WFP_NOTE(authorization, "callout 0x%x of filter %llu is asked at IRQL %u%s", slot->id,
-             (unsigned long long)filter->run.filterId, walk->level, walk->frame.had_right ? "" : ", without the right");
+             (unsigned long long)wfp_filter_id(filter), walk->level,
+             walk->frame.had_right ? "" : ", without the right");
     if (trapped != NULL) {
         trapped->out = *out;
-        trapped->filter = filter->run;
+        trapped->filter = filter->call->run;
         call(walk, slot, &trapped->filter, flow_context, &trapped->out);
         *out = trapped->out;
     } else {
-        call(walk, slot, &filter->run, flow_context, out);
+        call(walk, slot, &filter->call->run, flow_context, out);
     }
     nt_enter_driver(before);
     WFP_NOTE(authorization, "callout 0x%x answers %s%s%s", slot->id, wfp_action_name(out->actionType),
@@ -158,7 +159,7 @@ static void look_by_callout(struct walk *walk, const struct wfp_callout_slot *sl
 /* TRUE: the sublayer is decided. */
 static BOOLEAN ask_callout(struct walk *walk, const struct wfp_filter *filter)
 {
-    struct wfp_callout_slot *slot = filter->slot;
+    struct wfp_callout_slot *slot = filter->call->slot;
     BOOLEAN had_right = (walk->rights & FWPS_RIGHT_ACTION_WRITE) != 0;
     FWPS_CLASSIFY_OUT0 out = {.actionType = had_right ? FWP_ACTION_NONE : walk->action, .rights = walk->rights};
     UINT32 pends = walk->frame.pends;
@@ -183,14 +184,14 @@ static BOOLEAN ask_callout(struct walk *walk, const struct wfp_filter *filter)
     if (NT_VERIFYING)
         call_verified(walk, slot, filter, flow_context, &out);
     else
-        call(walk, slot, &filter->run, flow_context, &out);
+        call(walk, slot, &filter->call->run, flow_context, &out);
     nt_about_routine((const void *)(uintptr_t)slot->run.classifyFn);
     wfp_answer_check(&question, &out);
     nt_about_routine(NULL);
     walk->frame.slot = NULL;
     look_by_callout(walk, slot, &out, walk->frame.pends != pends);
     wfp_slot_leave(slot);
-    if (filter->run.action.type == FWP_ACTION_CALLOUT_INSPECTION && walk->frame.pends == pends)
+    if (filter->action == FWP_ACTION_CALLOUT_INSPECTION && walk->frame.pends == pends)
         return FALSE;
     if (out.actionType != FWP_ACTION_PERMIT && out.actionType != FWP_ACTION_BLOCK)
         return FALSE;
@@ -199,34 +200,34 @@ static BOOLEAN ask_callout(struct walk *walk, const struct wfp_filter *filter)
     take(walk, filter, out.actionType, !had_right || (out.rights & FWPS_RIGHT_ACTION_WRITE) == 0,
          out.actionType == FWP_ACTION_BLOCK && (out.flags & FWPS_CLASSIFY_OUT_FLAG_ABSORB) != 0);
     if (NT_VERIFYING && walk->rights != 0 && out.actionType == FWP_ACTION_BLOCK)
-        walk->soft_block = filter->run.filterId;
+        walk->soft_block = wfp_filter_id(filter);
     return TRUE;
 }
 
 /* A callout that is not registered: its driver is gone, or has not registered it yet. */
 static void miss_callout(const struct walk *walk, struct wfp_filter *filter)
 {
-    BOOLEAN gone = atomic_exchange(&filter->slot->gone, false);
+    BOOLEAN gone = atomic_exchange(&filter->call->slot->gone, false);
 
-    if (!gone && ((filter->run.flags & FWPS_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED) != 0 ||
-                  filter->run.action.type == FWP_ACTION_CALLOUT_INSPECTION || atomic_exchange(&filter->missed, true)))
+    if (!gone && ((filter->run_flags & FWPS_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED) != 0 ||
+                  filter->action == FWP_ACTION_CALLOUT_INSPECTION || atomic_exchange(&filter->missed, true)))
         return;
     nt_about(NT_BEGAN_OBJECT, (uintptr_t)&filter->object);
     nt_about_connection(walk->request->authorization->flow.key);
     if (gone)
         nt_violate("code-after-unload", "classifyFn",
                    "callout 0x%x was left registered by a driver that is unloaded, and a classify meets it",
-                   filter->slot->id);
+                   filter->call->slot->id);
     else
         nt_violate("filter-without-callout", "classifyFn",
                    "filter %llu names callout 0x%x, which is not registered: it blocks what it matches",
-                   (unsigned long long)filter->run.filterId, filter->slot->id);
+                   (unsigned long long)wfp_filter_id(filter), filter->call->slot->id);
 }
 
 /* TRUE: the sublayer is decided. */
 static BOOLEAN ask(struct walk *walk, struct wfp_filter *filter)
 {
-    FWP_ACTION_TYPE type = filter->run.action.type;
+    FWP_ACTION_TYPE type = filter->action;
 
     if (NT_VERIFYING)
         atomic_fetch_add_explicit(&filter->hits, 1, memory_order_relaxed);
@@ -235,7 +236,7 @@ static BOOLEAN ask(struct walk *walk, struct wfp_filter *filter)
     if ((type & FWP_ACTION_FLAG_CALLOUT) == 0)
         return decide_plainly(walk, filter, type);
     walk->verdict->by_callout = TRUE;
-    if (wfp_slot_enter(filter->slot))
+    if (wfp_slot_enter(filter->call->slot))
         return ask_callout(walk, filter);
     walk->verdict->looked.all = TRUE; /* it may be registered at any time */
     if (NT_VERIFYING)
@@ -243,7 +244,7 @@ static BOOLEAN ask(struct walk *walk, struct wfp_filter *filter)
     if (type == FWP_ACTION_CALLOUT_INSPECTION)
         return FALSE;
     return decide_plainly(walk, filter,
-                          (filter->run.flags & FWPS_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED) != 0
+                          (filter->run_flags & FWPS_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED) != 0
                               ? FWP_ACTION_PERMIT
                               : FWP_ACTION_BLOCK);
 }

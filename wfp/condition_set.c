@@ -30,7 +30,7 @@ static UINT32 merge(struct wfp_span *spans, UINT32 count)
 }
 
 /* Of the conditions from begin to end. FALSE: no memory. *set stays NULL when one is no span. */
-static BOOLEAN make(const FWPS_FILTER3 *filter, UINT32 begin, UINT32 end, unsigned width,
+static BOOLEAN make(const struct wfp_filter *filter, UINT32 begin, UINT32 end, unsigned width,
                     struct wfp_condition_set **set)
 {
     struct wfp_condition_set *made = wfp_alloc(sizeof(*made) + (size_t)(end - begin) * sizeof(made->spans[0]));
@@ -39,7 +39,9 @@ static BOOLEAN make(const FWPS_FILTER3 *filter, UINT32 begin, UINT32 end, unsign
     if (made == NULL)
         return FALSE;
     for (UINT32 i = begin; i < end; i++) {
-        if (!wfp_condition_span(&filter->filterCondition[i], width, &made->spans[i - begin])) {
+        struct wfp_unpacked room;
+
+        if (!wfp_condition_span(wfp_filter_condition(filter, i, &room), width, &made->spans[i - begin])) {
             wfp_free(made);
             return TRUE;
         }
@@ -48,7 +50,7 @@ static BOOLEAN make(const FWPS_FILTER3 *filter, UINT32 begin, UINT32 end, unsign
     if (!ascending)
         qsort(made->spans, end - begin, sizeof(made->spans[0]), compare);
     made->count = merge(made->spans, end - begin);
-    made->field = filter->filterCondition[begin].fieldId;
+    made->field = wfp_filter_field(filter, begin);
     made->width = (UINT8)width;
     made->begin = begin;
     made->end = end;
@@ -56,18 +58,19 @@ static BOOLEAN make(const FWPS_FILTER3 *filter, UINT32 begin, UINT32 end, unsign
     return TRUE;
 }
 
-BOOLEAN wfp_condition_sets_make(const FWPS_FILTER3 *filter, const struct wfp_layer *layer,
-                                struct wfp_condition_set **sets)
+BOOLEAN wfp_condition_sets_make(const struct wfp_filter *filter, struct wfp_condition_set **sets)
 {
+    const struct wfp_layer *layer = &wfp_layers[filter->layer];
+    UINT32 count = filter->condition_count;
     UINT32 end;
 
     *sets = NULL;
-    for (UINT32 begin = 0; begin < filter->numFilterConditions; begin = end) {
-        UINT16 field = filter->filterCondition[begin].fieldId;
+    for (UINT32 begin = 0; begin < count; begin = end) {
+        UINT16 field = wfp_filter_field(filter, begin);
         unsigned width = wfp_field_width(layer->fields[field].type);
         struct wfp_condition_set *set = NULL;
 
-        for (end = begin; end < filter->numFilterConditions && filter->filterCondition[end].fieldId == field;)
+        for (end = begin; end < count && wfp_filter_field(filter, end) == field;)
             end++;
         if (end - begin <= WFP_SET_LEAST || width == 0 || &layer->fields[field] == &layer->fields[layer->flags_field])
             continue;

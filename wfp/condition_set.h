@@ -9,6 +9,7 @@
 #define WFP_CONDITION_SET_H
 
 #include "wfp/condition.h"
+#include "wfp/filter.h"
 
 #define WFP_SET_LEAST 8u
 
@@ -22,8 +23,7 @@ struct wfp_condition_set {
 };
 
 /* For filter's conditions, sorted by fieldId: *sets, NULL if it needs none. FALSE: no memory. */
-BOOLEAN wfp_condition_sets_make(const FWPS_FILTER3 *filter, const struct wfp_layer *layer,
-                                struct wfp_condition_set **sets);
+BOOLEAN wfp_condition_sets_make(const struct wfp_filter *filter, struct wfp_condition_set **sets);
 void wfp_condition_sets_free(struct wfp_condition_set *sets);
 
 /* NULL: the field has none. */

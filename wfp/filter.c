@@ -55,12 +55,11 @@ void wfp_filter_forget(void)
 
 static BOOLEAN is_on_package(const struct wfp_filter *filter)
 {
-    int field = filter->run.numFilterConditions == 0
-                    ? -1
-                    : wfp_layer_field(&wfp_layers[filter->layer], &FWPM_CONDITION_ALE_PACKAGE_ID);
+    int field =
+        filter->condition_count == 0 ? -1 : wfp_layer_field(&wfp_layers[filter->layer], &FWPM_CONDITION_ALE_PACKAGE_ID);
 
-    for (UINT32 i = 0; field >= 0 && i < filter->run.numFilterConditions; i++)
-        if (filter->run.filterCondition[i].fieldId == field)
+    for (UINT32 i = 0; field >= 0 && i < filter->condition_count; i++)
+        if (wfp_filter_field(filter, i) == field)
             return TRUE;
     return FALSE;
 }
@@ -88,8 +87,8 @@ void wfp_filter_unlink(struct wfp_filter *filter)
 
 void wfp_filter_free(struct wfp_filter *filter)
 {
-    if (filter->slot != NULL)
-        wfp_slot_put(filter->slot);
+    if (wfp_filter_slot(filter) != NULL)
+        wfp_slot_put(filter->call->slot);
     nt_end(NT_BEGAN_OBJECT, (uintptr_t)&filter->object);
     wfp_object_uncharge(&filter->object);
     wfp_condition_sets_free(wfp_filter_sets(filter));
@@ -153,9 +152,9 @@ static NTSTATUS refer_callout(struct wfp_filter *filter, const FWPM_FILTER0 *sou
     status = wfp_object_refer(&filter->object, object);
     if (!NT_SUCCESS(status))
         return status;
-    filter->callout = object;
-    filter->slot = wfp_slot_get(&object->key);
-    return filter->slot == NULL ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
+    filter->call->callout = object;
+    filter->call->slot = wfp_slot_get(&object->key);
+    return filter->call->slot == NULL ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
 }
 
 /* The references of a filter that is complete but for its copy. Undone by forget. */
@@ -182,8 +181,8 @@ static NTSTATUS refer(struct wfp_filter *filter, struct wfp_session *session, co
     if (!NT_SUCCESS(status))
         return status;
     filter->sublayer = &sublayer->object;
-    filter->run.subLayerWeight = sublayer->weight;
-    return (source->action.type & FWP_ACTION_FLAG_CALLOUT) != 0 ? refer_callout(filter, source) : STATUS_SUCCESS;
+    filter->sublayer_weight = sublayer->weight;
+    return filter->call != NULL ? refer_callout(filter, source) : STATUS_SUCCESS;
 }
 
 static void forget(struct wfp_filter *filter)
@@ -191,9 +190,23 @@ static void forget(struct wfp_filter *filter)
     wfp_object_unset(&filter->object);
     if (filter->sublayer != NULL)
         filter->sublayer->refs--;
-    if (filter->callout != NULL)
-        filter->callout->refs--;
+    if (filter->call != NULL && filter->call->callout != NULL)
+        filter->call->callout->refs--;
     wfp_filter_free(filter);
+}
+
+/* What the callout gets. */
+static void show(struct wfp_filter *filter)
+{
+    FWPS_FILTER3 *run = &filter->call->run;
+
+    run->filterId = wfp_filter_id(filter);
+    run->weight.type = FWP_UINT64;
+    run->weight.uint64 = &filter->weight;
+    run->subLayerWeight = filter->sublayer_weight;
+    run->flags = filter->run_flags;
+    run->action.type = filter->action;
+    run->action.calloutId = filter->call->slot->id;
 }
 
 static NTSTATUS finish(struct wfp_filter *filter, const struct wfp_session *session, const FWPM_FILTER0 *source,
@@ -201,23 +214,21 @@ static NTSTATUS finish(struct wfp_filter *filter, const struct wfp_session *sess
 {
     NTSTATUS status;
 
-    filter->run.filterId = filter->by_id.key = wfp_next_id();
+    filter->by_id.key = wfp_next_id();
     if ((source->flags & FWPM_FILTER_FLAG_CLEAR_ACTION_RIGHT) != 0)
-        filter->run.flags |= FWPS_FILTER_FLAG_CLEAR_ACTION_RIGHT;
+        filter->run_flags |= FWPS_FILTER_FLAG_CLEAR_ACTION_RIGHT;
     if ((source->flags & FWPM_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED) != 0)
-        filter->run.flags |= FWPS_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED;
-    filter->run.action.type = source->action.type;
-    filter->run.action.calloutId = filter->slot == NULL ? 0 : filter->slot->id;
+        filter->run_flags |= FWPS_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED;
     status = wfp_object_charge(&filter->object, session, size);
     if (!NT_SUCCESS(status))
         return status;
-    if (filter->more != NULL && !wfp_condition_sets_make(&filter->run, &wfp_layers[filter->layer], &filter->more->sets))
+    if (filter->more != NULL && !wfp_condition_sets_make(filter, &filter->more->sets))
         return STATUS_INSUFFICIENT_RESOURCES;
-    status = wfp_weight(&source->weight, filter->run.filterCondition, filter->run.numFilterConditions, &filter->weight);
+    status = wfp_weight(&source->weight, filter, &filter->weight);
     if (!NT_SUCCESS(status))
         return status;
-    filter->run.weight.type = FWP_UINT64;
-    filter->run.weight.uint64 = &filter->weight;
+    if (filter->call != NULL)
+        show(filter);
     if (!NT_SUCCESS(wfp_notify(filter, FWPS_CALLOUT_NOTIFY_ADD_FILTER)))
         return STATUS_FWP_CALLOUT_NOTIFICATION_FAILED;
     return STATUS_SUCCESS;
@@ -257,7 +268,7 @@ static NTSTATUS add_filter(struct wfp_session *session, void *context)
         forget(filter);
         return status;
     }
-    add->id = filter->run.filterId;
+    add->id = wfp_filter_id(filter);
     wfp_transaction_add(&filter->object);
     return STATUS_SUCCESS;
 }

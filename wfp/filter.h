@@ -2,15 +2,14 @@
 /*
  * filter.h - one filter: the management object and what classify needs of it.
  *
- * Immutable once committed, but for run.context, which the callout sets in notifyFn before that.
+ * Immutable once committed, but for call->run.context, which the callout sets in notifyFn before that.
  */
 #ifndef WFP_FILTER_H
 #define WFP_FILTER_H
 
 #include "wfp/callout.h"
 #include "wfp/object.h"
-
-#include <fwpstypes.h>
+#include "wfp/packed.h"
 
 #include <stdbool.h>
 
@@ -23,9 +22,16 @@ struct wfp_condition_set;
 struct wfp_filter_more {
     const wchar_t *description;
     FWP_BYTE_BLOB data;  /* providerData */
-    const UINT32 *added; /* where in run the conditions are, in the order in which they were added; NULL: as they are */
+    const UINT32 *added; /* where the conditions are, in the order in which they were added; NULL: as they are */
     struct wfp_condition_set *sets; /* of fields with many conditions; NULL: none */
-    UINT64 raw_context;             /* as added, if a callout may have changed run.context */
+    UINT64 raw_context;             /* as added: a callout may have changed run.context */
+};
+
+/* What a filter with a callout has. */
+struct wfp_filter_call {
+    struct wfp_object *callout; /* management object */
+    struct wfp_callout_slot *slot;
+    FWPS_FILTER3 run; /* what callouts get */
 };
 
 /* With what it points to in one block (filter_copy.c), but for name. As small as can be: there may be very many. */
@@ -35,21 +41,49 @@ struct wfp_filter {
         struct wfp_node by_id;
         struct wfp_filter *retired_next; /* once it is deleted */
     };
-    unsigned layer;                /* enum wfp_layer_index */
-    UINT32 place;                  /* in the segment (policy.c) that it stands in */
-    struct wfp_object *sublayer;   /* classify may hold a filter longer than this lives */
-    struct wfp_object *callout;    /* management object; NULL: none */
-    struct wfp_callout_slot *slot; /* of the callout; NULL: none */
+    struct wfp_object *sublayer; /* classify may hold a filter longer than this lives */
     UINT64 weight;
-    FWPS_FILTER3 run;             /* what callouts get; conditions sorted by fieldId */
     struct wfp_filter_name *name; /* shared with others (filter_name.h) */
     struct wfp_filter_more *more; /* or NULL */
+    struct wfp_filter_call *call; /* NULL: it has no callout */
     _Atomic(UINT64) hits;         /* classifies that met its conditions; counted while the verifier is on */
-    UINT32 flags;                 /* FWPM_FILTER_FLAG_* */
-    UINT8 asked_weight;           /* as added: FWP_EMPTY, FWP_UINT8 (asked_class) or FWP_UINT64 */
+    FWP_ACTION_TYPE action;
+    UINT32 condition_count;
+    UINT32 place;     /* in the segment (policy.c) that it stands in */
+    UINT32 flags;     /* FWPM_FILTER_FLAG_* */
+    UINT16 run_flags; /* FWPS_FILTER_FLAG_* */
+    UINT16 sublayer_weight;
+    UINT8 layer;        /* enum wfp_layer_index */
+    UINT8 asked_weight; /* as added: FWP_EMPTY, FWP_UINT8 (asked_class) or FWP_UINT64 */
     UINT8 asked_class;
-    atomic_bool missed; /* filter-without-callout was reported */
+    atomic_bool missed;         /* filter-without-callout was reported */
+    struct wfp_packed packed[]; /* without a callout: the conditions, sorted by field */
 };
+
+static inline UINT64 wfp_filter_id(const struct wfp_filter *filter)
+{
+    return filter->by_id.key;
+}
+
+/* NULL: it has no callout. */
+static inline struct wfp_callout_slot *wfp_filter_slot(const struct wfp_filter *filter)
+{
+    return filter->call == NULL ? NULL : filter->call->slot;
+}
+
+/* The field of its i-th condition. */
+static inline UINT16 wfp_filter_field(const struct wfp_filter *filter, UINT32 i)
+{
+    return filter->call == NULL ? filter->packed[i].field : filter->call->run.filterCondition[i].fieldId;
+}
+
+/* Its i-th condition, which may point into room. */
+static inline const FWPS_FILTER_CONDITION0 *wfp_filter_condition(const struct wfp_filter *filter, UINT32 i,
+                                                                 struct wfp_unpacked *room)
+{
+    return filter->call == NULL ? wfp_unpack_condition(filter, &filter->packed[i], room)
+                                : &filter->call->run.filterCondition[i];
+}
 
 /* NULL: it has none. */
 static inline struct wfp_condition_set *wfp_filter_sets(const struct wfp_filter *filter)

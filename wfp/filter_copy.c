@@ -11,6 +11,11 @@
 
 #include <string.h>
 
+static BOOLEAN has_callout(const FWPM_FILTER0 *source)
+{
+    return (source->action.type & FWP_ACTION_FLAG_CALLOUT) != 0;
+}
+
 /* Where each condition of source goes: next[field] is the place of the field's next one. FALSE: all stay. */
 static BOOLEAN places_of(const FWPM_FILTER0 *source, const struct wfp_layer *layer, UINT32 next[WFP_MAX_FIELDS])
 {
@@ -32,27 +37,48 @@ static BOOLEAN places_of(const FWPM_FILTER0 *source, const struct wfp_layer *lay
     return moved;
 }
 
-static void pack_conditions(struct wfp_arena *arena, const FWPM_FILTER0 *source, struct wfp_filter *filter)
+/* As a callout gets it. to: NULL while measuring. */
+static void pack_shown(struct wfp_arena *arena, const FWPM_FILTER_CONDITION0 *from, int field,
+                       FWPS_FILTER_CONDITION0 *to)
+{
+    FWPS_FILTER_CONDITION0 measured;
+
+    to = to == NULL ? &measured : to;
+    to->fieldId = (UINT16)field;
+    to->reserved = 0;
+    to->matchType = from->matchType;
+    wfp_condition_copy(arena, &from->conditionValue, &to->conditionValue);
+}
+
+static void pack_small(struct wfp_arena *arena, const FWPM_FILTER_CONDITION0 *from, int field, struct wfp_packed *to)
+{
+    if (to != NULL) {
+        to->field = (UINT8)field;
+        to->match = (UINT8)from->matchType;
+    }
+    wfp_pack_condition(arena, &from->conditionValue, to);
+}
+
+/* packed: without a callout, the array; shown: with one. NULL while measuring. */
+static void pack_conditions(struct wfp_arena *arena, const FWPM_FILTER0 *source, struct wfp_filter *filter,
+                            struct wfp_packed *packed, FWPS_FILTER_CONDITION0 *shown)
 {
     const struct wfp_layer *layer = &wfp_layers[filter->layer];
     UINT32 count = source->numFilterConditions;
-    FWPS_FILTER_CONDITION0 *conditions = wfp_arena_take(arena, count * sizeof(*conditions));
     UINT32 next[WFP_MAX_FIELDS];
     UINT32 *added = places_of(source, layer, next) ? wfp_arena_take(arena, count * sizeof(*added)) : NULL;
     int field = -1;
 
-    filter->run.filterCondition = count == 0 ? NULL : conditions;
-    filter->run.numFilterConditions = count;
+    filter->condition_count = count;
     for (UINT32 i = 0; i < count; i++) {
-        FWPS_FILTER_CONDITION0 measured;
+        const FWPM_FILTER_CONDITION0 *from = &source->filterCondition[i];
 
-        field = wfp_layer_field_near(layer, &source->filterCondition[i].fieldKey, field);
+        field = wfp_layer_field_near(layer, &from->fieldKey, field);
         UINT32 place = next[field]++;
-        FWPS_FILTER_CONDITION0 *to = conditions == NULL ? &measured : &conditions[place];
-        to->fieldId = (UINT16)field;
-        to->reserved = 0;
-        to->matchType = source->filterCondition[i].matchType;
-        wfp_condition_copy(arena, &source->filterCondition[i].conditionValue, &to->conditionValue);
+        if (has_callout(source))
+            pack_shown(arena, from, field, shown == NULL ? NULL : &shown[place]);
+        else
+            pack_small(arena, from, field, packed == NULL ? NULL : &packed[place]);
         if (added != NULL)
             added[i] = place;
     }
@@ -60,25 +86,47 @@ static void pack_conditions(struct wfp_arena *arena, const FWPM_FILTER0 *source,
         filter->more->added = added;
 }
 
+/* What only a filter with a callout has. The conditions, or NULL while measuring. */
+static FWPS_FILTER_CONDITION0 *pack_call(struct wfp_arena *arena, const FWPM_FILTER0 *source, struct wfp_filter *filter)
+{
+    struct wfp_filter_call *call = wfp_arena_take(arena, sizeof(*call));
+    FWPS_FILTER_CONDITION0 *shown =
+        wfp_arena_take(arena, source->numFilterConditions * sizeof(call->run.filterCondition[0]));
+
+    filter->call = call;
+    if (call != NULL) {
+        call->run.context = source->rawContext;
+        call->run.numFilterConditions = source->numFilterConditions;
+        call->run.filterCondition = source->numFilterConditions == 0 ? NULL : shown;
+    }
+    return shown;
+}
+
 static BOOLEAN needs_more(const FWPM_FILTER0 *source, unsigned layer)
 {
     UINT32 next[WFP_MAX_FIELDS];
 
-    return source->displayData.description != NULL || source->providerData.size != 0 ||
-           (source->action.type & FWP_ACTION_FLAG_CALLOUT) != 0 || source->numFilterConditions > WFP_SET_LEAST ||
-           places_of(source, &wfp_layers[layer], next);
+    return source->displayData.description != NULL || source->providerData.size != 0 || source->rawContext != 0 ||
+           source->numFilterConditions > WFP_SET_LEAST || places_of(source, &wfp_layers[layer], next);
 }
 
-/* Into filter, which stands at the arena's start (or anywhere, while measuring). */
+/* Into filter, which is to stand at the arena's start (and anywhere while measuring). */
 static void pack(struct wfp_arena *arena, const FWPM_FILTER0 *source, unsigned layer, struct wfp_filter *filter)
 {
     struct wfp_filter_more measured = {0};
+    struct wfp_packed *packed = NULL;
+    FWPS_FILTER_CONDITION0 *shown = NULL;
 
-    filter->layer = layer;
+    wfp_arena_take(arena, sizeof(*filter));
+    if (has_callout(source))
+        shown = pack_call(arena, source, filter);
+    else
+        packed = wfp_arena_take(arena, source->numFilterConditions * sizeof(*packed));
+    filter->layer = (UINT8)layer;
+    filter->action = source->action.type;
     filter->flags = source->flags;
     filter->asked_weight = (UINT8)source->weight.type;
     filter->asked_class = source->weight.type == FWP_UINT8 ? source->weight.uint8 : 0;
-    filter->run.context = source->rawContext;
     if (needs_more(source, layer)) {
         filter->more = wfp_arena_take(arena, sizeof(*filter->more));
         struct wfp_filter_more *more = filter->more == NULL ? &measured : filter->more;
@@ -88,16 +136,15 @@ static void pack(struct wfp_arena *arena, const FWPM_FILTER0 *source, unsigned l
         more->data.size = source->providerData.size;
         more->data.data = wfp_arena_copy(arena, source->providerData.data, source->providerData.size);
     }
-    pack_conditions(arena, source, filter);
+    pack_conditions(arena, source, filter, packed, shown);
 }
 
 struct wfp_filter *wfp_filter_pack(const FWPM_FILTER0 *source, unsigned layer, size_t *size)
 {
-    struct wfp_filter measured = {.layer = layer};
+    struct wfp_filter measured = {0};
     struct wfp_filter *filter;
     struct wfp_arena arena = {0};
 
-    wfp_arena_take(&arena, sizeof(measured));
     pack(&arena, source, layer, &measured);
     if (arena.used > WFP_MAX_FILTER_BYTES)
         return NULL;
@@ -106,7 +153,6 @@ struct wfp_filter *wfp_filter_pack(const FWPM_FILTER0 *source, unsigned layer, s
         return NULL;
     *size = arena.used;
     arena = (struct wfp_arena){(UINT8 *)filter, 0};
-    wfp_arena_take(&arena, sizeof(*filter));
     pack(&arena, source, layer, filter);
     filter->name = wfp_filter_name_get(source->displayData.name);
     if (filter->name == NULL) {
@@ -126,13 +172,14 @@ static void copy_conditions(struct wfp_arena *arena, const struct wfp_filter *fi
 {
     const struct wfp_layer *layer = &wfp_layers[filter->layer];
     const UINT32 *added = filter->more == NULL ? NULL : filter->more->added;
-    UINT32 count = filter->run.numFilterConditions;
+    UINT32 count = filter->condition_count;
     FWPM_FILTER_CONDITION0 *conditions = count == 0 ? NULL : wfp_arena_take(arena, count * sizeof(*conditions));
 
     copy->numFilterConditions = count;
     copy->filterCondition = conditions;
     for (UINT32 i = 0; i < count; i++) {
-        const FWPS_FILTER_CONDITION0 *from = &filter->run.filterCondition[added == NULL ? i : added[i]];
+        struct wfp_unpacked room;
+        const FWPS_FILTER_CONDITION0 *from = wfp_filter_condition(filter, added == NULL ? i : added[i], &room);
         FWPM_FILTER_CONDITION0 measured;
         FWPM_FILTER_CONDITION0 *to = conditions == NULL ? &measured : &conditions[i];
 
@@ -166,11 +213,11 @@ FWPM_FILTER0 *wfp_filter_copy_into(struct wfp_arena *arena, const struct wfp_fil
         copy_weight(arena, filter->weight, &copy->weight);
     else if (copy->weight.type == FWP_UINT8)
         copy->weight.uint8 = filter->asked_class;
-    copy->action.type = filter->run.action.type;
-    if (filter->callout != NULL)
-        copy->action.calloutKey = filter->callout->key;
-    copy->rawContext = filter->more != NULL ? filter->more->raw_context : filter->run.context;
-    copy->filterId = filter->run.filterId;
+    copy->action.type = filter->action;
+    if (filter->call != NULL)
+        copy->action.calloutKey = filter->call->callout->key;
+    copy->rawContext = filter->more != NULL ? filter->more->raw_context : 0;
+    copy->filterId = wfp_filter_id(filter);
     copy_weight(arena, filter->weight, &copy->effectiveWeight);
     copy_conditions(arena, filter, copy);
     return result;

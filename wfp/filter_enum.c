@@ -46,9 +46,9 @@ static BOOLEAN wanted(const FWPM_FILTER_ENUM_TEMPLATE0 *template, const struct w
         (filter->object.provider == NULL || !IsEqualGUID(template->providerKey, &filter->object.provider->key)))
         return FALSE;
     if (template->calloutKey != NULL &&
-        (filter->callout == NULL || !IsEqualGUID(template->calloutKey, &filter->callout->key)))
+        (filter->call == NULL || !IsEqualGUID(template->calloutKey, &filter->call->callout->key)))
         return FALSE;
-    return (template->actionMask & filter->run.action.type) != 0;
+    return (template->actionMask & filter->action) != 0;
 }
 
 /* First counts, then (made) collects. */
@@ -61,7 +61,7 @@ static void visit(struct wfp_node *node, void *context)
     if (!wanted(create->template, filter))
         return;
     if (create->made != NULL && create->count < create->capacity)
-        create->made->ids[create->count] = filter->run.filterId;
+        create->made->ids[create->count] = wfp_filter_id(filter);
     create->count++;
 }
 

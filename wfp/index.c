@@ -212,7 +212,8 @@ BOOLEAN wfp_search_check(const struct wfp_search *search, const struct wfp_query
         return TRUE;
     checks = search->index->checks[place - search->index->begin];
     if ((checks & WFP_CHECK_PROGRAM) != 0) {
-        const FWPS_FILTER_CONDITION0 *program = &filter->run.filterCondition[condition];
+        struct wfp_unpacked room;
+        const FWPS_FILTER_CONDITION0 *program = wfp_filter_condition(filter, condition, &room);
 
         /* Another program of the same filter may have the same hash. */
         if (!wfp_condition_met(program, &query->values[program->fieldId].value) &&

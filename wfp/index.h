@@ -30,7 +30,8 @@ struct wfp_group {
     UINT8 shift[WFP_INDEX_FIELDS];
 };
 
-struct wfp_entry {
+/* Without the padding that its key would want: a range can have eight. */
+struct __attribute__((packed, aligned(4))) wfp_entry {
     UINT64 key; /* the group's number in its low bits */
     UINT32 place;
     UINT32 next;      /* of the same bucket, places ascending; WFP_NONE: none */

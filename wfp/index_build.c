@@ -110,10 +110,11 @@ static int cut_span(struct build *build, struct wfp_span span, unsigned width, U
 }
 
 /* Programs: each condition is EQUAL to a name. As cut_span; -1: one is not. */
-static int cut_programs(struct build *build, const FWPS_FILTER3 *run, UINT32 begin, UINT32 end)
+static int cut_programs(struct build *build, const struct wfp_filter *filter, UINT32 begin, UINT32 end)
 {
     for (UINT32 i = begin; i < end; i++) {
-        const FWPS_FILTER_CONDITION0 *condition = &run->filterCondition[i];
+        struct wfp_unpacked room;
+        const FWPS_FILTER_CONDITION0 *condition = wfp_filter_condition(filter, i, &room);
 
         if (condition->matchType != FWP_MATCH_EQUAL || condition->conditionValue.type != FWP_BYTE_BLOB_TYPE)
             return -1;
@@ -127,15 +128,16 @@ static int cut_numbers(struct build *build, const struct wfp_filter *filter, UIN
                        BOOLEAN *exact)
 {
     const struct wfp_condition_set *set =
-        wfp_condition_set_of(wfp_filter_sets(filter), filter->run.filterCondition[begin].fieldId);
+        wfp_condition_set_of(wfp_filter_sets(filter), wfp_filter_field(filter, begin));
     int done = 1;
 
     for (UINT32 i = 0; set != NULL && i < set->count && done == 1; i++)
         done = cut_span(build, set->spans[i], width, begin, exact);
     for (UINT32 i = begin; set == NULL && i < end && done == 1; i++) {
+        struct wfp_unpacked room;
         struct wfp_span span;
 
-        done = wfp_condition_span(&filter->run.filterCondition[i], width, &span)
+        done = wfp_condition_span(wfp_filter_condition(filter, i, &room), width, &span)
                    ? cut_span(build, span, width, i, exact)
                    : -1;
     }
@@ -145,13 +147,13 @@ static int cut_numbers(struct build *build, const struct wfp_filter *filter, UIN
 /* FALSE: no memory. Fields that no tree can hold make no part. */
 static BOOLEAN cut_field(struct build *build, const struct wfp_filter *filter, UINT32 begin, UINT32 end)
 {
-    UINT16 field = filter->run.filterCondition[begin].fieldId;
+    UINT16 field = wfp_filter_field(filter, begin);
     unsigned width = wfp_field_width(build->layer->fields[field].type);
     struct part part = {.field = field, .exact = TRUE, .first = (UINT32)build->scratch.count};
     int done = -1;
 
     if (build->roles[field] == WFP_ROLE_APP)
-        done = cut_programs(build, &filter->run, begin, end);
+        done = cut_programs(build, filter, begin, end);
     else if (width != 0 && build->roles[field] != WFP_ROLE_FLAGS)
         done = cut_numbers(build, filter, begin, end, width, &part.exact);
     if (done != 1) {
@@ -166,18 +168,17 @@ static BOOLEAN cut_field(struct build *build, const struct wfp_filter *filter, U
 /* Every condition's field gets its part or its check. *fields: all of them. */
 static BOOLEAN cut_all(struct build *build, const struct wfp_filter *filter, UINT64 *fields)
 {
-    const FWPS_FILTER3 *run = &filter->run;
     UINT32 end;
 
     build->scratch.count = 0;
     build->part_count = 0;
     *fields = 0;
-    for (UINT32 begin = 0; begin < run->numFilterConditions; begin = end) {
-        UINT16 field = run->filterCondition[begin].fieldId;
+    for (UINT32 begin = 0; begin < filter->condition_count; begin = end) {
+        UINT16 field = wfp_filter_field(filter, begin);
         const struct wfp_condition_set *set = wfp_condition_set_of(wfp_filter_sets(filter), field);
 
         for (end = set != NULL ? set->end : begin + 1;
-             end < run->numFilterConditions && run->filterCondition[end].fieldId == field;)
+             end < filter->condition_count && wfp_filter_field(filter, end) == field;)
             end++;
         *fields |= 1ull << field;
         if (!cut_field(build, filter, begin, end))
@@ -472,8 +473,7 @@ static void prefetch(const struct build *build, UINT32 at)
 {
     if (at + 2 * AHEAD < build->count) {
         __builtin_prefetch(&build->filters[build->begin + at + 2 * AHEAD]->more);
-        __builtin_prefetch(&build->filters[build->begin + at + 2 * AHEAD]->run);
-        __builtin_prefetch(build->filters[build->begin + at + AHEAD]->run.filterCondition);
+        __builtin_prefetch(build->filters[build->begin + at + 2 * AHEAD]->packed);
     }
 }
 

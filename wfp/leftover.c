@@ -88,8 +88,8 @@ static void mark_use(struct wfp_node *node, void *context)
         const struct wfp_filter *filter = CONTAINING_RECORD(object, struct wfp_filter, object);
 
         filter->sublayer->used_by_others = TRUE;
-        if (filter->callout != NULL)
-            filter->callout->used_by_others = TRUE;
+        if (filter->call != NULL)
+            filter->call->callout->used_by_others = TRUE;
     }
 }
 
@@ -121,10 +121,10 @@ static void find_object(struct wfp_node *node, void *context)
     if (object->kind == WFP_FILTER) {
         const struct wfp_filter *filter = CONTAINING_RECORD(object, struct wfp_filter, object);
 
-        found->of[at].id = filter->run.filterId;
-        found->of[at].blocks = filter->slot != NULL && !is_registered(filter->slot) &&
-                               filter->run.action.type != FWP_ACTION_CALLOUT_INSPECTION &&
-                               (filter->run.flags & FWPS_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED) == 0;
+        found->of[at].id = wfp_filter_id(filter);
+        found->of[at].blocks = filter->call != NULL && !is_registered(filter->call->slot) &&
+                               filter->action != FWP_ACTION_CALLOUT_INSPECTION &&
+                               (filter->run_flags & FWPS_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED) == 0;
     } else if (object->kind == WFP_CALLOUT) {
         found->of[at].id = CONTAINING_RECORD(object, struct wfp_callout, object)->slot->id;
     }

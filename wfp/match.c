@@ -67,19 +67,21 @@ static unsigned width_of(enum wfp_role role, const FWP_VALUE0 *value)
 }
 
 /* Conditions from *at on, all on one field, one by one; *at goes behind them. */
-static BOOLEAN try_each(const FWPS_FILTER3 *run, UINT32 *at, const FWP_VALUE0 *value, enum wfp_role role,
+static BOOLEAN try_each(const struct wfp_filter *filter, UINT32 *at, const FWP_VALUE0 *value, enum wfp_role role,
                         struct proof *proof)
 {
     unsigned width = width_of(role, value);
     UINT32 i = *at;
     BOOLEAN met = FALSE;
 
-    for (; i < run->numFilterConditions && run->filterCondition[i].fieldId == proof->field; i++) {
-        const FWPS_FILTER_CONDITION0 *condition = &run->filterCondition[i];
+    for (; i < filter->condition_count && wfp_filter_field(filter, i) == proof->field; i++) {
+        struct wfp_unpacked room;
+        const FWPS_FILTER_CONDITION0 *condition;
         unsigned bits;
 
         if (met)
             continue;
+        condition = wfp_filter_condition(filter, i, &room);
         met = wfp_condition_met(condition, value);
         if (width != 0) {
             bits = bits_of(condition, value, width);
@@ -101,7 +103,7 @@ static BOOLEAN try_field(const struct wfp_filter *filter, UINT32 *at, const FWP_
     BOOLEAN met;
 
     if (set == NULL)
-        return try_each(&filter->run, at, value, role, proof);
+        return try_each(filter, at, value, role, proof);
     met = wfp_condition_set_has(set, value, &bits);
     proof->bits = (UINT16)bits;
     *at = set->end;
@@ -116,7 +118,7 @@ static void skip_field(const struct wfp_filter *filter, UINT32 *at, UINT16 field
         *at = set->end;
         return;
     }
-    while (*at < filter->run.numFilterConditions && filter->run.filterCondition[*at].fieldId == field)
+    while (*at < filter->condition_count && wfp_filter_field(filter, *at) == field)
         ++*at;
 }
 
@@ -128,8 +130,8 @@ BOOLEAN wfp_match(const struct wfp_filter *filter, UINT64 fields, const FWPS_INC
     unsigned count = 0;
     UINT32 at = 0;
 
-    while (at < filter->run.numFilterConditions) {
-        UINT16 field = filter->run.filterCondition[at].fieldId;
+    while (at < filter->condition_count) {
+        UINT16 field = wfp_filter_field(filter, at);
 
         if ((fields & 1ull << field) == 0) {
             skip_field(filter, &at, field);

@@ -47,8 +47,8 @@ static BOOLEAN put_off(const struct wfp_filter *filter)
 
     if (notice == NULL)
         return FALSE;
-    notice->slot = wfp_slot_get(&filter->slot->key);
-    notice->run = filter->run;
+    notice->slot = wfp_slot_get(&filter->call->slot->key);
+    notice->run = filter->call->run;
     notice->run.filterCondition = NULL;
     notice->run.numFilterConditions = 0;
     notice->weight = filter->weight;
@@ -63,17 +63,18 @@ static BOOLEAN put_off(const struct wfp_filter *filter)
 NTSTATUS wfp_notify(struct wfp_filter *filter, FWPS_CALLOUT_NOTIFY_TYPE type)
 {
     BOOLEAN deleted = type == FWPS_CALLOUT_NOTIFY_DELETE_FILTER;
+    struct wfp_callout_slot *slot = wfp_filter_slot(filter);
     NTSTATUS status = STATUS_SUCCESS;
 
-    if (filter->slot == NULL || (deleted && wfp_verify_options.deletions == WFP_NOTICE_NEVER) ||
+    if (slot == NULL || (deleted && wfp_verify_options.deletions == WFP_NOTICE_NEVER) ||
         (deleted && wfp_verify_options.deletions == WFP_NOTICE_LATER && put_off(filter)))
         return STATUS_SUCCESS;
-    if (!wfp_slot_enter(filter->slot))
+    if (!wfp_slot_enter(slot))
         return STATUS_SUCCESS;
     if (type != FWPS_CALLOUT_NOTIFY_ADD_FILTER_POST_COMMIT ||
-        (filter->slot->run.flags & FWP_CALLOUT_FLAG_ENABLE_COMMIT_ADD_NOTIFY) != 0)
-        status = call(filter->slot, type, deleted ? NULL : &filter->object.key, &filter->run);
-    wfp_slot_leave(filter->slot);
+        (slot->run.flags & FWP_CALLOUT_FLAG_ENABLE_COMMIT_ADD_NOTIFY) != 0)
+        status = call(slot, type, deleted ? NULL : &filter->object.key, &filter->call->run);
+    wfp_slot_leave(slot);
     return status;
 }
 

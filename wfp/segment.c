@@ -13,13 +13,13 @@ static UINT64 sublayer_id(const struct wfp_filter *filter)
 
 int wfp_filter_compare(const struct wfp_filter *a, const struct wfp_filter *b)
 {
-    if (a->run.subLayerWeight != b->run.subLayerWeight)
-        return a->run.subLayerWeight > b->run.subLayerWeight ? -1 : 1;
+    if (a->sublayer_weight != b->sublayer_weight)
+        return a->sublayer_weight > b->sublayer_weight ? -1 : 1;
     if (a->sublayer != b->sublayer)
         return sublayer_id(a) < sublayer_id(b) ? -1 : 1;
     if (a->weight != b->weight)
         return a->weight > b->weight ? -1 : 1;
-    return a->run.filterId < b->run.filterId ? -1 : a->run.filterId > b->run.filterId;
+    return wfp_filter_id(a) < wfp_filter_id(b) ? -1 : wfp_filter_id(a) > wfp_filter_id(b);
 }
 
 static UINT32 count_runs(struct wfp_filter *const *filters, UINT32 count)
@@ -42,11 +42,11 @@ static BOOLEAN make_runs(struct wfp_segment *segment)
             __builtin_prefetch(&segment->filters[i + 16]->sublayer);
         if (run == NULL || run->sublayer_id != sublayer_id(filter)) {
             run = &segment->runs[segment->run_count++];
-            *run = (struct wfp_run){sublayer_id(filter), i, i, filter->run.subLayerWeight, FALSE, NULL};
+            *run = (struct wfp_run){sublayer_id(filter), i, i, filter->sublayer_weight, FALSE, NULL};
         }
         run->end = i + 1;
         segment->mass += wfp_filter_mass(filter);
-        run->has_callouts = run->has_callouts || filter->slot != NULL;
+        run->has_callouts = run->has_callouts || filter->call != NULL;
     }
     for (UINT32 i = 0; i < segment->run_count; i++) {
         run = &segment->runs[i];

@@ -47,7 +47,7 @@ static inline BOOLEAN wfp_level_has(const struct wfp_level *level, UINT32 place)
 /* 1 for most filters, more for those with long lists. */
 static inline UINT64 wfp_filter_mass(const struct wfp_filter *filter)
 {
-    return 1 + filter->run.numFilterConditions / WFP_SET_LEAST;
+    return 1 + filter->condition_count / WFP_SET_LEAST;
 }
 
 /* Arbitration order: sublayers by weight, then filters by weight, high to low; older first among equals.

@@ -173,17 +173,17 @@ static void add_filter(struct wfp_node *node, void *context)
 
     if (to == NULL)
         return;
-    to->id = filter->run.filterId;
+    to->id = wfp_filter_id(filter);
     to->key = filter->object.key;
     to->sublayer = filter->sublayer->key;
     to->layer = wfp_layers[filter->layer].name;
-    to->sublayer_weight = filter->run.subLayerWeight;
+    to->sublayer_weight = filter->sublayer_weight;
     to->weight = filter->weight;
-    to->action = filter->run.action.type;
-    to->callout = filter->slot == NULL ? 0 : filter->slot->id;
-    to->callout_registered = filter->slot != NULL && is_registered(filter->slot);
+    to->action = filter->action;
+    to->callout = filter->call == NULL ? 0 : filter->call->slot->id;
+    to->callout_registered = filter->call != NULL && is_registered(filter->call->slot);
     to->flags = filter->flags;
-    to->conditions = filter->run.numFilterConditions;
+    to->conditions = filter->condition_count;
     to->hits = atomic_load_explicit(&filter->hits, memory_order_relaxed);
     (void)wfp_object_name(&filter->object, to->name, sizeof(to->name));
     copy_driver(to->driver, filter->object.driver);

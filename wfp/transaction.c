@@ -77,8 +77,8 @@ static void refer(struct wfp_object *object, int step)
         object->provider->refs += (UINT32)step;
     if (object->kind == WFP_FILTER) {
         filter_of(object)->sublayer->refs += (UINT32)step;
-        if (filter_of(object)->callout != NULL)
-            filter_of(object)->callout->refs += (UINT32)step;
+        if (filter_of(object)->call != NULL)
+            filter_of(object)->call->callout->refs += (UINT32)step;
     }
 }
 

@@ -5,14 +5,13 @@
 #ifndef WFP_WEIGHT_H
 #define WFP_WEIGHT_H
 
-#include <fwpmtypes.h>
-#include <fwpstypes.h>
+#include "wfp/filter.h"
 
 /*
  * FWP_UINT64: as is. FWP_EMPTY: automatic, in [0, 2^60): the narrower the conditions, the heavier.
  * FWP_UINT8 from 0 to 15: the four high bits, the rest automatic. Else STATUS_FWP_INVALID_WEIGHT.
- * conditions are sorted by fieldId; alternatives for one field count as the widest of them.
+ * Its alternatives for one field count as the widest of them.
  */
-NTSTATUS wfp_weight(const FWP_VALUE0 *asked, const FWPS_FILTER_CONDITION0 *conditions, UINT32 count, UINT64 *weight);
+NTSTATUS wfp_weight(const FWP_VALUE0 *asked, const struct wfp_filter *filter, UINT64 *weight);
 
 #endif
