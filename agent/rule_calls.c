@@ -33,10 +33,12 @@ static struct exchange *exchange_new(struct client *client, struct problem *prob
 {
     struct exchange *exchange = malloc(sizeof(*exchange));
 
-    if (exchange == NULL)
+    if (exchange == NULL) {
         problem_set(problem, AGENT_FAILED, "out of memory.");
-    else
-        exchange->client = client;
+        return NULL;
+    }
+    exchange->client = client;
+    exchange->answer = (struct client_answer){0};
     return exchange;
 }
 
@@ -151,8 +153,10 @@ enum agent_result rule_calls_get(struct client *client, struct rule_policy *poli
     }
     if (result == AGENT_OK && !rule_image_check(found.image, found.size, true, &fault))
         result = problem_set(problem, AGENT_LOST, WORDS_PEER " sent rules that cannot be read: %s.", fault.reason);
+    found.lost = result == AGENT_REFUSED && exchange->answer.status == GATEHOUSE_E_RULES_LOST;
     free(exchange);
     if (result != AGENT_OK) {
+        policy->lost = found.lost;
         rule_policy_free(&found);
         return result;
     }

@@ -26,6 +26,7 @@ struct rule_policy {
     size_t size;
     uint64_t generation;
     uint32_t file_rules, added_rules;
+    bool lost; /* none was got: they are in force, but cannot be shown (GATEHOUSE_E_RULES_LOST) */
 };
 
 /* On success the caller frees with rule_policy_free. */

@@ -67,6 +67,9 @@ static const struct sentence sentences[] = {
      "remove some ('gatehouse rules list')"},
     {GATEHOUSE_E_RULES_STORE, "the rules could not be stored: " WORDS_STORE},
     {GATEHOUSE_E_RULES_ENGINE, "the filter engine refused the rules: " WORDS_LOOK},
+    {GATEHOUSE_E_RULES_LOST,
+     "the rules are in force, but the file in which they were stored is gone or was changed, so they cannot be shown: "
+     "run 'gatehouse rules load' once more"},
     {GATEHOUSE_E_BAD_NAME, "a learned name or its address is not allowed: install both programs from one release"},
     {GATEHOUSE_E_NO_NAME, "no name is known for this connection: answer for its destination or its port"},
 };

@@ -116,6 +116,8 @@ static enum agent_result load_image(const struct work *work, const struct rule_f
     if (result != AGENT_OK)
         return result;
     result = rule_calls_get(&client, before, work->problem);
+    if (result == AGENT_REFUSED && before->lost)
+        result = AGENT_OK; /* a load is what mends it */
     if (result == AGENT_OK)
         result = rule_calls_load(&client, file->image.bytes, (uint32_t)file->image.size, &progress, work->problem);
     if (shows)
@@ -126,6 +128,8 @@ static enum agent_result load_image(const struct work *work, const struct rule_f
 
 static enum agent_result load(const struct work *work)
 {
+    static const struct gatehouse_rules_image nothing = {
+        .magic = GATEHOUSE_RULES_MAGIC, .version = GATEHOUSE_RULES_VERSION, .size = sizeof(nothing)};
     struct rule_policy before = {0};
     struct rule_file file = {0};
     struct rule_change change;
@@ -138,12 +142,14 @@ static enum agent_result load(const struct work *work)
     if (result == AGENT_OK)
         result = load_image(work, &file, &before);
     if (result == AGENT_OK)
-        result = rule_change_find(before.image, file.image.bytes, &change, work->problem);
+        result = rule_change_find(before.lost ? &nothing : before.image, file.image.bytes, &change, work->problem);
     if (result == AGENT_OK) {
         if (work->options->json)
             rule_change_show_json(&change, &text);
         else
             rule_change_show(&change, name, &text);
+        if (before.lost && !work->options->json)
+            text_add(&text, "  (what was in force before could not be read: all of it counts as added)\n");
         result = say_output(&text, work->problem);
         rule_change_free(&change);
     }

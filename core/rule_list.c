@@ -18,10 +18,16 @@ static void give(const struct rule_list *list, const void *p, size_t count, size
         list->memory->release(list->memory->context, (void *)(uintptr_t)p, (count + 1) * size);
 }
 
+static void give_sets(struct rule_list *list)
+{
+    give(list, list->sets, list->head.set_count, sizeof(*list->sets));
+    list->sets = NULL;
+}
+
 static void give_tables(struct rule_list *list)
 {
-    give(list, list->sets, list->image->set_count, sizeof(*list->sets));
-    give(list, list->entries, list->image->rule_count, sizeof(*list->entries));
+    give_sets(list);
+    give(list, list->entries, list->head.rule_count, sizeof(*list->entries));
     give(list, list->by_id, list->by_id_size, sizeof(*list->by_id));
 }
 
@@ -30,24 +36,39 @@ static uint32_t id_slot(const struct rule_list *list, uint64_t id)
     return (uint32_t)(id ^ id >> 32) & (list->by_id_size - 1);
 }
 
-static void fill(struct rule_list *list)
+static void fill_sets(struct rule_list *list)
 {
     uint32_t i = 0;
 
     for (const struct gatehouse_set *set = rule_image_set(list->image, 0); set != NULL;
          set = rule_image_next_set(list->image, set))
         list->sets[i++] = set;
+}
+
+/* The rule, which lies in the list's image. */
+static struct gatehouse_rule *writable(const struct rule_list *list, const struct gatehouse_rule *rule)
+{
+    return (void *)((uint8_t *)list->image + ((const uint8_t *)rule - (const uint8_t *)list->image));
+}
+
+static void fill(struct rule_list *list)
+{
+    fill_sets(list);
     list->tail = list->image->rule_count;
     for (const struct gatehouse_rule *rule = rule_image_first_rule(list->image); rule != NULL;
          rule = rule_image_next_rule(list->image, rule)) {
         bool of_tail = rule->place == GATEHOUSE_PLACE_FILE ? rule->action == GATEHOUSE_RULE_ASK
                                                            : rule->place == GATEHOUSE_PLACE_ASK;
         uint32_t slot = id_slot(list, rule->id);
+        struct rule_entry *entry = &list->entries[list->count];
 
         if (of_tail && list->count < list->tail)
             list->tail = list->count;
-        list->entries[list->count++].rule =
-            (void *)((uint8_t *)list->image + ((const uint8_t *)rule - (const uint8_t *)list->image));
+        list->count++;
+        entry->rule = writable(list, rule);
+        entry->id = rule->id;
+        entry->ends = rule->ends;
+        entry->until = rule->until;
         while (list->by_id[slot] != 0)
             slot = (slot + 1) & (list->by_id_size - 1);
         list->by_id[slot] = list->count;
@@ -59,6 +80,7 @@ bool rule_list_init(struct rule_list *list, const struct core_memory *memory, st
     memset(list, 0, sizeof(*list));
     list->memory = memory;
     list->image = image;
+    list->head = *image;
     list->by_id_size = 2;
     while (list->by_id_size < 2 * image->rule_count)
         list->by_id_size *= 2;
@@ -76,21 +98,84 @@ bool rule_list_init(struct rule_list *list, const struct core_memory *memory, st
 
 void rule_list_cleanup(struct rule_list *list)
 {
-    if (list->image != NULL) {
+    if (list->entries != NULL)
         give_tables(list);
+    if (list->image != NULL)
         list->memory->release(list->memory->context, list->image, list->image->size);
-    }
     memset(list, 0, sizeof(*list));
+}
+
+void rule_list_put_away(struct rule_list *list)
+{
+    if (list->image == NULL)
+        return;
+    list->head = *list->image;
+    give_sets(list);
+    list->memory->release(list->memory->context, list->image, list->image->size);
+    list->image = NULL;
+    for (uint32_t i = 0; i < list->count; i++)
+        list->entries[i].rule = NULL;
+}
+
+/* It has as many rules. */
+static bool is_of_list(const struct rule_list *list, const struct gatehouse_rules_image *image)
+{
+    uint32_t i = 0;
+
+    for (const struct gatehouse_rule *rule = rule_image_first_rule(image); rule != NULL;
+         rule = rule_image_next_rule(image, rule)) {
+        if (rule->id != list->entries[i].id || rule->until != list->entries[i].until)
+            return false;
+        i++;
+    }
+    return true;
+}
+
+/* Ends that came while the image was away. */
+static void enter_ends(struct rule_list *list)
+{
+    bool changed = false;
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct rule_entry *entry = &list->entries[i];
+
+        changed = changed || entry->rule->ends != entry->ends;
+        entry->rule->ends = entry->ends;
+    }
+    if (!changed)
+        return;
+    list->stored = false;
+    list->image->check = rule_image_sum(list->image, list->image->size);
+}
+
+bool rule_list_bring_back(struct rule_list *list, struct gatehouse_rules_image *image, bool *no_memory)
+{
+    uint32_t i = 0;
+
+    *no_memory = false;
+    if (memcmp(image, &list->head, sizeof(list->head)) != 0 || !is_of_list(list, image))
+        return false;
+    list->sets = take(list, image->set_count, sizeof(*list->sets));
+    *no_memory = list->sets == NULL;
+    if (list->sets == NULL)
+        return false;
+    list->image = image;
+    fill_sets(list);
+    for (const struct gatehouse_rule *rule = rule_image_first_rule(image); rule != NULL;
+         rule = rule_image_next_rule(image, rule))
+        list->entries[i++].rule = writable(list, rule);
+    enter_ends(list);
+    return true;
 }
 
 struct rule_entry *rule_list_find(const struct rule_list *list, uint64_t id)
 {
-    if (list->image == NULL)
+    if (list->entries == NULL)
         return NULL;
     for (uint32_t slot = id_slot(list, id); list->by_id[slot] != 0; slot = (slot + 1) & (list->by_id_size - 1)) {
         struct rule_entry *entry = &list->entries[list->by_id[slot] - 1];
 
-        if (entry->rule->id == id)
+        if (entry->id == id)
             return entry;
     }
     return NULL;
@@ -160,7 +245,7 @@ struct stretch {
 
 static bool same_rule(const struct rule_entry *a, const struct rule_entry *b)
 {
-    return a->rule->id == b->rule->id;
+    return a->id == b->id;
 }
 
 /* The entries from first to before last get weights below high and above low. */
@@ -209,8 +294,9 @@ static void weigh(const struct stretch *now, const struct stretch *before, uint6
 /* What the entry takes over from the one that was in force before. */
 static void inherit(struct rule_entry *now, struct rule_entry *before)
 {
-    now->rule->ends = before->rule->ends;
-    now->rule->added = before->rule->added;
+    now->ends = now->rule->ends = before->ends;
+    if (before->rule != NULL)
+        now->rule->added = before->rule->added;
     now->ended = before->ended;
     if (now->ended || now->weight != before->weight)
         return;
@@ -235,7 +321,7 @@ void rule_list_follow(struct rule_list *list, struct rule_list *before, const st
     weigh(&head, &head_before, bases->head);
     weigh(&tail, &tail_before, bases->tail);
     for (uint32_t i = 0; i < list->count; i++) {
-        struct rule_entry *was = rule_list_find(before, list->entries[i].rule->id);
+        struct rule_entry *was = rule_list_find(before, list->entries[i].id);
 
         if (was != NULL)
             inherit(&list->entries[i], was);

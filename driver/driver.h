@@ -70,6 +70,8 @@ struct driver_counters {
         reauthorized, requeued, rejected_input, events_lost;
 };
 
+#define DRIVER_RULES_AT_HAND (256u * 1024u) /* of an image of rules: up to here it stays in memory */
+
 /* rules.h */
 struct driver_rules {
     struct rule_list file;  /* driver_file_rules() */

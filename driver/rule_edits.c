@@ -5,6 +5,7 @@
 #include "driver/rule_edits.h"
 
 #include "core/rule_writer.h"
+#include "driver/rule_store.h"
 
 /* Checks what a client gave, and makes a list of it. Takes the image over. places: bits of the places it may use. */
 _IRQL_requires_(PASSIVE_LEVEL)
@@ -105,15 +106,22 @@ uint32_t rules_load(struct gatehouse_rules_image *image, uint32_t size, BOOLEAN 
     if (refusal != 0)
         return refusal;
     rules_gate_take();
-    rules_follow_file(&change);
-    if (boot && list_filter(driver_added_rules(), outlives_boot, 0, &change.added))
-        rules_follow_added(&change, 0);
-    else if (boot)
+    /* Lost: then when its rules were added is lost too, and a load that the engine refuses is not undone in the file.
+     */
+    if (rule_store_fetch(RULE_STORE_FILE, driver_file_rules()) == STATUS_INSUFFICIENT_RESOURCES)
         refusal = GATEHOUSE_E_RULES_FULL;
+    rules_follow_file(&change);
+    if (refusal == 0 && boot) {
+        if (list_filter(driver_added_rules(), outlives_boot, 0, &change.added))
+            rules_follow_added(&change, 0);
+        else
+            refusal = GATEHOUSE_E_RULES_FULL;
+    }
     if (refusal == 0)
         refusal = rules_apply(&change);
     else
         rules_discard(&change);
+    rules_put_away(driver_file_rules());
     rules_gate_leave();
     return refusal;
 }

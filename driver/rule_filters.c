@@ -11,6 +11,7 @@
 #include "gatehouse/objects.h"
 
 #define SECOND_FILTER 4u /* bits of rule_entry.filters are shifted by it */
+#define FEW_RANGES    4u /* of a set: 100,000 rules may have a set each */
 
 /* A security descriptor in one piece: header, a SID for owner and group, a DACL. */
 #define SD_HEADER             20u
@@ -215,19 +216,25 @@ static void range_of(const struct gatehouse_set *set, uint32_t i, FWP_RANGE0 *ra
     }
 }
 
-/* The set's ranges as the engine wants them, made once. NULL: no memory. */
+/* The set's ranges as the engine wants them: few in filters->bytes, many made once. NULL: no memory. */
 _IRQL_requires_(PASSIVE_LEVEL)
 static FWP_RANGE0 *ranges_of(struct rule_filters *filters, uint32_t number)
 {
     const struct gatehouse_set *set = filters->list->sets[number];
+    FWP_RANGE0 *ranges = filters->ranges[number];
 
-    if (filters->ranges[number] == NULL) {
-        filters->ranges[number] =
-            ExAllocatePool2(POOL_FLAG_PAGED, ((SIZE_T)set->count + 1) * sizeof(FWP_RANGE0), DRIVER_POOL_TAG);
-        for (uint32_t i = 0; filters->ranges[number] != NULL && i < set->count; i++)
-            range_of(set, i, &filters->ranges[number][i]);
+    if (ranges != NULL)
+        return ranges;
+    if (set->count <= FEW_RANGES) {
+        ranges = take_bytes(filters, FEW_RANGES * sizeof(*ranges));
+        RtlZeroMemory(ranges, FEW_RANGES * sizeof(*ranges));
+    } else {
+        ranges = ExAllocatePool2(POOL_FLAG_PAGED, set->count * sizeof(*ranges), DRIVER_POOL_TAG);
+        filters->ranges[number] = ranges;
     }
-    return filters->ranges[number];
+    for (uint32_t i = 0; ranges != NULL && i < set->count; i++)
+        range_of(set, i, &ranges[i]);
+    return ranges;
 }
 
 static BOOLEAN is_single(const struct gatehouse_set *set, uint32_t i)
@@ -387,7 +394,7 @@ static NTSTATUS add_one(const struct rule_filters *filters, struct rule_entry *e
     NTSTATUS status;
 
     registration_filter_init(&filter, layers[layer], L"Gatehouse rule", &entry->weight);
-    filter.filterKey = key_of(entry->rule->id, bit);
+    filter.filterKey = key_of(entry->id, bit);
     filter.filterCondition = filters->conditions;
     filter.numFilterConditions = filters->count;
     if (entry->number != 0) {
@@ -441,8 +448,8 @@ _Use_decl_annotations_
 NTSTATUS rule_filters_add(struct rule_filters *filters, struct rule_entry *entry)
 {
     const struct gatehouse_rule *rule = entry->rule;
-    /* Each part's data, a blob for it, a NUL or the head of a SID; a security descriptor around them. */
-    SIZE_T bytes = rule->size + (SIZE_T)rule->part_count * 48u + 256u;
+    /* Each part's data, a blob for it, a NUL or the head of a SID, or ranges; a security descriptor around them. */
+    SIZE_T bytes = rule->size + (SIZE_T)rule->part_count * (48u + FEW_RANGES * sizeof(FWP_RANGE0)) + 256u;
     struct shape shape;
     NTSTATUS status;
 
@@ -470,7 +477,7 @@ NTSTATUS rule_filters_delete(const struct rule_entry *entry)
     NTSTATUS status = STATUS_SUCCESS;
 
     for (uint32_t bit = 0; bit < 8 && NT_SUCCESS(status); bit++) {
-        GUID key = key_of(entry->rule->id, bit);
+        GUID key = key_of(entry->id, bit);
 
         if ((entry->filters & 1u << bit) != 0)
             status = FwpmFilterDeleteByKey0(driver_state.engine, &key);

@@ -20,7 +20,7 @@
 /* Scratch for the filters of one list's rules. */
 struct rule_filters {
     const struct rule_list *list;
-    FWP_RANGE0 **ranges; /* by set; made when a filter needs them */
+    FWP_RANGE0 **ranges; /* by set; made when a filter needs them, of sets with many */
     FWPM_FILTER_CONDITION0 *conditions;
     uint32_t capacity, count;
     uint8_t *bytes; /* what the conditions of the present rule point to */

@@ -43,6 +43,7 @@ void rule_requests_leave(const struct client *client)
         image = drop_load_locked();
     KeReleaseSpinLock(&driver_pend_lock, irql);
     free_pool(image);
+    rules_snapshot_leave(client);
 }
 
 static NTSTATUS check_begin(const struct gatehouse_rules_begin *in)
@@ -251,9 +252,10 @@ NTSTATUS rule_requests_remove(struct client *client, PIRP irp, struct dispatch_i
 
 /* --- GET ------------------------------------------------------------------------------------- */
 
-/* Of another generation than asked for: the head alone. Returns the bytes. */
-static ULONG put_piece(const struct rules_snapshot *snapshot, const struct gatehouse_rules_get *get, uint8_t *out,
-                       ULONG room)
+/* Of another generation than asked for: the head alone. Returns the bytes. Gives the snapshot back. */
+_IRQL_requires_(PASSIVE_LEVEL)
+static ULONG put_piece(struct rules_snapshot *snapshot, const struct client *client,
+                       const struct gatehouse_rules_get *get, uint8_t *out, ULONG room)
 {
     struct gatehouse_rules_piece piece = {snapshot->generation, snapshot->image->size, 0, snapshot->file_rules,
                                           snapshot->added_rules};
@@ -265,6 +267,8 @@ static ULONG put_piece(const struct rules_snapshot *snapshot, const struct gateh
         RtlCopyMemory(out + sizeof(piece), (const uint8_t *)snapshot->image + get->offset, piece.size);
     }
     RtlCopyMemory(out, &piece, sizeof(piece));
+    rules_snapshot_read(snapshot, client, piece.size != 0 && get->offset + piece.size == piece.total);
+    rules_snapshot_put(snapshot);
     return (ULONG)sizeof(piece) + piece.size;
 }
 
@@ -272,15 +276,15 @@ _IRQL_requires_(PASSIVE_LEVEL)
 static void run_get(struct change *change)
 {
     struct rules_operation *operation = change->data;
-    struct rules_snapshot *snapshot = rules_snapshot_make();
+    struct rules_snapshot *snapshot;
 
-    change->status = (NTSTATUS)GATEHOUSE_E_RULES_FULL;
+    change->status = rules_snapshot_make(&snapshot);
+    if (change->status == STATUS_INSUFFICIENT_RESOURCES)
+        change->status = (NTSTATUS)GATEHOUSE_E_RULES_FULL;
     if (snapshot == NULL)
         return;
-    change->information = put_piece(snapshot, &operation->get, operation->output, operation->room);
+    change->information = put_piece(snapshot, change->client, &operation->get, operation->output, operation->room);
     change->output = operation->output;
-    change->status = STATUS_SUCCESS;
-    rules_snapshot_put(snapshot);
 }
 
 _IRQL_requires_(PASSIVE_LEVEL)
@@ -295,8 +299,7 @@ NTSTATUS rule_requests_get(struct client *client, PIRP irp, struct dispatch_io *
     if (io->output_size < most)
         most = io->output_size;
     if (snapshot != NULL) {
-        io->information = put_piece(snapshot, &get, io->buffer, most);
-        rules_snapshot_put(snapshot);
+        io->information = put_piece(snapshot, client, &get, io->buffer, most);
         return STATUS_SUCCESS;
     }
     operation = operation_new(most);

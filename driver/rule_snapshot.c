@@ -5,6 +5,7 @@
 #include "driver/rule_snapshot.h"
 
 #include "core/rule_writer.h"
+#include "driver/rule_store.h"
 #include "driver/rules.h"
 
 _Use_decl_annotations_
@@ -80,27 +81,78 @@ static struct gatehouse_rules_image *image_in_force(struct rules_snapshot *snaps
     return rule_picking_end(&picking, UINT32_MAX);
 }
 
-_Use_decl_annotations_
-struct rules_snapshot *rules_snapshot_make(void)
+/* With all images at hand. NULL: no memory. */
+_IRQL_requires_(PASSIVE_LEVEL)
+_Requires_lock_held_(driver_rules_gate)
+static struct rules_snapshot *snapshot_new(void)
 {
-    struct rules_snapshot *snapshot;
+    struct rules_snapshot *snapshot = ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof(*snapshot), DRIVER_POOL_TAG);
+
+    if (snapshot == NULL)
+        return NULL;
+    snapshot->references = 2; /* the state's and the caller's */
+    snapshot->generation = driver_state.rules.generation;
+    snapshot->image = image_in_force(snapshot);
+    if (snapshot->image != NULL)
+        return snapshot;
+    ExFreePoolWithTag(snapshot, DRIVER_POOL_TAG);
+    return NULL;
+}
+
+_Use_decl_annotations_
+NTSTATUS rules_snapshot_make(struct rules_snapshot **made)
+{
+    NTSTATUS status = STATUS_SUCCESS;
 
     rules_gate_take();
-    snapshot = rules_snapshot_get();
-    if (snapshot == NULL) {
-        snapshot = ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof(*snapshot), DRIVER_POOL_TAG);
-        if (snapshot != NULL) {
-            snapshot->references = 2; /* the state's and the caller's */
-            snapshot->generation = driver_state.rules.generation;
-            snapshot->image = image_in_force(snapshot);
+    *made = rules_snapshot_get();
+    if (*made == NULL) {
+        status = rule_store_fetch(RULE_STORE_FILE, driver_file_rules());
+        if (NT_SUCCESS(status)) {
+            *made = snapshot_new();
+            status = *made == NULL ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
         }
-        if (snapshot != NULL && snapshot->image == NULL) {
-            ExFreePoolWithTag(snapshot, DRIVER_POOL_TAG);
-            snapshot = NULL;
-        }
-        if (snapshot != NULL)
-            rules_snapshot_set(snapshot);
+        rules_put_away(driver_file_rules());
+        if (*made != NULL)
+            rules_snapshot_set(*made);
     }
     rules_gate_leave();
+    return status;
+}
+
+/* The state's, if this client read it and it is large. NULL: none. */
+static struct rules_snapshot *take_read(const struct client *client)
+{
+    struct rules_snapshot *snapshot;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&driver_rule_lock, &irql);
+    snapshot = driver_state.rules.snapshot;
+    if (snapshot != NULL && snapshot->reader == client && snapshot->image->size > DRIVER_RULES_AT_HAND)
+        driver_state.rules.snapshot = NULL;
+    else
+        snapshot = NULL;
+    KeReleaseSpinLock(&driver_rule_lock, irql);
     return snapshot;
+}
+
+_Use_decl_annotations_
+void rules_snapshot_leave(const struct client *client)
+{
+    struct rules_snapshot *snapshot = take_read(client);
+
+    if (snapshot != NULL)
+        rules_snapshot_put(snapshot);
+}
+
+_Use_decl_annotations_
+void rules_snapshot_read(struct rules_snapshot *snapshot, const struct client *client, BOOLEAN last)
+{
+    KIRQL irql;
+
+    KeAcquireSpinLock(&driver_rule_lock, &irql);
+    snapshot->reader = client;
+    KeReleaseSpinLock(&driver_rule_lock, irql);
+    if (last)
+        rules_snapshot_leave(client);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rule_store.c - see rule_store.h. Pages: ZwCreateFile, ZwWriteFile, ZwFlushBuffersFile, FILE_RENAME_INFORMATION.
+ * rule_store.c - see rule_store.h. A fetched image is checked like any other, and must have the header that was kept.
+ * Pages: ZwCreateFile, ZwWriteFile, ZwFlushBuffersFile, FILE_RENAME_INFORMATION.
  */
 #include "driver/rule_store.h"
 
@@ -132,24 +133,31 @@ static NTSTATUS write_file(const wchar_t *folder, const wchar_t *name, const str
 
 static BOOLEAN outlives_reboot(const struct rule_entry *entry)
 {
-    return entry->rule->until != GATEHOUSE_UNTIL_REBOOT && entry->rule->until != GATEHOUSE_UNTIL_EXIT;
+    return entry->until != GATEHOUSE_UNTIL_REBOOT && entry->until != GATEHOUSE_UNTIL_EXIT;
 }
 
-/* The image to keep over a reboot: the list's own, or *made, which is to be freed. NULL: no memory. */
+static BOOLEAN all_outlive_reboot(const struct rule_list *list)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (!outlives_reboot(&list->entries[i]))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* The image to keep over a reboot: the list's own, or *made, which is to be freed. NULL: no memory, or the
+ * list's is away. */
 _IRQL_requires_(PASSIVE_LEVEL)
 static const struct gatehouse_rules_image *lasting_image(const struct rule_list *list,
                                                          struct gatehouse_rules_image **made)
 {
     struct rule_picking picking;
-    uint32_t i = 0;
 
-    while (i < list->count && outlives_reboot(&list->entries[i]))
-        i++;
-    if (i == list->count && list->image != NULL)
+    if (list->image != NULL && all_outlive_reboot(list))
         return list->image;
-    if (!rule_picking_begin(&picking, &driver_state.paged, list, NULL))
+    if (rule_list_is_away(list) || !rule_picking_begin(&picking, &driver_state.paged, list, NULL))
         return NULL;
-    for (i = 0; i < list->count; i++) {
+    for (uint32_t i = 0; i < list->count; i++) {
         if (outlives_reboot(&list->entries[i]))
             rule_pick(&picking, 0, list->entries[i].rule);
     }
@@ -204,11 +212,17 @@ NTSTATUS rule_store_write(enum rule_store_file which, const struct rule_list *li
 }
 
 _Use_decl_annotations_
-void rule_store_write_ends(enum rule_store_file which, const struct rule_list *list)
+BOOLEAN rule_store_write_ends(enum rule_store_file which, const struct rule_list *list)
 {
     BOOLEAN touched = FALSE;
 
-    (void)write_volatile(which, list, &touched);
+    return driver_state.volatile_folder[0] != 0 && NT_SUCCESS(write_volatile(which, list, &touched));
+}
+
+_Use_decl_annotations_
+BOOLEAN rule_store_holds(const struct rule_list *list)
+{
+    return driver_state.volatile_folder[0] != 0 || (driver_state.folder[0] != 0 && all_outlive_reboot(list));
 }
 
 /* --- Reading --------------------------------------------------------------------------------- */
@@ -284,6 +298,47 @@ static NTSTATUS read_file(const wchar_t *folder, const wchar_t *name, struct rul
     }
     (void)ZwClose(file);
     return status;
+}
+
+/* FALSE: it is not there as it was; or no memory. */
+_IRQL_requires_(PASSIVE_LEVEL)
+static BOOLEAN fetch_file(const wchar_t *folder, const wchar_t *name, struct rule_list *list, BOOLEAN *no_memory)
+{
+    struct gatehouse_rules_image *image = NULL;
+    bool refused = false;
+    struct place place;
+    BOOLEAN found;
+    HANDLE file;
+    NTSTATUS status;
+
+    if (folder[0] == 0)
+        return FALSE;
+    place_set(&place, folder, name, L"");
+    status = open_file(&place, FILE_READ_DATA, FILE_OPEN, &file);
+    if (NT_SUCCESS(status)) {
+        status = read_image(file, &image);
+        (void)ZwClose(file);
+    }
+    found = NT_SUCCESS(status) && rule_list_bring_back(list, image, &refused);
+    if (NT_SUCCESS(status) && !found)
+        free_image(image);
+    if (status == STATUS_INSUFFICIENT_RESOURCES || refused)
+        *no_memory = TRUE;
+    return found;
+}
+
+_Use_decl_annotations_
+NTSTATUS rule_store_fetch(enum rule_store_file which, struct rule_list *list)
+{
+    BOOLEAN no_memory = FALSE;
+
+    if (!rule_list_is_away(list) || fetch_file(driver_state.volatile_folder, names[which], list, &no_memory) ||
+        fetch_file(driver_state.folder, names[which], list, &no_memory))
+        return STATUS_SUCCESS;
+    if (no_memory)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    DRIVER_TRACE("the stored %ws are gone or were changed: they are in force, but cannot be shown\n", names[which]);
+    return (NTSTATUS)GATEHOUSE_E_RULES_LOST;
 }
 
 _Use_decl_annotations_

@@ -22,9 +22,21 @@ enum rule_store_file { RULE_STORE_FILE, RULE_STORE_ADDED };
 _IRQL_requires_(PASSIVE_LEVEL)
 NTSTATUS rule_store_write(enum rule_store_file which, const struct rule_list *list, BOOLEAN *touched);
 
-/* Rules of the list ended: only the volatile file says so. Best effort: else they begin once more. */
+/* For a list that was written, or read: is there a file that has all of it? */
 _IRQL_requires_(PASSIVE_LEVEL)
-void rule_store_write_ends(enum rule_store_file which, const struct rule_list *list);
+BOOLEAN rule_store_holds(const struct rule_list *list);
+
+/*
+ * Brings the list's image back, if it was put away: from whichever file still has it as it was.
+ * GATEHOUSE_E_RULES_LOST: none has.
+ */
+_IRQL_requires_(PASSIVE_LEVEL)
+NTSTATUS rule_store_fetch(enum rule_store_file which, struct rule_list *list);
+
+/* Rules of the list ended: only the volatile file says so. Best effort: else they begin once more. TRUE: it is written,
+ * and has the whole list. */
+_IRQL_requires_(PASSIVE_LEVEL)
+BOOLEAN rule_store_write_ends(enum rule_store_file which, const struct rule_list *list);
 
 /* An empty list where nothing is kept, or only something damaged, which is renamed to NAME.damaged. */
 _IRQL_requires_(PASSIVE_LEVEL)

@@ -47,6 +47,13 @@ uint32_t rules_answers(void)
     return (uint32_t)InterlockedCompareExchange(&driver_state.rules.answers, 0, 0);
 }
 
+_Use_decl_annotations_
+void rules_put_away(struct rule_list *list)
+{
+    if (list->image != NULL && list->stored && list->image->size > DRIVER_RULES_AT_HAND)
+        rule_list_put_away(list);
+}
+
 /* Something else is in force now. */
 _IRQL_requires_(PASSIVE_LEVEL)
 _Requires_lock_held_(driver_rules_gate)
@@ -137,6 +144,8 @@ static uint32_t transact(struct rules_change *change)
     if (!NT_SUCCESS(FwpmTransactionBegin0(driver_state.engine, 0)))
         return GATEHOUSE_E_RULES_ENGINE;
     refusal = exchange(change);
+    if (refusal == 0 && change->new_file)
+        rules_put_away(&change->file); /* before the engine needs memory for its index */
     if (refusal == 0 && !NT_SUCCESS(FwpmTransactionCommit0(driver_state.engine)))
         refusal = GATEHOUSE_E_RULES_ENGINE;
     if (refusal != 0)
@@ -203,10 +212,14 @@ static uint32_t store_and_transact(struct rules_change *change)
 {
     uint32_t refusal = NT_SUCCESS(store(change, FALSE)) ? 0 : GATEHOUSE_E_RULES_STORE;
 
+    if (refusal == 0 && !change->kept)
+        change->file.stored = rule_store_holds(&change->file);
     if (refusal == 0)
         refusal = transact(change);
-    if (refusal != 0 && !NT_SUCCESS(store(change, TRUE)))
+    if (refusal != 0 && !NT_SUCCESS(store(change, TRUE))) {
         DRIVER_TRACE("the old rules are in force, but could not be stored again: the new ones may stand in the file\n");
+        driver_file_rules()->stored = FALSE;
+    }
     return refusal;
 }
 
@@ -228,6 +241,7 @@ uint32_t rules_apply(struct rules_change *change)
     refusal = store_and_transact(change);
     if (refusal != 0) {
         rules_discard(change);
+        rules_put_away(driver_file_rules());
         return refusal;
     }
     if (change->new_file)
@@ -252,6 +266,7 @@ static void give_ends(struct rule_list *list)
         if (rule->until == GATEHOUSE_UNTIL_TIME && rule->ends == 0)
             rule->ends = rule->lifetime_ms > (UINT64_MAX - now) / TICKS_PER_MS ? UINT64_MAX
                                                                                : now + rule->lifetime_ms * TICKS_PER_MS;
+        list->entries[i].ends = rule->ends;
     }
     if (list->image != NULL)
         list->image->check = rule_image_sum(list->image, list->image->size);
@@ -275,7 +290,7 @@ void rules_follow_added(struct rules_change *change, uint64_t fresh)
     entry = fresh == 0 ? NULL : rule_list_find(&change->added, fresh);
     if (entry != NULL) {
         entry->rule->added = 0;
-        entry->rule->ends = 0;
+        entry->rule->ends = entry->ends = 0;
         entry->ended = false;
     }
     give_ends(&change->added);
@@ -287,9 +302,9 @@ static BOOLEAN is_due(const struct rule_entry *entry, uint64_t now)
 {
     if (entry->ended)
         return FALSE;
-    if (entry->rule->until == GATEHOUSE_UNTIL_TIME)
-        return entry->rule->ends <= now;
-    return entry->rule->until == GATEHOUSE_UNTIL_EXIT && entry->number != 0 && rule_callout_is_over(entry->number);
+    if (entry->until == GATEHOUSE_UNTIL_TIME)
+        return entry->ends <= now;
+    return entry->until == GATEHOUSE_UNTIL_EXIT && entry->number != 0 && rule_callout_is_over(entry->number);
 }
 
 /* Transaction open. Marks what ends with it. */
@@ -310,7 +325,7 @@ static NTSTATUS delete_due(struct rule_list *list, uint64_t now, uint32_t *count
     return status;
 }
 
-/* Returns whether a rule ended that the clock does not end. */
+/* Returns whether the list's image is to be stored again: a rule ended that the clock does not end. */
 static BOOLEAN end_due(struct rule_list *list, uint64_t now, BOOLEAN done)
 {
     BOOLEAN exited = FALSE;
@@ -319,11 +334,13 @@ static BOOLEAN end_due(struct rule_list *list, uint64_t now, BOOLEAN done)
         struct rule_entry *entry = &list->entries[i];
 
         if (done && !entry->stays) {
-            if (entry->rule->until == GATEHOUSE_UNTIL_EXIT) {
-                entry->rule->ends = now; /* so that the kept file says it */
+            if (entry->until == GATEHOUSE_UNTIL_EXIT) {
+                entry->ends = now;
+                if (entry->rule != NULL)
+                    entry->rule->ends = now; /* so that the kept file says it */
                 exited = TRUE;
             }
-            DRIVER_TRACE("a rule ended: %016llx\n", (unsigned long long)entry->rule->id);
+            DRIVER_TRACE("a rule ended: %016llx\n", (unsigned long long)entry->id);
             rule_callout_retire(entry->number);
             entry->ended = true;
             entry->filters = 0;
@@ -331,9 +348,11 @@ static BOOLEAN end_due(struct rule_list *list, uint64_t now, BOOLEAN done)
         }
         entry->stays = false;
     }
-    if (exited)
-        list->image->check = rule_image_sum(list->image, list->image->size);
-    return exited;
+    if (!exited || list->image == NULL)
+        return FALSE;
+    list->image->check = rule_image_sum(list->image, list->image->size);
+    list->stored = FALSE;
+    return TRUE;
 }
 
 static BOOLEAN any_due(const struct rule_list *list, uint64_t now)
@@ -345,14 +364,23 @@ static BOOLEAN any_due(const struct rule_list *list, uint64_t now)
     return FALSE;
 }
 
+static BOOLEAN any_exited(const struct rule_list *list, uint64_t now)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (list->entries[i].until == GATEHOUSE_UNTIL_EXIT && is_due(&list->entries[i], now))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* 0: none. */
 static uint64_t next_end(const struct rule_list *list, uint64_t found)
 {
     for (uint32_t i = 0; i < list->count; i++) {
         const struct rule_entry *entry = &list->entries[i];
 
-        if (!entry->ended && entry->rule->until == GATEHOUSE_UNTIL_TIME && (found == 0 || entry->rule->ends < found))
-            found = entry->rule->ends;
+        if (!entry->ended && entry->until == GATEHOUSE_UNTIL_TIME && (found == 0 || entry->ends < found))
+            found = entry->ends;
     }
     return found;
 }
@@ -367,6 +395,8 @@ static BOOLEAN expire(uint64_t now)
 
     if (!NT_SUCCESS(status))
         return FALSE;
+    if (any_exited(file, now))
+        (void)rule_store_fetch(RULE_STORE_FILE, file); /* else what is stored begins once more */
     status = delete_due(file, now, &count);
     if (NT_SUCCESS(status))
         status = delete_due(added, now, &count);
@@ -375,7 +405,8 @@ static BOOLEAN expire(uint64_t now)
     if (!NT_SUCCESS(status))
         (void)FwpmTransactionAbort0(driver_state.engine);
     if (end_due(file, now, NT_SUCCESS(status)))
-        rule_store_write_ends(RULE_STORE_FILE, file);
+        file->stored = rule_store_write_ends(RULE_STORE_FILE, file);
+    rules_put_away(file);
     if (end_due(added, now, NT_SUCCESS(status)))
         rule_store_write_ends(RULE_STORE_ADDED, added);
     if (NT_SUCCESS(status) && count != 0)
@@ -414,9 +445,8 @@ static void end_past(struct rule_list *list)
     uint64_t now = system_time();
 
     for (uint32_t i = 0; i < list->count; i++)
-        list->entries[i].ended = list->entries[i].rule->until == GATEHOUSE_UNTIL_TIME
-                                     ? list->entries[i].rule->ends <= now
-                                     : list->entries[i].rule->ends != 0;
+        list->entries[i].ended =
+            list->entries[i].until == GATEHOUSE_UNTIL_TIME ? list->entries[i].ends <= now : list->entries[i].ends != 0;
 }
 
 _Use_decl_annotations_
@@ -431,6 +461,8 @@ NTSTATUS rules_start(void)
     rules_gate_take();
     status = rule_store_read(RULE_STORE_FILE, &change.file);
     rules_follow_file(&change);
+    change.file.stored = change.file.image != NULL && rule_store_holds(&change.file) &&
+                         change.file.image->check == change.file.head.check;
     if (NT_SUCCESS(status))
         status = rule_store_read(RULE_STORE_ADDED, &change.added);
     rules_follow_added(&change, 0);

@@ -7,6 +7,9 @@
  * and only then lets the new list take the old one's place. Whatever fails, the old rules stand: in the engine, in
  * memory and in the file.
  *
+ * The image of the file's rules, if it is large and stored, is put away when its filters are made: what is in force is
+ * told by the engine and the list's entries. It is fetched again to be shown, or to follow or undo a load.
+ *
  * Everything here happens with the gate taken, at PASSIVE_LEVEL: on a change's own thread (changes.h), in the work item
  * of lifetimes, in DriverEntry. First match order and weights: gatehouse/objects.h.
  */
@@ -63,6 +66,10 @@ void rules_follow_added(struct rules_change *change, uint64_t fresh);
 _IRQL_requires_(PASSIVE_LEVEL)
 _Requires_lock_held_(driver_rules_gate)
 uint32_t rules_apply(struct rules_change *change);
+
+/* For who had the image of the file's rules brought back (rule_store_fetch), when he is done; or made a new list. */
+_IRQL_requires_(PASSIVE_LEVEL)
+void rules_put_away(struct rule_list *list);
 
 /* Frees the lists of a change that is not to be. */
 _IRQL_requires_(PASSIVE_LEVEL)

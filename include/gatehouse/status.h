@@ -44,5 +44,6 @@
 #define GATEHOUSE_E_RULES_ENGINE 0xE047001Eu /* the filter engine refused; nothing changed */
 #define GATEHOUSE_E_BAD_NAME     0xE047001Fu /* a name, a path or an address in NAMES_LEARNED is none */
 #define GATEHOUSE_E_NO_NAME      0xE0470020u /* scope PROGRAM_NAME, and no name is known for the request */
+#define GATEHOUSE_E_RULES_LOST   0xE0470021u /* they are in force, but their stored file is gone or was changed */
 
 #endif

@@ -22,8 +22,7 @@ static void load_ask(void)
 static int setup(void **state)
 {
     (void)state;
-    fixture_load(NULL, 0);
-    decider = fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
+    decider = rules_begin(&b);
     load_ask();
     return 0;
 }
@@ -31,9 +30,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    builder_free(&b);
-    nt_file_close(decider);
-    fixture_unload();
+    rules_end(decider, &b);
     return 0;
 }
 
@@ -160,8 +157,7 @@ static void unloaded_while_held(void **state)
     struct gatehouse_request requests[3];
 
     (void)state;
-    fixture_load(NULL, 0);
-    decider = fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
+    decider = rules_begin(&b);
     load_ask();
     for (int i = 0; i < 3; i++) {
         come_in(&connections[i], i == 1 ? 6 : 4, i == 2 ? 17 : 6);

@@ -2,7 +2,8 @@
 /*
  * rule_store_test.c - rules that are kept: in force again after the driver was away, after a reboot those that outlive
  * it; damaged files; and every call of a change failing, once or from there on: the old rules or the new ones, never a
- * mix, in force and in the files.
+ * mix, in force and in the files. All of it with a small image, which the driver has in memory, and with a large one,
+ * which it has in the files alone: then also what it says when these are gone.
  */
 #include "rules_client.h"
 
@@ -15,6 +16,8 @@ static char folder[256], lasting[300], passing[300]; /* a folder of the test's; 
 static char values_text[2][400];
 static struct nt_file *decider;
 static struct rule_builder b;
+static bool large; /* each rule has texts of LARGE bytes */
+#define LARGE 65528u
 
 /* As the driver is given it: "\??\unix\tmp\x". */
 static void registry_path(const char *path, char *text, size_t size)
@@ -80,9 +83,16 @@ static int setup(void **state)
     return 0;
 }
 
+static int setup_large(void **state)
+{
+    large = true;
+    return setup(state);
+}
+
 static int teardown(void **state)
 {
     (void)state;
+    large = false;
     nt_set_fault(NULL, NULL);
     driver_off();
     builder_free(&b);
@@ -105,10 +115,23 @@ static enum wfp_outcome outcome(const char *program)
     return connection.first.outcome;
 }
 
+static void hold(struct fixture_connection *connection, const char *program)
+{
+    fixture_connect_to(connection, fixture_endpoint(), &(struct fixture_connect){.program = program});
+    assert_pended(connection);
+}
+
 static struct gatehouse_rule *rule_about(uint8_t action, const char *program, uint8_t until, uint64_t lifetime_ms)
 {
     builder_rule(&b, action, OUTGOING);
     builder_text(&b, GATEHOUSE_PART_PROGRAM, program);
+    if (large) {
+        static char text[LARGE];
+
+        memset(text, 't', sizeof(text));
+        builder_part(&b, GATEHOUSE_PART_TEXT, text, sizeof(text));
+        builder_part(&b, GATEHOUSE_PART_FILE, text, sizeof(text));
+    }
     struct gatehouse_rule *rule = (void *)(b.rules + b.rule_at);
     rule->until = until;
     rule->lifetime_ms = lifetime_ms;
@@ -264,6 +287,145 @@ static void no_folder_no_change(void **state)
     assert_int_equal(mkdir(lasting, 0700), 0);
 }
 
+/* --- Away --- */
+
+static uint32_t get_status(void)
+{
+    static uint8_t answer[64 * 1024];
+    struct gatehouse_rules_get get = {0, 0};
+
+    return (uint32_t)fixture_control(decider, GATEHOUSE_IOCTL_RULES_GET, &get, sizeof(get), answer, sizeof(answer),
+                                     NULL);
+}
+
+/* Permit a, block b, and five that nobody asks about. */
+static void load_lasting(const char *permitted, const char *blocked)
+{
+    builder_free(&b);
+    rule_about(PERMIT, permitted, 0, 0);
+    rule_about(BLOCK, blocked, 0, 0);
+    for (int i = 0; i < 5; i++)
+        rule_about(BLOCK, "/bin/nobody", 0, 0);
+    assert_int_equal(rules_load_built(decider, &b), 0);
+}
+
+static void assert_shown(void)
+{
+    struct gatehouse_rules_piece piece;
+    struct gatehouse_rules_image *image = rules_get(decider, &piece);
+
+    assert_int_equal(piece.file_rules, 7);
+    assert_int_equal(image->rule_count, piece.file_rules + piece.added_rules);
+    free(image);
+}
+
+static void copy_rules(const char *from, const char *to)
+{
+    char command[900];
+
+    snprintf(command, sizeof(command), "cp %s/rules %s/rules", from, to);
+    assert_int_equal(system(command), 0);
+}
+
+/* How the files of the rules can be lost, while they are in force. false: there are no more ways. */
+static bool lose(int way)
+{
+    switch (way) {
+    case 0:
+        remove_files(passing);
+        remove_files(lasting);
+        return true;
+    case 1: /* in a text: the check value tells */
+    case 2:
+        change_file(passing, "rules", way == 1 ? 50000 : 8, "x");
+        change_file(lasting, "rules", way == 1 ? 50000 : 8, "x");
+        return true;
+    case 3:
+        change_file(passing, "rules", 70000, NULL);
+        change_file(lasting, "rules", 20, NULL);
+        return true;
+    case 4: /* right in itself, but others: the kept header tells */
+        copy_rules(passing, folder);
+        load_lasting("/bin/b", "/bin/a");
+        copy_rules(folder, passing);
+        copy_rules(folder, lasting);
+        remove_files(folder);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void large_rules_are_shown_from_the_file(void **state)
+{
+    (void)state;
+    load_lasting("/bin/a", "/bin/b");
+    assert_shown();
+    assert_shown();
+    add_about(BLOCK, "/bin/x", 0);
+    assert_shown();
+    remove_files(passing); /* the other file has the same */
+    assert_shown();
+    load_lasting("/bin/b", "/bin/a");
+    change_file(passing, "rules", 50000, "x");
+    assert_shown();
+    driver_again(); /* from the lasting one */
+    assert_shown();
+    assert_int_equal(outcome("/bin/b"), WFP_PERMIT);
+}
+
+static void what_is_lost_stays_in_force(void **state)
+{
+    (void)state;
+    for (int way = 0;; way++) {
+        load_lasting("/bin/a", "/bin/b");
+        if (!lose(way))
+            return;
+        assert_int_equal(get_status(), GATEHOUSE_E_RULES_LOST);
+        assert_int_equal(get_status(), GATEHOUSE_E_RULES_LOST);
+        assert_int_equal(outcome(way == 4 ? "/bin/b" : "/bin/a"), WFP_PERMIT);
+        assert_int_equal(outcome(way == 4 ? "/bin/a" : "/bin/b"), WFP_BLOCK);
+        add_about(BLOCK, "/bin/x", 0);
+        assert_int_equal(outcome("/bin/x"), WFP_BLOCK);
+        assert_int_equal(get_status(), GATEHOUSE_E_RULES_LOST);
+        load_lasting("/bin/c", "/bin/d");
+        assert_shown();
+        assert_int_equal(outcome("/bin/c"), WFP_PERMIT);
+        assert_int_equal(outcome("/bin/d"), WFP_BLOCK);
+        driver_again();
+        assert_shown();
+        assert_int_equal(outcome("/bin/c"), WFP_PERMIT);
+    }
+}
+
+/* A look at what is held reads rules: it fetches them. When they are lost, what is held waits on. */
+static void what_is_held_is_looked_up_in_the_file(void **state)
+{
+    struct fixture_connection a, b_too, x, y;
+
+    (void)state;
+    hold(&a, "/bin/a");
+    hold(&b_too, "/bin/b");
+    load_lasting("/bin/a", "/bin/b");
+    rules_settle();
+    assert_decided(&a, WFP_PERMIT);
+    assert_decided(&b_too, WFP_BLOCK);
+    hold(&x, "/bin/x");
+    hold(&y, "/bin/y");
+    add_about(BLOCK, "/bin/x", 0);
+    rules_settle();
+    assert_decided(&x, WFP_BLOCK);
+    assert_pended(&y);
+    remove_files(passing);
+    remove_files(lasting);
+    add_about(PERMIT, "/bin/z", 0);
+    rules_settle();
+    assert_pended(&y);
+    load_lasting("/bin/y", "/bin/b");
+    rules_settle();
+    assert_decided(&y, WFP_PERMIT);
+}
+
 /* --- Failures --- */
 
 static _Atomic long fail_at;
@@ -344,6 +506,34 @@ static void stops_leave_old_or_new(void **state)
     fail_loads(true);
 }
 
+/* Whichever call of it fails: it is refused, or shows all; and then all is as it was. */
+static void failures_of_showing_change_nothing(void **state)
+{
+    (void)state;
+    load_lasting("/bin/a", "/bin/b");
+    fail_on = false;
+    for (long n = 0;; n++) {
+        uint32_t status;
+
+        assert_true(n < 500);
+        fail_at = n;
+        failed = false;
+        nt_set_fault(fail_nth, NULL);
+        status = get_status();
+        nt_set_fault(NULL, NULL);
+        assert_true(status == 0 || failed);
+        assert_int_equal(outcome("/bin/a"), WFP_PERMIT);
+        assert_shown();
+        if (!failed)
+            return;
+    }
+}
+
+#define LARGE_TEST(name)                                                                                               \
+    {                                                                                                                  \
+#name "_large", name, setup_large, teardown, NULL                                                              \
+    }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +544,17 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_folder_no_change, setup, teardown),
         cmocka_unit_test_setup_teardown(one_failure_leaves_old_or_new, setup, teardown),
         cmocka_unit_test_setup_teardown(stops_leave_old_or_new, setup, teardown),
+        LARGE_TEST(rules_are_there_again),
+        LARGE_TEST(what_ended_stays_ended),
+        LARGE_TEST(reboot_forgets),
+        LARGE_TEST(damaged_files_are_put_aside),
+        LARGE_TEST(no_folder_no_change),
+        LARGE_TEST(one_failure_leaves_old_or_new),
+        LARGE_TEST(stops_leave_old_or_new),
+        LARGE_TEST(large_rules_are_shown_from_the_file),
+        LARGE_TEST(what_is_lost_stays_in_force),
+        LARGE_TEST(what_is_held_is_looked_up_in_the_file),
+        LARGE_TEST(failures_of_showing_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

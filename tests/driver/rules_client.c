@@ -6,6 +6,20 @@
 
 #include "core/rule_image.h"
 
+struct nt_file *rules_begin(struct rule_builder *builder)
+{
+    fixture_load(NULL, 0);
+    builder_begin(builder);
+    return fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
+}
+
+void rules_end(struct nt_file *decider, struct rule_builder *builder)
+{
+    builder_free(builder);
+    nt_file_close(decider);
+    fixture_unload();
+}
+
 uint32_t rules_send(struct nt_file *file, const void *image, size_t size, uint32_t flags)
 {
     struct gatehouse_rules_begin begin = {GATEHOUSE_PROTOCOL_VERSION, (uint32_t)size, flags, 0};
@@ -68,4 +82,13 @@ void *rules_get(struct nt_file *file, struct gatehouse_rules_piece *piece)
     assert_int_equal(get.offset, piece->total);
     assert_true(rule_image_check(image, piece->total, true, NULL));
     return image;
+}
+
+void rules_settle(void)
+{
+    for (int i = 0; i < 60; i++) {
+        thread_settle();
+        fixture_advance(2 * MS);
+    }
+    thread_settle();
 }

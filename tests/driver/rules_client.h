@@ -14,6 +14,10 @@
 #define BLOCK    GATEHOUSE_RULE_BLOCK
 #define ASK      GATEHOUSE_RULE_ASK
 
+/* The driver without settings, a decider that is its client, an empty builder; and the end of all three. */
+struct nt_file *rules_begin(struct rule_builder *builder);
+void rules_end(struct nt_file *decider, struct rule_builder *builder);
+
 /* BEGIN and PUT in pieces. The status of what failed. */
 uint32_t rules_send(struct nt_file *file, const void *image, size_t size, uint32_t flags);
 /* And COMMIT. */
@@ -25,5 +29,8 @@ uint32_t rules_remove_id(struct nt_file *file, uint64_t id);
 
 /* The image in force, malloced; checked. */
 void *rules_get(struct nt_file *file, struct gatehouse_rules_piece *piece);
+
+/* Until what is held was looked at after a change: the pauses between batches, and what is late. */
+void rules_settle(void);
 
 #endif

@@ -13,18 +13,14 @@ static struct rule_builder b;
 static int setup(void **state)
 {
     (void)state;
-    fixture_load(NULL, 0);
-    decider = fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
-    builder_begin(&b);
+    decider = rules_begin(&b);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    builder_free(&b);
-    nt_file_close(decider);
-    fixture_unload();
+    rules_end(decider, &b);
     return 0;
 }
 

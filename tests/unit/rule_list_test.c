@@ -52,6 +52,36 @@ static void assert_weights(const struct rule_list *list)
     }
 }
 
+/* Away, list does as before; each second time its image is brought back, but no other one. */
+static void away_and_back(struct rule_list *list)
+{
+    static unsigned turn;
+    struct gatehouse_rules_image *copy, *wrong;
+    bool no_memory;
+
+    if (list->image == NULL)
+        return;
+    copy = memory.memory.allocate(memory.memory.context, list->image->size);
+    wrong = memory.memory.allocate(memory.memory.context, list->image->size);
+    memcpy(copy, list->image, list->image->size);
+    memcpy(wrong, list->image, list->image->size);
+    wrong->check++;
+    rule_list_put_away(list);
+    assert_true(rule_list_is_away(list));
+    assert_false(rule_list_bring_back(list, wrong, &no_memory));
+    assert_false(no_memory);
+    memory.memory.release(memory.memory.context, wrong, wrong->size);
+    if (turn++ % 2 == 0) {
+        memory.memory.release(memory.memory.context, copy, copy->size);
+        return;
+    }
+    assert_true(rule_list_bring_back(list, copy, &no_memory));
+    assert_false(rule_list_is_away(list));
+    assert_int_equal(rule_list_check_ids(list), RULE_IDS_RIGHT);
+    for (uint32_t i = 0; i < list->count; i++)
+        assert_true(list->entries[i].rule->id == list->entries[i].id);
+}
+
 /* Replaces list; returns how many entries stay. */
 static unsigned follow(struct rule_list *list, const unsigned *numbers, unsigned count)
 {
@@ -59,6 +89,7 @@ static unsigned follow(struct rule_list *list, const unsigned *numbers, unsigned
     unsigned stay = 0;
 
     list_of(&next, numbers, count);
+    away_and_back(list);
     rule_list_follow(&next, list, &bases);
     assert_weights(&next);
     for (uint32_t i = 0; i < next.count; i++) {
@@ -92,6 +123,36 @@ static void one_line_changes_one_rule(void **state)
     memmove(numbers, numbers + 1, 2000 * sizeof(*numbers));
     assert_int_equal(follow(&list, numbers, 2000), 2000);
     rule_list_cleanup(&list);
+    assert_int_equal(memory.blocks, 0);
+}
+
+/* A rule that ended while the image was away: the image says so when it is back, and is not as it was stored. */
+static void ends_are_entered(void **state)
+{
+    struct gatehouse_rules_image *image;
+    struct rule_builder b;
+    struct rule_list list;
+    bool no_memory;
+
+    (void)state;
+    builder_begin(&b);
+    builder_rule(&b, GATEHOUSE_RULE_BLOCK, GATEHOUSE_RULE_OUT);
+    builder_rule(&b, GATEHOUSE_RULE_PERMIT, GATEHOUSE_RULE_OUT)->until = GATEHOUSE_UNTIL_EXIT;
+    assert_true(rule_list_init(&list, &memory.memory, image_of(&b)));
+    list.stored = true;
+    rule_list_put_away(&list);
+    list.entries[1].ends = 77;
+    image = image_of(&b);
+    memory.fail_at = 0;
+    assert_false(rule_list_bring_back(&list, image, &no_memory));
+    assert_true(no_memory);
+    memory.fail_at = -1;
+    assert_true(rule_list_bring_back(&list, image, &no_memory));
+    assert_false(list.stored);
+    assert_true(list.entries[1].rule->ends == 77);
+    assert_true(rule_image_check(list.image, list.image->size, true, NULL));
+    rule_list_cleanup(&list);
+    builder_free(&b);
     assert_int_equal(memory.blocks, 0);
 }
 
@@ -319,6 +380,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_line_changes_one_rule),
+        cmocka_unit_test(ends_are_entered),
         cmocka_unit_test(no_room_between),
         cmocka_unit_test(random_lists),
         cmocka_unit_test(picks_are_what_was_there),
