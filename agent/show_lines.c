@@ -188,7 +188,7 @@ void show_event_json(struct text *text, uint64_t time, const struct event *event
     } else {
         json_text(&json, "verdict", verdict_name(event->fixed.verdict));
         json_text(&json, "by", by_name(event->fixed.by));
-        if (event->fixed.by == GATEHOUSE_BY_RULE) {
+        if (event->fixed.by == GATEHOUSE_BY_RULE && event->fixed.count != 0) {
             struct text id = {0};
 
             rule_index_show_id(&id, event->fixed.count, 0);

@@ -255,6 +255,27 @@ enum pend_result pend_table_find(const struct pend_table *table, uint64_t id, co
     return PEND_OK;
 }
 
+static bool is_undecided(const struct pend_entry *entry)
+{
+    return entry->state == PEND_QUEUED || entry->state == PEND_OFFERED;
+}
+
+struct pend_entry *pend_table_undecided(const struct pend_table *table, uint64_t id)
+{
+    struct pend_entry *found = (struct pend_entry *)slot_pool_find(&table->slots, id);
+
+    return found != NULL && is_undecided(found) ? found : NULL;
+}
+
+struct pend_entry *pend_table_next_undecided(const struct pend_table *table, uint32_t *place, uint32_t *steps)
+{
+    struct slot_header *slot = slot_pool_next(&table->slots, place, steps);
+
+    while (slot != NULL && !is_undecided((struct pend_entry *)slot))
+        slot = slot_pool_next(&table->slots, place, steps);
+    return (struct pend_entry *)slot;
+}
+
 static void entry_claim(struct pend_entry *entry, enum gatehouse_verdict verdict, enum gatehouse_decided_by by,
                         struct list_link *claimed)
 {

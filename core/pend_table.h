@@ -74,6 +74,7 @@ struct pend_entry {
     struct group_link by_endpoint;
     void *packet;         /* the caller's: what goes on if it is permitted */
     struct program *name; /* under which the program looked the remote address up; NULL: not known */
+    uint64_t rule;        /* the caller's: which rule decided; 0: none */
     struct connection connection;
 };
 
@@ -142,6 +143,16 @@ uint32_t pend_table_give_back(struct pend_table *table, struct pend_owner *owner
 /* For an answer: PEND_OK if owner may claim id now, and then *entry. */
 enum pend_result pend_table_find(const struct pend_table *table, uint64_t id, const struct pend_owner *owner,
                                  struct pend_entry **entry) CORE_LOCKED(*table);
+
+/* The undecided entry with this id, whoever has it in hand; NULL: none. */
+struct pend_entry *pend_table_undecided(const struct pend_table *table, uint64_t id) CORE_LOCKED(*table);
+
+/* Each undecided entry once, in no order, the lock given up between two calls; begin with *place 0. NULL: at most
+ * *steps entries were looked at, and *place says whether that is the end (PEND_PLACE_END). What is parked meanwhile may
+ * be met or not. */
+struct pend_entry *pend_table_next_undecided(const struct pend_table *table, uint32_t *place, uint32_t *steps)
+    CORE_LOCKED(*table);
+#define PEND_PLACE_END SLOT_POOL_END
 
 /* QUEUED or OFFERED -> CLAIMED, at the end of the caller's list. false: too late, nothing changed. */
 bool pend_table_claim(struct pend_table *table, struct pend_entry *entry, enum gatehouse_verdict verdict,

@@ -98,3 +98,20 @@ struct slot_header *slot_pool_find(const struct slot_pool *pool, uint64_t id)
     struct slot_header *slot = slot_at(pool, number);
     return slot->id == id ? slot : NULL;
 }
+
+struct slot_header *slot_pool_next(const struct slot_pool *pool, uint32_t *number, uint32_t *steps)
+{
+    uint32_t count = pool->chunks_used * CHUNK_SLOTS;
+
+    while (*number < count && *steps != 0) {
+        struct slot_header *slot = slot_at(pool, *number);
+
+        ++*number;
+        --*steps;
+        if (slot->id != 0)
+            return slot;
+    }
+    if (*number >= count)
+        *number = SLOT_POOL_END;
+    return NULL;
+}

@@ -45,4 +45,9 @@ void slot_pool_give(struct slot_pool *pool, struct slot_header *slot);
 /* The slot in use that has this id, or NULL. */
 struct slot_header *slot_pool_find(const struct slot_pool *pool, uint64_t id);
 
+/* The first slot in use whose number is *number or above, and *number is one behind it; NULL: none up to that one.
+ * Looks at no more than *steps slots, and counts them down; SLOT_POOL_END in *number: there are no more. */
+struct slot_header *slot_pool_next(const struct slot_pool *pool, uint32_t *number, uint32_t *steps);
+#define SLOT_POOL_END UINT32_MAX
+
 #endif

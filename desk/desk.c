@@ -310,6 +310,12 @@ static struct ending ending_of(struct desk *desk, const struct event *event)
     return ending;
 }
 
+/* A rule that logs decided it at once. */
+static bool never_held(const struct event *event)
+{
+    return event->fixed.by == GATEHOUSE_BY_RULE && event->request.fixed.id == 0;
+}
+
 /* Of a connection that does not wait here: it was answered just now, or ended before it was offered, or a rule of the
  * file decided. */
 static void event_elsewhere(struct desk *desk, const struct event *event)
@@ -317,7 +323,7 @@ static void event_elsewhere(struct desk *desk, const struct event *event)
     const struct recent *recent = find_recent(desk, 0, event->request.fixed.id);
     struct ending ending;
 
-    if (event->fixed.by == GATEHOUSE_BY_RULE || recent != NULL) {
+    if (never_held(event) || recent != NULL) {
         tell_decided(desk, event, recent == NULL ? NULL : &recent->ending);
         return;
     }
@@ -334,7 +340,7 @@ void desk_event(struct desk *desk, const struct event *event, uint64_t now)
     (void)now;
     if (event->fixed.type != GATEHOUSE_EVENT_DECIDED)
         return;
-    question = event->fixed.by == GATEHOUSE_BY_RULE ? NULL : find_held(desk, event->request.fixed.id);
+    question = never_held(event) ? NULL : find_held(desk, event->request.fixed.id);
     if (question == NULL) {
         event_elsewhere(desk, event);
     } else if (event->fixed.by == GATEHOUSE_BY_DECIDER && answers_has(desk, question)) {

@@ -88,6 +88,28 @@ struct driver_rules {
     KDPC dpc;
 };
 
+/* revision.h */
+struct revision_case {
+    uint64_t id;
+    uint64_t rule;           /* which decides; 0: none */
+    struct program *program; /* a reference; NULL: none */
+    struct connection connection;
+    enum gatehouse_rule_action action;
+    enum gatehouse_decided_by by; /* a rule that is an answer counts as that, whoever comes upon it first */
+};
+struct driver_revision {
+    volatile LONG wanted, queued;
+    volatile LONG64 late_until; /* 0: never; else boot time + REVISION_LATE: until then some may be late */
+    PIO_WORKITEM work;
+    KTIMER timer;
+    KDPC dpc;
+    /* The work item's alone. */
+    BOOLEAN under_way, late;
+    uint32_t place;
+    uint64_t since; /* what was held before that is not looked at */
+    struct revision_case cases[DRIVER_BATCH];
+};
+
 /* The load of rules: rule_requests.c. */
 struct driver_load {
     struct client *client; /* NULL: none, or dropped while busy */
@@ -133,6 +155,7 @@ struct driver_state {
     struct name_table names; /* driver_names() */
 
     struct driver_rules rules;
+    struct driver_revision revision;
     UINT64 loopback_in[2];     /* filters of registration_pass_loopback_in; 0: not there */
     UINT64 loopback_in_new[2]; /* the same in the open transaction */
     HANDLE injection;          /* accept.h */

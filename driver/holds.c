@@ -10,6 +10,7 @@
 #include "driver/events.h"
 #include "driver/names.h"
 #include "driver/requests.h"
+#include "driver/revision.h"
 
 #define TICKS_PER_MS 10000u
 
@@ -157,15 +158,17 @@ static void park(struct pend_entry *entry, const struct connection *connection)
     struct wire_request request;
     enum gatehouse_verdict verdict;
     enum gatehouse_decided_by by;
+    uint64_t held_at;
     PIRP ready = NULL;
     KIRQL irql;
 
     list_init(&claimed);
     KeAcquireSpinLock(&driver_pend_lock, &irql);
     DRIVER_COUNT(pended);
+    held_at = driver_now();
     entry->connection = *connection;
-    entry->connection.held_at = driver_now();
-    entry->connection.deadline = entry->connection.held_at + (uint64_t)driver_state.policy.deadline_ms * TICKS_PER_MS;
+    entry->connection.held_at = held_at;
+    entry->connection.deadline = held_at + (uint64_t)driver_state.policy.deadline_ms * TICKS_PER_MS;
     request_of(entry, &request);
     events_record(GATEHOUSE_EVENT_HELD, GATEHOUSE_VERDICT_NONE, GATEHOUSE_BY_NONE, &request);
     if (decided_before_parked_locked(entry, &verdict, &by)) {
@@ -181,6 +184,7 @@ static void park(struct pend_entry *entry, const struct connection *connection)
         requests_complete(ready);
     events_deliver();
     holds_complete(&claimed);
+    revision_parked(held_at);
 }
 
 _Use_decl_annotations_
@@ -378,6 +382,7 @@ static void count_decided_locked(const struct pend_entry *entry)
             DRIVER_COUNT(blocked_by_decider);
         break;
     case GATEHOUSE_BY_ANSWER:
+    case GATEHOUSE_BY_RULE:
         if (permit)
             DRIVER_COUNT(permitted_by_answer);
         else
@@ -408,8 +413,11 @@ static void complete_one(struct pend_entry *entry)
     KIRQL irql;
 
     request_of(entry, &request);
-    events_record(GATEHOUSE_EVENT_DECIDED, (enum gatehouse_verdict)entry->verdict, (enum gatehouse_decided_by)entry->by,
-                  &request);
+    if (entry->by == GATEHOUSE_BY_RULE)
+        events_record_rule((enum gatehouse_verdict)entry->verdict, entry->rule, &request);
+    else
+        events_record(GATEHOUSE_EVENT_DECIDED, (enum gatehouse_verdict)entry->verdict,
+                      (enum gatehouse_decided_by)entry->by, &request);
     DRIVER_TRACE("decided: id=%llu verdict=%u by=%u\n", (unsigned long long)request.id, (unsigned)entry->verdict,
                  (unsigned)entry->by);
 

@@ -5,6 +5,7 @@
 #include "driver/rules.h"
 
 #include "driver/registration.h"
+#include "driver/revision.h"
 #include "driver/rule_callout.h"
 #include "driver/rule_filters.h"
 #include "driver/rule_lifetimes.h"
@@ -249,6 +250,8 @@ uint32_t rules_apply(struct rules_change *change)
     if (change->new_added)
         replace(driver_added_rules(), &change->added);
     changed();
+    if (!change->kept || driver_file_rules()->count + driver_added_rules()->count != 0)
+        revision_begin(change->addition == NULL || !change->addition->is_answer);
     rule_lifetimes_arm(rules_expire());
     return 0;
 }
@@ -408,9 +411,11 @@ static BOOLEAN expire(uint64_t now)
         file->stored = rule_store_write_ends(RULE_STORE_FILE, file);
     rules_put_away(file);
     if (end_due(added, now, NT_SUCCESS(status)))
-        rule_store_write_ends(RULE_STORE_ADDED, added);
-    if (NT_SUCCESS(status) && count != 0)
+        (void)rule_store_write_ends(RULE_STORE_ADDED, added);
+    if (NT_SUCCESS(status) && count != 0) {
         changed();
+        revision_begin(TRUE);
+    }
     return NT_SUCCESS(status);
 }
 
@@ -436,6 +441,8 @@ NTSTATUS rules_init(void)
     _Analysis_assume_lock_released_(driver_rules_gate);
     if (!rule_table_init(&driver_state.rules.table, &driver_state.memory, DRIVER_LIVE_RULES_MAX,
                          driver_state.loaded_at))
+        return STATUS_INSUFFICIENT_RESOURCES;
+    if (!NT_SUCCESS(revision_init()))
         return STATUS_INSUFFICIENT_RESOURCES;
     return rule_lifetimes_init();
 }
@@ -480,6 +487,7 @@ _Use_decl_annotations_
 void rules_cleanup(void)
 {
     rule_lifetimes_cleanup();
+    revision_cleanup();
     if (driver_state.rules.table.memory == NULL)
         return;
     _Analysis_assume_lock_acquired_(driver_rules_gate); /* nobody else is left */

@@ -77,8 +77,8 @@ const char *verdict_name(uint32_t verdict)
 
 static const char *by_name(uint8_t by)
 {
-    static const char *const by_names[] = {"none", "decider", "answer", "deadline",   "no-decider",
-                                           "full", "cancel",  "unload", "cannot-pend"};
+    static const char *const by_names[] = {"none", "decider", "answer", "deadline",    "no-decider",
+                                           "full", "cancel",  "unload", "cannot-pend", "rule"};
 
     return by < sizeof(by_names) / sizeof(by_names[0]) ? by_names[by] : "?";
 }

@@ -280,6 +280,9 @@ static void say_gone(struct model *model, const struct peer_question *question, 
     else if (gone->by == GATEHOUSE_BY_DEADLINE)
         model_say(model, permit ? MODEL_PERMITTED : MODEL_BLOCKED, "nobody answered in time: %s to %s is %s",
                   model_program_name(question), text_string(&to), what);
+    else if (gone->by == GATEHOUSE_BY_RULE)
+        model_say(model, permit ? MODEL_PERMITTED : MODEL_BLOCKED, "%s to %s is %s: the rules changed",
+                  model_program_name(question), text_string(&to), what);
     else if (gone->by == GATEHOUSE_BY_ANSWER)
         model_say(model, permit ? MODEL_PERMITTED : MODEL_BLOCKED, "%s to %s is %s by an earlier answer",
                   model_program_name(question), text_string(&to), what);

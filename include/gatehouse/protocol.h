@@ -217,7 +217,7 @@ enum gatehouse_decided_by {
     GATEHOUSE_BY_CANCEL = 6, /* the application went away */
     GATEHOUSE_BY_UNLOAD = 7,
     GATEHOUSE_BY_CANNOT_PEND = 8,
-    GATEHOUSE_BY_RULE = 9 /* a rule that logs; count is its id */
+    GATEHOUSE_BY_RULE = 9 /* a rule that logs, or one in force since a change, of what was held. count is its id */
 };
 struct gatehouse_event {
     uint32_t size; /* header, request (with its path) and padding */

@@ -22,6 +22,7 @@
 #include "policy/match.h"
 #include "policy/policy.h"
 #include "tests/oracle/cache.h"
+#include "tests/oracle/held.h"
 #include "tests/oracle/reference.h"
 #include "wfp/packet.h"
 
@@ -323,6 +324,25 @@ static struct answer ask_explain(const struct reference_policy *policy, const st
     return answer_of(policy, from, (int)number);
 }
 
+/* A held connection is decided as it would be, or waits on where something is not known. False: neither.
+ */
+static bool held_agrees(const struct reference_policy *policy, const struct loaded *loaded,
+                        const struct rule_list *list, const struct reference_connection *from, const struct who *who,
+                        struct answer right)
+{
+    static const int actions[] = {[GATEHOUSE_RULE_PERMIT] = REFERENCE_PERMIT,
+                                  [GATEHOUSE_RULE_BLOCK] = REFERENCE_BLOCK,
+                                  [GATEHOUSE_RULE_ASK] = REFERENCE_ASK};
+    uint64_t id;
+    int action = actions[held_ask(list, from, who->app_id.size ? who->path : NULL,
+                                  who->app_id.size ? who->app_id.size - 2 : 0, &id)];
+
+    if (action == REFERENCE_ASK)
+        return right.action == REFERENCE_ASK || held_is_unknown(policy);
+    /* Which rule: the first that is certain; one before it that is not may say the same. */
+    return action == right.action && (held_is_unknown(policy) || (id ? number_of(loaded, id) : -1) == right.rule);
+}
+
 static void show(const char *text, const struct reference_connection *from)
 {
     char local[INET6_ADDRSTRLEN], remote[INET6_ADDRSTRLEN];
@@ -351,7 +371,7 @@ static void same(const char *who, struct answer right, struct answer got, const 
 /* --- The cases ------------------------------------------------------------------------------ */
 
 struct counts {
-    uint64_t decided, cached, hits, by_name;
+    uint64_t decided, cached, hits, by_name, held;
 };
 
 static void one_policy(struct reference_random *random, struct nt_file *file, struct reference_facts *facts,
@@ -360,11 +380,13 @@ static void one_policy(struct reference_random *random, struct nt_file *file, st
     static struct reference_policy policy;
     static char text[REFERENCE_TEXT_MAX];
     struct loaded loaded;
+    struct rule_list list;
 
     reference_random_policy(random, &policy);
     compile(text, reference_write(&policy, text, sizeof(text)), &loaded);
     assert_int_equal(loaded.count, policy.count);
     load(file, &loaded);
+    held_list(loaded.image.bytes, loaded.image.size, &list);
     cache_clear();
     for (int i = 0; i < CONNECTIONS; i++) {
         struct reference_connection connection;
@@ -381,6 +403,11 @@ static void one_policy(struct reference_random *random, struct nt_file *file, st
         right = answer_of(&policy, &connection, reference_decide(&policy, &connection));
         who_is(&who, &connection);
         same("explain", right, ask_explain(&policy, &loaded, &connection, &who), text, &connection);
+        if (!held_agrees(&policy, &loaded, &list, &connection, &who, right)) {
+            show(text, &connection);
+            fail_msg("rule %d decides, but held it would be decided otherwise", right.rule);
+        }
+        counts->held += !held_is_unknown(&policy) && right.action != REFERENCE_ASK;
         if (cache_ask(&connection, &cached)) {
             struct answer hit = {cached.has_key ? rule_of_key(&loaded, &cached.key) : -1,
                                  cached.permit ? REFERENCE_PERMIT : REFERENCE_BLOCK};
@@ -393,6 +420,7 @@ static void one_policy(struct reference_random *random, struct nt_file *file, st
         counts->by_name += right.rule >= 0 && policy.rules[right.rule].to.name_count != 0;
         counts->cached += cache_fill(&connection, &decision);
     }
+    held_cleanup(&list);
     policy_sets_cleanup(&loaded.sets);
     policy_image_cleanup(&loaded.image);
 }
@@ -417,11 +445,12 @@ static void all_agree(void **state)
         fixture_unload();
     }
     print_message("%" PRIu64 " connections, %" PRIu64 " decided by a rule, %" PRIu64 " by its names, %" PRIu64
-                  " verdicts kept by the cache, %" PRIu64 " found there\n",
-                  cases, counts.decided, counts.by_name, counts.cached, counts.hits);
+                  " verdicts kept by the cache, %" PRIu64 " found there, %" PRIu64 " decided while held\n",
+                  cases, counts.decided, counts.by_name, counts.cached, counts.hits, counts.held);
     assert_true(counts.by_name > cases / 500);
     assert_true(counts.decided > cases / 4);
     assert_true(counts.hits > cases / 50);
+    assert_true(counts.held > cases / 50);
 }
 
 int main(int argc, char **argv)
