@@ -98,6 +98,36 @@ uint32_t name_table_count(const struct name_table *table)
     return table->names.used;
 }
 
+/* By its size and its last character: the programs of a machine mostly differ there. */
+static uint32_t recalled_place(const uint8_t *path, size_t path_size)
+{
+    return (uint32_t)(path_size / 2u + (path_size < 2 ? 0u : path[path_size - 2])) % NAME_TABLE_RECALLED;
+}
+
+bool name_table_recall_program(const struct name_table *table, const void *path, size_t path_size,
+                               struct name_program *program)
+{
+    const struct name_recalled *recalled = &table->recalled[path_size == 0 ? 0 : recalled_place(path, path_size)];
+
+    if (path_size != 0 && (recalled->path_size != path_size || memcmp(recalled->path, path, path_size) != 0))
+        return false;
+    *program = path_size == 0 ? any_program : recalled->program;
+    return true;
+}
+
+void name_table_keep_program(struct name_table *table, const void *path, size_t path_size,
+                             const struct name_program *program)
+{
+    struct name_recalled *recalled;
+
+    if (path_size == 0 || path_size > NAME_TABLE_PATH_MAX)
+        return;
+    recalled = &table->recalled[recalled_place(path, path_size)];
+    recalled->path_size = (uint32_t)path_size;
+    memcpy(recalled->path, path, path_size);
+    recalled->program = *program;
+}
+
 static struct program_entry *program_find(const struct name_table *table, const struct name_program *program,
                                           uint32_t hash)
 {

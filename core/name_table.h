@@ -5,7 +5,8 @@
  * Whoever sees the answers of name servers tells it (GATEHOUSE_IOCTL_NAMES_LEARNED). One entry says: this program got
  * this address under this name, known until then. Names that are known for any program, since it cannot be said who
  * asked, stand under the program "any". A program is the SHA-256 of its path, so that a path of 64 KiB costs no memory
- * and no program can be taken for another.
+ * and no program can be taken for another. The digests of the programs asked about last are kept with their paths: one
+ * costs more than all the rest of a look-up.
  *
  * An address of a program has NAME_TABLE_NAMES_MAX names, the latest ones. Bounded: when the table is full, the entry
  * learned longest ago makes room; a program that has a quarter of the table ("any": half) makes room for itself, so
@@ -26,6 +27,9 @@
 #include "gatehouse/rules.h"
 
 #define NAME_TABLE_NAMES_MAX 8u
+/* Programs whose digest is kept, and the longest path of one, in bytes. */
+#define NAME_TABLE_RECALLED 8u
+#define NAME_TABLE_PATH_MAX 512u
 
 struct name_program {
     uint8_t digest[32]; /* zeros: any program */
@@ -39,12 +43,19 @@ struct name_address {
     uint8_t bytes[16];
 };
 
+struct name_recalled {
+    uint32_t path_size; /* 0: none */
+    uint8_t path[NAME_TABLE_PATH_MAX];
+    struct name_program program;
+};
+
 struct CORE_LOCKABLE name_table {
     struct slot_pool names;
     struct slot_pool programs;
     struct group_index by_address; /* of a program */
     struct hash_index by_program;
     struct list_link oldest; /* all, learned longest ago first */
+    struct name_recalled recalled[NAME_TABLE_RECALLED];
 };
 
 /* limit: entries. false: no memory, nothing kept. */
@@ -52,6 +63,15 @@ bool name_table_init(struct name_table *table, const struct core_memory *memory,
 /* Harmless on a zeroed table. */
 void name_table_cleanup(struct name_table *table);
 uint32_t name_table_count(const struct name_table *table) CORE_LOCKED(*table);
+
+/*
+ * name_program_of, as far as that needs no digest, or one that is kept: then true. Else the caller makes it, without
+ * its lock, and gives it to name_table_keep_program.
+ */
+bool name_table_recall_program(const struct name_table *table, const void *path, size_t path_size,
+                               struct name_program *program) CORE_LOCKED(*table);
+void name_table_keep_program(struct name_table *table, const void *path, size_t path_size,
+                             const struct name_program *program) CORE_LOCKED(*table);
 
 /*
  * Notes the name as the latest one for this program and address, from now for ttl_ms, at least

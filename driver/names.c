@@ -15,13 +15,37 @@ static struct name_address address_of(const struct destination *to)
 }
 
 _Use_decl_annotations_
+BOOLEAN names_program(const uint8_t *path, size_t path_size, struct name_program *program)
+{
+    BOOLEAN known;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&driver_name_lock, &irql);
+    if (name_table_count(driver_names()) == 0) {
+        KeReleaseSpinLock(&driver_name_lock, irql);
+        return FALSE;
+    }
+    known = name_table_recall_program(driver_names(), path, path_size, program);
+    KeReleaseSpinLock(&driver_name_lock, irql);
+    if (known)
+        return TRUE;
+    *program = name_program_of(path, path_size); /* long for a long path, so under no lock */
+    KeAcquireSpinLock(&driver_name_lock, &irql);
+    name_table_keep_program(driver_names(), path, path_size, program);
+    KeReleaseSpinLock(&driver_name_lock, irql);
+    return TRUE;
+}
+
+_Use_decl_annotations_
 uint16_t names_find(const uint8_t *path, size_t path_size, const struct destination *to, uint8_t *name)
 {
-    struct name_program program = name_program_of(path, path == NULL ? 0 : path_size);
     struct name_address address = address_of(to);
+    struct name_program program;
     uint16_t size;
     KIRQL irql;
 
+    if (!names_program(path, path == NULL ? 0 : path_size, &program))
+        return 0;
     KeAcquireSpinLock(&driver_name_lock, &irql);
     size = name_table_find(driver_names(), &program, &address, driver_now(), name);
     KeReleaseSpinLock(&driver_name_lock, irql);

@@ -12,6 +12,11 @@
 #include "driver/dispatch.h"
 #include "driver/holds.h"
 
+/* name_program_of, as cheaply as can be. path_size 0: any program. FALSE: nothing has a name, and program is not set.
+ */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+BOOLEAN names_program(const uint8_t *path, size_t path_size, struct name_program *program);
+
 /* The latest name this program got the address for, in name (GATEHOUSE_NAME_MAX bytes); 0: none. path NULL: what is
  * known for any program. */
 _IRQL_requires_max_(DISPATCH_LEVEL)

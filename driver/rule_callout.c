@@ -128,8 +128,10 @@ static BOOLEAN is_known_as(const struct gatehouse_rule *rule, const FWPS_INCOMIN
 {
     size_t path_size = 0;
     const uint8_t *path = classify_program(values, &path_size);
-    struct name_program program = name_program_of(path, path == NULL ? 0 : path_size);
+    struct name_program program;
 
+    if (!names_program(path, path == NULL ? 0 : path_size, &program))
+        return FALSE;
     for (const struct gatehouse_rule_part *part = rule_first_part(rule); part != NULL;
          part = rule_next_part(rule, part)) {
         if (part->type == GATEHOUSE_PART_NAME && names_match(&program, to, part + 1, part->data_size))

@@ -213,6 +213,46 @@ static void one_program_takes_nobody_elses(void **state)
     assert_int_equal(memory.blocks, 0);
 }
 
+/* As whoever asks does it: by what is kept, else by the digest, which is kept then. */
+static struct name_program recall(const void *path, size_t size)
+{
+    struct name_program program;
+
+    if (!name_table_recall_program(&table, path, size, &program)) {
+        program = name_program_of(path, size);
+        name_table_keep_program(&table, path, size, &program);
+    }
+    return program;
+}
+
+static void a_digest_is_kept_with_its_path(void **state)
+{
+    uint8_t path[NAME_TABLE_PATH_MAX + 2];
+    struct name_program program;
+
+    (void)state;
+    test_memory_init(&memory);
+    assert_true(name_table_init(&table, &memory.memory, 400, 5));
+    assert_true(name_table_recall_program(&table, NULL, 0, &program));
+    assert_memory_equal(&program, &(struct name_program){{0}}, sizeof(program));
+    /* Paths of all sizes that differ in any byte, many to a place, again and again. */
+    for (unsigned i = 0; i < 20000; i++) {
+        size_t size = i % 7 == 0 ? sizeof(path) : 2 + i * 2654435761u / 65536 % 24;
+        struct name_program wanted;
+
+        memset(path, 'a', sizeof(path));
+        path[i % size] = (uint8_t)('a' + i / 3 % 4);
+        wanted = name_program_of(path, size);
+        for (unsigned twice = 0; twice < 2; twice++) {
+            program = recall(path, size);
+            assert_memory_equal(&program, &wanted, sizeof(program));
+        }
+        assert_int_equal(name_table_recall_program(&table, path, size, &program), size <= NAME_TABLE_PATH_MAX);
+    }
+    name_table_cleanup(&table);
+    assert_int_equal(memory.blocks, 0);
+}
+
 static void memory_may_fail(void **state)
 {
     (void)state;
@@ -240,6 +280,7 @@ int main(void)
         cmocka_unit_test(same_as_a_list),
         cmocka_unit_test(times_have_bounds),
         cmocka_unit_test(one_program_takes_nobody_elses),
+        cmocka_unit_test(a_digest_is_kept_with_its_path),
         cmocka_unit_test(memory_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
