@@ -147,7 +147,7 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
     if (!code)
         code = gate_events_open(gate, error);
     if (!code) {
-        gate->hits = gate_hits_new(gate->programs.maps.hits, gate->programs.maps.state);
+        gate->hits = gate_hits_new(&gate->programs.maps.hits, gate->programs.maps.state);
         code = gate->hits ? 0 : gate_fail(error, -ENOMEM, "out of memory");
     }
     if (!code)
@@ -190,7 +190,7 @@ int gate_open(const struct gate_options *options, struct gate **gate, char *erro
     if (!fresh)
         return gate_fail(&sentence, -ENOMEM, "out of memory");
     fresh->watch.netlink = fresh->watch.timer = -1;
-    fresh->lock = fresh->adoption.fd = fresh->changes = fresh->local = -1;
+    fresh->lock = fresh->adoption.fd = fresh->changes = fresh->local = fresh->told = -1;
     fresh->control = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     code = check_options(options, &sentence);
     if (!code)
@@ -220,7 +220,7 @@ void gate_close(struct gate *gate)
     if (!gate)
         return;
     gate_queue_close(&gate->queue);
-    ring_buffer__free(gate->ring);
+    gate_events_close(gate);
     gate_names_close(gate->names);
     gate_inbound_close(gate->inbound);
     if (gate->changes >= 0)
@@ -490,6 +490,11 @@ int gate_keep(struct gate *gate, const struct gate_packet *packet, const struct 
               const struct gate_kept *kept)
 {
     return gate_cache_add(&gate->programs.maps, packet, looked, kept);
+}
+
+void gate_rest(struct gate *gate)
+{
+    map_window_rest(&gate->programs.maps.cache);
 }
 
 uint32_t gate_hit_place(struct gate *gate, const uint8_t key[16], gate_key_is_gone *is_gone, void *context)

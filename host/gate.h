@@ -261,6 +261,8 @@ uint32_t gate_generation(const struct gate *gate);
 /* Returns 0, or -errno when it was not kept: no harm, the next such connection is brought again. */
 int gate_keep(struct gate *gate, const struct gate_packet *packet, const struct gate_looked *looked,
               const struct gate_kept *kept);
+/* Nothing happens: memory goes back that is quickly had again. */
+void gate_rest(struct gate *gate);
 
 /*
  * Counters by filter key (16 bytes, not zeros): kept as long as the pins, whoever counts. gate_hit_place finds or makes

@@ -54,21 +54,26 @@ void gate_adoption_stop(struct gate_adoption *adoption)
     adoption->fd = -1;
 }
 
-/* The record of a socket that the verdict cache permitted. */
+/*
+ * The record of a socket that the verdict cache permitted. A copy that the kernel makes while the record changes can be
+ * of two: then the next one differs, since the cookie is taken away before anything else changes.
+ */
 static bool find_cached(const struct gate_maps *maps, uint64_t cookie, struct gate_caller *caller)
 {
-    const struct gate_decided *decided = &maps->decided[cookie & (GATE_DECIDED - 1)];
+    uint32_t place = cookie & (GATE_DECIDED - 1);
+    struct gate_decided decided, again;
 
-    if (__atomic_load_n(&decided->cookie, __ATOMIC_ACQUIRE) == cookie && decided->protocol == IPPROTO_TCP) {
-        *caller = decided->caller;
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-        if (__atomic_load_n(&decided->cookie, __ATOMIC_ACQUIRE) == cookie)
-            return true;
+    if (!bpf_map_lookup_elem(maps->decided, &place, &decided) && decided.cookie == cookie &&
+        decided.protocol == IPPROTO_TCP && !bpf_map_lookup_elem(maps->decided, &place, &again) &&
+        !memcmp(&decided, &again, sizeof(decided))) {
+        *caller = decided.caller;
+        return true;
     }
     return !bpf_map_lookup_elem(maps->spilled, &cookie, caller);
 }
 
-bool gate_caller_find(const struct gate_maps *maps, uint64_t cookie, struct gate_caller *caller, bool *cached)
+/* Who called the connect() of a TCP socket. *cached: the verdict cache knew the answer. */
+static bool find_caller(const struct gate_maps *maps, uint64_t cookie, struct gate_caller *caller, bool *cached)
 {
     struct gate_flow_key own = {.cookie = cookie};
     struct gate_owner_state owner;
@@ -130,7 +135,7 @@ static void take_socket(const struct gate_maps *maps, const struct inet_diag_msg
     live.flow.cookie = (uint64_t)socket->id.idiag_cookie[1] << 32 | socket->id.idiag_cookie[0];
     live.flow.remote_port = ntohs(socket->id.idiag_dport);
     live.local_port = ntohs(socket->id.idiag_sport);
-    if (!gate_caller_find(maps, live.flow.cookie, &caller, &live.cached))
+    if (!find_caller(maps, live.flow.cookie, &caller, &live.cached))
         return;
     if (socket->idiag_family == AF_INET)
         take_address(&live, local, remote, 4);

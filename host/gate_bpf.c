@@ -30,7 +30,9 @@
 
 #define GRACE_MS 2000u
 
-#define SHARED 5 /* maps whose memory this process has, too */
+/* A piece takes some 4 to 6 us, once, when it is first used. */
+#define CACHE_PIECE 16384
+#define HITS_PIECE  65536
 
 #define PIN_SIZE (GATE_PIN_DIR_SIZE + 40)
 
@@ -300,41 +302,32 @@ static void *share(const struct bpf_map *map, size_t size)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-struct shared {
-    const struct bpf_map *map;
-    size_t size;
-    void **memory;
-};
-
-static unsigned list_shared(struct gate_programs *programs, struct shared list[SHARED])
+/* Small ones, and those that are used for each connection: whole. The others through windows. */
+static bool share_all(struct gate_programs *programs)
 {
     const struct gate_bpf *skeleton = programs->skeleton;
     struct gate_maps *maps = &programs->maps;
-    const struct shared all[SHARED] = {
-        {skeleton ? skeleton->maps.gate_state : NULL, sizeof(struct gate_state), (void **)&maps->state},
-        {skeleton ? skeleton->maps.gate_slots : NULL, GATE_SLOTS * sizeof(struct gate_slot), (void **)&maps->slots},
-        {skeleton ? skeleton->maps.gate_hits : NULL, GATE_HITS_MAX * sizeof(struct gate_hit), (void **)&maps->hits},
-        {skeleton ? skeleton->maps.gate_cache : NULL, GATE_CACHE * sizeof(struct gate_cache_entry),
-         (void **)&maps->cache},
-        {skeleton ? skeleton->maps.gate_decided : NULL, GATE_DECIDED * sizeof(struct gate_decided),
-         (void **)&maps->decided},
-    };
+    int code;
 
-    memcpy(list, all, sizeof(all));
-    return SHARED;
+    maps->state = share(skeleton->maps.gate_state, sizeof(struct gate_state));
+    maps->slots = maps->state ? share(skeleton->maps.gate_slots, GATE_SLOTS * sizeof(struct gate_slot)) : NULL;
+    if (!maps->slots)
+        return false;
+    code = map_window_open(&maps->hits, bpf_map__fd(skeleton->maps.gate_hits), GATE_HITS_MAX * sizeof(struct gate_hit),
+                           HITS_PIECE);
+    if (!code)
+        code = map_window_open(&maps->cache, bpf_map__fd(skeleton->maps.gate_cache),
+                               GATE_CACHE * sizeof(struct gate_cache_entry), CACHE_PIECE);
+    errno = -code;
+    return !code;
 }
 
 static int map_memory(struct gate_programs *programs, struct gate_error *error)
 {
-    struct shared list[SHARED];
-    unsigned count = list_shared(programs, list);
     struct gate_state *state;
 
-    for (unsigned i = 0; i < count; i++) {
-        *list[i].memory = share(list[i].map, list[i].size);
-        if (!*list[i].memory)
-            return gate_fail(error, -errno, "cannot share memory with the eBPF programs: %s", strerror(errno));
-    }
+    if (!share_all(programs))
+        return gate_fail(error, -errno, "cannot share memory with the eBPF programs: %s", strerror(errno));
     state = programs->maps.state;
     if (state->layout != GATE_LAYOUT) {
         if (getrandom(state->secret, sizeof(state->secret), 0) != sizeof(state->secret))
@@ -372,18 +365,21 @@ int gate_programs_open(struct gate_programs *programs, const struct gate_load *l
     programs->maps.local = bpf_map__fd(skeleton->maps.gate_local);
     programs->maps.refused = bpf_map__fd(skeleton->maps.gate_refused);
     programs->maps.spilled = bpf_map__fd(skeleton->maps.gate_spilled);
+    programs->maps.decided = bpf_map__fd(skeleton->maps.gate_decided);
     *adopted = keep;
     return 0;
 }
 
 void gate_programs_close(struct gate_programs *programs)
 {
-    struct shared list[SHARED];
-    unsigned count = list_shared(programs, list);
+    struct gate_maps *maps = &programs->maps;
 
-    for (unsigned i = 0; i < count; i++)
-        if (*list[i].memory)
-            munmap(*list[i].memory, whole_pages(list[i].size));
+    if (maps->state)
+        munmap(maps->state, whole_pages(sizeof(struct gate_state)));
+    if (maps->slots)
+        munmap(maps->slots, whole_pages(GATE_SLOTS * sizeof(struct gate_slot)));
+    map_window_close(&maps->hits);
+    map_window_close(&maps->cache);
     if (programs->skeleton)
         gate_bpf__destroy(programs->skeleton);
     memset(programs, 0, sizeof(*programs));

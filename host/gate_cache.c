@@ -2,6 +2,9 @@
 /*
  * gate_cache.c - fills the kernel's verdict cache (bpf/cache.bpf.h).
  *
+ * Two places of a key lie beside each other, in one piece of the window on the array. Without memory for that piece a
+ * decision is not kept, which is allowed at any time.
+ *
  * Masks live in memory shared with the kernel, which may read while they are written: a mask's number is taken away
  * before it changes and set after, and no number comes twice.
  */
@@ -75,23 +78,28 @@ static uint32_t find_mask(struct gate_state *state, struct gate_masks *masks, co
     return mask->number;
 }
 
-/* Of the key's two places: its own, or one that counts no more, or the other one than last time. */
-static struct gate_cache_entry *choose_entry(const struct gate_maps *maps, const struct gate_cache_key *key,
+/* Of the key's two places: its own, or one that counts no more, or the other one than last time. NULL: no memory. */
+static struct gate_cache_entry *choose_entry(struct gate_maps *maps, const struct gate_cache_key *key,
                                              uint32_t generation)
 {
     static unsigned turn;
+    struct gate_cache_entry *pair;
     __u64 words[GATE_KEY_WORDS];
-    uint32_t place;
+    uint32_t place, own;
 
     memcpy(words, key, sizeof(words));
     place = gate_cache_place(words, maps->state->secret[0]);
+    own = place & 1;
+    pair = map_window_at(&maps->cache, (place - own) * sizeof(*pair));
+    if (!pair)
+        return NULL;
     for (unsigned i = 0; i < 2; i++)
-        if (!memcmp(&maps->cache[place ^ i].key, key, sizeof(*key)))
-            return &maps->cache[place ^ i];
+        if (!memcmp(&pair[own ^ i].key, key, sizeof(*key)))
+            return &pair[own ^ i];
     for (unsigned i = 0; i < 2; i++)
-        if (maps->cache[place ^ i].generation != generation)
-            return &maps->cache[place ^ i];
-    return &maps->cache[place ^ (turn++ & 1)];
+        if (pair[own ^ i].generation != generation)
+            return &pair[own ^ i];
+    return &pair[own ^ (turn++ & 1)];
 }
 
 static void write_entry(struct gate_cache_entry *entry, const struct gate_cache_key *key, uint32_t fields,
@@ -108,11 +116,12 @@ static void write_entry(struct gate_cache_entry *entry, const struct gate_cache_
     __atomic_store_n(&entry->sequence, sequence + 1, __ATOMIC_SEQ_CST);
 }
 
-int gate_cache_add(const struct gate_maps *maps, const struct gate_packet *packet, const struct gate_looked *looked,
+int gate_cache_add(struct gate_maps *maps, const struct gate_packet *packet, const struct gate_looked *looked,
                    const struct gate_kept *kept)
 {
     struct gate_masks *masks = &maps->state->masks[packet->ip_version == 6];
     const struct gate_owner *owner = &packet->owner;
+    struct gate_cache_entry *entry;
     struct gate_cache_key key = {.program = {owner->program[0], owner->program[1]},
                                  .cgroup = owner->cgroup,
                                  .groups = owner->groups,
@@ -140,6 +149,9 @@ int gate_cache_add(const struct gate_maps *maps, const struct gate_packet *packe
     key.mask = find_mask(maps->state, masks, &mask);
     if (!key.mask)
         return -ENOSPC;
-    write_entry(choose_entry(maps, &key, kept->generation), &key, looked->fields, kept);
+    entry = choose_entry(maps, &key, kept->generation);
+    if (!entry)
+        return -ENOMEM;
+    write_entry(entry, &key, looked->fields, kept);
     return 0;
 }

@@ -7,9 +7,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 
 #include "bpf/gate_inbound.h"
 #include "bpf/gate_names.h"
@@ -37,8 +38,7 @@ void gate_fill_owner(struct gate *gate, const struct gate_caller *caller, struct
 
 static void fill_filter(const struct gate *gate, uint32_t hits, uint8_t filter[16])
 {
-    if (hits && hits <= GATE_HITS_MAX)
-        memcpy(filter, gate->programs.maps.hits[hits - 1].key, 16);
+    gate_hits_key(gate->hits, hits, filter);
 }
 
 static void take_refusal(struct gate *gate, const struct gate_refusal *refusal)
@@ -52,7 +52,7 @@ static void take_refusal(struct gate *gate, const struct gate_refusal *refusal)
     gate->handlers->refused(gate->context, &told);
 }
 
-static int take_event(void *context, void *data, size_t size)
+static void take_event(void *context, const void *data, size_t size)
 {
     struct gate *gate = context;
     const struct gate_event *event = data;
@@ -63,21 +63,20 @@ static int take_event(void *context, void *data, size_t size)
         gate_watch_doubt(&gate->watch);
     else if (size >= sizeof(*event) && gate->handlers->socket_closed)
         gate->handlers->socket_closed(gate->context, event->cookie);
-    return 0;
 }
 
-static int take_end(void *context, void *data, size_t size)
+static void take_end(void *context, const void *data, size_t size)
 {
     struct gate *gate = context;
     const struct gate_end *end = data;
     struct gate_stream_end told = {0};
 
     if (size < sizeof(*end))
-        return 0;
+        return;
     if (end->is == GATE_END_BOUND) {
         if (gate->handlers->socket_closed)
             gate->handlers->socket_closed(gate->context, end->cookie);
-        return 0;
+        return;
     }
     told.cookie = end->cookie;
     told.inbound = end->inbound;
@@ -93,24 +92,22 @@ static int take_end(void *context, void *data, size_t size)
     memcpy(told.peer.remote_address, end->tuple.remote_address, sizeof(told.peer.remote_address));
     if (gate->handlers->stream_ended)
         gate->handlers->stream_ended(gate->context, &told);
-    return 0;
 }
 
-static int take_dns(void *context, void *data, size_t size)
+static void take_dns(void *context, const void *data, size_t size)
 {
     struct gate *gate = context;
     const struct gate_dns *dns = data;
     struct gate_dns_answer answer = {0};
 
     if (size < sizeof(*dns) || dns->size > GATE_DNS_MAX)
-        return 0;
+        return;
     answer.ip_version = dns->ip_version;
     memcpy(answer.server_address, dns->server_address, sizeof(answer.server_address));
     answer.message = dns->message;
     answer.size = dns->size;
     gate_fill_owner(gate, &dns->caller, &answer.owner);
     gate->listener.answer(gate->listener.context, &answer);
-    return 0;
 }
 
 void gate_listen(struct gate *gate, const struct gate_listener *listener, const struct gate_load *load)
@@ -133,22 +130,49 @@ uint64_t gate_events_lost(const struct gate *gate)
     return __atomic_load_n(&gate->programs.maps.state->events_lost, __ATOMIC_RELAXED);
 }
 
+static int watch_ring(const struct gate *gate, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    return epoll_ctl(gate->told, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int open_ring(struct gate *gate, struct gate_ring *ring, int fd, size_t size, gate_ring_take *take)
+{
+    int code = gate_ring_open(ring, fd, size, take, gate);
+
+    return code ? code : watch_ring(gate, fd);
+}
+
 int gate_events_open(struct gate *gate, struct gate_error *error)
 {
-    gate->ring = ring_buffer__new(gate_programs_ring(&gate->programs), take_event, gate, NULL);
-    if (!gate->ring)
-        return gate_fail(error, -errno, "cannot read the events of the eBPF programs: %s", strerror(errno));
+    int code;
+
+    gate->told = epoll_create1(EPOLL_CLOEXEC);
+    code = gate->told < 0 ? -errno : 0;
+    if (!code)
+        code = open_ring(gate, &gate->events, gate_programs_ring(&gate->programs), GATE_EVENTS_SIZE, take_event);
+    if (!code && gate->names)
+        code = watch_ring(gate, gate_names_ring(gate->names));
+    if (!code && gate->inbound)
+        code = open_ring(gate, &gate->ends, gate_inbound_ring(gate->inbound), GATE_ENDS_SIZE, take_end);
+    if (code)
+        return gate_fail(error, code, "cannot read the events of the eBPF programs: %s", strerror(-code));
     gate->events_lost = gate_events_lost(gate);
-    if (gate->names && ring_buffer__add(gate->ring, gate_names_ring(gate->names), take_dns, gate))
-        return gate_fail(error, -errno, "cannot read the answers of name servers: %s", strerror(errno));
-    if (gate->inbound && ring_buffer__add(gate->ring, gate_inbound_ring(gate->inbound), take_end, gate))
-        return gate_fail(error, -errno, "cannot read the events of the eBPF programs: %s", strerror(errno));
     return 0;
+}
+
+void gate_events_close(struct gate *gate)
+{
+    gate_ring_close(&gate->events);
+    gate_ring_close(&gate->ends);
+    if (gate->told >= 0)
+        close(gate->told);
 }
 
 int gate_events_fd(const struct gate *gate)
 {
-    return ring_buffer__epoll_fd(gate->ring);
+    return gate->told;
 }
 
 void gate_read_names(struct gate *gate)
@@ -172,20 +196,18 @@ static void sweep_one(void *context, uint64_t cookie)
 int gate_read_events(struct gate *gate, const struct gate_handlers *handlers, void *context)
 {
     uint64_t lost;
-    int got;
+    unsigned got;
 
     gate->handlers = handlers;
     gate->context = context;
     gate_names_read(gate->names);
-    got = ring_buffer__consume(gate->ring);
-    if (got < 0)
-        return got;
+    got = gate_ring_read(&gate->events) + gate_ring_read(&gate->ends);
     lost = gate_events_lost(gate);
     if (lost != gate->events_lost) {
         gate->events_lost = lost;
         gate_sockets_sweep(gate->programs.maps.owners, sweep_one, gate);
     }
-    return got;
+    return (int)got;
 }
 
 void gate_follow(struct gate *gate)

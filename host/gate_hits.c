@@ -17,7 +17,8 @@
 #define LOOK_MAX   1024u               /* places looked at to find one that can be given away */
 
 struct gate_hits {
-    struct gate_hit *places;
+    struct map_window *window;
+    struct gate_hit *places; /* those below hits_used are in memory */
     struct gate_state *state;
     uint32_t next_look;
     uint32_t table[TABLE_SIZE]; /* 1 + place */
@@ -41,18 +42,24 @@ static uint32_t find(const struct gate_hits *hits, const uint8_t key[16])
     return at;
 }
 
-struct gate_hits *gate_hits_new(struct gate_hit *places, struct gate_state *state)
+struct gate_hits *gate_hits_new(struct map_window *places, struct gate_state *state)
 {
     struct gate_hits *hits = calloc(1, sizeof(*hits));
 
     if (!hits)
         return NULL;
-    hits->places = places;
+    hits->window = places;
+    hits->places = (void *)places->memory;
     hits->state = state;
     if (state->hits_used > GATE_HITS_MAX)
         state->hits_used = GATE_HITS_MAX;
-    for (uint32_t i = 0; i < state->hits_used; i++)
-        hits->table[find(hits, places[i].key)] = i + 1;
+    for (uint32_t i = 0; i < state->hits_used; i++) {
+        if (!map_window_at(places, i * sizeof(struct gate_hit))) {
+            free(hits);
+            return NULL;
+        }
+        hits->table[find(hits, hits->places[i].key)] = i + 1;
+    }
     return hits;
 }
 
@@ -103,9 +110,9 @@ uint32_t gate_hits_place(struct gate_hits *hits, const uint8_t key[16], gate_key
     if (place)
         return place;
     place = hits->state->hits_used < GATE_HITS_MAX ? hits->state->hits_used + 1 : give_away(hits, is_gone, context);
-    if (!place)
+    hit = place ? map_window_at(hits->window, (place - 1) * sizeof(*hit)) : NULL;
+    if (!hit)
         return 0;
-    hit = &hits->places[place - 1];
     __atomic_store_n(&hit->hits, 0, __ATOMIC_RELAXED);
     hit->last = 0;
     memcpy(hit->key, key, 16);
@@ -113,6 +120,14 @@ uint32_t gate_hits_place(struct gate_hits *hits, const uint8_t key[16], gate_key
     if (place > hits->state->hits_used)
         hits->state->hits_used = place;
     return place;
+}
+
+bool gate_hits_key(const struct gate_hits *hits, uint32_t place, uint8_t key[16])
+{
+    if (!place || place > hits->state->hits_used)
+        return false;
+    memcpy(key, hits->places[place - 1].key, 16);
+    return true;
 }
 
 static uint64_t boot_ns(void)

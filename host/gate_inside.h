@@ -12,7 +12,8 @@ struct gate {
     struct gate_programs programs;
     struct gate_images *images;
     struct gate_hits *hits;
-    struct ring_buffer *ring;
+    struct gate_ring events, ends;
+    int told; /* an epoll of the rings */
     struct gate_adoption adoption;
     struct gate_inbound *inbound; /* NULL: the kernel cannot */
     struct gate_names *names;     /* NULL: it cannot, or nobody asked */
@@ -35,6 +36,7 @@ struct gate {
 /* ---- gate_events.c ---- */
 
 int gate_events_open(struct gate *gate, struct gate_error *error);
+void gate_events_close(struct gate *gate);
 uint64_t gate_events_lost(const struct gate *gate);
 /* owner->path is valid until the next call. */
 void gate_fill_owner(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner);

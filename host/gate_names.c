@@ -15,7 +15,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,19 +33,9 @@
 
 struct gate_names {
     struct names_bpf *skeleton;
-    struct ring_buffer *ring;
+    struct gate_ring ring;
     int link;
-    const unsigned long *produced, *consumed; /* the ring's own pages */
 };
-
-/* The first page has how far the ring was read, the second how far it was written. */
-static const unsigned long *ring_page(int fd, long number)
-{
-    long size = sysconf(_SC_PAGESIZE);
-    void *memory = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, fd, number * size);
-
-    return memory == MAP_FAILED ? NULL : memory;
-}
 
 static int load(struct gate_names *names, const struct gate_load *load)
 {
@@ -68,24 +57,14 @@ static int load(struct gate_names *names, const struct gate_load *load)
     return names->link < 0 ? -errno : 0;
 }
 
-static int open_ring(struct gate_names *names, gate_names_take *take, void *context)
-{
-    int fd = bpf_map__fd(names->skeleton->maps.gate_names);
-
-    names->consumed = ring_page(fd, 0);
-    names->produced = ring_page(fd, 1);
-    names->ring = ring_buffer__new(fd, take, context, NULL);
-    return names->ring && names->produced && names->consumed ? 0 : -ENOMEM;
-}
-
-struct gate_names *gate_names_open(const struct gate_load *gate, gate_names_take *take, void *context)
+struct gate_names *gate_names_open(const struct gate_load *gate, gate_ring_take *take, void *context)
 {
     struct gate_names *names = calloc(1, sizeof(*names));
 
     if (!names)
         return NULL;
     names->link = -1;
-    if (load(names, gate) || open_ring(names, take, context)) {
+    if (load(names, gate) || gate_ring_open(&names->ring, gate_names_ring(names), GATE_NAMES_SIZE, take, context)) {
         gate_names_close(names);
         return NULL;
     }
@@ -94,17 +73,11 @@ struct gate_names *gate_names_open(const struct gate_load *gate, gate_names_take
 
 void gate_names_close(struct gate_names *names)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
     if (!names)
         return;
     if (names->link >= 0)
         close(names->link);
-    ring_buffer__free(names->ring);
-    if (names->produced)
-        munmap((void *)(uintptr_t)names->produced, page);
-    if (names->consumed)
-        munmap((void *)(uintptr_t)names->consumed, page);
+    gate_ring_close(&names->ring);
     if (names->skeleton)
         names_bpf__destroy(names->skeleton);
     free(names);
@@ -123,6 +96,11 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+static bool are_read(const struct gate_names *names, unsigned long end)
+{
+    return (long)(end - *names->ring.consumed) <= 0;
+}
+
 void gate_names_read(struct gate_names *names)
 {
     unsigned long end;
@@ -130,11 +108,10 @@ void gate_names_read(struct gate_names *names)
 
     if (!names)
         return;
-    end = __atomic_load_n(names->produced, __ATOMIC_ACQUIRE);
-    while ((long)(end - __atomic_load_n(names->consumed, __ATOMIC_ACQUIRE)) > 0) {
-        if (ring_buffer__consume(names->ring) < 0)
-            return;
-        if ((long)(end - __atomic_load_n(names->consumed, __ATOMIC_ACQUIRE)) <= 0)
+    end = __atomic_load_n(names->ring.produced, __ATOMIC_ACQUIRE);
+    while (!are_read(names, end)) {
+        gate_ring_read(&names->ring);
+        if (are_read(names, end))
             return;
         if (begun == 0)
             begun = now_ms();

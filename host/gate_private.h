@@ -16,8 +16,10 @@
  *   gate_mounts.c  cgroup2 and bpffs, wherever they are
  *   gate_names.c   answers of name servers
  *   gate_queue.c   NFQUEUE
+ *   gate_ring.c    ring buffers of the programs
  *   gate_rules.c   iptables and ip6tables
  *   gate_sockets.c sock_diag: adopt, destroy, sweep
+ *   map_window.c   arrays of the kernel's, piece by piece
  *   packet.c       the packet
  *
  * All of it runs on the one thread that owns the gate. Functions return 0 or -errno; those that take a gate_error
@@ -30,9 +32,9 @@
 
 #include "bpf/gate_maps.h"
 #include "host/gate.h"
+#include "host/map_window.h"
 
 struct gate_bpf;
-struct ring_buffer;
 struct mnl_socket;
 
 /* The flags cross from the kernel unchanged. */
@@ -95,12 +97,10 @@ bool gate_pins_are_dead(const char *directory);
 /* ---- gate_bpf.c ---- */
 
 struct gate_maps {
-    int flows, owners, waiting, images, counters, local, spilled, refused;
+    int flows, owners, waiting, images, counters, local, spilled, refused, decided;
     struct gate_state *state; /* shared with the kernel, as what follows */
     struct gate_slot *slots;
-    struct gate_hit *hits;
-    struct gate_cache_entry *cache;
-    struct gate_decided *decided;
+    struct map_window hits, cache;
 };
 
 struct gate_programs {
@@ -139,24 +139,47 @@ int gate_adoption_start(struct gate_adoption *adoption);
 void gate_adoption_stop(struct gate_adoption *adoption);
 int gate_adoption_step(struct gate_adoption *adoption, const struct gate_maps *maps, gate_adoption_take *take,
                        void *context);
-/* Who called the connect() of a TCP socket. *cached: the verdict cache knew the answer. */
-bool gate_caller_find(const struct gate_maps *maps, uint64_t cookie, struct gate_caller *caller, bool *cached);
 
 /* ---- gate_cache.c ---- */
 
-int gate_cache_add(const struct gate_maps *maps, const struct gate_packet *packet, const struct gate_looked *looked,
+int gate_cache_add(struct gate_maps *maps, const struct gate_packet *packet, const struct gate_looked *looked,
                    const struct gate_kept *kept);
 
 /* ---- gate_hits.c: see gate.h ---- */
 
 struct gate_hits;
 
-struct gate_hits *gate_hits_new(struct gate_hit *places, struct gate_state *state);
+/* Its pieces stay as long as hits do. NULL: no memory. */
+struct gate_hits *gate_hits_new(struct map_window *places, struct gate_state *state);
 void gate_hits_free(struct gate_hits *hits);
 uint32_t gate_hits_place(struct gate_hits *hits, const uint8_t key[16], gate_key_is_gone *is_gone, void *context);
+/* False: nobody has that place. */
+bool gate_hits_key(const struct gate_hits *hits, uint32_t place, uint8_t key[16]);
 void gate_hits_count(struct gate_hits *hits, uint32_t place);
 unsigned gate_hits_read(const struct gate_hits *hits, uint64_t first, struct gate_hits_entry *entries, unsigned room,
                         uint64_t *next);
+
+/* ---- gate_ring.c ---- */
+
+typedef void gate_ring_take(void *context, const void *data, size_t size);
+
+/* All zero: closed; reads nothing. */
+struct gate_ring {
+    int fd; /* the caller's, as long as the ring is open */
+    size_t size;
+    unsigned long *consumed; /* shared with the kernel, as what follows */
+    const unsigned long *produced;
+    const uint8_t *piece; /* of the data, from piece_start on */
+    size_t piece_start, piece_size;
+    gate_ring_take *take;
+    void *context;
+};
+
+/* size: in bytes, as the map has it. */
+int gate_ring_open(struct gate_ring *ring, int fd, size_t size, gate_ring_take *take, void *context);
+void gate_ring_close(struct gate_ring *ring);
+/* Takes what is there, up to a record that is still being written. Returns how many. */
+unsigned gate_ring_read(struct gate_ring *ring);
 
 /* ---- gate_local.c ---- */
 
@@ -203,10 +226,8 @@ bool gate_inbound_echo(struct gate_inbound *inbound, const struct gate_queued *q
 
 struct gate_names;
 
-typedef int gate_names_take(void *context, void *data, size_t size); /* a struct gate_dns; returns 0 */
-
-/* NULL: the kernel cannot. */
-struct gate_names *gate_names_open(const struct gate_load *load, gate_names_take *take, void *context);
+/* take: of a struct gate_dns. NULL: the kernel cannot. */
+struct gate_names *gate_names_open(const struct gate_load *load, gate_ring_take *take, void *context);
 void gate_names_close(struct gate_names *names);
 int gate_names_ring(const struct gate_names *names);
 /* Takes everything that was there when it was called. NULL is allowed, here and below. */

@@ -23,6 +23,7 @@
 #include "host/loop.h"
 #include "host/names.h"
 #include "host/process_ends.h"
+#include "host/quiet.h"
 #include "host/resolved.h"
 #include "nt/nt.h"
 #include "wfp/ale.h"
@@ -37,6 +38,7 @@ struct host {
     struct names *names;       /* NULL: nobody wants to know them */
     struct resolved *resolved; /* NULL: it is not asked */
     struct follow follow;
+    struct quiet quiet;
     struct loop_source terminal; /* whose end ends it; ready NULL: there is none, or it does not matter */
     struct process_ends *ends;
     struct loop_source queue, events, changes, processes, signals, timer, wake;
@@ -366,6 +368,25 @@ int host_start(const struct host_settings *settings, struct host **host)
     return result;
 }
 
+static void settle(void *context)
+{
+    struct host *host = context;
+
+    gate_read(host, true);
+    gate_rest(host->gate);
+}
+
+/* While the timer is set for it, it need not be asked. */
+static uint64_t quiet_due(struct host *host)
+{
+    struct feed_counts counts;
+
+    if (host->timer_due <= host->quiet.due)
+        return NT_NEVER;
+    feed_count(host->feed, &counts);
+    return quiet_turn(&host->quiet, counts.connections, settle, host);
+}
+
 /* --- Run and stop -------------------------------------------------------------------------- */
 
 static uint64_t server_tidy(struct host *host)
@@ -381,6 +402,7 @@ int host_run(struct host *host)
 
         timer_set(host, server_tidy(host));
         timer_set(host, follow_turn(&host->follow, host->server, host->feed));
+        timer_set(host, quiet_due(host));
         host->pump_wanted = false;
         timer_set(host, nt_pump());
         int result = loop_turn(&host->loop, !more && !host->pump_wanted);
