@@ -763,9 +763,11 @@ void device_server_look(struct device_server *server)
     server->offered = NULL;
     if (!client || client->closing || client->late_first)
         return;
+    if (client_read(client)) /* it ran in this thread's place meanwhile */
+        return;
     if (server->rest)
         server->rest--;
-    else if (!client_read(client))
+    else
         stay_awake(server, client);
 }
 

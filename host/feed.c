@@ -5,9 +5,8 @@
  * A flow is (socket cookie, protocol, remote address and port). It is PENDED while the driver holds
  * it, LIVE once permitted; a blocked one is forgotten here at once, its verdict stays in the kernel.
  *
- * Order matters in two places. The decision is stored before the packet is sent round again, else
- * the packet would be queued anew. Packets are read before events, so that a socket's packets are
- * known here when its end is reported.
+ * Order matters in two places. The decision is stored before the packet is sent round again, else it would be queued
+ * anew. All packets are read before events, so that a socket's packets are known here when its end is reported.
  *
  * One thread; callbacks of the engine come on it too, from inside its calls. But a driver may complete an operation on
  * a thread of its own: then only the verdict is kept, in a list that feed_tidy empties.
@@ -21,13 +20,11 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "host/adopt.h"
 #include "host/exe_hash.h"
 #include "host/feed_inbound.h"
 #include "host/flows.h"
+#include "host/hash_table.h"
 #include "host/identity.h"
 #include "host/keep.h"
 #include "host/log.h"
@@ -77,11 +74,9 @@ struct feed {
     struct feed_socket *sockets;
     unsigned since_ends; /* packets */
     TAILQ_HEAD(live_flows, feed_flow) live;
-    size_t live_count;
-    size_t fresh_count;
-    struct feed_flow *reauth_next; /* next live flow to reauthorize; NULL: none under way */
-    bool policy_dirty;
-    bool ends_wanted; /* somebody asks what lives: see what has ended */
+    size_t live_count, fresh_count;
+    struct feed_flow *reauth_next;         /* next live flow to reauthorize; NULL: none under way */
+    bool policy_dirty, burst, ends_wanted; /* several packets came at once; somebody asks what lives and has ended */
     struct identity identity;
     struct exe_hash *hashes;
     FWP_BYTE_BLOB package; /* of the packet in hand; size 0: not known or not wanted */
@@ -579,20 +574,6 @@ static void feed_damaged(void *context, uint32_t id)
 static const struct gate_handlers feed_handlers = {feed_packet, feed_damaged, feed_socket_closed, feed_stream_ended,
                                                    feed_refused};
 
-int feed_read(struct feed *feed, bool ends)
-{
-    int count = gate_read_queue(feed->gate, FEED_BATCH, &feed_handlers, feed);
-
-    if (count < 0)
-        return count;
-    feed->since_ends += (unsigned)count;
-    if ((unsigned)count < FEED_BATCH && (ends || feed->since_ends >= FEED_ENDS)) {
-        feed->since_ends = 0;
-        count = gate_read_events(feed->gate, &feed_handlers, feed);
-    }
-    return count < 0 ? count : 0;
-}
-
 static void feed_establish(struct feed *feed)
 {
     struct feed_flow *flow = TAILQ_LAST(&feed->live, live_flows);
@@ -604,6 +585,24 @@ static void feed_establish(struct feed *feed)
         feed->fresh_count--;
         wfp_ale_flow_established(flow->wfp_flow);
     }
+}
+
+/* Mostly one waits, and to ask for more takes time. */
+int feed_read(struct feed *feed, bool ends)
+{
+    unsigned limit = ends || feed->since_ends >= FEED_ENDS || feed->burst || feed->counts.held ? FEED_BATCH : 1;
+    int count = gate_read_queue(feed->gate, limit, &feed_handlers, feed);
+
+    if (count < 0)
+        return count;
+    feed->burst = count > 1;
+    feed->since_ends += (unsigned)count;
+    if (limit > 1 && (unsigned)count < limit && (ends || feed->since_ends >= FEED_ENDS)) {
+        feed->since_ends = 0;
+        feed_establish(feed); /* before they end */
+        count = gate_read_events(feed->gate, &feed_handlers, feed);
+    }
+    return count < 0 ? count : 0;
 }
 
 static void flow_reauthorize(struct feed_flow *flow)
@@ -666,8 +665,8 @@ static bool feed_knows(void *context, const struct gate_flow *key)
     return flow_find(context, key) != NULL;
 }
 
-struct feed *feed_new(struct gate *gate, struct process_ends *ends, const struct names *names,
-                      void (*wake)(void *context), void *wake_context)
+struct feed *feed_new(struct gate *gate, struct process_ends *ends, struct names *names, void (*wake)(void *context),
+                      void *wake_context)
 {
     struct feed *feed = calloc(1, sizeof(*feed));
     struct exe_hash *hashes = feed ? exe_hash_new(wake, wake_context) : NULL;

@@ -27,8 +27,8 @@ struct feed;
  * changes come here, and this thread's is the feed: a driver that completes an operation on another thread leaves the
  * verdict for feed_tidy and wakes this one.
  */
-struct feed *feed_new(struct gate *gate, struct process_ends *ends, const struct names *names,
-                      void (*wake)(void *context), void *wake_context);
+struct feed *feed_new(struct gate *gate, struct process_ends *ends, struct names *names, void (*wake)(void *context),
+                      void *wake_context);
 
 /* Drops what is still held. The driver must be unloaded by then: nothing may complete later. */
 void feed_free(struct feed *feed);

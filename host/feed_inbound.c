@@ -16,10 +16,8 @@
 #include <sys/queue.h>
 #include <time.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "host/flows.h"
+#include "host/hash_table.h"
 #include "host/identity.h"
 #include "host/keep.h"
 #include "host/log.h"

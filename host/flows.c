@@ -10,10 +10,8 @@
 #include <sys/queue.h>
 #include <time.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "gatehouse/rules.h"
+#include "host/hash_table.h"
 
 #define WINDOWS_EPOCH 116444736000000000ull /* of 1970, 100 ns since 1601 */
 
@@ -23,31 +21,33 @@ struct block_key {
     uint8_t filter[16];
 };
 
+/* What is looked at when it goes, long after all else, lies together. */
 struct flow_record {
     struct gatehouse_flow_entry entry;
-    uint64_t cookie; /* TCP that goes out: found by it when it ends; 0: not */
     bool listed;
-    uint64_t changed;                /* number of its last change */
-    uint64_t counted, base, cached;  /* blocked: by the engine; by the cache before, and so far */
-    struct block_key key;            /* blocked */
     bool open;                       /* blocked: found by its key */
+    uint64_t cookie;                 /* TCP that goes out: found by it when it ends; 0: not */
+    uint64_t changed;                /* number of its last change */
     TAILQ_ENTRY(flow_record) of_all; /* listed: by number */
     TAILQ_ENTRY(flow_record) of_changes;
     TAILQ_ENTRY(flow_record) of_ended; /* ended: the oldest first */
-    TAILQ_ENTRY(flow_record) of_open;  /* blocked: the oldest first */
-    UT_hash_handle by_number, by_cookie, by_key;
-    uint8_t text[]; /* the path, then the name */
+    UT_hash_handle by_cookie, by_key;
+    TAILQ_ENTRY(flow_record) of_open; /* blocked: the oldest first */
+    uint64_t counted, base, cached;   /* blocked: by the engine; by the cache before, and so far */
+    struct block_key key;             /* blocked */
+    uint8_t text[];                   /* the path, then the name */
 };
 
 TAILQ_HEAD(record_list, flow_record);
 
 struct flows {
-    const struct names *names; /* NULL: none are known */
+    struct names *names; /* NULL: none are known */
     uint64_t numbers, changes;
     uint64_t forgotten; /* the last change of those that are listed no more */
     struct record_list all, changed, ended, open;
     unsigned ended_count;
-    struct flow_record *numbered, *cookies, *blocked;
+    struct flow_record *reached; /* of all: where who lists by number is, or shortly before; NULL: at the start */
+    struct flow_record *cookies, *blocked;
 };
 
 static uint64_t system_time(void)
@@ -58,7 +58,7 @@ static uint64_t system_time(void)
     return WINDOWS_EPOCH + (uint64_t)now.tv_sec * 10000000 + (uint64_t)now.tv_nsec / 100;
 }
 
-struct flows *flows_new(const struct names *names)
+struct flows *flows_new(struct names *names)
 {
     struct flows *flows = calloc(1, sizeof(*flows));
 
@@ -113,9 +113,10 @@ static void record_free(struct flows *flows, struct flow_record *record)
     block_close(flows, record);
     if (record->listed) {
         flows->forgotten = record->changed > flows->forgotten ? record->changed : flows->forgotten;
+        if (flows->reached == record)
+            flows->reached = TAILQ_PREV(record, record_list, of_all);
         TAILQ_REMOVE(&flows->all, record, of_all);
         TAILQ_REMOVE(&flows->changed, record, of_changes);
-        HASH_DELETE(by_number, flows->numbered, record);
     }
     if (record->entry.flags & GATEHOUSE_FLOW_ENDED) {
         TAILQ_REMOVE(&flows->ended, record, of_ended);
@@ -148,9 +149,10 @@ static struct flow_record *make(const struct flows *flows, const struct identity
 
     if (path_size > UINT16_MAX)
         path_size = 0;
-    record = calloc(1, sizeof(*record) + path_size + name_size);
+    record = malloc(sizeof(*record) + path_size + name_size); /* not calloc, which leaves malloc's cache alone */
     if (!record)
         return NULL;
+    memset(record, 0, sizeof(*record));
     if (path_size)
         memcpy(record->text, app_id->data, path_size);
     memcpy(record->text + path_size, name, name_size);
@@ -184,17 +186,12 @@ struct flow_record *flows_make(struct flows *flows, const struct gate_packet *pa
     return record;
 }
 
-static bool list(struct flows *flows, struct flow_record *record)
+static void list(struct flows *flows, struct flow_record *record)
 {
-    record->entry.number = flows->numbers + 1;
-    HASH_ADD(by_number, flows->numbered, entry.number, sizeof(record->entry.number), record);
-    if (!record->by_number.tbl)
-        return false;
-    flows->numbers++;
+    record->entry.number = ++flows->numbers;
     record->listed = true;
     TAILQ_INSERT_TAIL(&flows->all, record, of_all);
     change(flows, record);
-    return true;
 }
 
 /* The latest connection of a socket has its cookie. */
@@ -217,7 +214,8 @@ void flows_live(struct flows *flows, struct flow_record *record, const uint8_t k
     record->entry.began = system_time();
     if (key)
         memcpy(record->entry.filter_key, key, sizeof(record->entry.filter_key));
-    if (list(flows, record) && record->cookie)
+    list(flows, record);
+    if (record->cookie)
         remember_cookie(flows, record);
 }
 
@@ -263,10 +261,7 @@ static struct flow_record *make_ended(struct flows *flows, const struct gate_str
     entry->flags = told->inbound ? GATEHOUSE_FLOW_INBOUND : 0;
     entry->began = system_time();
     memcpy(entry->filter_key, told->filter, sizeof(entry->filter_key));
-    if (!list(flows, record)) {
-        free(record);
-        return NULL;
-    }
+    list(flows, record);
     return record;
 }
 
@@ -326,24 +321,20 @@ static void tell_count(struct flows *flows, struct flow_record *record)
     change(flows, record);
 }
 
-static struct flow_record *list_blocked(struct flows *flows, struct flow_record *record, const struct block_key *key)
+static void list_blocked(struct flows *flows, struct flow_record *record, const struct block_key *key)
 {
     record->cookie = 0;
     record->key = *key;
     memcpy(record->entry.filter_key, key->filter, sizeof(record->entry.filter_key));
     record->entry.flags |= GATEHOUSE_FLOW_BLOCKED;
     record->entry.began = system_time();
-    if (!list(flows, record)) {
-        free(record);
-        return NULL;
-    }
+    list(flows, record);
     HASH_ADD(by_key, flows->blocked, key, sizeof(record->key), record);
     if (record->by_key.tbl) {
         record->open = true;
         TAILQ_INSERT_TAIL(&flows->open, record, of_open);
     }
     end(flows, record);
-    return record;
 }
 
 static bool is_rule(const uint8_t key[16])
@@ -380,12 +371,12 @@ void flows_block(struct flows *flows, struct flow_record *record, const struct g
         memcpy(block.filter, key, sizeof(block.filter));
     /* Who has no name for the kernel cannot be told from another. */
     open = owner->program[0] && !(record->entry.flags & GATEHOUSE_FLOW_INBOUND) ? find_open(flows, &block) : NULL;
-    if (open)
+    if (open) {
         free(record);
-    else
-        open = list_blocked(flows, record, &block);
-    if (!open)
-        return;
+    } else {
+        list_blocked(flows, record, &block);
+        open = record;
+    }
     open->counted++;
     tell_count(flows, open);
 }
@@ -407,7 +398,7 @@ void flows_refused(struct flows *flows, const struct gate_refused_flow *refused,
         record->entry.protocol = refused->key.protocol;
         record->entry.remote_port = ntohs(refused->key.remote_port);
         memcpy(record->entry.remote_address, refused->key.remote_address, sizeof(record->entry.remote_address));
-        record = list_blocked(flows, record, &block);
+        list_blocked(flows, record, &block);
     }
     if (!record)
         return;
@@ -434,12 +425,13 @@ void flows_refused_again(struct flows *flows, struct gate *gate)
 
 /* --- Listing ------------------------------------------------------------------------------------------------- */
 
+/* Who lists goes on where the last page ended; several who list at once make each other look for it. */
 static struct flow_record *first_by_number(const struct flows *flows, uint64_t first)
 {
-    struct flow_record *record;
+    struct flow_record *record = flows->reached;
 
-    HASH_FIND(by_number, flows->numbered, &first, sizeof(first), record);
-    record = record ? TAILQ_NEXT(record, of_all) : TAILQ_FIRST(&flows->all);
+    if (!record || record->entry.number > first)
+        record = TAILQ_FIRST(&flows->all);
     while (record && record->entry.number <= first)
         record = TAILQ_NEXT(record, of_all);
     return record;
@@ -459,7 +451,7 @@ static struct flow_record *first_by_change(const struct flows *flows, uint64_t f
     return record;
 }
 
-size_t flows_list(const struct flows *flows, const struct gatehouse_flows_get *get, void *out, size_t room)
+size_t flows_list(struct flows *flows, const struct gatehouse_flows_get *get, void *out, size_t room)
 {
     bool changes = get->flags & GATEHOUSE_FLOWS_CHANGES;
     struct gatehouse_flows head = {.next = get->first};
@@ -477,6 +469,8 @@ size_t flows_list(const struct flows *flows, const struct gatehouse_flows_get *g
         at += record->entry.size;
         head.count++;
         head.next = changes ? record->changed : record->entry.number;
+        if (!changes)
+            flows->reached = record;
         record = changes ? TAILQ_NEXT(record, of_changes) : TAILQ_NEXT(record, of_all);
     }
     memcpy(out, &head, sizeof(head));

@@ -33,7 +33,7 @@ struct flows;
 struct flow_record;
 
 /* NULL: out of memory. names: those of the entries, the caller's; NULL: none. */
-struct flows *flows_new(const struct names *names);
+struct flows *flows_new(struct names *names);
 void flows_free(struct flows *flows); /* NULL is allowed; records go with it */
 
 /* Not listed yet. identity: of the packet's owner. NULL: out of memory, which all below take. */
@@ -64,6 +64,6 @@ uint64_t flows_changes(const struct flows *flows);
  * Writes a struct gatehouse_flows and records into out; returns the bytes. room >= 4096. Those behind number
  * get->first, by number; with GATEHOUSE_FLOWS_CHANGES those that changed behind change get->first, by change.
  */
-size_t flows_list(const struct flows *flows, const struct gatehouse_flows_get *get, void *out, size_t room);
+size_t flows_list(struct flows *flows, const struct gatehouse_flows_get *get, void *out, size_t room);
 
 #endif

@@ -30,6 +30,26 @@ static UINT64 boot_time(void)
     return boot;
 }
 
+#define SOURCE_FLAGS (GATE_OWNER_OTHER_MOUNTS | GATE_OWNER_PATH_CUT)
+
+static bool identity_has_path(const struct identity *identity, const struct gate_owner *owner)
+{
+    return identity->source.size == owner->path_size && identity->source.flags == (owner->flags & SOURCE_FLAGS) &&
+           identity->source.mount_namespace == owner->mount_namespace &&
+           !memcmp(identity->source.text, owner->path, owner->path_size);
+}
+
+static void identity_keep_source(struct identity *identity, const struct gate_owner *owner)
+{
+    if (owner->path_size > sizeof(identity->source.text))
+        return;
+    identity->source.size = owner->path_size;
+    identity->source.flags = owner->flags & SOURCE_FLAGS;
+    identity->source.mount_namespace = owner->mount_namespace;
+    identity->source.app_id_size = identity->app_id.size;
+    memcpy(identity->source.text, owner->path, owner->path_size);
+}
+
 static void identity_fill_path(struct identity *identity, const struct gate_owner *owner)
 {
     char prefix[32] = "";
@@ -38,6 +58,12 @@ static void identity_fill_path(struct identity *identity, const struct gate_owne
     identity->app_id = (FWP_BYTE_BLOB){0};
     if (!(owner->flags & GATE_OWNER_KNOWN) || !owner->path_size)
         return;
+    if (identity_has_path(identity, owner)) {
+        identity->app_id.data = (UINT8 *)identity->path;
+        identity->app_id.size = identity->source.app_id_size;
+        return;
+    }
+    identity->source.size = 0;
     if (owner->flags & GATE_OWNER_OTHER_MOUNTS)
         prefix_size = (size_t)snprintf(prefix, sizeof(prefix), "mnt:[%u]", owner->mount_namespace);
     else if (owner->flags & GATE_OWNER_PATH_CUT)
@@ -52,6 +78,7 @@ static void identity_fill_path(struct identity *identity, const struct gate_owne
     identity->path[prefix_size + size / sizeof(UINT16)] = 0;
     identity->app_id.data = (UINT8 *)identity->path;
     identity->app_id.size = (UINT32)((prefix_size + 1) * sizeof(UINT16) + size);
+    identity_keep_source(identity, owner);
 }
 
 /* Authority 22. kind: 1 a user, 2 a group. */

@@ -20,6 +20,8 @@
 
 #define IDENTITY_PATH_MAX 4352u /* UTF-16 units: a path of 4,096 bytes and a prefix */
 
+#define IDENTITY_SOURCE_MAX 256u
+
 /* Large; the caller keeps one, zeroed before its first use, and fills it anew for each packet. The blobs point into it.
  */
 struct identity {
@@ -33,6 +35,14 @@ struct identity {
     SID_AND_ATTRIBUTES sids[2 + CGROUP_SIDS_MAX];
     ULONG user_sid[4], group_sid[4]; /* revision 1, two subauthorities: 16 bytes */
     UINT16 path[IDENTITY_PATH_MAX];
+    /* What path was made of, if that was short: the next connection is mostly the same program's. size 0: it was not.
+     */
+    struct {
+        uint32_t flags, mount_namespace;
+        UINT32 app_id_size;
+        size_t size;
+        char text[IDENTITY_SOURCE_MAX];
+    } source;
 };
 
 void identity_fill(struct identity *identity, const struct gate_owner *owner);

@@ -212,15 +212,20 @@ void names_say(struct names *names, const char *name, size_t name_size, const st
     learn(names, NULL, 0, folded, name_size, found, count);
 }
 
-uint16_t names_find(const struct names *names, const FWP_BYTE_BLOB *app_id, uint8_t ip_version,
-                    const uint8_t address[16], char *name)
+uint16_t names_find(struct names *names, const FWP_BYTE_BLOB *app_id, uint8_t ip_version, const uint8_t address[16],
+                    char *name)
 {
+    size_t path_size = path_size_of(app_id);
+    const void *path = path_size ? app_id->data : NULL;
     struct name_program program;
     struct name_address where = {ip_version, {0}};
 
     if (!names || name_table_count(&names->table) == 0)
         return 0;
-    program = name_program_of(app_id ? app_id->data : NULL, path_size_of(app_id));
+    if (!name_table_recall_program(&names->table, path, path_size, &program)) {
+        program = name_program_of(path, path_size);
+        name_table_keep_program(&names->table, path, path_size, &program);
+    }
     memcpy(where.bytes, address, ip_version == 4 ? 4 : 16);
     return name_table_find(&names->table, &program, &where, boot_time(), name);
 }

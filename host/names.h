@@ -40,7 +40,7 @@ void names_say(struct names *names, const char *name, size_t name_size, const st
 
 /* app_id: of a program, UTF-16 with its NUL; NULL or size 0: not known. The latest name that it got this address for:
  * its size, at most GATEHOUSE_NAME_MAX; 0: none. */
-uint16_t names_find(const struct names *names, const FWP_BYTE_BLOB *app_id, uint8_t ip_version,
-                    const uint8_t address[16], char *name);
+uint16_t names_find(struct names *names, const FWP_BYTE_BLOB *app_id, uint8_t ip_version, const uint8_t address[16],
+                    char *name);
 
 #endif

@@ -15,8 +15,7 @@
 #include <unistd.h>
 
 #include <ntddk.h>
-#include <uthash.h>
-
+#include "host/hash_table.h"
 #include "nt/nt.h"
 
 #define BATCH 64
@@ -127,6 +126,10 @@ void process_ends_watch(struct process_ends *ends, uint64_t process_id, uint64_t
         return;
     }
     HASH_ADD(hh, ends->processes, id, sizeof(process->id), process);
+    if (process->hh.tbl == NULL) {
+        close(process->fd);
+        free(process);
+    }
 }
 
 void process_ends_tell(struct process_ends *ends)
