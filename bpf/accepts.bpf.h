@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * accepts.bpf.h - what was said of packets that come in; and note_reply: a datagram goes out, its answer may come.
+ * accepts.bpf.h - what was said of packets that come in, and who bound a socket; and note_reply: a datagram goes out,
+ * its answer may come.
  */
 #ifndef BPF_ACCEPTS_BPF_H
 #define BPF_ACCEPTS_BPF_H
@@ -14,6 +15,14 @@ struct {
     __type(key, struct gate_tuple);
     __type(value, struct gate_accept);
 } gate_accepts SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, GATE_BOUND_MAX);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, __u64);
+    __type(value, struct gate_bound);
+} gate_bound SEC(".maps");
 
 #define SECOND_NS 1000000000ull
 

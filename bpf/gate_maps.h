@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define GATE_LAYOUT 7
+#define GATE_LAYOUT 8
 
 #define GATE_FLOWS_MAX   131072
 #define GATE_OWNERS_MAX  65536
@@ -308,6 +308,8 @@ struct gate_state {
     __u32 turn; /* of the host's looks at refusals */
     __u32 refusals_lost;
     __u32 raw;                     /* and what raw sockets send */
+    __u32 raw_seen;                /* one of them sent TCP made by hand that starts nothing */
+    __u32 raw_all;                 /* so the rules show every packet to xt_gate; else the guard drops such */
     __u64 clock_seen, clock_ahead; /* CLOCK_MONOTONIC ns, and by how much CLOCK_BOOTTIME was ahead then */
 };
 
@@ -328,6 +330,7 @@ struct gate_event {
 };
 #define GATE_COOKIE_OF_GUARD   (~0ull) /* the guard dropped a packet */
 #define GATE_COOKIE_OF_REFUSAL (~1ull) /* it is a struct gate_refusal */
+#define GATE_COOKIE_OF_RAW     (~2ull) /* raw_seen was set */
 
 /*
  * What the verdict cache blocks, for people: one record for each program and destination in each turn, told with how

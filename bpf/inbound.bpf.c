@@ -25,14 +25,6 @@
 #include "sockets.bpf.h"
 
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, GATE_BOUND_MAX);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, __u64);
-    __type(value, struct gate_bound);
-} gate_bound SEC(".maps");
-
-struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, GATE_ENDS_SIZE);
 } gate_ends SEC(".maps");

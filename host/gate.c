@@ -102,20 +102,71 @@ static int open_changes(struct gate *gate, struct gate_error *error)
     return 0;
 }
 
+/* The guard holds what raw sockets make by hand until some was seen: so everybody else's packets are not looked at. */
 static struct gate_rules rules_of(const struct gate *gate, bool raw)
 {
+    bool watched = raw && gate->inbound;
+
     return (struct gate_rules){.directory = gate->directory,
                                .queue = gate->queue.number,
                                .dead_open = gate->dead_open,
                                .deep = gate->programs.deep,
-                               .raw = raw && gate->inbound};
+                               .raw = watched,
+                               .all = watched &&
+                                      (!gate->guarded || gate->dead_open ||
+                                       __atomic_load_n(&gate->programs.maps.state->raw_seen, __ATOMIC_SEQ_CST))};
 }
 
 static int install_rules(const struct gate *gate, bool raw, struct gate_error *error)
 {
     const struct gate_rules rules = rules_of(gate, raw);
+    uint32_t *all = &gate->programs.maps.state->raw_all;
+    int code;
 
-    return gate_rules_install(&rules, error);
+    if (!rules.all)
+        __atomic_store_n(all, 0, __ATOMIC_SEQ_CST);
+    code = gate_rules_install(&rules, error);
+    if (!code && rules.all)
+        __atomic_store_n(all, 1, __ATOMIC_SEQ_CST);
+    return code;
+}
+
+static bool is_known(const void *context, const char *name)
+{
+    const struct gate *gate = context;
+
+    return strcmp(name, GATE_ALIVE) == 0 || gate_programs_know(&gate->programs, name) ||
+           gate_inbound_knows(gate->inbound, name);
+}
+
+/* What needs the programs, and what the rules need. */
+static int open_parts(struct gate *gate, const struct gate_options *options, const struct gate_load *load, bool adopted,
+                      struct gate_error *error)
+{
+    struct gate_maps *maps = &gate->programs.maps;
+    int code = adopted ? 0 : gate_sockets_adopt(maps->flows, maps->state->generation, error);
+
+    if (code)
+        return code;
+    gate->inbound = gate_inbound_open(load, maps->state, adopted);
+    gate_listen(gate, options->names, load);
+    gate_pins_mark(load->directory);
+    code = gate_events_open(gate, error);
+    if (code)
+        return code;
+    gate->hits = gate_hits_new(&maps->hits, maps->state);
+    return gate->hits ? 0 : gate_fail(error, -ENOMEM, "out of memory");
+}
+
+/* With a guard, the rules that a gate before us had may look at less. */
+static int open_guard(struct gate *gate, const struct gate_load *load, struct gate_error *error)
+{
+    struct gate_state *state = gate->programs.maps.state;
+
+    gate->guarded = gate_programs_guard(&gate->programs, load);
+    state->guard_told = 0;
+    gate_pins_tidy(gate->directory, is_known, gate);
+    return gate->guarded && state->raw ? install_rules(gate, true, error) : 0;
 }
 
 static int open_kernel_side(struct gate *gate, const struct gate_options *options, uint64_t netns_cookie,
@@ -136,28 +187,14 @@ static int open_kernel_side(struct gate *gate, const struct gate_options *option
         load.host_mount_namespace = host.mount_namespace;
         code = gate_programs_open(&gate->programs, &load, &adopted, error);
     }
-    if (!code && !adopted)
-        code = gate_sockets_adopt(gate->programs.maps.flows, gate->programs.maps.state->generation, error);
     if (!code)
-        gate->inbound = gate_inbound_open(&load, gate->programs.maps.state, adopted);
-    if (!code)
-        gate_listen(gate, options->names, &load);
-    if (!code)
-        gate_pins_mark(directory);
-    if (!code)
-        code = gate_events_open(gate, error);
-    if (!code) {
-        gate->hits = gate_hits_new(&gate->programs.maps.hits, gate->programs.maps.state);
-        code = gate->hits ? 0 : gate_fail(error, -ENOMEM, "out of memory");
-    }
+        code = open_parts(gate, options, &load, adopted, error);
     if (!code)
         code = install_rules(gate, gate->programs.maps.state->raw, error);
     if (!code)
         code = open_changes(gate, error);
-    if (!code) {
-        gate->guarded = gate_programs_guard(&gate->programs, &load);
-        gate->programs.maps.state->guard_told = 0;
-    }
+    if (!code)
+        code = open_guard(gate, &load, error);
     if (load.cgroup >= 0)
         close(load.cgroup);
     if (code && made && gate->lock >= 0) {
@@ -556,13 +593,20 @@ int gate_look(struct gate *gate, char *error, size_t error_size)
         return 0;
     __atomic_store_n(&gate->programs.maps.state->guard_told, 0, __ATOMIC_SEQ_CST);
     rules = rules_of(gate, gate->programs.maps.state->raw);
+    if (error_size)
+        error[0] = 0;
+    if (rules.all && !gate->programs.maps.state->raw_all) {
+        code = install_rules(gate, true, &sentence);
+        if (code) {
+            gate_watch_doubt(&gate->watch);
+            return code;
+        }
+    }
     if (gate_rules_stand(&rules, gate->watched)) {
         gate_watch_looked(&gate->watch, true);
         return 0;
     }
-    if (error_size)
-        error[0] = 0;
-    code = gate_rules_install(&rules, &sentence);
+    code = install_rules(gate, rules.raw, &sentence);
     for (unsigned what = GATE_WATCH_INBOUND; !code && what <= GATE_WATCH_RAW; what++)
         if (gate->watched & 1u << what)
             code = gate_inbound_watch(gate->inbound, what, true, &sentence);

@@ -17,16 +17,34 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 
-#define LINK_SIZE (GATE_PIN_DIR_SIZE + 24)
+#define LINK_SIZE     (GATE_PIN_DIR_SIZE + 24)
+#define LOCK_PAUSE_MS 5
+#define KILLED_MS     1000 /* one that was killed has its lock some ms more, while the kernel closes its files */
 
 static void link_path(char path[LINK_SIZE], const char *directory)
 {
-    snprintf(path, LINK_SIZE, "%s/link_gate_alive", directory);
+    snprintf(path, LINK_SIZE, "%s/link_" GATE_ALIVE, directory);
+}
+
+bool gate_lock_wait(int fd, unsigned ms)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000};
+
+    for (unsigned waited = 0; waited < ms; waited += LOCK_PAUSE_MS) {
+        if (!flock(fd, LOCK_EX | LOCK_NB))
+            return true;
+        if (errno != EWOULDBLOCK)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    errno = EWOULDBLOCK;
+    return false;
 }
 
 int gate_pins_lock(const char *directory, struct gate_error *error)
@@ -38,9 +56,9 @@ int gate_pins_lock(const char *directory, struct gate_error *error)
         return -ENOENT;
     if (fd < 0)
         return gate_fail(error, -errno, "cannot open %s: %s", directory, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB))
+    if (!gate_lock_wait(fd, KILLED_MS))
         code = errno == EWOULDBLOCK
-                   ? gate_fail(error, -EBUSY, "another gatehoused already guards this network namespace")
+                   ? gate_fail(error, -EBUSY, "another gatehoused guards this network namespace already: end it first")
                    : gate_fail(error, -errno, "cannot lock %s: %s", directory, strerror(errno));
     else if (fstat(fd, &locked) || stat(directory, &named) || locked.st_ino != named.st_ino)
         code = -ENOENT; /* removed between the opening and the lock */
@@ -63,7 +81,7 @@ void gate_pins_mark(const char *directory)
     link_path(path, directory);
     if (!access(path, F_OK))
         return;
-    program = bpf_prog_load(BPF_PROG_TYPE_SK_LOOKUP, "gate_alive", "Dual MIT/GPL", go_on,
+    program = bpf_prog_load(BPF_PROG_TYPE_SK_LOOKUP, GATE_ALIVE, "Dual MIT/GPL", go_on,
                             sizeof(go_on) / sizeof(go_on[0]), &options);
     space = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
     if (program >= 0 && space >= 0)

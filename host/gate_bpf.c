@@ -57,7 +57,8 @@ static int pin_maps(struct gate_bpf *skeleton, const char *directory)
         skeleton->maps.gate_images,   skeleton->maps.gate_slots,   skeleton->maps.gate_state,
         skeleton->maps.gate_counters, skeleton->maps.gate_events,  skeleton->maps.gate_cache,
         skeleton->maps.gate_decided,  skeleton->maps.gate_spilled, skeleton->maps.gate_hits,
-        skeleton->maps.gate_local,    skeleton->maps.gate_accepts, skeleton->maps.gate_refused};
+        skeleton->maps.gate_local,    skeleton->maps.gate_accepts, skeleton->maps.gate_refused,
+        skeleton->maps.gate_bound};
     char path[PIN_SIZE];
 
     for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
@@ -99,10 +100,10 @@ void gate_guard_remove(const char *directory)
 
 static void unlink_maps(const char *directory)
 {
-    static const char *const names[] = {"gate_flows", "gate_owners",   "gate_waiting",  "gate_images",
-                                        "gate_slots", "gate_state",    "gate_counters", "gate_events",
-                                        "gate_cache", "gate_decided",  "gate_spilled",  "gate_hits",
-                                        "gate_local", "gate_programs", "gate_accepts",  "gate_refused"};
+    static const char *const names[] = {
+        "gate_flows",    "gate_owners",   "gate_waiting", "gate_images",  "gate_slots",   "gate_state",
+        "gate_counters", "gate_events",   "gate_cache",   "gate_decided", "gate_spilled", "gate_hits",
+        "gate_local",    "gate_programs", "gate_accepts", "gate_refused", "gate_bound"};
     char path[PIN_SIZE];
 
     gate_guard_remove(directory); /* it would go on by the old maps */
@@ -368,6 +369,11 @@ int gate_programs_open(struct gate_programs *programs, const struct gate_load *l
     programs->maps.decided = bpf_map__fd(skeleton->maps.gate_decided);
     *adopted = keep;
     return 0;
+}
+
+bool gate_programs_know(const struct gate_programs *programs, const char *name)
+{
+    return bpf_object__find_program_by_name(programs->skeleton->obj, name);
 }
 
 void gate_programs_close(struct gate_programs *programs)

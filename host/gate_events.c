@@ -61,6 +61,8 @@ static void take_event(void *context, const void *data, size_t size)
         take_refusal(gate, data);
     else if (size >= sizeof(*event) && event->cookie == GATE_COOKIE_OF_GUARD)
         gate_watch_doubt(&gate->watch);
+    else if (size >= sizeof(*event) && event->cookie == GATE_COOKIE_OF_RAW)
+        gate_watch_hurry(&gate->watch);
     else if (size >= sizeof(*event) && gate->handlers->socket_closed)
         gate->handlers->socket_closed(gate->context, event->cookie);
 }

@@ -50,7 +50,7 @@ struct gate_inbound {
 
 /* --- Programs -------------------------------------------------------------------------------------- */
 
-static const char *const own_maps[] = {"gate_bound", "gate_ends"};
+static const char *const own_maps[] = {"gate_ends"};
 
 static void pin_path(char *path, size_t size, const char *directory, const char *name)
 {
@@ -194,6 +194,11 @@ struct gate_inbound *gate_inbound_open(const struct gate_load *load, struct gate
     inbound->waiting = bpf_map__fd(inbound->skeleton->maps.gate_waiting);
     find_bound(inbound->skeleton);
     return inbound;
+}
+
+bool gate_inbound_knows(const struct gate_inbound *inbound, const char *name)
+{
+    return inbound && bpf_object__find_program_by_name(inbound->skeleton->obj, name);
 }
 
 void gate_inbound_close(struct gate_inbound *inbound)

@@ -23,23 +23,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
 
-#define BPFFS      "/sys/fs/bpf"
-#define PINS       BPFFS "/gatehouse"
-#define LOCK_TRIES 600
+#define BPFFS   "/sys/fs/bpf"
+#define PINS    BPFFS "/gatehouse"
+#define LOCK_MS 3000
 
 #define MARKER PINS "/mounted-by-gatehouse"
 
@@ -87,8 +85,10 @@ int gate_cgroup_open(struct gate_error *error)
         return root;
     if (code == -EPERM)
         return gate_fail(error, code, "no right to open cgroup2: CAP_SYS_ADMIN is needed, run as root");
-    return gate_fail(error, code, "the kernel offers no cgroup2 (CONFIG_CGROUPS, CONFIG_CGROUP_BPF): %s",
-                     strerror(-code));
+    if (code == -ENODEV || code == -ENOSYS)
+        return gate_fail(error, code, "the kernel offers no cgroup2 (CONFIG_CGROUPS, CONFIG_CGROUP_BPF): %s",
+                         strerror(-code));
+    return gate_fail(error, code, "cgroup2 cannot be opened: %s", strerror(-code));
 }
 
 int gate_cgroup_root(void)
@@ -239,14 +239,13 @@ static int mount_bpffs(const struct gate_host *host, struct gate_error *error)
  */
 static int lock_mount(const struct gate_host *host)
 {
-    const struct timespec pause = {.tv_nsec = 5000000};
     char path[GATE_PIN_DIR_SIZE];
     int fd;
 
     host_path(path, host, "/sys/fs");
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    for (int i = 0; fd >= 0 && i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB); i++)
-        nanosleep(&pause, NULL);
+    if (fd >= 0)
+        (void)gate_lock_wait(fd, LOCK_MS);
     return fd;
 }
 
@@ -289,6 +288,21 @@ static int remove_pins(const char *path, struct gate_error *error)
     if (rmdir(path) && errno != ENOENT)
         return gate_fail(error, -errno, "cannot remove %s: %s", path, strerror(errno));
     return 0;
+}
+
+void gate_pins_tidy(const char *directory, bool (*is_known)(const void *context, const char *name), const void *context)
+{
+    DIR *open_directory = opendir(directory);
+
+    if (!open_directory)
+        return;
+    for (struct dirent *entry; (entry = readdir(open_directory));) {
+        bool link = strncmp(entry->d_name, "link_", 5) == 0;
+
+        if ((link || strncmp(entry->d_name, "xt_", 3) == 0) && !is_known(context, entry->d_name + (link ? 5 : 0)))
+            unlinkat(dirfd(open_directory), entry->d_name, 0);
+    }
+    closedir(open_directory);
 }
 
 /* A gatehoused that was killed, and then its namespace: nobody else can take its pins away. */

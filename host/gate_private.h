@@ -84,14 +84,22 @@ int gate_pins_remove(const struct gate_host *host, uint64_t netns_cookie, int *p
 
 /* ---- gate_alive.c ---- */
 
+/* Waits for an exclusive flock so long at most. False: errno says why not. */
+bool gate_lock_wait(int fd, unsigned ms);
+
+#define GATE_ALIVE "gate_alive" /* the program whose pinned link tells whether the namespace lives */
+
 /*
- * Takes the lock of a running gate on its pins: a descriptor to close, -EBUSY when another one runs, -ENOENT (without a
- * sentence) when the directory is not there.
+ * Takes the lock of a running gate on its pins: a descriptor to close, -EBUSY when another one runs and goes on for a
+ * second, -ENOENT (without a sentence) when the directory is not there.
  */
 int gate_pins_lock(const char *directory, struct gate_error *error);
 
 /* Pins what lets gate_pins_are_dead tell. A kernel that cannot: then it never says so. */
 void gate_pins_mark(const char *directory);
+/* Takes out links and packet programs whose program nobody knows: of a gatehoused of another version. */
+void gate_pins_tidy(const char *directory, bool (*is_known)(const void *context, const char *name),
+                    const void *context);
 bool gate_pins_are_dead(const char *directory);
 
 /* ---- gate_bpf.c ---- */
@@ -123,6 +131,8 @@ int gate_programs_open(struct gate_programs *programs, const struct gate_load *l
 /* The guard comes after the rules, and goes before them. True: it stands. */
 void gate_guard_remove(const char *directory);
 bool gate_programs_guard(struct gate_programs *programs, const struct gate_load *load);
+/* Is there a program of this name? */
+bool gate_programs_know(const struct gate_programs *programs, const char *name);
 void gate_programs_close(struct gate_programs *programs);
 int gate_programs_ring(const struct gate_programs *programs);
 int gate_programs_count(const struct gate_programs *programs, uint64_t counts[GATE_COUNTERS]);
@@ -203,6 +213,7 @@ struct gate_queued;
 
 /* adopted: the pinned maps are laid out as ours. NULL: the kernel cannot. */
 struct gate_inbound *gate_inbound_open(const struct gate_load *load, struct gate_state *state, bool adopted);
+bool gate_inbound_knows(const struct gate_inbound *inbound, const char *name); /* NULL: none */
 void gate_inbound_close(struct gate_inbound *inbound);
 int gate_inbound_ring(const struct gate_inbound *inbound);
 /* Fills tuple and, but for what is in both, packet; caller: who bound the socket. False: damaged. */
@@ -263,6 +274,7 @@ struct gate_rules {
     bool dead_open;
     bool deep; /* as gate_programs */
     bool raw;  /* with what raw sockets send */
+    bool all;  /* also TCP that they make by hand and that starts nothing: then every packet is looked at */
 };
 int gate_rules_install(const struct gate_rules *ask, struct gate_error *error);
 /* The rules for echo requests, and those of filter INPUT: there or not. */
@@ -315,6 +327,8 @@ void gate_watch_close(struct gate_watch *watch);
 void gate_watch_doubt(struct gate_watch *watch);
 /* True: look now, then say what was found. */
 bool gate_watch_read(struct gate_watch *watch);
+/* There is something to do now, however short ago the last look was. */
+void gate_watch_hurry(struct gate_watch *watch);
 void gate_watch_looked(struct gate_watch *watch, bool stood);
 
 /* ---- gate_images.c ---- */

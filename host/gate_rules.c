@@ -3,14 +3,16 @@
  * gate_rules.c - the netfilter rules, through iptables and ip6tables.
  *
  * Chains of our own in the filter table: one, reached from the top of OUTPUT, where a program sees each packet (two
- * where it cannot know the device); calling it costs some 100 ns, a comparison of nf_tables' own 10, so that TCP
- * packets that start nothing leave before, unless raw sockets are watched, which could have made them by hand. A second
+ * where it cannot know the device). Calling it costs some 100 ns, a comparison of nf_tables' own 10, one that leads
+ * somewhere (it counts, in other memory) several times that: so TCP packets that start nothing match none of the two
+ * jumps, unless a raw socket that is watched was seen to make some by hand. What neither of them can read (a later
+ * fragment made by hand, broken extension headers) is left to the guard, which drops what may start something. A second
  * chain for what starts something that is not permitted, and a third for what else raw sockets send while that is
  * watched (and one more for INPUT while packets that come in are). They go on to one another, so that a RETURN leads
- * back to OUTPUT. The jump has no match: a rule with a pinned program could not be named to take it out again. Each
- * family is changed by one iptables-restore, which the kernel commits as a whole: there is no moment without rules when
- * they are replaced. A blocked SYN is answered with a reset, not with an ICMP error: the kernel limits how many ICMP
- * errors it sends a second, and a limited one would leave the program waiting.
+ * back to OUTPUT. The jumps have no such match: a rule with a pinned program could not be named to take it out again.
+ * Each family is changed by one iptables-restore, which the kernel commits as a whole: there is no moment without rules
+ * when they are replaced. A blocked SYN is answered with a reset, not with an ICMP error: the kernel limits how many
+ * ICMP errors it sends a second, and a limited one would leave the program waiting.
  *
  * Every command has a time limit (gate_command.c). When you change the rules, gate_rules_remove needs no change: it
  * takes out the chain and every jump to it.
@@ -124,6 +126,10 @@ static int restore(const struct family *family, const char *rules, struct gate_e
     return code;
 }
 
+#define JUMP_OF_ALL "-I OUTPUT 1 -j " CHAIN "\n"
+#define JUMPS_OF_STARTS                                                                                                \
+    "-I OUTPUT 1 ! -p tcp -j " CHAIN "\n-I OUTPUT 1 -p tcp -m tcp --tcp-flags SYN,RST,ACK SYN -j " CHAIN "\n"
+
 /* The rules for what goes out, as text. jumps: lines that delete the old ones. */
 static void write_rules(const struct family *family, const struct gate_rules *ask, const char *jumps, char *rules,
                         size_t size)
@@ -131,9 +137,8 @@ static void write_rules(const struct family *family, const struct gate_rules *as
     const char *bypassed = ask->dead_open ? " --queue-bypass" : "", *at = ask->directory;
     static const char *const other[] = {"! -o lo ", "_other"}, *const lo[] = {"-o lo ", "_lo"}, *const any[] = {"", ""};
     const char *const *const sides[2] = {ask->deep ? any : other, ask->deep ? NULL : lo};
-    size_t used = (size_t)snprintf(rules, size,
-                                   "*filter\n:" CHAIN " - [0:0]\n:" CHAIN_NEW " - [0:0]\n:" CHAIN_RAW " - [0:0]\n%s%s",
-                                   jumps, ask->raw ? "" : "-A " CHAIN " -p tcp -m tcp ! --syn -j RETURN\n");
+    size_t used = (size_t)snprintf(
+        rules, size, "*filter\n:" CHAIN " - [0:0]\n:" CHAIN_NEW " - [0:0]\n:" CHAIN_RAW " - [0:0]\n%s", jumps);
 
     for (unsigned i = 0; i < 2 && sides[i]; i++)
         used += (size_t)snprintf(rules + used, size - used,
@@ -151,10 +156,10 @@ static void write_rules(const struct family *family, const struct gate_rules *as
     snprintf(rules + used, size - used,
              "-A " CHAIN_NEW " -p tcp -j REJECT --reject-with tcp-reset\n"
              "-A " CHAIN_NEW " -p udp -j REJECT --reject-with %s\n"
-             "-I OUTPUT 1 -j " CHAIN "\n"
+             "%s"
              "%s"
              "COMMIT\n",
-             family->refusal, ask->raw ? "" : "-X " CHAIN_RAW "\n");
+             family->refusal, ask->all ? JUMP_OF_ALL : JUMPS_OF_STARTS, ask->raw ? "" : "-X " CHAIN_RAW "\n");
 }
 
 static int install_family(const struct family *family, const struct gate_rules *ask, struct gate_error *error)
@@ -217,7 +222,7 @@ static bool family_stands(const struct family *family, const struct gate_rules *
     for (char *line = code || !text ? NULL : strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         look_at_line(line, &found);
     free(text);
-    return code == 0 && found.jumps[0] == 1 && found.rules == sides + !ask->raw &&
+    return code == 0 && found.jumps[0] == (ask->all ? 1 : 2) && found.rules == sides &&
            found.rules_new == sides + ask->raw + 2 && (!(watched & 1u << GATE_WATCH_INBOUND) || found.jumps[1] == 2) &&
            (!(watched & 1u << GATE_WATCH_ECHO) || found.jumps[2] == 1) &&
            (!(watched & 1u << GATE_WATCH_ECHO_IN) || found.jumps[3] == 1);

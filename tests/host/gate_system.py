@@ -240,7 +240,7 @@ s.bind(('10.77.0.1', 7778))
 r, w = os.pipe()
 child = os.fork()
 if child == 0:
-    s.sendto(b'x', ('10.77.0.2', 7901)); os.write(w, b'.'); time.sleep(5); os._exit(0)
+    s.sendto(b'x', ('10.77.0.2', 7901)); os.write(w, b'.'); time.sleep(90); os._exit(0)
 os.read(r, 1)
 s.sendto(b'x', ('10.77.0.2', 7902))
 say(child=child)
@@ -384,11 +384,14 @@ say(results=results)
     program.hear()
     packets = {packet["local_port"]: packet for packet in (gate.wait("packet") for _ in range(count))}
     assert len(packets) == count
-    order = list(packets)
-    random.shuffle(order)
+    seed = int(os.environ.get("GATEHOUSE_SEED", random.randrange(10**6)))
+    print("GATEHOUSE_SEED=%d" % seed, flush=True)
+    choose = random.Random(seed)
+    order = sorted(packets)
+    choose.shuffle(order)
     expected = {}
     for port in order:
-        expected[str(port)] = random.choice((0, 111))
+        expected[str(port)] = choose.choice((0, 111))
         gate.say("%s %d" % ("block" if expected[str(port)] else "permit", packets[port]["id"]))
     assert program.hear()["results"] == expected
     counts = gate.counts()
@@ -647,7 +650,7 @@ def alone_nobody_serves():
     program = Program(connecting(V4))
     program.go()
     answer = program.hear()
-    assert answer["code"] == 111 and 2 < answer["seconds"] < PATIENCE, answer
+    assert answer["code"] == 111 and 2 < answer["seconds"] < 2 * PATIENCE, answer
     program.end()
     gate = Probe("dead=open")
     program = Program(connecting(V4))
@@ -753,7 +756,7 @@ def alone_foreign_rules_stay():
     gate.quit()
     gate = Probe()
     rules = sh("ip", "netns", "exec", US, "iptables", "-S", "OUTPUT").stdout
-    assert rules.count("-j gatehouse") == 1, rules
+    assert rules.count("-j gatehouse\n") == 2, rules  # for TCP that starts something, and for what is not TCP
     gate.quit()
     remove()
     assert sh("ip", "netns", "exec", US, "iptables", "-S").stdout == before

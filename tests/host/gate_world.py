@@ -29,7 +29,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 OURS = set()  # links and programs seen in our namespaces
 STARTED = []  # processes of the running test
-PATIENCE = 30  # seconds, for what has to come: the machine may be busy
+PATIENCE = 60  # seconds, for what has to come: the machine may be busy
 
 
 class Skip(Exception):
@@ -66,7 +66,7 @@ class Probe:
         self.lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
         try:
-            self.ready = self.wait("ready") is not None
+            self.ready = self.wait("ready", 3 * PATIENCE) is not None  # the kernel looks through many programs
         except (AssertionError, Ended):
             self.ready = False
         if not self.ready:
@@ -278,6 +278,9 @@ def nothing_left():
 
 def build_world():
     for space in (US, PEER, OTHER):
+        if os.path.exists("/run/netns/" + space):  # of a run that was killed and had this number
+            sh(PROBE, "remove", check=False, preexec_fn=inside(space))
+            sh("ip", "netns", "del", space, check=False)
         sh("ip", "netns", "add", space)
         sh("ip", "-n", space, "link", "set", "lo", "up")
     sh("ip", "-n", US, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", PEER)
