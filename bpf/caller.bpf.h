@@ -50,29 +50,52 @@ static __always_inline bool identify_caller(struct gate_caller *caller)
     return true;
 }
 
-/* Further groups, as a number that differs when they do; costs more than the rest. */
+/*
+ * As a number that differs when they do; the host finds them by it in gate_groups. effective: the group whose rights
+ * the process has, by a set-group-ID program; one of them when it is not caller->gid.
+ */
+static __always_inline void name_groups(const struct group_info *info, __u32 count, __u32 effective,
+                                        struct gate_caller *caller)
+{
+    struct gate_groups groups = {};
+    struct gate_state *state;
+    __u32 i, zero = 0;
+    __u64 mixed;
+
+    caller->groups = GATE_GROUPS_UNKNOWN;
+    state = bpf_map_lookup_elem(&gate_state, &zero);
+    if (!state || count > GATE_GROUPS_MAX)
+        return;
+    if (bpf_probe_read_kernel(groups.gids, sizeof(groups.gids[0]) * count, info->gid))
+        return;
+    if (effective != caller->gid) {
+        asm volatile("" : "+r"(count)); /* else the compiler asks for more than the verifier follows */
+        if (count >= GATE_GROUPS_MAX)
+            return;
+        groups.gids[count++] = effective;
+    }
+    groups.count = count;
+    mixed = (state->secret[0] ^ count) | 1;
+    for (i = 0; i < GATE_GROUPS_MAX; i++)
+        mixed = (turn_left(mixed, 27) ^ groups.gids[i] ^ state->secret[1]) * 0x9e3779b97f4a7c15ull;
+    mixed = mixed >> 1 | 1;
+    if (!bpf_map_lookup_elem(&gate_groups, &mixed) && bpf_map_update_elem(&gate_groups, &mixed, &groups, BPF_ANY))
+        return;
+    caller->groups = mixed;
+}
+
+/* Further groups; costs more than the rest. */
 __noinline int note_groups(struct gate_caller *caller)
 {
     struct task_struct *task = (void *)bpf_get_current_task_btf();
-    __u32 groups[GATE_GROUPS_MAX] = {}, i, count, zero = 0;
-    struct gate_state *state = bpf_map_lookup_elem(&gate_state, &zero);
-    struct group_info *info = task->cred->group_info;
-    __u64 mixed;
+    const struct cred *cred = task->cred;
+    struct group_info *info = cred->group_info;
 
-    if (!caller || !state)
+    if (!caller)
         return 0;
     caller->groups = GATE_GROUPS_UNKNOWN;
-    if (!info)
-        return 0;
-    count = info->ngroups;
-    if (count > GATE_GROUPS_MAX)
-        return 0;
-    if (bpf_probe_read_kernel(groups, sizeof(groups[0]) * count, info->gid))
-        return 0;
-    mixed = (state->secret[0] ^ count) | 1;
-    for (i = 0; i < GATE_GROUPS_MAX; i++)
-        mixed = (turn_left(mixed, 27) ^ groups[i] ^ state->secret[1]) * 0x9e3779b97f4a7c15ull;
-    caller->groups = mixed >> 1 | 1;
+    if (info)
+        name_groups(info, info->ngroups, cred->egid.val, caller);
     return 0;
 }
 

@@ -32,6 +32,7 @@
 #define GATE_LOCAL_MAX   4096
 #define GATE_LOCAL_BITS  1024 /* a power of two */
 #define GATE_GROUPS_MAX  32
+#define GATE_GROUP_SETS  1024
 #define GATE_REFUSED_MAX 4096
 
 /* A transport header that starts later than this is taken for damage, here and in host/packet.c. */
@@ -99,7 +100,14 @@ struct gate_caller {
     __u64 groups;     /* further groups, hashed the same way; GATE_GROUPS_UNKNOWN: too many */
 };
 #define GATE_GROUPS_UNKNOWN (~0ull)
-#define GATE_HITS_TOLD      0x80000000u /* in hits: it was told that this flow is blocked */
+
+/* What groups stands for: further groups of a process, in the kernel's order. */
+struct gate_groups {
+    __u32 count;
+    __u32 gids[GATE_GROUPS_MAX]; /* 0 behind the last */
+};
+
+#define GATE_HITS_TOLD 0x80000000u /* in hits: it was told that this flow is blocked */
 
 /*
  * Keyed by gate_flow_key. A socket's own entry has only the cookie set in its key; an UDP socket has

@@ -39,8 +39,10 @@ static __always_inline int note_bound(struct bpf_sock *ctx, bool raw)
     if (bpf_get_netns_cookie(ctx) != netns_cookie)
         return 1;
     cookie = bpf_get_socket_cookie(ctx);
-    if (identify_caller(&bound.caller))
+    if (identify_caller(&bound.caller)) {
+        note_groups(&bound.caller);
         bpf_get_current_comm(bound.caller.comm, sizeof(bound.caller.comm));
+    }
     bpf_map_update_elem(&gate_bound, &cookie, &bound, BPF_ANY);
     return 1;
 }
@@ -70,6 +72,7 @@ int gate_create(struct bpf_sock *ctx)
 static __always_inline bool identify_task(struct task_struct *task, struct gate_caller *caller)
 {
     struct gate_image_key key = {};
+    struct group_info *groups;
     struct gate_image *image;
     struct file *file = BPF_CORE_READ(task, mm, exe_file);
 
@@ -87,6 +90,8 @@ static __always_inline bool identify_task(struct task_struct *task, struct gate_
     if (BPF_CORE_READ(file, f_inode, i_nlink) == 0)
         caller->flags |= GATE_CALLER_DELETED;
     bpf_probe_read_kernel_str(caller->comm, sizeof(caller->comm), task->comm);
+    groups = BPF_CORE_READ(task, cred, group_info);
+    name_groups(groups, BPF_CORE_READ(groups, ngroups), BPF_CORE_READ(task, cred, egid.val), caller);
     key.start_boottime_ns = caller->start_boottime_ns;
     key.exe_inode = caller->exe_inode;
     key.exe_device = caller->exe_device;

@@ -99,6 +99,7 @@ typedef struct {
 struct cred {
     kuid_t uid;
     kgid_t gid;
+    kgid_t egid;
     struct group_info *group_info;
 };
 

@@ -65,6 +65,13 @@ struct {
 } gate_images SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, GATE_GROUP_SETS);
+    __type(key, __u64);
+    __type(value, struct gate_groups);
+} gate_groups SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
     __uint(map_flags, BPF_F_MMAPABLE);

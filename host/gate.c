@@ -238,7 +238,8 @@ int gate_open(const struct gate_options *options, struct gate **gate, char *erro
     }
     if (!code) {
         fresh->images = gate_images_new();
-        code = fresh->images ? 0 : gate_fail(&sentence, -ENOMEM, "out of memory");
+        fresh->groups = gate_group_sets_new();
+        code = fresh->images && fresh->groups ? 0 : gate_fail(&sentence, -ENOMEM, "out of memory");
     }
     if (!code)
         code = gate_queue_open(&fresh->queue, options, &sentence);
@@ -269,6 +270,7 @@ void gate_close(struct gate *gate)
     gate_hits_free(gate->hits);
     gate_programs_close(&gate->programs);
     gate_images_free(gate->images);
+    gate_group_sets_free(gate->groups);
     if (gate->lock >= 0)
         close(gate->lock);
     if (gate->control >= 0)
@@ -361,7 +363,7 @@ static enum waiting fill_waiting(struct gate *gate, const struct gate_tuple *tup
         return WAITING_CLOSED;
     packet->cookie = pended.cookie;
     packet->known_stale = pended.stale;
-    gate_fill_owner(gate, &pended.caller, &packet->owner);
+    gate_fill_member(gate, &pended.caller, &packet->owner);
     return WAITING_FOUND;
 }
 
@@ -398,7 +400,7 @@ static void take_packet(void *context, const struct gate_queued *queued)
     gate_look_for_names(gate);
     if (gate_inbound_echo(gate->inbound, queued, &tuple, &packet, &caller) ||
         gate_inbound_raw(gate->inbound, queued, &tuple, &packet, &caller)) {
-        gate_fill_owner(gate, &caller, &packet.owner);
+        gate_fill_member(gate, &caller, &packet.owner);
         show_packet(gate, &tuple, &packet);
         return;
     }
@@ -407,7 +409,7 @@ static void take_packet(void *context, const struct gate_queued *queued)
             drop_damaged(gate, queued->id);
             return;
         }
-        gate_fill_owner(gate, &caller, &packet.owner);
+        gate_fill_member(gate, &caller, &packet.owner);
         show_packet(gate, &tuple, &packet);
         return;
     }
@@ -424,7 +426,7 @@ static void take_packet(void *context, const struct gate_queued *queued)
         return;
     if (!(packet.owner.flags & GATE_OWNER_KNOWN) && gate_inbound_raw_owner(gate->inbound, packet.cookie, &caller)) {
         packet.raw = true;
-        gate_fill_owner(gate, &caller, &packet.owner);
+        gate_fill_member(gate, &caller, &packet.owner);
     }
     show_packet(gate, &tuple, &packet);
 }
@@ -560,7 +562,7 @@ static void take_live(void *context, struct gate_live *live, const struct gate_c
 {
     struct taking *taking = context;
 
-    gate_fill_owner(taking->gate, caller, &live->owner);
+    gate_fill_member(taking->gate, caller, &live->owner);
     taking->take(taking->context, live);
 }
 

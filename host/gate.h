@@ -39,11 +39,14 @@ struct gate_options {
 #define GATE_OWNER_OTHER_MOUNTS 0x2u /* its program was run from another mount namespace: path is not the host's */
 #define GATE_OWNER_DELETED      0x4u /* its program's file was unlinked */
 #define GATE_OWNER_PATH_CUT     0x8u /* the path did not fit; it is marked as such and matches nothing */
+#define GATE_FURTHER_MAX        256u
 struct gate_owner {
     uint32_t flags;
     uint32_t pid;               /* thread group id in the host's pid namespace */
     uint64_t start_boottime_ns; /* of the process: with pid, names it for ever */
     uint32_t uid, gid;
+    const uint32_t *further; /* all groups but gid, maybe gid too; as path. Of what is to be decided or lives alone */
+    unsigned further_count;  /* of more than GATE_FURTHER_MAX the first ones */
     uint64_t exe_device, exe_inode;
     uint32_t exe_generation;
     uint32_t mount_namespace;

@@ -58,7 +58,7 @@ static int pin_maps(struct gate_bpf *skeleton, const char *directory)
         skeleton->maps.gate_counters, skeleton->maps.gate_events,  skeleton->maps.gate_cache,
         skeleton->maps.gate_decided,  skeleton->maps.gate_spilled, skeleton->maps.gate_hits,
         skeleton->maps.gate_local,    skeleton->maps.gate_accepts, skeleton->maps.gate_refused,
-        skeleton->maps.gate_bound};
+        skeleton->maps.gate_bound,    skeleton->maps.gate_groups};
     char path[PIN_SIZE];
 
     for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
@@ -103,7 +103,7 @@ static void unlink_maps(const char *directory)
     static const char *const names[] = {
         "gate_flows",    "gate_owners",   "gate_waiting", "gate_images",  "gate_slots",   "gate_state",
         "gate_counters", "gate_events",   "gate_cache",   "gate_decided", "gate_spilled", "gate_hits",
-        "gate_local",    "gate_programs", "gate_accepts", "gate_refused", "gate_bound"};
+        "gate_local",    "gate_programs", "gate_accepts", "gate_refused", "gate_bound",   "gate_groups"};
     char path[PIN_SIZE];
 
     gate_guard_remove(directory); /* it would go on by the old maps */
@@ -362,6 +362,7 @@ int gate_programs_open(struct gate_programs *programs, const struct gate_load *l
     programs->maps.owners = bpf_map__fd(skeleton->maps.gate_owners);
     programs->maps.waiting = bpf_map__fd(skeleton->maps.gate_waiting);
     programs->maps.images = bpf_map__fd(skeleton->maps.gate_images);
+    programs->maps.groups = bpf_map__fd(skeleton->maps.gate_groups);
     programs->maps.counters = bpf_map__fd(skeleton->maps.gate_counters);
     programs->maps.local = bpf_map__fd(skeleton->maps.gate_local);
     programs->maps.refused = bpf_map__fd(skeleton->maps.gate_refused);

@@ -36,6 +36,13 @@ void gate_fill_owner(struct gate *gate, const struct gate_caller *caller, struct
     gate_images_find(gate->images, gate->programs.maps.images, caller, owner);
 }
 
+void gate_fill_member(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner)
+{
+    gate_fill_owner(gate, caller, owner);
+    if (caller->flags & GATE_CALLER_KNOWN)
+        gate_group_sets_find(gate->groups, gate->programs.maps.groups, caller, owner);
+}
+
 static void fill_filter(const struct gate *gate, uint32_t hits, uint8_t filter[16])
 {
     gate_hits_key(gate->hits, hits, filter);

@@ -11,6 +11,7 @@ struct gate {
     struct gate_queue queue;
     struct gate_programs programs;
     struct gate_images *images;
+    struct gate_group_sets *groups;
     struct gate_hits *hits;
     struct gate_ring events, ends;
     int told; /* an epoll of the rings */
@@ -40,6 +41,8 @@ void gate_events_close(struct gate *gate);
 uint64_t gate_events_lost(const struct gate *gate);
 /* owner->path is valid until the next call. */
 void gate_fill_owner(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner);
+/* With further groups, for what is to be decided. */
+void gate_fill_member(struct gate *gate, const struct gate_caller *caller, struct gate_owner *owner);
 void gate_listen(struct gate *gate, const struct gate_listener *listener, const struct gate_load *load);
 /* Before a packet: tells of all names that may belong to it. */
 void gate_look_for_names(struct gate *gate);

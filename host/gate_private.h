@@ -11,6 +11,7 @@
  *   gate_guard.c   notices when somebody touches the rules
  *   gate_hits.c    counters by filter key
  *   gate_images.c  the path of an executable
+ *   gate_groups.c  the further groups of a process
  *   gate_inbound.c packets that come in
  *   gate_local.c   addresses of this machine
  *   gate_mounts.c  cgroup2 and bpffs, wherever they are
@@ -105,7 +106,7 @@ bool gate_pins_are_dead(const char *directory);
 /* ---- gate_bpf.c ---- */
 
 struct gate_maps {
-    int flows, owners, waiting, images, counters, local, spilled, refused, decided;
+    int flows, owners, waiting, images, groups, counters, local, spilled, refused, decided;
     struct gate_state *state; /* shared with the kernel, as what follows */
     struct gate_slot *slots;
     struct map_window hits, cache;
@@ -330,6 +331,19 @@ bool gate_watch_read(struct gate_watch *watch);
 /* There is something to do now, however short ago the last look was. */
 void gate_watch_hurry(struct gate_watch *watch);
 void gate_watch_looked(struct gate_watch *watch, bool stood);
+
+/* ---- gate_groups.c ---- */
+
+struct gate_group_sets;
+
+struct gate_group_sets *gate_group_sets_new(void);
+void gate_group_sets_free(struct gate_group_sets *sets);
+/* Fills further; valid until the next call. map: of the kernel's sets. */
+void gate_group_sets_find(struct gate_group_sets *sets, int map, const struct gate_caller *caller,
+                          struct gate_owner *owner);
+
+/* Is that process still the caller? */
+bool gate_caller_lives(const struct gate_caller *caller);
 
 /* ---- gate_images.c ---- */
 

@@ -92,21 +92,29 @@ static PSID make_sid(ULONG sid[4], ULONG kind, ULONG number)
     return (PSID)sid;
 }
 
+static void add_sid(struct identity *identity, PSID sid)
+{
+    identity->sids[identity->sid_hash.SidCount++] = (SID_AND_ATTRIBUTES){.Sid = sid};
+}
+
 static void identity_fill_user(struct identity *identity, const struct gate_owner *owner)
 {
     const struct cgroup_sid *groups = NULL;
+    size_t count;
 
     identity->user = (FWP_BYTE_BLOB){0};
     if (!(owner->flags & GATE_OWNER_KNOWN))
         return;
-    size_t count = identity->cgroups ? cgroup_names_find(identity->cgroups, owner->cgroup, &groups) : 0;
-    identity->sids[0] = (SID_AND_ATTRIBUTES){.Sid = make_sid(identity->user_sid, 1, owner->uid)};
-    identity->sids[1] = (SID_AND_ATTRIBUTES){.Sid = make_sid(identity->group_sid, 2, owner->gid)};
-    for (size_t i = 0; i < count; i++)
-        identity->sids[2 + i] = (SID_AND_ATTRIBUTES){.Sid = (PSID)(uintptr_t)&groups[i]};
     memset(&identity->token, 0, sizeof(identity->token));
     memset(&identity->sid_hash, 0, sizeof(identity->sid_hash));
-    identity->sid_hash.SidCount = (ULONG)(2 + count);
+    add_sid(identity, make_sid(identity->user_sid, 1, owner->uid));
+    add_sid(identity, make_sid(identity->group_sid, 2, owner->gid));
+    for (unsigned i = 0; i < owner->further_count; i++)
+        if (owner->further[i] != owner->gid)
+            add_sid(identity, make_sid(identity->further_sids[i], 2, owner->further[i]));
+    count = identity->cgroups ? cgroup_names_find(identity->cgroups, owner->cgroup, &groups) : 0;
+    for (size_t i = 0; i < count; i++)
+        add_sid(identity, (PSID)(uintptr_t)&groups[i]);
     identity->sid_hash.SidAttr = identity->sids;
     identity->token.SidHash = &identity->sid_hash;
     identity->user.data = (UINT8 *)&identity->token;

@@ -6,8 +6,8 @@
  * byte a place). A program from another mount namespace is written "mnt:[N]/its/path" there, and one
  * whose path did not fit "cut:/...": neither begins with "/", so no rule for a path of this machine matches it.
  * The user becomes the TOKEN_ACCESS_INFORMATION of field ALE_USER_ID, whose SIDs are S-1-22-1-UID, S-1-22-2-GID (the
- * convention for Unix users and groups; of its groups the first alone) and those of its control group
- * (cgroup_names.h); and the process's start a Windows time.
+ * convention for Unix users and groups), one for each further group, and those of its control group (cgroup_names.h);
+ * and the process's start a Windows time.
  */
 #ifndef HOST_IDENTITY_H
 #define HOST_IDENTITY_H
@@ -32,8 +32,9 @@ struct identity {
     UINT64 process_start;         /* 100 ns since 1601 UTC */
     TOKEN_ACCESS_INFORMATION token;
     SID_AND_ATTRIBUTES_HASH sid_hash;
-    SID_AND_ATTRIBUTES sids[2 + CGROUP_SIDS_MAX];
+    SID_AND_ATTRIBUTES sids[2 + GATE_FURTHER_MAX + CGROUP_SIDS_MAX];
     ULONG user_sid[4], group_sid[4]; /* revision 1, two subauthorities: 16 bytes */
+    ULONG further_sids[GATE_FURTHER_MAX][4];
     UINT16 path[IDENTITY_PATH_MAX];
     /* What path was made of, if that was short: the next connection is mostly the same program's. size 0: it was not.
      */
