@@ -55,6 +55,8 @@ static __always_inline __u32 ask_place(__u32 place, const __u64 key[GATE_KEY_WOR
         here[1] != key[1] || here[2] != key[2] || here[3] != key[3] || here[4] != key[4] || here[6] != key[6])
         return 0;
     answer = ANSWER(entry);
+    if (entry->ends && bpf_ktime_get_boot_ns() >= entry->ends)
+        return 0; /* of a rule for a time, which may be over while no gatehoused lives */
     barrier();
     return *(volatile __u32 *)&entry->sequence == sequence && !(sequence & 1) ? answer : 0;
 }

@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define GATE_LAYOUT 8
+#define GATE_LAYOUT 9
 
 #define GATE_FLOWS_MAX   131072
 #define GATE_OWNERS_MAX  65536
@@ -239,7 +239,9 @@ struct gate_cache_entry {
     __u32 verdict;
     __u32 fields;
     __u32 hits; /* 1 + the place in gate_hits; 0: not counted */
-    __u32 zero[11];
+    __u32 zero;
+    __u64 ends; /* CLOCK_BOOTTIME ns: from then on it is no answer; 0: never */
+    __u32 zeros[8];
     struct gate_cache_key key;
 };
 

@@ -397,6 +397,10 @@ static NTSTATUS add_one(const struct rule_filters *filters, struct rule_entry *e
     filter.filterKey = key_of(entry->id, bit);
     filter.filterCondition = filters->conditions;
     filter.numFilterConditions = filters->count;
+    if (entry->until == GATEHOUSE_UNTIL_TIME) {
+        filter.providerData.data = (UINT8 *)&entry->ends;
+        filter.providerData.size = sizeof(entry->ends);
+    }
     if (entry->number != 0) {
         filter.action.type = FWP_ACTION_CALLOUT_UNKNOWN;
         filter.action.calloutKey = *registration_rule_callout(callout_of(shape), layer);

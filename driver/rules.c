@@ -286,11 +286,17 @@ void rules_follow_file(struct rules_change *change)
 _Use_decl_annotations_
 void rules_follow_added(struct rules_change *change, uint64_t fresh)
 {
-    struct rule_entry *entry;
+    struct rule_entry *entry, *before;
 
     change->new_added = TRUE;
     rule_list_follow(&change->added, driver_added_rules(), &added_bases);
     entry = fresh == 0 ? NULL : rule_list_find(&change->added, fresh);
+    before = entry == NULL || !entry->stays ? NULL : rule_list_find(driver_added_rules(), fresh);
+    if (before != NULL && entry->until == GATEHOUSE_UNTIL_TIME) { /* its filters have the old end */
+        before->stays = entry->stays = false;
+        entry->filters = 0;
+        entry->number = 0;
+    }
     if (entry != NULL) {
         entry->rule->added = 0;
         entry->rule->ends = entry->ends = 0;

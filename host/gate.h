@@ -259,6 +259,7 @@ struct gate_kept {
     bool permit;
     uint32_t generation; /* gate_generation() from before the decision: when another one came since, nothing is kept */
     uint32_t hits;       /* where each use is counted (gate_hits_place); 0: nowhere */
+    uint64_t ends_ns;    /* CLOCK_BOOTTIME: it is no answer from then on; 0: never */
 };
 uint32_t gate_generation(const struct gate *gate);
 /* Returns 0, or -errno when it was not kept: no harm, the next such connection is brought again. */

@@ -112,6 +112,7 @@ static void write_entry(struct gate_cache_entry *entry, const struct gate_cache_
     entry->verdict = kept->permit ? GATE_PERMIT : GATE_BLOCK;
     entry->fields = fields;
     entry->hits = kept->hits;
+    entry->ends = kept->ends_ns;
     entry->key = *key;
     __atomic_store_n(&entry->sequence, sequence + 1, __ATOMIC_SEQ_CST);
 }

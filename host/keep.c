@@ -79,18 +79,52 @@ static bool is_gone(void *context, const uint8_t bytes[16])
     return status == STATUS_FWP_FILTER_NOT_FOUND;
 }
 
-uint32_t keep_hit(struct keep *keep, const struct wfp_decision *decision)
+/* False: no rule decided. */
+static bool rule_key(const struct wfp_decision *decision, GUID *key)
+{
+    return decision->filter_id && wfp_filter_key(decision->filter_id, key) && is_rule(key);
+}
+
+static uint64_t system_time(void)
+{
+    struct timespec wall;
+
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return WINDOWS_EPOCH + (uint64_t)wall.tv_sec * 10000000 + (uint64_t)wall.tv_nsec / 100;
+}
+
+/* When the rule that decided, by its filter, ends: CLOCK_BOOTTIME ns, as far as the system's clock goes on as it does;
+ * 0: never. */
+static uint64_t end_of(const struct wfp_decision *decision)
+{
+    struct timespec boot;
+    uint64_t ends, now, left;
+
+    if (!wfp_filter_data(decision->filter_id, &ends, sizeof(ends)))
+        return 0;
+    now = system_time();
+    left = ends > now ? ends - now : 0;
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    now = (uint64_t)boot.tv_sec * 1000000000 + (uint64_t)boot.tv_nsec;
+    return left > (UINT64_MAX - now) / 100 ? 0 : now + left * 100;
+}
+
+static uint32_t count_hit(struct keep *keep, const GUID *key)
 {
     uint8_t bytes[16];
     uint32_t place;
-    GUID key;
 
-    if (!decision->filter_id || !wfp_filter_key(decision->filter_id, &key) || !is_rule(&key))
-        return 0;
-    memcpy(bytes, &key, sizeof(bytes));
+    memcpy(bytes, key, sizeof(bytes));
     place = gate_hit_place(keep->gate, bytes, is_gone, keep);
     gate_hit(keep->gate, place);
     return place;
+}
+
+uint32_t keep_hit(struct keep *keep, const struct wfp_decision *decision)
+{
+    GUID key;
+
+    return rule_key(decision, &key) ? count_hit(keep, &key) : 0;
 }
 
 void keep_decision(struct keep *keep, const struct gate_packet *packet, const struct wfp_decision *decision,
@@ -98,22 +132,23 @@ void keep_decision(struct keep *keep, const struct gate_packet *packet, const st
 {
     struct gate_kept kept = {.permit = decision->outcome == WFP_PERMIT, .generation = generation};
     struct gate_looked looked;
+    GUID key;
+    bool by_rule = rule_key(decision, &key);
 
-    kept.hits = keep_hit(keep, decision);
+    kept.hits = by_rule ? count_hit(keep, &key) : 0;
     /* The hooks that ask the cache know no raw sockets. */
-    if (!packet->raw && translate(&decision->looked, packet->ip_version, &looked))
+    if (!packet->raw && translate(&decision->looked, packet->ip_version, &looked)) {
+        kept.ends_ns = by_rule ? end_of(decision) : 0;
         gate_keep(keep->gate, packet, &looked, &kept); /* what is not kept is decided here again */
+    }
 }
 
 void keep_hits(const struct keep *keep, uint64_t first, unsigned room, struct gatehouse_hits *head,
                struct gatehouse_hit *entries)
 {
     struct gate_hits_entry found[64];
-    struct timespec wall;
-    uint64_t now;
+    uint64_t now = system_time();
 
-    clock_gettime(CLOCK_REALTIME, &wall);
-    now = WINDOWS_EPOCH + (uint64_t)wall.tv_sec * 10000000 + (uint64_t)wall.tv_nsec / 100;
     *head = (struct gatehouse_hits){.next = first};
     do {
         unsigned left = room - head->count, most = left < 64 ? left : 64;

@@ -68,6 +68,9 @@ void wfp_callout_looks(const GUID *callout_key, UINT64 fields, BOOLEAN answers);
 /* The key of the filter with this id: FALSE when it is gone. Any IRQL <= DISPATCH_LEVEL. */
 BOOLEAN wfp_filter_key(UINT64 filter_id, GUID *key);
 
+/* The filter's providerData, if it is of this size: FALSE else, or when the filter is gone. As above. */
+BOOLEAN wfp_filter_data(UINT64 filter_id, void *data, UINT32 size);
+
 enum wfp_outcome { WFP_PERMIT = 1, WFP_BLOCK = 2, WFP_PENDED = 3 };
 
 struct wfp_decision {

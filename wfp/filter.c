@@ -307,6 +307,19 @@ BOOLEAN wfp_filter_key(UINT64 id, GUID *key)
     return node != NULL;
 }
 
+BOOLEAN wfp_filter_data(UINT64 id, void *data, UINT32 size)
+{
+    struct wfp_shard *shard = wfp_table_lock(&filters_by_id, id);
+    struct wfp_node *node = wfp_shard_find(shard, id);
+    const struct wfp_filter_more *more = node == NULL ? NULL : CONTAINING_RECORD(node, struct wfp_filter, by_id)->more;
+    BOOLEAN has = more != NULL && more->data.size == size && size != 0;
+
+    if (has)
+        memcpy(data, more->data.data, size);
+    wfp_table_unlock(shard);
+    return has;
+}
+
 static struct wfp_object *find_by_id(UINT64 id)
 {
     struct wfp_filter *filter = wfp_filter_find(id);

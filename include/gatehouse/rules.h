@@ -208,6 +208,8 @@ struct gatehouse_name {
  * by filter key counts them for the rule, over reloads and restarts. Data1 0x6b1f5d0e, Data2 0x3c1a, Data3 0x8000 |
  * enum gatehouse_rule_layer, Data4 the rule's id, highest byte first. A rule that names programs by path and by SHA-256
  * has a second filter for the latter, with GATEHOUSE_RULE_KEY_SECOND in Data3: its hits count for the rule too.
+ * The filter of a rule UNTIL_TIME has ends as its providerData, so that who keeps what it decided knows how long that
+ * holds.
  */
 enum gatehouse_rule_layer {
     GATEHOUSE_RULE_CONNECT_V4 = 0,

@@ -12,9 +12,7 @@ static struct rule_builder b;
 static int setup(void **state)
 {
     (void)state;
-    fixture_load(NULL, 0);
-    decider = fixture_open_as(2, GATEHOUSE_ROLE_DECIDER);
-    builder_begin(&b);
+    decider = rules_begin(&b);
     return 0;
 }
 
@@ -22,9 +20,7 @@ static int teardown(void **state)
 {
     (void)state;
     nt_set_fault(NULL, NULL);
-    builder_free(&b);
-    nt_file_close(decider);
-    fixture_unload();
+    rules_end(decider, &b);
     return 0;
 }
 
@@ -42,6 +38,18 @@ static enum wfp_outcome outcome_of(const struct fixture_connect *how)
 static enum wfp_outcome outcome(const char *program)
 {
     return outcome_of(&(struct fixture_connect){.program = program, .remote_last = 1});
+}
+
+/* When the filter that decides ends; 0: it does not. */
+static uint64_t filter_end(const char *program)
+{
+    struct fixture_connection connection;
+    uint64_t ends = 0;
+
+    fixture_connect_to(&connection, fixture_endpoint(),
+                       &(struct fixture_connect){.program = program, .remote_last = 1});
+    thread_settle();
+    return wfp_filter_data(connection.first.filter_id, &ends, sizeof(ends)) ? ends : 0;
 }
 
 /* One rule about a program. */
@@ -98,12 +106,17 @@ static void time_ends_rules(void **state)
 
 static void time_ends_added_rules(void **state)
 {
+    uint64_t end;
+
     (void)state;
     assert_int_equal(add_about(GATEHOUSE_PLACE_TOP, BLOCK, "/bin/a", GATEHOUSE_UNTIL_TIME, 1000), 0);
     assert_int_equal(add_about(GATEHOUSE_PLACE_ASK, BLOCK, "/bin/b", GATEHOUSE_UNTIL_TIME, 2000), 0);
     assert_int_equal(outcome("/bin/a"), WFP_BLOCK);
+    end = filter_end("/bin/a"); /* told to who keeps what it decides */
+    assert_true(end != 0 && filter_end("/bin/b") > end);
     fixture_advance(900 * MS);
     assert_int_equal(add_about(GATEHOUSE_PLACE_TOP, BLOCK, "/bin/a", GATEHOUSE_UNTIL_TIME, 1000), 0); /* anew */
+    assert_true(filter_end("/bin/a") == end + 900 * MS);
     fixture_advance(900 * MS);
     assert_int_equal(outcome("/bin/a"), WFP_BLOCK);
     fixture_advance(110 * MS);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * looked.c - how narrow wfp_decision.looked is (wfp/ale.h), with few filters and with many; that it is true, index.c
- * shows. Also wfp_filter_key, and filters with very many conditions.
+ * shows. Also wfp_filter_key, wfp_filter_data, and filters with very many conditions.
  */
 #include "tests/lib/engine_fixture.h"
 
@@ -148,6 +148,26 @@ static void test_callouts(void **state)
     assert_true(ask(0xc0000207u, 443).looked.all); /* it may come back */
 }
 
+static void test_data(void **state)
+{
+    UINT8 marked[4] = {1, 2, 3, 4}, found[4] = {0};
+    FWPM_FILTER0 filter = {.displayData.name = L"marked",
+                           .layerKey = FWPM_LAYER_ALE_AUTH_CONNECT_V4,
+                           .action.type = FWP_ACTION_BLOCK,
+                           .providerData = {sizeof(marked), marked}};
+    UINT64 id, bare = add_app(5, this_app, FWP_ACTION_BLOCK);
+
+    (void)state;
+    assert_int_equal(FwpmFilterAdd0(engine, &filter, NULL, &id), STATUS_SUCCESS);
+    assert_false(wfp_filter_data(id, found, 3));
+    assert_false(wfp_filter_data(bare, found, sizeof(found)));
+    assert_int_equal(found[0], 0);
+    assert_true(wfp_filter_data(id, found, sizeof(found)));
+    assert_memory_equal(found, marked, sizeof(marked));
+    assert_int_equal(FwpmFilterDeleteById0(engine, id), STATUS_SUCCESS);
+    assert_false(wfp_filter_data(id, found, sizeof(found)));
+}
+
 static void test_key(void **state)
 {
     UINT64 id = add_app(5, this_app, FWP_ACTION_BLOCK);
@@ -206,8 +226,8 @@ static void test_long_list(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_program_first), TEST(test_leading_bits), TEST(test_ports),
-        TEST(test_callouts),      TEST(test_key),          TEST(test_long_list),
+        TEST(test_program_first), TEST(test_leading_bits), TEST(test_ports),     TEST(test_callouts),
+        TEST(test_key),           TEST(test_data),         TEST(test_long_list),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
