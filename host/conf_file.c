@@ -16,6 +16,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "host/own_file.h"
+
 struct reader {
     const char *at, *end; /* of the line that is read */
     const char *start;
@@ -266,9 +268,8 @@ static enum conf_result read_open(int file, struct settings *settings, struct co
         return conf_parse("", 0, settings, errors) ? CONF_READ : CONF_BAD;
     if (!S_ISREG(status.st_mode))
         return bad_file(errors, "is no file of text.");
-    if ((status.st_uid != 0 && status.st_uid != geteuid()) || (status.st_mode & (S_IWGRP | S_IWOTH)))
-        return bad_file(errors, "can be changed by others than root: give it to root (chown root) and take the right "
-                                "from the others (chmod go-w).");
+    if (!own_file_is(&status))
+        return bad_file(errors, OWN_FILE_ADVICE ".");
     char *text = malloc(CONF_FILE_MAX + 1);
     size_t size = 0;
     ssize_t got = text ? 1 : -1;
