@@ -111,11 +111,18 @@ int gate_exec(__u64 *ctx)
     return 0;
 }
 
-static __always_inline bool same_caller(const struct gate_caller *a, const struct gate_caller *b)
+/* The same program for the same user, as far as both are known. groups: 0 where nobody had to look at them. */
+static __always_inline bool same_program(const struct gate_caller *a, const struct gate_caller *b)
 {
     return a->pid == b->pid && a->start_boottime_ns == b->start_boottime_ns && a->exe_inode == b->exe_inode &&
            a->exe_device == b->exe_device && a->exe_generation == b->exe_generation && a->uid == b->uid &&
-           a->gid == b->gid && a->flags == b->flags && a->program[0] == b->program[0] && a->program[1] == b->program[1];
+           a->gid == b->gid && a->flags == b->flags && a->program[0] == b->program[0] &&
+           a->program[1] == b->program[1] && (a->groups == b->groups || !a->groups || !b->groups);
+}
+
+static __always_inline bool same_caller(const struct gate_caller *a, const struct gate_caller *b)
+{
+    return same_program(a, b) && a->cgroup == b->cgroup && a->groups == b->groups;
 }
 
 /* A new connect() is decided anew, whatever this socket was told before about the same destination. */
@@ -139,15 +146,21 @@ static __always_inline void own_stream(const struct gate_flow_key *flow, struct 
 
 /*
  * The socket's own entry serves packets whose destination was rewritten on the way to the rules. It names nobody once
- * a second program has used the socket.
+ * a second program has used the socket. What was said of another caller's flow to this destination does not count for
+ * this one.
  */
 static __always_inline void own_datagrams(const struct gate_flow_key *flow, struct gate_owner_state *owner)
 {
     struct gate_flow_key own = {.cookie = flow->cookie};
     struct gate_owner_state *old = bpf_map_lookup_elem(&gate_owners, flow);
+    struct gate_flow_state *said;
 
     if (old && same_caller(&old->caller, &owner->caller))
         return;
+    said = old ? bpf_map_lookup_elem(&gate_flows, flow) : NULL;
+    if (said && said->verdict != GATE_UNDECIDED && said->generation == current_generation() &&
+        !(same_program(&old->caller, &owner->caller) && old->caller.cgroup == owner->caller.cgroup))
+        bpf_map_delete_elem(&gate_flows, flow);
     bpf_map_update_elem(&gate_owners, flow, owner, BPF_ANY);
     old = bpf_map_lookup_elem(&gate_owners, &own);
     if (old && same_caller(&old->caller, &owner->caller))
@@ -155,7 +168,8 @@ static __always_inline void own_datagrams(const struct gate_flow_key *flow, stru
     if (old) {
         owner->pended = old->pended;
         owner->last = old->last;
-        owner->caller.flags |= GATE_CALLER_SEVERAL;
+        if (!same_program(&old->caller, &owner->caller))
+            owner->caller.flags |= GATE_CALLER_SEVERAL;
     }
     bpf_map_update_elem(&gate_owners, &own, owner, BPF_ANY);
 }

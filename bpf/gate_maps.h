@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define GATE_LAYOUT 9
+#define GATE_LAYOUT 10
 
 #define GATE_FLOWS_MAX   131072
 #define GATE_OWNERS_MAX  65536
@@ -61,6 +61,9 @@ struct gate_flow_state {
     __u64 since;      /* CLOCK_MONOTONIC ns: undecided, or decided */
     __u32 generation; /* the verdict counts only while this is the current one */
     __u32 verdict;
+    __u64 source[2]; /* the local address that it depends on, which each datagram can choose */
+    __u32 by_source; /* 0: on none */
+    __u32 zero;
 };
 
 /* Names a packet as the host sees it: NFQUEUE does not tell the socket. */

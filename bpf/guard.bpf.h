@@ -54,7 +54,8 @@ static __always_inline bool is_current(const struct gate_state *state, __u32 gen
     return state->generation - generation <= 2 && bpf_ktime_get_ns() - state->changed < JUST_NOW_NS;
 }
 
-static __always_inline bool is_permitted(const struct gate_state *state, const struct gate_flow_key *flow, __u32 side)
+static __always_inline bool is_permitted(const struct gate_state *state, const struct gate_flow_key *flow,
+                                         const struct gate_tuple *tuple, __u32 side)
 {
     struct gate_decided *decided = find_decided(flow);
     struct gate_flow_state *stored;
@@ -63,7 +64,8 @@ static __always_inline bool is_permitted(const struct gate_state *state, const s
         answer_of(decided, flow, decided->generation, side) == GATE_PERMIT)
         return true;
     stored = bpf_map_lookup_elem(&gate_flows, flow);
-    return stored && stored->verdict == GATE_PERMIT && is_current(state, stored->generation);
+    return stored && stored->verdict == GATE_PERMIT && is_current(state, stored->generation) &&
+           is_of_source(stored, tuple);
 }
 
 /* Not static: see ask_cache. */
@@ -79,7 +81,7 @@ __noinline int guard_start(struct __sk_buff *skb)
     if (!state || dead_open)
         return 1;
     if (parse(skb, &tuple, &flow) &&
-        is_permitted(state, &flow, skb->ifindex == LOOPBACK_INDEX ? GATE_SIDE_LO : GATE_SIDE_OTHER))
+        is_permitted(state, &flow, &tuple, skb->ifindex == LOOPBACK_INDEX ? GATE_SIDE_LO : GATE_SIDE_OTHER))
         return 1;
     if (!__sync_val_compare_and_swap(&state->guard_told, 0, 1)) {
         event = bpf_ringbuf_reserve(&gate_events, sizeof(*event), 0);

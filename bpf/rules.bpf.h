@@ -14,16 +14,26 @@
 #include "refused.bpf.h"
 #include "sockets.bpf.h"
 
-/* What counts now; an older generation's verdict does not. */
-static __always_inline __u32 verdict_of(const struct gate_flow_state *state)
+static __always_inline bool is_of_source(const struct gate_flow_state *state, const struct gate_tuple *tuple)
 {
-    return state && state->verdict != GATE_UNDECIDED && state->generation == current_generation() ? state->verdict
-                                                                                                  : GATE_UNDECIDED;
+    const __u64 *address = (const __u64 *)(const void *)tuple->local_address;
+
+    return !state->by_source || (state->source[0] == address[0] && state->source[1] == address[1]);
+}
+
+/* What counts now; an older generation's verdict does not, nor that of a datagram from another address if it mattered.
+ */
+static __always_inline __u32 verdict_of(const struct gate_flow_state *state, const struct gate_tuple *tuple)
+{
+    return state && state->verdict != GATE_UNDECIDED && state->generation == current_generation() &&
+                   is_of_source(state, tuple)
+               ? state->verdict
+               : GATE_UNDECIDED;
 }
 
 /* The decision the host has in hand, if it is this flow's: stores it. Once only: a connect() after that is a new one.
  */
-static __always_inline __u32 take_from_hand(const struct gate_flow_key *flow)
+static __always_inline __u32 take_from_hand(const struct gate_flow_key *flow, const struct gate_tuple *tuple)
 {
     const __u64 *wanted = (const void *)flow, *held;
     struct gate_flow_state decision;
@@ -43,7 +53,8 @@ static __always_inline __u32 take_from_hand(const struct gate_flow_key *flow)
     if ((sequence & 1) || held[0] != wanted[0] || held[1] != wanted[1] || held[2] != wanted[2] || held[3] != wanted[3])
         return GATE_UNDECIDED;
     decision = hand->decision;
-    if (__sync_fetch_and_add(&hand->sequence, 0) != sequence || decision.verdict == GATE_UNDECIDED)
+    if (__sync_fetch_and_add(&hand->sequence, 0) != sequence || decision.verdict == GATE_UNDECIDED ||
+        !is_of_source(&decision, tuple))
         return GATE_UNDECIDED;
     if (__sync_lock_test_and_set(&hand->taken, sequence) == sequence)
         return GATE_UNDECIDED;
@@ -168,9 +179,9 @@ static __always_inline int gate(struct __sk_buff *skb, bool deep, __u32 side)
     verdict = answer_of(find_decided(&flow), &flow, state->generation, side);
     stored = verdict == GATE_UNDECIDED ? bpf_map_lookup_elem(&gate_flows, &flow) : NULL;
     if (verdict == GATE_UNDECIDED)
-        verdict = verdict_of(stored);
+        verdict = verdict_of(stored, &tuple);
     if (verdict == GATE_UNDECIDED)
-        verdict = take_from_hand(&flow);
+        verdict = take_from_hand(&flow, &tuple);
     if (verdict == GATE_PERMIT && flow.protocol == IPPROTO_UDP)
         note_reply(&tuple);
     if (verdict == GATE_UNDECIDED && dead_open && out_of_time(&flow, stored))
@@ -339,8 +350,9 @@ static __always_inline int pend(struct __sk_buff *skb, bool deep, __u32 side)
         side = side_of(skb);
     state = bpf_map_lookup_elem(&gate_flows, &flow);
     decided = find_decided(&flow);
-    if (verdict_of(state) == GATE_BLOCK || answer_of(decided, &flow, current_generation(), side) == GATE_BLOCK) {
-        if (decided && verdict_of(state) != GATE_BLOCK)
+    if (verdict_of(state, &tuple) == GATE_BLOCK ||
+        answer_of(decided, &flow, current_generation(), side) == GATE_BLOCK) {
+        if (decided && verdict_of(state, &tuple) != GATE_BLOCK)
             tell_blocked(&flow, decided, &pended.caller); /* the stack has no room for another */
         if (flow.protocol == IPPROTO_UDP)
             count(GATE_COUNTER_DATAGRAMS_BLOCKED);

@@ -44,8 +44,10 @@ struct feed_flow {
     UINT64 wfp_flow;
     UINT64 filter; /* that permitted it */
     struct flow_record *record;
+    struct identity_mark mark; /* of whom it was authorized for */
     uint8_t local_address[16];
     uint16_t local_port;
+    bool by_source; /* its decision depends on local_address */
     unsigned packet_count;
     uint32_t packets[FEED_PACKETS_MAX];
     struct feed *feed;
@@ -239,7 +241,8 @@ static void flow_destroy(struct feed_flow *flow, const char *why)
 static void flow_apply(struct feed_flow *flow, bool permit)
 {
     int failed;
-    int result = gate_settle(flow->feed->gate, &flow->key, permit, flow->packets, flow->packet_count, &failed);
+    int result = gate_settle(flow->feed->gate, &flow->key, permit, flow->by_source ? flow->local_address : NULL,
+                             flow->packets, flow->packet_count, &failed);
 
     if (result < 0)
         log_say("a verdict could not be stored in the kernel: %s; its packets are held again.", strerror(-result));
@@ -267,6 +270,7 @@ static void flow_decided(struct feed_flow *flow, const struct wfp_decision *deci
     flow->feed->counts.held--;
     keep_hit(&flow->feed->keep, decision);
     flow->filter = decision->filter_id;
+    flow->by_source = keep_by_source(decision);
     if (flow->gone) {
         if (decision->outcome == WFP_PERMIT)
             wfp_ale_flow_end(decision->flow);
@@ -420,6 +424,7 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
 
     feed->counts.connections++;
     feed->counts.held++;
+    flow->mark = identity_mark_of(&packet->owner);
     flow->record = flows_make(feed->records, packet, identity);
     flow->state = FLOW_PENDED; /* done may come before wfp_ale_connect returns, and free the flow */
     wfp_ale_connect(&connect, flow_done, flow, &decision);
@@ -428,23 +433,28 @@ static void flow_authorize(struct feed_flow *flow, const struct gate_packet *pac
     feed->counts.held--;
     flow->state = FLOW_NEW;
     flow->filter = decision.filter_id;
+    flow->by_source = keep_by_source(&decision);
     keep_decision(&feed->keep, packet, &decision, generation); /* first: the next such connect() may be quick */
     if (decision.outcome != WFP_PERMIT)
         flow_tell_blocked(flow, &packet->owner, decision.by_callout);
     flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
 }
 
-/* A live flow's packet is here again: its policy changed, or it was queued before its verdict was stored. */
-static void flow_again(struct feed_flow *flow, const struct gate_packet *packet)
+/* Its policy changed, or it was queued before its verdict was stored. False: it has another source, which matters. */
+static bool flow_again(struct feed_flow *flow, const struct gate_packet *packet)
 {
     struct wfp_decision decision = {.outcome = WFP_BLOCK};
     BOOLEAN reauthorized = FALSE;
 
     wfp_ale_flow_packet(flow->wfp_flow, FALSE, NULL, &decision, &reauthorized);
+    flow->by_source = reauthorized ? keep_by_source(&decision) : flow->by_source;
+    if (flow->by_source && memcmp(flow->local_address, packet->local_address, 16) != 0)
+        return false;
     flow_keep_packet(flow, packet->id);
     flow_apply(flow, decision.outcome == WFP_PERMIT);
     if (decision.outcome != WFP_PERMIT)
         flow_forget(flow);
+    return true;
 }
 
 /* The program went away: nothing of it may leave any more. */
@@ -511,24 +521,17 @@ static void feed_outgoing(struct feed *feed, const struct gate_packet *packet)
     struct gate_flow key;
 
     feed->packets_seen++;
-    memset(&key, 0, sizeof(key));
-    key.cookie = packet->cookie;
-    key.ip_version = packet->ip_version;
-    key.protocol = packet->protocol;
-    key.remote_port = packet->remote_port;
-    memcpy(key.remote_address, packet->remote_address, 16);
-
+    gate_flow_of(packet, &key);
     feed_end_earlier(feed, packet, &key);
     struct feed_flow *flow = flow_find(feed, &key);
     if (flow && flow->state == FLOW_PENDED) {
         flow_keep_packet(flow, packet->id);
         return;
     }
-    if (flow && packet->protocol == IPPROTO_UDP) {
-        flow_again(flow, packet);
+    if (flow && packet->protocol == IPPROTO_UDP && !identity_is_other(&flow->mark, &packet->owner) &&
+        flow_again(flow, packet))
         return;
-    }
-    if (flow) { /* the same TCP socket connects to the same peer once more: a new operation */
+    if (flow) { /* the same TCP socket connects to the same peer once more, or another sends, or from another address */
         wfp_ale_flow_end(flow->wfp_flow);
         flow_forget(flow);
     }
@@ -611,6 +614,7 @@ static void flow_reauthorize(struct feed_flow *flow)
     BOOLEAN reauthorized = FALSE;
 
     wfp_ale_flow_packet(flow->wfp_flow, FALSE, NULL, &decision, &reauthorized);
+    flow->by_source = reauthorized ? keep_by_source(&decision) : flow->by_source;
     if (decision.outcome == WFP_PERMIT)
         return;
     flow_apply(flow, false);

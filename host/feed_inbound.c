@@ -236,7 +236,7 @@ static void flow_apply(struct accept_flow *flow, enum gate_answer answer)
     if (flow->key.protocol == IPPROTO_UDP && flow->cookie) {
         struct gate_flow answers = answers_of(flow);
 
-        result = answer == GATE_ANSWER_PERMIT ? gate_decide(gate, &answers, true) : gate_forget(gate, &answers);
+        result = answer == GATE_ANSWER_PERMIT ? gate_decide(gate, &answers, true, NULL) : gate_forget(gate, &answers);
         if (answer == GATE_ANSWER_PERMIT)
             gate_tell_end(gate, flow->cookie);
     }

@@ -451,7 +451,18 @@ static struct gate_flow_key key_of(const struct gate_flow *flow)
     return key;
 }
 
-static struct gate_flow_state decision_of(const struct gate *gate, bool permit)
+void gate_flow_of(const struct gate_packet *packet, struct gate_flow *flow)
+{
+    memset(flow, 0, sizeof(*flow));
+    flow->cookie = packet->cookie;
+    flow->ip_version = packet->ip_version;
+    flow->protocol = packet->protocol;
+    flow->remote_port = packet->remote_port;
+    memcpy(flow->remote_address, packet->remote_address, sizeof(flow->remote_address));
+}
+
+static struct gate_flow_state decision_of(const struct gate *gate, const struct gate_flow *flow, bool permit,
+                                          const uint8_t source[16])
 {
     struct gate_flow_state state = {.generation = gate->programs.maps.state->generation,
                                     .verdict = permit ? GATE_PERMIT : GATE_BLOCK};
@@ -459,19 +470,23 @@ static struct gate_flow_state decision_of(const struct gate *gate, bool permit)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     state.since = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    if (source) {
+        memcpy(state.source, source, flow->ip_version == 4 ? 4 : 16);
+        state.by_source = 1;
+    }
     return state;
 }
 
-int gate_decide(struct gate *gate, const struct gate_flow *flow, bool permit)
+int gate_decide(struct gate *gate, const struct gate_flow *flow, bool permit, const uint8_t source[16])
 {
     struct gate_flow_key key = key_of(flow);
-    struct gate_flow_state state = decision_of(gate, permit);
+    struct gate_flow_state state = decision_of(gate, flow, permit, source);
 
     return bpf_map_update_elem(gate->programs.maps.flows, &key, &state, BPF_ANY) ? -errno : 0;
 }
 
-int gate_settle(struct gate *gate, const struct gate_flow *flow, bool permit, const uint32_t *packets, unsigned count,
-                int *failed)
+int gate_settle(struct gate *gate, const struct gate_flow *flow, bool permit, const uint8_t source[16],
+                const uint32_t *packets, unsigned count, int *failed)
 {
     struct gate_hand *hand = &gate->programs.maps.state->hand;
     uint64_t sequence = hand->sequence + 1;
@@ -479,7 +494,7 @@ int gate_settle(struct gate *gate, const struct gate_flow *flow, bool permit, co
 
     *failed = 0;
     hand->flow = key_of(flow);
-    hand->decision = decision_of(gate, permit);
+    hand->decision = decision_of(gate, flow, permit, source);
     __atomic_store_n(&hand->sequence, sequence, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < count; i++) {
         int code = gate_repeat(gate, packets[i]);
@@ -489,7 +504,7 @@ int gate_settle(struct gate *gate, const struct gate_flow *flow, bool permit, co
     }
     taken = __atomic_load_n(&hand->taken, __ATOMIC_ACQUIRE) == sequence;
     __atomic_store_n(&hand->sequence, sequence + 1, __ATOMIC_SEQ_CST);
-    return taken ? 0 : gate_decide(gate, flow, permit);
+    return taken ? 0 : gate_decide(gate, flow, permit, source);
 }
 
 int gate_forget(struct gate *gate, const struct gate_flow *flow)

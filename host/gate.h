@@ -206,16 +206,20 @@ struct gate_flow {
     uint8_t remote_address[16];
 };
 
+/* With what is between the members: flows are hashed as bytes. */
+void gate_flow_of(const struct gate_packet *packet, struct gate_flow *flow);
+
 /*
  * Stores the verdict under the current generation and sends the flow's held packets through the rules again, where they
  * find it. Returns 0, or -errno when the verdict could not be stored; such packets are held anew. *failed: 0, or the
- * first -errno of a packet that could not be sent on.
+ * first -errno of a packet that could not be sent on. source: the local address that the verdict depends on, so that
+ * it does not count for a datagram from another one; NULL: it depends on none.
  */
-int gate_settle(struct gate *gate, const struct gate_flow *flow, bool permit, const uint32_t *packets, unsigned count,
-                int *failed);
+int gate_settle(struct gate *gate, const struct gate_flow *flow, bool permit, const uint8_t source[16],
+                const uint32_t *packets, unsigned count, int *failed);
 
 /* Stores the verdict under the current generation. Must come before gate_repeat of the flow's packets. 0 or -errno. */
-int gate_decide(struct gate *gate, const struct gate_flow *flow, bool permit);
+int gate_decide(struct gate *gate, const struct gate_flow *flow, bool permit, const uint8_t source[16]);
 int gate_forget(struct gate *gate, const struct gate_flow *flow);
 
 /* Sends a held packet through the rules again (they find the verdict), or drops it. */

@@ -129,3 +129,17 @@ void identity_fill(struct identity *identity, const struct gate_owner *owner)
     if (owner->flags & GATE_OWNER_KNOWN)
         process_ends_watch(identity->ends, owner->pid, identity->process_start);
 }
+
+struct identity_mark identity_mark_of(const struct gate_owner *owner)
+{
+    return (struct identity_mark){owner->program[0], owner->groups, owner->cgroup, owner->uid, owner->gid};
+}
+
+bool identity_is_other(const struct identity_mark *mark, const struct gate_owner *owner)
+{
+    if (!(owner->flags & GATE_OWNER_KNOWN))
+        return false;
+    return mark->uid != owner->uid || mark->gid != owner->gid || mark->cgroup != owner->cgroup ||
+           (owner->program[0] && mark->program != owner->program[0]) ||
+           (owner->groups && mark->groups && mark->groups != owner->groups);
+}

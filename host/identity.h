@@ -48,4 +48,14 @@ struct identity {
 
 void identity_fill(struct identity *identity, const struct gate_owner *owner);
 
+/* What rules can look at of who connects, but for what became of its file. 0: not known. */
+struct identity_mark {
+    uint64_t program, groups, cgroup;
+    uint32_t uid, gid;
+};
+
+struct identity_mark identity_mark_of(const struct gate_owner *owner);
+/* For all that is known: is it somebody else for whom other rules can count? */
+bool identity_is_other(const struct identity_mark *mark, const struct gate_owner *owner);
+
 #endif

@@ -22,6 +22,7 @@
 SAME(ALE_APP_ID);
 SAME(ALE_USER_ID);
 SAME(IP_PROTOCOL);
+SAME(IP_LOCAL_ADDRESS);
 SAME(IP_REMOTE_ADDRESS);
 SAME(IP_REMOTE_PORT);
 SAME(IP_DESTINATION_ADDRESS_TYPE);
@@ -56,6 +57,11 @@ static bool translate(const struct wfp_looked *from, unsigned ip_version, struct
     if (from->fields & FIELD(IP_REMOTE_PORT))
         to->remote_port_mask = from->remote_port_mask;
     return true;
+}
+
+bool keep_by_source(const struct wfp_decision *decision)
+{
+    return decision->looked.fields & FIELD(IP_LOCAL_ADDRESS);
 }
 
 static bool is_rule(const GUID *key)

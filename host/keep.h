@@ -23,6 +23,9 @@ struct keep {
 void keep_decision(struct keep *keep, const struct gate_packet *packet, const struct wfp_decision *decision,
                    uint32_t generation);
 
+/* Did it look at the local address? A socket may name another one for each datagram (IP_PKTINFO). */
+bool keep_by_source(const struct wfp_decision *decision);
+
 /* Counts the decision for its filter, if that has a key of a rule. Returns the counter's place; 0: it has none. */
 uint32_t keep_hit(struct keep *keep, const struct wfp_decision *decision);
 

@@ -88,7 +88,7 @@ static void print_packet(const struct gate_packet *packet)
 
 static void decide(const struct held *held, bool permit)
 {
-    int code = gate_decide(probe.gate, &held->flow, permit);
+    int code = gate_decide(probe.gate, &held->flow, permit, NULL);
 
     if (code)
         printf("{\"event\":\"error\",\"text\":\"decide: %s\"}\n", strerror(-code));

@@ -140,24 +140,41 @@ static void test_numbers(void **state)
 
 /* --- Who connects ---------------------------------------------------------------------------- */
 
-static void test_token(void **state)
+/* The user 7 first, then the group 8, then these groups. */
+static void check_token(const struct gate_owner *owner, ULONG first, ULONG count)
 {
     static struct identity identity;
-    const struct gate_owner owner = {
-        .flags = GATE_OWNER_KNOWN, .uid = 7, .gid = 8, .path = "/bin/x", .path_size = 6, .start_boottime_ns = 1000};
+    const SID_AND_ATTRIBUTES_HASH *sids;
 
-    (void)state;
-    identity_fill(&identity, &owner);
-    const TOKEN_ACCESS_INFORMATION *token = (const void *)identity.user.data;
-    assert_int_equal(token->SidHash->SidCount, 2);
-    for (ULONG i = 0; i < 2; i++) {
-        const ULONG *sid = token->SidHash->SidAttr[i].Sid;
+    identity_fill(&identity, owner);
+    sids = ((const TOKEN_ACCESS_INFORMATION *)(const void *)identity.user.data)->SidHash;
+    assert_int_equal(sids->SidCount, 2 + count);
+    for (ULONG i = 0; i < 2 + count; i++) {
+        const ULONG *sid = sids->SidAttr[i].Sid;
 
         assert_int_equal(((const UINT8 *)sid)[7], 22);
-        assert_int_equal(sid[2], 1 + i);
-        assert_int_equal(sid[3], 7 + i);
+        assert_int_equal(sid[2], i == 0 ? 1 : 2);
+        assert_int_equal(sid[3], i < 2 ? 7 + i : first + i - 2);
     }
     assert_int_equal(identity.app_id.size, 14);
+}
+
+static void test_token(void **state)
+{
+    struct gate_owner owner = {
+        .flags = GATE_OWNER_KNOWN, .uid = 7, .gid = 8, .path = "/bin/x", .path_size = 6, .start_boottime_ns = 1000};
+    uint32_t further[GATE_FURTHER_MAX];
+
+    (void)state;
+    check_token(&owner, 0, 0);
+    for (uint32_t i = 0; i < GATE_FURTHER_MAX; i++)
+        further[i] = 1000 + i;
+    owner.further = further;
+    owner.further_count = GATE_FURTHER_MAX;
+    check_token(&owner, 1000, GATE_FURTHER_MAX);
+    further[2] = 8; /* its own once more */
+    owner.further_count = 3;
+    check_token(&owner, 1000, 2);
 }
 
 /* --- Executables ----------------------------------------------------------------------------- */
