@@ -33,12 +33,23 @@ struct gate_accept {
 #define GATE_KEY_RAW  0x80 /* in the ip_version of a raw packet's tuple: nobody else's verdict is found by it */
 #define GATE_ECHO_OUT 1    /* remote port of an echo request that goes out */
 
-/* Who bound a socket, or made an ICMP or raw one, by its cookie. */
+/* Who bound a socket, or made an ICMP or raw one, or one of OTHER, by its cookie. */
 struct gate_bound {
     struct gate_caller caller;
     __u32 waited; /* set by the host: its end is to be told */
-    __u32 raw;    /* a raw socket: makes its packets by hand */
+    __u32 raw;    /* enum gate_bound_raw */
 };
+enum gate_bound_raw {
+    GATE_BOUND_USUAL = 0,
+    GATE_BOUND_RAW = 1,   /* makes its packets by hand */
+    GATE_BOUND_OTHER = 2, /* of gate_is_other: what it sends is looked at as what a raw socket does */
+};
+
+/* Transports besides TCP and UDP that any program can use: DCCP, SCTP, UDP-Lite. */
+static inline __attribute__((always_inline)) int gate_is_other(__u32 protocol)
+{
+    return protocol == 33 || protocol == 132 || protocol == 136;
+}
 
 enum gate_end_is {
     GATE_END_BOUND = 1,  /* a bound socket that waited is gone */

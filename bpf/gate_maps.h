@@ -57,6 +57,13 @@ enum gate_verdict {
     GATE_BLOCK = 2,
 };
 
+/* By these flags of its header, TCP starts a connection: SYN, and not RST or ACK; with FIN too, which some systems
+ * accept. */
+static inline __attribute__((always_inline)) int gate_is_start(__u8 tcp_flags)
+{
+    return (tcp_flags & 0x16) == 0x02;
+}
+
 struct gate_flow_state {
     __u64 since;      /* CLOCK_MONOTONIC ns: undecided, or decided */
     __u32 generation; /* the verdict counts only while this is the current one */
@@ -128,7 +135,7 @@ struct gate_owner_state {
 struct gate_pended {
     __u64 cookie;
     __u16 local_port, remote_port; /* again, for the same reason */
-    __u16 stale;                   /* decided under an older generation */
+    __u16 stale;                   /* decided under an older generation. Keyed by its tuple: enum gate_bound_raw */
     __u16 closed;                  /* its socket was released while it waited */
     struct gate_caller caller;
 };

@@ -24,7 +24,7 @@ static __always_inline int look_at_transport(const __u8 *header, const __u8 *end
         return STARTS;
     if (header + 14 > end)
         return DOUBTED;
-    return is_start(header[13]) ? STARTS : LEAVES;
+    return gate_is_start(header[13]) ? STARTS : LEAVES;
 }
 
 /* Does the packet start something? From its first bytes, as far as they are at hand. */

@@ -31,9 +31,14 @@ struct {
 
 /* --- Who listens ----------------------------------------------------------------------------------- */
 
-static __always_inline int note_bound(struct bpf_sock *ctx, bool raw)
+static __always_inline __u32 raw_kind(__u32 type, __u32 protocol)
 {
-    struct gate_bound bound = {.raw = raw};
+    return type == SOCK_RAW ? GATE_BOUND_RAW : gate_is_other(protocol) ? GATE_BOUND_OTHER : GATE_BOUND_USUAL;
+}
+
+static __always_inline int note_bound(struct bpf_sock *ctx)
+{
+    struct gate_bound bound = {.raw = raw_kind(ctx->type, ctx->protocol)};
     __u64 cookie;
 
     if (bpf_get_netns_cookie(ctx) != netns_cookie)
@@ -50,22 +55,23 @@ static __always_inline int note_bound(struct bpf_sock *ctx, bool raw)
 SEC("cgroup/post_bind4")
 int gate_bind4(struct bpf_sock *ctx)
 {
-    return note_bound(ctx, false);
+    return note_bound(ctx);
 }
 
 SEC("cgroup/post_bind6")
 int gate_bind6(struct bpf_sock *ctx)
 {
-    return note_bound(ctx, false);
+    return note_bound(ctx);
 }
 
-/* Sockets that send without being bound: of ICMP, and raw ones. */
+/* Sockets that send without being bound: of ICMP and other protocols, and raw ones. */
 SEC("cgroup/sock_create")
 int gate_create(struct bpf_sock *ctx)
 {
-    if (ctx->type != SOCK_RAW && ctx->protocol != IPPROTO_ICMP && ctx->protocol != IPPROTO_ICMPV6)
+    if (ctx->type != SOCK_RAW && ctx->protocol != IPPROTO_ICMP && ctx->protocol != IPPROTO_ICMPV6 &&
+        !gate_is_other(ctx->protocol))
         return 1;
-    return note_bound(ctx, ctx->type == SOCK_RAW);
+    return note_bound(ctx);
 }
 
 /* Of another process than the one that runs; its path is asked for by the host when it is not known already. */
@@ -134,7 +140,7 @@ int gate_find_bound(struct bpf_iter__task_file *ctx)
     cookie = bpf_get_socket_cookie(sk);
     if (!cookie || !identify_task(task, &bound.caller))
         return 0;
-    bound.raw = sk->sk_type == SOCK_RAW;
+    bound.raw = raw_kind(sk->sk_type, BPF_CORE_READ(sk, sk_protocol));
     known = bpf_map_lookup_elem(&gate_bound, &cookie);
     if (!known)
         bpf_map_update_elem(&gate_bound, &cookie, &bound, BPF_NOEXIST);
@@ -335,10 +341,22 @@ static __always_inline int echo_permit(struct __sk_buff *skb, bool out)
     return 1;
 }
 
+/* Who made the socket, now: it may be closed when the packet is looked at. */
+static __always_inline void wait_with_owner(const struct gate_tuple *tuple, __u64 cookie)
+{
+    struct gate_pended pended = {.cookie = cookie, .local_port = tuple->local_port, .remote_port = tuple->remote_port};
+    struct gate_bound *bound = cookie ? bpf_map_lookup_elem(&gate_bound, &cookie) : NULL;
+
+    if (bound) {
+        pended.caller = bound->caller;
+        pended.stale = bound->raw;
+    }
+    bpf_map_update_elem(&gate_waiting, tuple, &pended, BPF_ANY);
+}
+
 static __always_inline int echo_pend(struct __sk_buff *skb, bool out)
 {
     struct gate_tuple tuple = {};
-    struct gate_pended pended = {};
     struct gate_accept *accept, fresh = {};
     __u64 now = bpf_ktime_get_ns();
     __u64 cookie = out ? bpf_get_socket_cookie(skb) : 0;
@@ -353,12 +371,8 @@ static __always_inline int echo_pend(struct __sk_buff *skb, bool out)
         fresh.sequence = (__u32)cookie;
         bpf_map_update_elem(&gate_accepts, &tuple, &fresh, BPF_ANY);
     }
-    if (out) {
-        pended.cookie = cookie;
-        pended.local_port = tuple.local_port;
-        pended.remote_port = tuple.remote_port;
-        bpf_map_update_elem(&gate_waiting, &tuple, &pended, BPF_ANY);
-    }
+    if (out)
+        wait_with_owner(&tuple, cookie);
     return 1;
 }
 
@@ -388,9 +402,6 @@ int xt_echo_in_pend(struct __sk_buff *skb)
 
 /* --- Raw sockets ----------------------------------------------------------------------------------- */
 
-#define TCP_FLAGS_OF_START 0x17 /* SYN, and not FIN, RST, ACK */
-#define TCP_SYN            0x02
-
 /* What starts something is looked at like anybody's: an initial SYN, a datagram, an echo request. Ports: those of TCP,
  * type and code of ICMP. */
 static __always_inline bool parse_transport(struct __sk_buff *skb, __u32 offset, struct gate_tuple *tuple)
@@ -404,7 +415,7 @@ static __always_inline bool parse_transport(struct __sk_buff *skb, __u32 offset,
             return true;
         __builtin_memcpy(&tuple->local_port, head, 2);
         __builtin_memcpy(&tuple->remote_port, head + 2, 2);
-        return (head[13] & TCP_FLAGS_OF_START) != TCP_SYN;
+        return !gate_is_start(head[13]);
     }
     if (tuple->protocol != IPPROTO_ICMP && tuple->protocol != IPPROTO_ICMPV6)
         return true;
@@ -464,7 +475,6 @@ SEC("socket")
 int xt_raw_pend(struct __sk_buff *skb)
 {
     struct gate_tuple tuple = {};
-    struct gate_pended pended = {};
     struct gate_accept *accept, fresh = {};
     __u64 cookie = bpf_get_socket_cookie(skb), now = bpf_ktime_get_ns();
 
@@ -478,10 +488,7 @@ int xt_raw_pend(struct __sk_buff *skb)
         fresh.sequence = (__u32)cookie;
         bpf_map_update_elem(&gate_accepts, &tuple, &fresh, BPF_ANY);
     }
-    pended.cookie = cookie;
-    pended.local_port = tuple.local_port;
-    pended.remote_port = tuple.remote_port;
-    bpf_map_update_elem(&gate_waiting, &tuple, &pended, BPF_ANY);
+    wait_with_owner(&tuple, cookie);
     return 1;
 }
 

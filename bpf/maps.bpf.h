@@ -15,6 +15,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "gate_maps.h"
+#include "owners.bpf.h"
 
 #define AF_INET     2
 #define IPPROTO_TCP 6
@@ -34,13 +35,6 @@ struct {
     __type(key, struct gate_flow_key);
     __type(value, struct gate_flow_state);
 } gate_flows SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, GATE_OWNERS_MAX);
-    __type(key, struct gate_flow_key);
-    __type(value, struct gate_owner_state);
-} gate_owners SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);

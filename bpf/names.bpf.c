@@ -16,6 +16,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "gate_names.h"
+#include "owners.bpf.h"
 
 #define IPPROTO_UDP 17
 #define DNS_PORT    53
@@ -25,13 +26,6 @@
 const volatile __u64 netns_cookie = 0;
 
 struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, GATE_OWNERS_MAX);
-    __type(key, struct gate_flow_key);
-    __type(value, struct gate_owner_state);
-} gate_owners SEC(".maps");
-
-struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, GATE_NAMES_SIZE);
 } gate_names SEC(".maps");
@@ -39,17 +33,12 @@ struct {
 /* Answers that did not fit. */
 __u64 names_lost = 0;
 
-/* False: nobody is known. An entry can be recycled while it is copied: the cookie in it says so. */
+/* False: nobody asked that server on this socket. So an answer in its name is of use to nobody else. An entry can be
+ * recycled while it is copied: the cookie in it says so. */
 static __always_inline bool copy_caller(const struct gate_flow_key *flow, struct gate_caller *caller)
 {
-    struct gate_flow_key own = {.cookie = flow->cookie};
     struct gate_owner_state *owner = bpf_map_lookup_elem(&gate_owners, flow);
 
-    if (!owner) {
-        owner = bpf_map_lookup_elem(&gate_owners, &own);
-        if (owner && (owner->caller.flags & GATE_CALLER_SEVERAL))
-            return false;
-    }
     if (!owner)
         return false;
     *caller = owner->caller;

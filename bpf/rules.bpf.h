@@ -70,14 +70,6 @@ static __always_inline bool out_of_time(const struct gate_flow_key *flow, const 
            bpf_ktime_get_ns() - state->since > undecided_limit_ns;
 }
 
-#define TCP_FLAGS_OF_START 0x17 /* SYN, and not FIN, RST, ACK */
-#define TCP_SYN            0x02
-
-static __always_inline bool is_start(__u8 tcp_flags)
-{
-    return (tcp_flags & TCP_FLAGS_OF_START) == TCP_SYN;
-}
-
 static __always_inline bool is_extension(__u8 protocol)
 {
     return protocol == 0 || protocol == 43 || protocol == 44 || protocol == 51 || protocol == 60;
@@ -107,7 +99,7 @@ static __always_inline bool starts_slowly(struct __sk_buff *skb)
     }
     if (tuple.protocol != IPPROTO_TCP)
         return tuple.protocol == IPPROTO_UDP;
-    return bpf_skb_load_bytes_relative(skb, offset + 13, &flags, 1, BPF_HDR_START_NET) || is_start(flags);
+    return bpf_skb_load_bytes_relative(skb, offset + 13, &flags, 1, BPF_HDR_START_NET) || gate_is_start(flags);
 }
 
 /* The start of the packet, in words: IPv4 and the first 16 bytes behind it. */
@@ -122,7 +114,7 @@ static __always_inline bool starts_something(struct __sk_buff *skb, __u32 words[
              !(bytes[6] & 0x1f) && !bytes[7];
     if (!*usual)
         return starts_slowly(skb);
-    return bytes[9] == IPPROTO_TCP ? is_start(bytes[33]) : bytes[9] == IPPROTO_UDP;
+    return bytes[9] == IPPROTO_TCP ? gate_is_start(bytes[33]) : bytes[9] == IPPROTO_UDP;
 }
 
 /* On which side of lo does it leave? As the rules' own match for the device would see it. */
@@ -154,6 +146,20 @@ static __always_inline bool may_be_raw(struct __sk_buff *skb, bool deep)
     return owner->__sk_common.skc_state != TCP_NEW_SYN_RECV && owner->sk_type == SOCK_RAW;
 }
 
+/* Is it of a transport that is looked at as what raw sockets send? Not static: see ask_cache. */
+__noinline int is_of_other(struct __sk_buff *skb)
+{
+    struct gate_tuple tuple = {};
+    __u8 start[10];
+
+    if (bpf_skb_load_bytes_relative(skb, 0, start, sizeof(start), BPF_HDR_START_NET))
+        return 0;
+    if (start[0] >> 4 == 4)
+        return gate_is_other(start[9]);
+    parse6(skb, &tuple);
+    return gate_is_other(tuple.protocol);
+}
+
 /* Must it meet the other rules? side: of lo, where the packet leaves. */
 static __always_inline int gate(struct __sk_buff *skb, bool deep, __u32 side)
 {
@@ -168,7 +174,8 @@ static __always_inline int gate(struct __sk_buff *skb, bool deep, __u32 side)
     if (!state)
         return 1;
     if (!starts_something(skb, words, &usual))
-        return state->raw && may_be_raw(skb, deep);
+        return state->raw &&
+               (may_be_raw(skb, deep) || (!(usual && ((__u8 *)words)[9] == IPPROTO_TCP) && is_of_other(skb)));
     if (usual)
         take_plain(words, &tuple);
     else if (!parse_slowly(skb, &tuple))

@@ -51,6 +51,7 @@ struct sock_common {
 struct sock {
     struct sock_common __sk_common;
     __u16 sk_type;
+    __u16 sk_protocol;
     __u8 sk_shutdown;
 };
 

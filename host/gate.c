@@ -708,10 +708,12 @@ int gate_settle_inbound(struct gate *gate, const struct gate_peer *peer, enum ga
                         const uint32_t *packets, unsigned count, int *failed)
 {
     int code = gate_inbound_decide(gate->inbound, peer, answer);
+    /* The rules know a raw socket while it is open; and tell its program nothing. */
+    bool drops = answer == GATE_ANSWER_BLOCK && (peer->ip_version & GATE_PEER_RAW);
 
     *failed = 0;
     for (unsigned i = 0; i < count; i++) {
-        int sent = gate_repeat(gate, packets[i]);
+        int sent = drops ? gate_drop(gate, packets[i]) : gate_repeat(gate, packets[i]);
 
         if (sent && sent != -ENOENT && !*failed)
             *failed = sent;

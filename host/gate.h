@@ -86,7 +86,7 @@ struct gate_packet {
     uint32_t interface_index;
     bool loopback;
     bool inbound;      /* it comes in: local is the end that listens, owner who bound the socket */
-    bool tuple_keyed;  /* echo request, or raw and no datagram or SYN: decided by gate_settle_inbound */
+    bool tuple_keyed;  /* echo request, or another protocol, or raw and no datagram or SYN: see gate_settle_inbound */
     bool echo;         /* tuple_keyed: local_port is the identifier */
     bool raw;          /* of a raw socket. Ports of ICMP are type and code, of others 0 */
     bool nobody;       /* inbound: no socket would get it */
@@ -324,13 +324,14 @@ enum gate_watched {
     GATE_WATCH_INBOUND,
     GATE_WATCH_ECHO,    /* echo requests that go out: local_port is their identifier, remote_port 1 */
     GATE_WATCH_ECHO_IN, /* and that come in: remote_port 0 */
-    GATE_WATCH_RAW      /* what raw sockets send but datagrams, SYNs and echo requests */
+    GATE_WATCH_RAW      /* what raw sockets send but datagrams, SYNs and echo requests; DCCP, SCTP, UDP-Lite */
 };
 int gate_watch_inbound(struct gate *gate, enum gate_watched what, bool on, char *error, size_t error_size);
 
 enum gate_answer { GATE_ANSWER_BLOCK, GATE_ANSWER_PERMIT, GATE_ANSWER_ONCE /* permitted, for this packet alone */ };
 
-/* As gate_settle: stores the verdict, and sends the packets through the rules again; a blocked one is dropped there. */
+/* As gate_settle: stores the verdict, and sends the packets through the rules again; a blocked one is dropped there, a
+ * raw socket's at once. */
 int gate_settle_inbound(struct gate *gate, const struct gate_peer *peer, enum gate_answer answer,
                         const uint32_t *packets, unsigned count, int *failed);
 int gate_forget_inbound(struct gate *gate, const struct gate_peer *peer);

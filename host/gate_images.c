@@ -81,47 +81,28 @@ static bool is_host_file(const char *path, uint64_t device, uint64_t inode)
     return same;
 }
 
-/* Start time of a process in clock ticks, as /proc tells it; 0 when it does not. */
-static unsigned long long start_ticks(uint32_t pid)
-{
-    char name[40], text[1024], *rest;
-    unsigned long long ticks = 0;
-    size_t size;
-    FILE *file;
-
-    snprintf(name, sizeof(name), "/proc/%u/stat", pid);
-    file = fopen(name, "re");
-    if (!file)
-        return 0;
-    size = fread(text, 1, sizeof(text) - 1, file);
-    fclose(file);
-    text[size] = 0;
-    rest = strrchr(text, ')');
-    if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                        &ticks) != 1)
-        return 0;
-    return ticks;
-}
-
 /*
- * When the kernel's record is gone: the link in /proc, if it is beyond doubt that it is of the same process and the
- * same program, before and after. Returns the size, or -1.
+ * When the kernel's record is gone: the link in /proc, if it is beyond doubt that it is of the same process, which
+ * lives afterwards and so had the pid all the time, and of the same program: path and file are those of one look, for
+ * the process may become another program between two. Returns the size, or -1.
  */
 static ssize_t ask_proc(const struct gate_caller *caller, char *path, size_t size)
 {
-    unsigned long long ticks = caller->start_boottime_ns / (1000000000ull / (unsigned long long)sysconf(_SC_CLK_TCK));
     char name[40];
     struct stat found;
-    ssize_t length;
+    ssize_t length = -1;
+    int fd;
 
     snprintf(name, sizeof(name), "/proc/%u/exe", caller->pid);
-    if (start_ticks(caller->pid) != ticks)
+    fd = open(name, O_PATH | O_CLOEXEC);
+    if (fd < 0)
         return -1;
-    length = readlink(name, path, size - 1);
-    if (length <= 0 || (size_t)length >= size - 1 || path[0] != '/')
-        return -1;
-    if (stat(name, &found) || found.st_dev != device_of(caller->exe_device) || found.st_ino != caller->exe_inode ||
-        start_ticks(caller->pid) != ticks)
+    if (!fstat(fd, &found) && found.st_dev == device_of(caller->exe_device) && found.st_ino == caller->exe_inode) {
+        snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+        length = readlink(name, path, size - 1);
+    }
+    close(fd);
+    if (length <= 0 || (size_t)length >= size - 1 || path[0] != '/' || !gate_caller_lives(caller))
         return -1;
     path[length] = 0;
     return length;

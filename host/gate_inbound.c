@@ -330,7 +330,6 @@ bool gate_inbound_echo(struct gate_inbound *inbound, const struct gate_queued *q
                        struct gate_packet *packet, struct gate_caller *caller)
 {
     struct gate_pended pended = {0};
-    struct gate_bound bound;
 
     memset(caller, 0, sizeof(*caller));
     if (!inbound || !packet_echo(queued->data, queued->size, tuple, &packet->ip_header_size))
@@ -345,13 +344,12 @@ bool gate_inbound_echo(struct gate_inbound *inbound, const struct gate_queued *q
         return true;
     }
     tuple->remote_port = htons(GATE_ECHO_OUT);
-    if (!bpf_map_lookup_elem(inbound->waiting, tuple, &pended))
+    if (!bpf_map_lookup_elem(inbound->waiting, tuple, &pended)) {
         packet->cookie = pended.cookie;
-    packet->sequence = (uint32_t)packet->cookie;
-    if (packet->cookie && !bpf_map_lookup_elem(inbound->bound, &packet->cookie, &bound)) {
-        *caller = bound.caller;
-        packet->raw = bound.raw;
+        packet->raw = pended.stale == GATE_BOUND_RAW;
+        *caller = pended.caller;
     }
+    packet->sequence = (uint32_t)packet->cookie;
     return true;
 }
 
@@ -375,10 +373,11 @@ bool gate_inbound_raw(struct gate_inbound *inbound, const struct gate_queued *qu
         bpf_map_lookup_elem(inbound->waiting, tuple, &pended))
         return false;
     tuple->ip_version &= (uint8_t)~GATE_KEY_RAW;
-    packet->tuple_keyed = packet->raw = true;
+    packet->tuple_keyed = true;
     packet->cookie = pended.cookie;
     packet->sequence = (uint32_t)pended.cookie;
-    gate_inbound_raw_owner(inbound, pended.cookie, caller);
+    packet->raw = pended.stale != GATE_BOUND_OTHER;
+    *caller = pended.caller;
     return true;
 }
 

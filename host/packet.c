@@ -153,7 +153,7 @@ static bool raw_transport(const uint8_t *data, size_t size, size_t offset, struc
             return true;
         memcpy(&tuple->local_port, head, 2);
         memcpy(&tuple->remote_port, head + 2, 2);
-        return (head[13] & 0x17) != 0x02;
+        return !gate_is_start(head[13]);
     }
     if ((tuple->protocol != PROTOCOL_ICMP && tuple->protocol != PROTOCOL_ICMPV6) || size < offset + 2)
         return true;
