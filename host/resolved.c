@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -34,6 +35,8 @@ struct resolved {
     struct names *names;
     struct loop_source connection; /* fd -1: none */
     struct loop_source timer;
+    struct loop_source folder; /* of the socket, or the nearest above it that is there; fd -1: it cannot be watched */
+    int watch;                 /* of the folder; negative: none */
     unsigned wait_s;
     bool told;
     size_t used;
@@ -152,10 +155,30 @@ bool resolved_message(struct names *names, const char *message, size_t size)
 
 /* --- The connection -------------------------------------------------------------------------- */
 
+/* The nearest that is there; what it is told of may be the next one, or the socket. False: no folder can be watched. */
+static bool watch_folder(struct resolved *resolved)
+{
+    char path[] = GATE_RESOLVED_SOCKET;
+    int watch = -1;
+
+    for (char *slash = strrchr(path, '/'); watch < 0 && slash && slash != path; slash = strrchr(path, '/')) {
+        *slash = 0;
+        watch = inotify_add_watch(resolved->folder.fd, path, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
+    }
+    if (watch != resolved->watch && resolved->watch >= 0)
+        (void)inotify_rm_watch(resolved->folder.fd, resolved->watch);
+    resolved->watch = watch;
+    return watch >= 0;
+}
+
+/* For a socket that is not there, or does not serve. */
 static void try_later(struct resolved *resolved)
 {
     struct itimerspec when = {.it_value = {.tv_sec = (time_t)resolved->wait_s}};
 
+    /* Whether it is there is asked when the folder is watched: nothing is missed in between. */
+    if (watch_folder(resolved) && access(GATE_RESOLVED_SOCKET, F_OK) && errno == ENOENT)
+        return;
     timerfd_settime(resolved->timer.fd, 0, &when, NULL);
     resolved->wait_s *= 2;
     if (resolved->wait_s > RESOLVED_RETRY_MAX_S)
@@ -232,6 +255,21 @@ static void dial(struct resolved *resolved)
     try_later(resolved);
 }
 
+/* Something came into the folder. Its name does not matter: the socket's folder may be one of several that came. */
+static void folder_ready(void *context, uint32_t events)
+{
+    struct resolved *resolved = context;
+    char told[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+
+    (void)events;
+    while (read(resolved->folder.fd, told, sizeof(told)) > 0)
+        ;
+    if (resolved->connection.fd >= 0)
+        return;
+    resolved->wait_s = 1;
+    dial(resolved);
+}
+
 static void timer_ready(void *context, uint32_t events)
 {
     struct resolved *resolved = context;
@@ -260,6 +298,12 @@ struct resolved *resolved_new(struct loop *loop, struct names *names)
         free(resolved);
         return NULL;
     }
+    resolved->watch = -1;
+    resolved->folder = (struct loop_source){inotify_init1(IN_CLOEXEC | IN_NONBLOCK), folder_ready, resolved};
+    if (resolved->folder.fd >= 0 && loop_add(loop, &resolved->folder, EPOLLIN)) {
+        close(resolved->folder.fd);
+        resolved->folder.fd = -1;
+    }
     dial(resolved);
     return resolved;
 }
@@ -271,6 +315,10 @@ void resolved_free(struct resolved *resolved)
     if (resolved->connection.fd >= 0) {
         loop_remove(resolved->loop, &resolved->connection);
         close(resolved->connection.fd);
+    }
+    if (resolved->folder.fd >= 0) {
+        loop_remove(resolved->loop, &resolved->folder);
+        close(resolved->folder.fd);
     }
     loop_remove(resolved->loop, &resolved->timer);
     close(resolved->timer.fd);

@@ -5,8 +5,9 @@
  * socket that only root may use: what was asked for and what was answered, but not who asked. So these names are known
  * for any program.
  *
- * A socket that is not there, or a resolved that ends, is tried again: after a second, then twice as long each time, up
- * to RESOLVED_RETRY_MAX_S. Varlink: each message is one JSON object and a NUL.
+ * A socket that is not there is waited for by watching its folder, so that nothing wakes up without one. One that does
+ * not serve, or whose folder cannot be watched, is tried again: after a second, then twice as long each time, up to
+ * RESOLVED_RETRY_MAX_S. Varlink: each message is one JSON object and a NUL.
  *
  * Page: systemd-resolved.service(8), "Varlink"; the interface as `varlinkctl introspect` shows it.
  */
