@@ -70,8 +70,10 @@ static void put_character(struct text *text, uint32_t character)
 
     if (character == '"' || character == '\\')
         text_add_format(text, "\\%c", (char)character);
-    else if (character < 0x20u || (character >= 0x7Fu && character < 0xA0u) ||
-             (character >= 0xD800u && character <= 0xDFFFu))
+    else if (character > 0xFFFFu && text_is_unsafe(character)) /* what a terminal would act on, it is not shown raw */
+        text_add_format(text, "\\u%04x\\u%04x", 0xD7C0u + (unsigned)(character >> 10),
+                        0xDC00u + (unsigned)(character & 0x3FFu));
+    else if (text_is_unsafe(character))
         text_add_format(text, "\\u%04x", (unsigned)character);
     else
         text_add_bytes(text, (const char *)bytes, path_text_put_utf8(character, bytes));

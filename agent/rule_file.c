@@ -9,6 +9,14 @@
 #include "agent/json.h"
 #include "agent/rule_system.h"
 
+/* Its one error is about the file itself, not about a line: the problem says it. */
+static bool is_unread(const struct rule_file *file)
+{
+    return file->policy != NULL && policy_error_count(file->policy) == 1 &&
+           strncmp(policy_error(file->policy, 0)->sentence, "cannot read ", 12) == 0 &&
+           policy_error(file->policy, 0)->line == 0;
+}
+
 static enum agent_result finish(struct rule_file *file, const struct policy_compile_options *options, const char *what,
                                 struct problem *problem)
 {
@@ -26,6 +34,8 @@ static enum agent_result finish(struct rule_file *file, const struct policy_comp
         return problem_set(problem, AGENT_FAILED, "out of memory.");
     if (file->errors == 0)
         return AGENT_OK;
+    if (is_unread(file))
+        return problem_set(problem, AGENT_USAGE, "%.600s.", policy_error(file->policy, 0)->sentence);
     return problem_set(problem, AGENT_USAGE, "%.300s has %s%u error%s: mend %s, then try again.", what,
                        file->errors >= POLICY_ERRORS_MAX ? "at least " : "", file->errors, file->errors == 1 ? "" : "s",
                        file->errors == 1 ? "it" : "them");
@@ -63,7 +73,7 @@ void rule_file_show_errors(const struct rule_file *file, struct text *text)
 {
     char error[POLICY_ERROR_TEXT_MAX];
 
-    for (unsigned i = 0; file->policy != NULL && i < policy_error_count(file->policy); i++) {
+    for (unsigned i = 0; file->policy != NULL && !is_unread(file) && i < policy_error_count(file->policy); i++) {
         (void)policy_error_write(policy_error(file->policy, i), error, sizeof(error));
         text_add(text, error);
     }

@@ -89,9 +89,10 @@ static void show_hits(struct table *table, struct text *cell, const struct rule_
 
 void rule_list_show(const struct rule_list *list, struct text *text)
 {
-    static const struct table_column columns[] = {{"#", true, 0},      {"ID", false, 0},  {"PLACE", false, 0},
-                                                  {"RULE", false, 72}, {"HITS", true, 0}, {"LAST USE", false, 0},
-                                                  {"ENDS", false, 0}};
+    /* What has no bound comes last: nothing is pushed aside, and nothing cut. */
+    static const struct table_column columns[] = {{"#", true, 0},    {"ID", false, 0},       {"PLACE", false, 0},
+                                                  {"HITS", true, 0}, {"LAST USE", false, 0}, {"ENDS", false, 0},
+                                                  {"RULE", false, 0}};
     struct text cell = {0};
     struct table table;
 
@@ -105,10 +106,10 @@ void rule_list_show(const struct rule_list *list, struct text *text)
         table_take(&table, &cell);
         rule_show_place(&cell, rule);
         table_take(&table, &cell);
-        rule_show_text(&cell, list->sets, rule, list->print);
-        table_take(&table, &cell);
         show_hits(&table, &cell, list, rule);
         show_ends(&cell, rule, list->now);
+        table_take(&table, &cell);
+        rule_show_text(&cell, list->sets, rule, list->print);
         table_take(&table, &cell);
     }
     table_show(&table, text);

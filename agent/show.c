@@ -169,22 +169,6 @@ void show_name_before(struct text *text, const uint8_t *name, size_t size)
     text_add(text, " (");
 }
 
-/* Controls, characters that are invisible or turn the direction of text around, and those without a meaning. */
-static bool is_unsafe(uint32_t character)
-{
-    static const struct {
-        uint32_t first, last;
-    } ranges[] = {{0x00, 0x1F},     {0x7F, 0x9F},     {0xAD, 0xAD},       {0x061C, 0x061C}, {0x180E, 0x180E},
-                  {0x200B, 0x200F}, {0x2028, 0x202E}, {0x2060, 0x206F},   {0xD800, 0xF8FF}, {0xFEFF, 0xFEFF},
-                  {0xFFF0, 0xFFFB}, {0xFFFE, 0xFFFF}, {0xE0000, 0x10FFFF}};
-
-    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
-        if (character >= ranges[i].first && character <= ranges[i].last)
-            return true;
-    }
-    return false;
-}
-
 static void show_escaped(struct text *text, const uint8_t *utf16, size_t size, bool double_backslash)
 {
     for (size_t at = 0; at + 2 <= size;) {
@@ -196,9 +180,9 @@ static void show_escaped(struct text *text, const uint8_t *utf16, size_t size, b
             text_add(text, "\\\\");
         else if (character >= 0xDC80u && character <= 0xDCFFu)
             text_add_format(text, "\\x%02x", (unsigned)(character - 0xDC00u));
-        else if (character < 0x80u && is_unsafe(character))
+        else if (character < 0x80u && text_is_unsafe(character))
             text_add_format(text, "\\x%02x", (unsigned)character);
-        else if (is_unsafe(character))
+        else if (text_is_unsafe(character))
             text_add_format(text, "\\u{%x}", (unsigned)character);
         else
             text_add_bytes(text, (const char *)bytes, path_text_put_utf8(character, bytes));

@@ -80,35 +80,64 @@ static const char *no_decider_name(uint32_t no_decider)
     return no_decider < 3 ? names[no_decider] : "unknown";
 }
 
+static void row_text(struct text *text, const char *words, const char *value)
+{
+    text_add_format(text, "  %-34s %12s\n", words, value);
+}
+
 static void row(struct text *text, const char *words, uint64_t value)
 {
     text_add_format(text, "  %-34s %12llu\n", words, (unsigned long long)value);
+}
+
+/* Of a column of 25 counters most are 0, and hide those that are not. Returns how many were left out. */
+static unsigned rows(struct text *text, const void *structure, const struct counter *counters_of, size_t count)
+{
+    unsigned zeros = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t value = counter_value(structure, &counters_of[i]);
+
+        if (value == 0)
+            zeros++;
+        else
+            row(text, counters_of[i].words, value);
+    }
+    return zeros;
+}
+
+static void show_now(struct text *text, const struct gatehouse_status *status)
+{
+    struct text value = {0};
+
+    if (status->decider_pid != 0)
+        text_add_format(&value, "pid %llu", (unsigned long long)status->decider_pid);
+    row_text(text, "who decides", status->decider_pid == 0 ? "nobody" : text_string(&value));
+    row(text, "observers", status->observers);
+    text_clear(&value);
+    show_duration(&value, status->now - status->loaded_at);
+    row_text(text, "driver loaded for", text_string(&value));
+    text_free(&value);
 }
 
 void show_policy(struct text *text, const struct gatehouse_policy *policy)
 {
     text_add_format(text, "  %-34s %8u.%03u s\n", "deadline of a held connection", (unsigned)policy->deadline_ms / 1000,
                     (unsigned)policy->deadline_ms % 1000);
-    text_add_format(text, "  %-34s %12s\n", "undecided at its deadline", undecided_name(policy->undecided));
-    text_add_format(text, "  %-34s %12s\n", "while nobody decides", no_decider_name(policy->no_decider));
+    row_text(text, "undecided at its deadline", undecided_name(policy->undecided));
+    row_text(text, "while nobody decides", no_decider_name(policy->no_decider));
 }
 
 void show_status(struct text *text, const struct show_state *state)
 {
     const struct gatehouse_status *status = &state->driver;
     const struct gatehouse_platform_status *platform = state->has_platform ? &state->platform : NULL;
+    unsigned zeros;
 
     text_add(text, "policy\n");
     show_policy(text, &status->policy);
     text_add(text, "now\n");
-    if (status->decider_pid == 0)
-        text_add_format(text, "  %-34s %12s\n", "who decides", "nobody");
-    else
-        text_add_format(text, "  %-34s %8s%llu\n", "who decides", "pid ", (unsigned long long)status->decider_pid);
-    row(text, "observers", status->observers);
-    text_add_format(text, "  %-34s ", "driver loaded for");
-    show_duration(text, status->now - status->loaded_at);
-    text_add(text, "\n");
+    show_now(text, status);
     row(text, "held", status->held);
     row(text, "  of these waiting for a decider", status->queued);
     row(text, "  of these in a decider's hands", status->offered);
@@ -123,13 +152,13 @@ void show_status(struct text *text, const struct show_state *state)
     if (platform != NULL)
         row(text, "packets held", platform->packets_held);
     text_add(text, "since the driver was loaded\n");
-    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-        row(text, counters[i].words, counter_value(status, &counters[i]));
-    if (platform == NULL)
-        return;
-    text_add(text, "since " WORDS_PEER " was started\n");
-    for (size_t i = 0; i < sizeof(platform_counters) / sizeof(platform_counters[0]); i++)
-        row(text, platform_counters[i].words, counter_value(platform, &platform_counters[i]));
+    zeros = rows(text, status, counters, sizeof(counters) / sizeof(counters[0]));
+    if (platform != NULL) {
+        text_add(text, "since " WORDS_PEER " was started\n");
+        zeros += rows(text, platform, platform_counters, sizeof(platform_counters) / sizeof(platform_counters[0]));
+    }
+    if (zeros != 0)
+        text_add_format(text, "(%u more are 0; --json has them)\n", zeros);
 }
 
 static void json_policy(struct json *json, const char *name, const struct gatehouse_policy *policy)

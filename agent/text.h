@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct text {
     char *data; /* NUL-terminated once anything was appended; owned */
@@ -26,5 +27,8 @@ void text_add(struct text *text, const char *string);
 void text_add_format(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Never NULL. */
 const char *text_string(const struct text *text);
+
+/* Controls, characters that are invisible or turn the direction of text around, and those without a meaning. */
+bool text_is_unsafe(uint32_t character);
 
 #endif

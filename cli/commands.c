@@ -4,6 +4,7 @@
  */
 #include "cli/commands.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -117,10 +118,23 @@ static enum agent_result status(const struct options *options, struct problem *p
     return say_output(&text, problem);
 }
 
+static bool unwritten; /* for another reason than that nobody reads */
+
 /* False, and so the end of watching, once nobody reads any more. */
 static bool print_event(const char *line, size_t size)
 {
-    return fwrite(line, 1, size, stdout) == size && fputc('\n', stdout) != EOF && fflush(stdout) == 0;
+    errno = 0;
+    if (fwrite(line, 1, size, stdout) == size && fputc('\n', stdout) != EOF && fflush(stdout) == 0)
+        return true;
+    unwritten = errno != EPIPE && errno != 0;
+    return false;
+}
+
+static enum agent_result printed(enum agent_result result, struct problem *problem)
+{
+    if (result == AGENT_OK && unwritten)
+        return problem_set(problem, AGENT_FAILED, "cannot write the output: is there room?");
+    return result;
 }
 
 static enum agent_result watch(const struct options *options, struct problem *problem)
@@ -133,7 +147,7 @@ static enum agent_result watch(const struct options *options, struct problem *pr
         result =
             watch_run(socket_path(options), options->json, options->event_log ? event_log_tell : print_event, problem);
     event_log_close();
-    return result;
+    return printed(result, problem);
 }
 
 static enum agent_result policy(const struct options *options, struct problem *problem)
@@ -194,7 +208,8 @@ enum agent_result command_run(const struct options *options, struct problem *pro
     case OPTIONS_RULES:
         return rules_command_run(options, socket_path(options), problem);
     case OPTIONS_FLOWS:
-        return flow_watch_run(socket_path(options), options->json, options->follow, print_event, problem);
+        return printed(flow_watch_run(socket_path(options), options->json, options->follow, print_event, problem),
+                       problem);
     case OPTIONS_RUN:
         return people_run(options, socket_path(options), problem);
     case OPTIONS_NOTIFY:

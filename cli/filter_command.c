@@ -114,9 +114,12 @@ enum agent_result filter_command_run(const struct options *options, const char *
         const char *word;
         enum agent_result (*run)(const struct options *options, const char *path, struct problem *problem);
     } verbs[] = {{"add", add}, {"list", list}, {"remove", remove_filters}};
+    static const char *const words[] = {"add", "list", "remove", NULL};
 
     for (size_t i = 0; options->word_count > 0 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(options->words[0], verbs[i].word) == 0)
             return verbs[i].run(options, path, problem);
+    if (options->word_count > 0)
+        return options_unknown("command", options->words[0], words, "filter", problem);
     return problem_set(problem, AGENT_USAGE, "'gatehouse filter' is followed by add, list or remove: " HELP);
 }

@@ -9,6 +9,8 @@
 
 #include <gatehouse/protocol.h>
 
+#include "policy/names.h"
+
 struct reader {
     struct options *options;
     int argc;
@@ -26,12 +28,29 @@ struct option {
 };
 
 static const char *const command_names[] = {
-    "",   "permit", "block", "ask",  "status", "watch",  "policy", "filter", "rules",  "flows",   "run",      "notify",
-    "ui", "log",    "top",   "apps", "show",   "export", "why",    "learn",  "import", "install", "uninstall"};
+    "",   "permit", "block", "ask",  "status", "watch",  "policy", "filter", "rules",  "flows",   "run",       "notify",
+    "ui", "log",    "top",   "apps", "show",   "export", "why",    "learn",  "import", "install", "uninstall", NULL};
+#define COMMANDS (sizeof(command_names) / sizeof(command_names[0]) - 1)
 
 const char *options_command_name(enum options_command command)
 {
     return command_names[command];
+}
+
+enum agent_result options_unknown(const char *what, const char *word, const char *const *words, const char *command,
+                                  struct problem *problem)
+{
+    const char *near = names_near(word, strlen(word), words);
+
+    const char *gap = *command != '\0' ? " " : "";
+    bool verb = strcmp(what, "command") == 0; /* of a command */
+
+    if (near == NULL)
+        return problem_set(problem, AGENT_USAGE, "there is no %s '%s%s%.100s': see 'gatehouse %s%s--help'.", what,
+                           verb ? command : "", verb ? gap : "", word, command, gap);
+    return problem_set(problem, AGENT_USAGE,
+                       "there is no %s '%s%s%.100s'; did you mean '%s'? See 'gatehouse %s%s--help'.", what,
+                       verb ? command : "", verb ? gap : "", word, near, command, gap);
 }
 
 static enum agent_result read_socket(struct reader *reader, const char *value)
@@ -433,6 +452,25 @@ static const struct option *find_option(struct reader *reader, const char *argum
     return found;
 }
 
+/* Those that this command takes; without a command, those of all. */
+static enum agent_result unknown_option(struct reader *reader, const char *argument)
+{
+    const char *words[sizeof(table) / sizeof(table[0]) + 1], *equals = strchr(argument, '=');
+    enum options_command command = reader->options->command;
+    size_t count = 0, length = equals == NULL ? strlen(argument) : (size_t)(equals - argument);
+    char name[64];
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if (table[i].commands == 0 || (table[i].commands & 1u << command) != 0)
+            words[count++] = table[i].name;
+    words[count] = NULL;
+    if (length >= sizeof(name))
+        return options_unknown("option", argument, words, command_names[command], reader->problem);
+    memcpy(name, argument, length);
+    name[length] = '\0';
+    return options_unknown("option", name, words, command_names[command], reader->problem);
+}
+
 static enum agent_result read_option(struct reader *reader, const char *argument)
 {
     const struct option *option = find_option(reader, argument);
@@ -440,8 +478,7 @@ static enum agent_result read_option(struct reader *reader, const char *argument
     const char *value = reader->inlined;
 
     if (option == NULL)
-        return problem_set(reader->problem, AGENT_USAGE, "there is no option '%.100s': see 'gatehouse --help'.",
-                           argument);
+        return unknown_option(reader, argument);
     if (option->commands != 0 && command == OPTIONS_NONE)
         return problem_set(reader->problem, AGENT_USAGE, "%s comes after a command: see 'gatehouse --help'.",
                            option->name);
@@ -453,8 +490,8 @@ static enum agent_result read_option(struct reader *reader, const char *argument
                            value);
     if (option->takes_value && value == NULL) {
         if (reader->at == reader->argc || strncmp(reader->argv[reader->at], "--", 2) == 0)
-            return problem_set(reader->problem, AGENT_USAGE, "%s needs a value after it: see 'gatehouse --help'.",
-                               option->name);
+            return problem_set(reader->problem, AGENT_USAGE, "%s needs a value after it: see 'gatehouse %s%s--help'.",
+                               option->name, command_names[command], command == OPTIONS_NONE ? "" : " ");
         value = reader->argv[reader->at++];
     }
     return option->read(reader, value);
@@ -469,13 +506,13 @@ static enum agent_result read_command(struct reader *reader, const char *argumen
     if (reader->options->command != OPTIONS_NONE)
         return problem_set(reader->problem, AGENT_USAGE, "'%.100s' is one word too many: see 'gatehouse %s --help'.",
                            argument, command_names[reader->options->command]);
-    for (unsigned i = 1; i < sizeof(command_names) / sizeof(command_names[0]); i++) {
+    for (unsigned i = 1; i < COMMANDS; i++) {
         if (strcmp(argument, command_names[i]) == 0) {
             reader->options->command = (enum options_command)i;
             return AGENT_OK;
         }
     }
-    return problem_set(reader->problem, AGENT_USAGE, "there is no command '%.100s': see 'gatehouse --help'.", argument);
+    return options_unknown("command", argument, command_names + 1, "", reader->problem);
 }
 
 enum agent_result options_read(struct options *options, int argc, char **argv, struct problem *problem)

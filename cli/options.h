@@ -81,6 +81,13 @@ struct options {
 enum agent_result options_read(struct options *options, int argc, char **argv, struct problem *problem);
 void options_cleanup(struct options *options);
 
+/*
+ * AGENT_USAGE: there is no option, command ... of that word; with the one of words (NULL ends them) that was probably
+ * meant. command: whose help to look at, "" for all of it.
+ */
+enum agent_result options_unknown(const char *what, const char *word, const char *const *words, const char *command,
+                                  struct problem *problem);
+
 /* "permit", ...; "" for none. */
 const char *options_command_name(enum options_command command);
 

@@ -194,8 +194,9 @@ static void add_dead(const char *path, struct answer *answer)
     if (answer->json || watch_status(path, &state, &problem) != AGENT_UNREACHABLE)
         return;
     text_add(&answer->lines,
-             "gatehoused does not answer now: what was not decided before is blocked until it is started "
-             "('systemctl start gatehouse'), unless it is set to fail open.\n");
+             "gatehoused does not answer now. If it was killed, what was not decided before is blocked until it is "
+             "started again ('systemctl start gatehoused'), unless it is set to fail open; if it was asked to end, "
+             "everything passes.\n");
 }
 
 enum agent_result past_why(const struct options *options, const char *path, struct problem *problem)

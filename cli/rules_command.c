@@ -454,11 +454,14 @@ enum agent_result rules_command_run(const struct options *options, const char *p
         enum agent_result (*run)(const struct work *work);
     } verbs[] = {{"check", check},         {"load", load},       {"list", list}, {"add", add},
                  {"remove", remove_rules}, {"explain", explain}, {"diff", diff}};
+    static const char *const words[] = {"check", "load", "list", "add", "remove", "explain", "diff", NULL};
     struct work work = {options, path, problem};
 
     for (size_t i = 0; options->word_count > 0 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(options->words[0], verbs[i].word) == 0)
             return verbs[i].run(&work);
+    if (options->word_count > 0)
+        return options_unknown("command", options->words[0], words, "rules", problem);
     return problem_set(problem, AGENT_USAGE,
                        "'gatehouse rules' is followed by check, load, list, add, remove, explain or diff: " HELP);
 }

@@ -169,6 +169,8 @@ static enum history_trouble open_file(struct history_file *file, const char *pat
     }
     if (stat(path, &status) != 0)
         return from_errno(file, errno);
+    if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) /* opening a pipe waits for somebody at its other end */
+        return set_why(file, HISTORY_FOREIGN, "it is no regular file");
     file->device = status.st_dev;
     file->inode = status.st_ino;
     if (sqlite3_open_v2(path, &file->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)

@@ -305,6 +305,14 @@ static void csv_take(struct text *text, struct text *value)
     text_clear(value);
 }
 
+/* What a terminal or a sheet would act on is written as on the screen; JSON has it exactly. */
+static void csv_written(struct text *text, const char *value, struct text *written)
+{
+    if (value)
+        show_written(written, value, strlen(value));
+    csv_take(text, written);
+}
+
 static void csv_when(struct text *text, int64_t time)
 {
     text_add(text, ",");
@@ -317,7 +325,7 @@ static void csv_ends(struct text *text, const struct history_record *record, str
     show_address(value, record->ip_version, record->remote_address, 0);
     csv_take(text, value);
     text_add_format(text, ",%u", (unsigned)record->remote_port);
-    csv_text(text, record->name);
+    csv_written(text, record->name, value);
     show_address(value, record->ip_version, record->local_address, 0);
     csv_take(text, value);
     text_add_format(text, ",%u", (unsigned)record->local_port);
@@ -332,10 +340,12 @@ void history_show_csv(struct text *text, int64_t id, const struct history_record
     csv_when(text, record->decided);
     csv_when(text, record->ended);
     text_add_format(text, ",%s,%s", history_verdict_name(record->verdict), history_by_name(record->by));
-    csv_text(text, record->who);
-    csv_text(text, record->rule);
-    csv_text(text, record->place);
-    csv_text(text, record->program);
+    csv_written(text, record->who, &value);
+    csv_written(text, record->rule, &value);
+    csv_written(text, record->place, &value);
+    if (record->program)
+        show_written_path(&value, record->program);
+    csv_take(text, &value);
     text_add_format(text, ",%llu", (unsigned long long)record->pid);
     history_show_user(&value, record->user);
     csv_take(text, &value);

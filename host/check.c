@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/log.h"
 #include "host/rules_file.h"
 
 static const char *const origins[] = {"default", "file", "command line"};
@@ -193,5 +194,8 @@ bool check_run(const struct host_options *options)
         text_rules(options->settings.rules, &rules);
     }
     rules_file_cleanup(&rules);
-    return right;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return right;
+    log_say("cannot write the output: is there room, and does anybody read?");
+    return false;
 }

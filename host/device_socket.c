@@ -73,7 +73,10 @@ int device_socket_bind(int fd, const char *path)
 void device_socket_explain(int result, const char *path, char *error, size_t size)
 {
     if (result == -EADDRINUSE)
-        snprintf(error, size, "another gatehoused answers at %s: end it, or name another socket with --socket.", path);
+        snprintf(error, size,
+                 "another gatehoused, or another program, answers at %s: end it, or name another socket with "
+                 "--socket.",
+                 path);
     else if (result == -EEXIST)
         snprintf(error, size, "%s exists and is no socket: remove it, or name another socket with --socket.", path);
     else

@@ -116,12 +116,54 @@ static bool take_option(int option, struct host_options *options, const char *fo
     }
 }
 
+/* getopt_long takes the beginning of a name for it; nothing is guessed here. */
+static bool is_whole(const char *word, const char *name)
+{
+    size_t size = strcspn(word + 2, "=");
+
+    return strlen(name) == size && memcmp(word + 2, name, size) == 0;
+}
+
+static enum options_result refuse(const char *word)
+{
+    enum setting similar = SETTING_NONE;
+
+    if (strncmp(word, "--", 2) == 0)
+        (void)setting_find(word + 2, strcspn(word + 2, "="), &similar);
+    if (similar == SETTING_NONE)
+        log_say("\"%s\" is no option; \"gatehoused --help\" lists them.", word);
+    else
+        log_say("\"%s\" is no option; did you mean \"--%s\"? \"gatehoused --help\" lists them.", word,
+                setting_name(similar));
+    return OPTIONS_BAD;
+}
+
+static enum options_result show(const char *text)
+{
+    if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+        return OPTIONS_DONE;
+    log_say("cannot write the output: is there room, and does anybody read?");
+    return OPTIONS_BAD;
+}
+
+/* What goes together, and what not. */
+static enum options_result check_words(const struct host_options *options)
+{
+    if (options->json && !options->check)
+        log_say("--json is for --check: give both.");
+    else if (options->remove && options->check)
+        log_say("--check changes nothing, and --remove does: give one of them.");
+    else
+        return OPTIONS_RUN;
+    return OPTIONS_BAD;
+}
+
 static enum options_result parse_words(int argc, char **argv, struct host_options *options)
 {
     struct option table[SETTINGS + sizeof(others) / sizeof(others[0])];
     char folder[SETTING_PATH_MAX];
     const char *here = getcwd(folder, sizeof(folder));
-    int option;
+    int option, at = 0;
 
     for (int i = 0; i < SETTINGS; i++) {
         enum setting setting = (enum setting)i;
@@ -132,25 +174,29 @@ static enum options_result parse_words(int argc, char **argv, struct host_option
     }
     memcpy(table + SETTINGS, others, sizeof(others));
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-        if (option == OPTION_HELP || option == OPTION_VERSION) {
-            fputs(option == OPTION_HELP ? usage : "gatehoused " GATEHOUSE_VERSION "\n", stdout);
-            return OPTIONS_DONE;
-        }
+    while ((option = getopt_long(argc, argv, ":h", table, &at)) != -1) {
+        const char *word = argv[optind - 1];
+
+        if (option == OPTION_HELP || option == 'h')
+            return show(usage);
         if (option == '?')
-            log_say("\"%s\" is no option, or lacks its value; \"gatehoused --help\" lists them.", argv[optind - 1]);
+            return refuse(word);
+        if (option == ':') {
+            log_say("%s lacks its value; \"gatehoused --help\" says which it takes.", word);
+            return OPTIONS_BAD;
+        }
+        if (optarg == word)
+            word = argv[optind - 2];
+        if (!is_whole(word, table[at].name))
+            return refuse(word);
+        if (option == OPTION_VERSION)
+            return show("gatehoused " GATEHOUSE_VERSION "\n");
         if (!take_option(option, options, here))
             return OPTIONS_BAD;
     }
-    if (optind < argc) {
-        log_say("\"%s\" is no option; \"gatehoused --help\" lists them.", argv[optind]);
-        return OPTIONS_BAD;
-    }
-    if (options->json && !options->check) {
-        log_say("--json is for --check: give both.");
-        return OPTIONS_BAD;
-    }
-    return OPTIONS_RUN;
+    if (optind < argc)
+        return refuse(argv[optind]);
+    return check_words(options);
 }
 
 /* False: told, or for the check to tell. */

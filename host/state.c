@@ -71,7 +71,10 @@ static int open_locked(const char *path)
         return folder;
     int code = -errno;
     if (code == -EWOULDBLOCK)
-        log_say("another gatehoused keeps its rules in %s: give this one a folder of its own with --state.", path);
+        log_say("another gatehoused runs already, and keeps its rules in %s: end it first; in another network "
+                "namespace, give "
+                "this one a folder and a socket of its own with --state and --socket.",
+                path);
     else
         log_say("the folder %s, where rules are kept, cannot be locked: %s.", path, strerror(-code));
     close(folder);

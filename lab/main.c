@@ -2,12 +2,15 @@
 /*
  * main.c - wfplab: runs callout drivers on nt/ and wfp/ and says which rules they break. See docs/lab.md.
  */
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lab/commands.h"
 #include "lab/rules_command.h"
+#include "policy/names.h"
 
 /* What every command says of the words that it takes. */
 #define DRIVERS                                                                                                        \
@@ -130,8 +133,9 @@ static int tell_commands(void)
           stdout);
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         printf("wfplab %s %s\n", commands[i].name, commands[i].line);
-    printf("\n%sSCENARIO is a .scenario file (docs/scenarios.md). wfplab COMMAND --help says more.\n%s", DRIVERS,
-           exit_codes);
+    printf(
+        "\n%sSCENARIO is a .scenario file (docs/scenarios.md). wfplab COMMAND --help says more; wfplab --version.\n%s",
+        DRIVERS, exit_codes);
     return LAB_CLEAN;
 }
 
@@ -144,10 +148,36 @@ static int told(int code)
     return LAB_FAILED;
 }
 
+/* Else the first file that is opened would be where the output goes. */
+static void open_standard_streams(void)
+{
+    int file = open("/dev/null", O_RDWR);
+
+    while (file >= 0 && file <= STDERR_FILENO)
+        file = dup(file);
+    if (file >= 0)
+        close(file);
+}
+
+static int tell_no_command(const char *word)
+{
+    const char *names[sizeof(commands) / sizeof(commands[0]) + 1] = {NULL}, *near;
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        names[i] = commands[i].name;
+    near = names_near(word, strlen(word), names);
+    fprintf(stderr, "wfplab: there is no command \"%s\"%s%s%s; see wfplab --help.\n", word,
+            near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+    return LAB_USAGE;
+}
+
 int main(int argc, char **argv)
 {
+    open_standard_streams();
     if (argc > 1 && (asks_for_help(argv[1]) || (argc == 2 && strcmp(argv[1], "help") == 0)))
-        return tell_commands();
+        return told(tell_commands());
+    if (argc > 1 && strcmp(argv[1], "--version") == 0)
+        return told(puts("wfplab " GATEHOUSE_VERSION) < 0 ? LAB_FAILED : LAB_CLEAN);
     for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(argv[1], commands[i].name) != 0)
             continue;
@@ -155,13 +185,12 @@ int main(int argc, char **argv)
             if (!asks_for_help(argv[k]))
                 continue;
             printf("%s%s", commands[i].help, exit_codes);
-            return LAB_CLEAN;
+            return told(LAB_CLEAN);
         }
         return told(commands[i].run(argc - 2, argv + 2));
     }
     if (argc > 1)
-        fprintf(stderr, "wfplab: there is no command \"%s\"; see wfplab --help.\n", argv[1]);
-    else
-        fprintf(stderr, "wfplab: no command; see wfplab --help.\n");
+        return tell_no_command(argv[1]);
+    fprintf(stderr, "wfplab: no command; see wfplab --help.\n");
     return LAB_USAGE;
 }

@@ -75,13 +75,55 @@ static void add(struct parser *parser, const struct token *at, bool warning, con
     policy->errors[policy->error_count++] = error;
 }
 
-/* Neither control characters nor half a character of UTF-8 where a quote was cut. */
+/* What a terminal or an eye would take for something else: controls, what turns the direction of text, no UTF-8. */
+static bool is_unsafe(const unsigned char *c, size_t size)
+{
+    if (size == 1)
+        return *c < ' ' || *c >= 0x7f;
+    if (size == 2)
+        return (c[0] == 0xc2 && c[1] < 0xa0) || (c[0] == 0xd8 && c[1] == 0x9c);
+    if (size == 3 && c[0] == 0xe2 && c[1] == 0x80)
+        return (c[2] >= 0x8b && c[2] <= 0x8f) || (c[2] >= 0xa8 && c[2] <= 0xae);
+    return size == 3 && ((c[0] == 0xe2 && c[1] == 0x81 && c[2] >= 0xa0 && c[2] <= 0xaf) ||
+                         (c[0] == 0xef && c[1] == 0xbb && c[2] == 0xbf));
+}
+
+/* Bytes of the character of UTF-8 at c; 1 for a byte that is of none. */
+static size_t character_size(const unsigned char *c, size_t left)
+{
+    size_t size = *c < 0xc2 ? 1 : *c < 0xe0 ? 2 : *c < 0xf0 ? 3 : *c < 0xf5 ? 4 : 1;
+
+    if (size > left)
+        return 1;
+    for (size_t i = 1; i < size; i++)
+        if ((c[i] & 0xc0) != 0x80)
+            return 1;
+    if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) || (*c == 0xf0 && c[1] < 0x90) ||
+        (*c == 0xf4 && c[1] > 0x8f))
+        return 1;
+    return size;
+}
+
+/* Each unsafe character becomes one '?': the text never grows. Ends it with a NUL. */
+static void clean_part(char *text, size_t size)
+{
+    size_t to = 0;
+
+    for (size_t from = 0, step; from < size; from += step) {
+        step = character_size((const unsigned char *)text + from, size - from);
+        if (is_unsafe((const unsigned char *)text + from, step)) {
+            text[to++] = '?';
+            continue;
+        }
+        memmove(text + to, text + from, step);
+        to += step;
+    }
+    text[to] = '\0';
+}
+
 static void clean(char *sentence)
 {
-    for (char *c = sentence; *c != '\0'; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    }
+    clean_part(sentence, strlen(sentence));
 }
 
 void parser_fail(struct parser *parser, const struct token *at, const char *format, ...)
@@ -130,9 +172,22 @@ static size_t characters(const char *text, size_t bytes)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < bytes; i++)
-        count += ((unsigned char)text[i] & 0xc0) != 0x80;
+    for (size_t i = 0; i < bytes; i += character_size((const unsigned char *)text + i, bytes - i))
+        count++;
     return count;
+}
+
+/* At most SHOWN_MAX bytes of a line, indented. */
+static void write_plain(struct bytes *text, const char *line, size_t size)
+{
+    char shown[SHOWN_MAX + 1];
+
+    if (size > SHOWN_MAX)
+        size = SHOWN_MAX;
+    for (size_t i = 0; i < size; i++)
+        shown[i] = line[i] == '\t' ? ' ' : line[i];
+    clean_part(shown, size);
+    bytes_print(text, "    %s", shown);
 }
 
 static bool goes_on(char c)
@@ -162,12 +217,7 @@ static void write_source(const struct policy_error *error, struct bytes *text)
         place = first + size;
     if (width > first + size - place)
         width = first + size > place ? first + size - place : 1;
-    bytes_print(text, "    ");
-    for (size_t i = first; i < first + size; i++) {
-        unsigned char c = (unsigned char)error->source[i];
-
-        bytes_print(text, "%c", c == '\t' ? ' ' : c < ' ' || c == 0x7f ? '?' : c);
-    }
+    write_plain(text, error->source + first, size);
     bytes_print(text, "\n    %*s", (int)characters(error->source + first, place - first), "");
     width = place == first + size ? 1 : characters(error->source + place, width);
     for (size_t i = 0; i == 0 || i < width; i++)
@@ -178,10 +228,12 @@ static void write_source(const struct policy_error *error, struct bytes *text)
 size_t policy_error_write(const struct policy_error *error, char *text, size_t capacity)
 {
     struct bytes whole = {0};
+    char file[513];
     size_t size;
 
-    for (const char *c = error->file; *c != '\0' && c - error->file < 512; c++)
-        bytes_print(&whole, "%c", (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c);
+    snprintf(file, sizeof(file), "%s", error->file);
+    clean(file);
+    bytes_print(&whole, "%s", file);
     if (error->line != 0)
         bytes_print(&whole, ":%u:%u", error->line, error->column);
     bytes_print(&whole, ": %s", error->warning ? "warning: " : "");

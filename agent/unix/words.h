@@ -18,7 +18,7 @@
 /* What the filter engine lives in. */
 #define WORDS_ENGINE "gatehoused"
 /* Why rules could not be stored. */
-#define WORDS_STORE "is the folder of the setting 'state' (/var/lib/gatehouse by default) gone, full or read-only?"
+#define WORDS_STORE "the folder of the setting 'state' (/var/lib/gatehouse by default) is gone, full or read-only"
 /* The file of rules when nobody names one. */
 #define WORDS_RULES_FILE "/etc/gatehouse/rules"
 /* gatehouse ask: what it is where there is a terminal for it, and what that takes. */

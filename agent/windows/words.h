@@ -18,7 +18,7 @@
 /* What the filter engine lives in. */
 #define WORDS_ENGINE "Windows' filter engine"
 /* Why rules could not be stored. */
-#define WORDS_STORE "is the disk full or read-only?"
+#define WORDS_STORE "the disk is full or read-only"
 /* The file of rules when nobody names one. */
 #define WORDS_RULES_FILE "%ProgramData%\\Gatehouse\\rules"
 /* gatehouse ask: there is no screen. */

@@ -119,7 +119,7 @@ class AskLines(Case):
     def test_event_before_its_request(self):
         process, decider, observer = self.ask()
         observer.tell(fake.event(fake.DECIDED, request(1), BLOCK, fake.BY_CANCEL))
-        time.sleep(0.1)
+        observer.take(fake.READ_EVENTS)  # it asks for more: it knows this one
         decider.offer(request(1), request(2, pid=2))
         self.assertIn('withdrawn: /usr/bin/curl pid 4242', self.line(process.stdout))
         self.assertIn('pid 2 ', self.line(process.stdout))
@@ -136,7 +136,7 @@ class AskLines(Case):
 
     def test_withdrawn_at_its_deadline_without_an_event(self):
         process, decider, observer = self.ask()
-        decider.offer(request(1, seconds=0.5))
+        decider.offer(request(1, seconds=3))
         self.line(process.stdout)
         self.assertIn('ended because its deadline passed', self.line(process.stdout))
 
@@ -402,7 +402,9 @@ class AskTerminal(Case):
         process.send_signal(signal.SIGTSTP)
         time.sleep(0.3)
         process.send_signal(signal.SIGCONT)
-        time.sleep(0.2)
+        end = time.monotonic() + DEADLINE
+        while termios.tcgetattr(self.slave)[3] == self.before[3] and time.monotonic() < end:
+            time.sleep(0.05)
         self.assertIsNone(process.poll())
         self.assertNotEqual(termios.tcgetattr(self.slave)[3], self.before[3])
         process.send_signal(signal.SIGTERM)

@@ -15,7 +15,7 @@ import fake_gatehoused as fake
 from fake_gatehoused import DECIDER
 
 PROGRAM = sys.argv.pop(1)
-DEADLINE = 30
+DEADLINE = 60
 
 
 class Case(unittest.TestCase):

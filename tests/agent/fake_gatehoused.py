@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 
-DEADLINE = 30
+DEADLINE = 60
 
 HELLO = (0x22 << 16) | (0x810 << 2)
 GET_REQUESTS = (0x22 << 16) | (1 << 14) | (0x811 << 2)

@@ -69,6 +69,27 @@ static void test_install(void **state)
     }
 }
 
+/* A word that is near to one that is there is asked about; and whose help to look at. */
+static void test_unknown(void **state)
+{
+    static const char *const said[][2] = {
+        {"stauts", "there is no command 'stauts'; did you mean 'status'? See 'gatehouse --help'."},
+        {"frobnicate", "there is no command 'frobnicate': see 'gatehouse --help'."},
+        {"log --sicne=1h", "there is no option '--sicne'; did you mean '--since'? See 'gatehouse log --help'."},
+        {"--sokcet x status", "there is no option '--sokcet'; did you mean '--socket'? See 'gatehouse --help'."},
+        {"status --dedline 5", "there is no option '--dedline': see 'gatehouse status --help'."},
+        {"log --since", "--since needs a value after it: see 'gatehouse log --help'."}};
+    struct options options;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+        struct problem problem = {0};
+
+        assert_int_equal(read_line(said[i][0], &options, &problem), AGENT_USAGE);
+        assert_string_equal(problem.sentence, said[i][1]);
+    }
+}
+
 /* Columns as wide as their widest cell; a row that nothing was done to keeps saying so. */
 static void test_report(void **state)
 {
@@ -246,9 +267,9 @@ static void test_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good), cmocka_unit_test(test_install), cmocka_unit_test(test_report),
-        cmocka_unit_test(test_bad),  cmocka_unit_test(test_lines),   cmocka_unit_test(test_long_line),
-        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_good),      cmocka_unit_test(test_install), cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_report),    cmocka_unit_test(test_bad),     cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_long_line), cmocka_unit_test(test_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

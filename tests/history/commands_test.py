@@ -20,7 +20,7 @@ import time
 import unittest
 
 GATEHOUSE, WRITER = sys.argv[1:3]
-SECONDS = 30  # the longest that anything is waited for
+SECONDS = 60  # the longest that anything is waited for
 NOW = int(time.time() * 1e6)
 MINUTE = 60 * 10**6
 
@@ -95,6 +95,12 @@ class Rows(Case):
         for words in (['log'], ['top'], ['apps'], ['show', 'x'], ['export'], ['why']):
             self.run_command(*words, code=2)
 
+    def test_no_regular_file(self):
+        """A pipe in place of the file is told of, not waited for."""
+        os.mkfifo(self.file)
+        for words in (['log'], ['top'], ['apps'], ['show', 'x'], ['export'], ['why']):
+            self.run_command(*words, code=6)
+
     def test_odd_bytes(self):
         """What others wrote acts on no terminal, and JSON gives the exact bytes."""
         bad = '/opt/\x1b[2J\u202e\n'
@@ -102,6 +108,10 @@ class Rows(Case):
         for words in (['log'], ['apps'], ['top'], ['show', '*'], ['why']):
             shown = self.run_command(*words)
             self.assertNotRegex(shown, '[\x00-\x09\x0b-\x1f\x7f\u202a-\u202e]', words)
+        for words in (['export'], ['export', '--csv'], ['log', '--json'], ['apps', '--json'], ['why', '--json']):
+            shown = self.run_command(*words)
+            self.assertNotRegex(shown, '[\x00-\x09\x0b-\x1f\x7f\u202a-\u202e]', words)
+            self.assertEqual(shown.count('\n'), 2 if '--csv' in words else 1, words)
         self.assertEqual(self.json('log')[0]['program'], bad)
 
     def test_csv(self):
