@@ -18,8 +18,8 @@
 #include "gatehouse/protocol.h"
 #include "lab/scenario_trace.h"
 
-#define RUN_READS_MAX 20u   /* calls of one client under way */
-#define RUN_WAIT_MS   5000u /* for what has to come; with a real clock */
+#define RUN_READS_MAX 20u    /* calls of one client under way */
+#define RUN_WAIT_MS   30000u /* for what has to come; with a real clock */
 #define RUN_MESSAGE   130000u
 #define RUN_EXPLORED  8192u /* the same for an explorer's: it is filled with bytes once a read */
 

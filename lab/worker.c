@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define WATCH_MS 100
-#define TELL_MS  6000u /* for a child that hangs to tell where; its handler has a limit of its own */
+#define TELL_MS  21000u /* for a child that hangs to tell where; its handler has a limit of its own */
 
 struct lab_board *lab_board_new(size_t data_size)
 {

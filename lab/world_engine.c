@@ -2,9 +2,9 @@
 /*
  * world_engine.c - see scenario_world.h: nt/ and wfp/ in this process, under a virtual clock.
  *
- * Drivers come from world_drivers.h. One thread: when a call returns, everything that it caused has happened. Under
- * a scheduler a client's device control has a fiber of its own, for it may wait in the driver; then world_settle says
- * that everything has happened, and the clock is the scheduler's.
+ * Drivers come from world_drivers.h. When a call returns, everything that it caused has happened, but for what a thread
+ * of the driver has in hand. Under a scheduler a client's device control has a fiber of its own, for it may wait in the
+ * driver; then world_settle says that everything has happened, and the clock is the scheduler's.
  */
 #include <initguid.h>
 
@@ -21,18 +21,18 @@
 
 #include "lab/world_drivers.h"
 #include "lab/world_engine.h"
+#include "lab/world_events.h"
 #include "lab/world_folders.h"
 #include "nt/verify/fault.h"
 #include "nt/verify/rules.h"
 #include "nt/verify/scheduler.h"
 #include "wfp/verify.h"
 
-#define MS             10000u
-#define MAX_DONE       4096u
-#define MAX_VIOLATIONS 16u
-#define MAX_SETTINGS   32u
-#define OLDEST_MS      7200000u /* a person may think for long, but not for two hours */
-#define MESSAGE_MAX    131072u
+#define PUMPED_AFTER_MS 5000u /* of a call that did not end: it may wait for what only a pump runs */
+#define MS              10000u
+#define MAX_SETTINGS    32u
+#define OLDEST_MS       7200000u /* a person may think for long, but not for two hours */
+#define MESSAGE_MAX     131072u
 
 static uint64_t clock_now;
 static uint64_t last_endpoint;
@@ -44,23 +44,6 @@ static nt_violation_handler *listener;
 static void (*state_writer)(void);
 static struct nt_faults *faults; /* NULL: nothing is to fail */
 static char fault_routine[64];
-
-/* The context of a pended connect is its connection's number. */
-static struct done {
-    uint64_t connection;
-    struct world_decision decision;
-} dones[MAX_DONE];
-static size_t done_first, done_count;
-
-/* Flows authorized again on their own. */
-static struct again {
-    UINT64 flow;
-    struct world_decision decision;
-} agains[MAX_DONE];
-static size_t again_first, again_count;
-
-static char violations[MAX_VIOLATIONS][100];
-static size_t violation_count;
 
 struct world_device {
     struct world_device *next;
@@ -103,8 +86,8 @@ static void record_violation(const struct nt_violation *violation)
 {
     const struct nt_rule *rule = nt_rule_find(violation->rule);
 
-    if (violation_count < MAX_VIOLATIONS && (rule == NULL || rule->severity == NT_ERROR))
-        snprintf(violations[violation_count++], sizeof(violations[0]), "%s %s", violation->rule, violation->routine);
+    if (rule == NULL || rule->severity == NT_ERROR)
+        world_keep_violation(violation->rule, violation->routine);
     if (listener != NULL)
         listener(violation);
     else
@@ -122,16 +105,6 @@ void world_violate(const char *rule, const char *routine, const char *text)
     if (faults == NULL && nt_faults_happened())
         return; /* what a scenario expects is not what a driver decides that explore makes calls fail for */
     nt_violate(rule, routine, "%s", text);
-}
-
-bool world_next_violation(char *text, size_t room)
-{
-    if (violation_count == 0)
-        return false;
-    snprintf(text, room, "%s", violations[0]);
-    violation_count--;
-    memmove(violations[0], violations[1], violation_count * sizeof(violations[0]));
-    return true;
 }
 
 enum world_clock world_clock(void)
@@ -184,7 +157,7 @@ void world_end(void)
     engine = NULL;
     wfp_reset();
     own_filters = 0;
-    done_first = done_count = again_first = again_count = 0;
+    world_drop_decisions();
     nt_set_violation_handler(NULL);
     nt_set_clock(NULL);
 }
@@ -196,7 +169,8 @@ void world_forget(void)
     devices = NULL;
     engine = NULL;
     own_filters = 0;
-    done_first = done_count = again_first = again_count = violation_count = 0;
+    world_drop_decisions();
+    world_drop_violations();
     end_faults();
     world_folders_end();
     nt_set_violation_handler(NULL);
@@ -277,13 +251,12 @@ static struct world_decision translate(const struct wfp_decision *from)
     };
 }
 
-static void connect_done(void *context, const struct wfp_decision *decision)
+/* The context of a pended connect is its connection's number. */
+static void connect_done(void *context, const struct wfp_decision *from)
 {
-    if (done_count == MAX_DONE) {
-        fprintf(stderr, "more than %u connections ended in one step\n", MAX_DONE);
-        abort();
-    }
-    dones[(done_first + done_count++) % MAX_DONE] = (struct done){(uint64_t)(uintptr_t)context, translate(decision)};
+    struct world_decision decision = translate(from);
+
+    world_keep_done((uint64_t)(uintptr_t)context, &decision);
 }
 
 /* What TOKEN_ACCESS_INFORMATION points to. */
@@ -340,17 +313,6 @@ bool world_connect(const struct world_connect *from, uint64_t connection, struct
     connect.condition_flags = from->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0;
     wfp_ale_connect(&connect, connect_done, (void *)(uintptr_t)connection, &first);
     *decision = translate(&first);
-    return true;
-}
-
-bool world_next_done(uint64_t *connection, struct world_decision *decision)
-{
-    if (done_count == 0)
-        return false;
-    *connection = dones[done_first].connection;
-    *decision = dones[done_first].decision;
-    done_first = (done_first + 1) % MAX_DONE;
-    done_count--;
     return true;
 }
 
@@ -572,9 +534,11 @@ bool world_call_done(struct world_call *call, uint32_t milliseconds, uint32_t *s
         (void)nt_schedule_wait(&call->done);
         milliseconds = 0; /* nobody is left who could end it */
     }
+    /* A thread of the driver has it. What is pumped would run beside it, and the order of events would be theirs. */
     for (unsigned waited = 0; waited < milliseconds && !__atomic_load_n(&call->done, __ATOMIC_ACQUIRE); waited++) {
-        (void)nt_pump();
-        (void)usleep(1000); /* a thread of the driver has it */
+        if (waited >= PUMPED_AFTER_MS)
+            (void)nt_pump();
+        (void)usleep(1000);
     }
     if (!call->done)
         return false;
@@ -690,13 +654,13 @@ bool world_suspend(uint32_t milliseconds, struct world_error *error)
     return true;
 }
 
-static void add_reauthorized(void *context, UINT64 flow, const struct wfp_decision *decision)
+static void add_reauthorized(void *context, UINT64 flow, const struct wfp_decision *from)
 {
+    struct world_decision decision = translate(from);
+
     (void)context;
-    if (again_count == MAX_DONE)
-        return;
-    agains[again_count] = (struct again){flow, translate(decision)};
-    agains[again_count++].decision.flow = flow;
+    decision.flow = flow;
+    world_keep_reauthorized(&decision);
 }
 
 bool world_resume(struct world_error *error)
@@ -704,16 +668,6 @@ bool world_resume(struct world_error *error)
     (void)error;
     world_advance(0);
     wfp_ale_reauthorize_all(FWP_CONDITION_REAUTHORIZE_REASON_NEW_ARRIVAL_INTERFACE, add_reauthorized, NULL);
-    return true;
-}
-
-bool world_next_reauthorized(struct world_decision *decision)
-{
-    if (again_first == again_count) {
-        again_first = again_count = 0;
-        return false;
-    }
-    *decision = agains[again_first++].decision;
     return true;
 }
 

@@ -210,10 +210,10 @@ def _(folder):
         rules, said = replayed_rules(folder, TINY, 'c.scenario')
         assert rule in rules, said
     path = tiny(folder, '0x222010')
-    reports, _, _ = explore(folder, '--limit', '1', '--no-shrink', '--out', 'h.scenario', TINY, path,
+    reports, _, _ = explore(folder, '--limit', '3', '--no-shrink', '--out', 'h.scenario', TINY, path,
                             want=['no-progress'])
     assert 'tiny.c' in json.dumps(reports), reports
-    code, out, err = lab(folder, 'replay', '--limit', '1', TINY, 'h.scenario')
+    code, out, err = lab(folder, 'replay', '--limit', '3', TINY, 'h.scenario')
     assert code == 1 and '[no-progress]' in out, out + err
 
 

@@ -32,7 +32,7 @@ def case(sentence):
     return add
 
 
-def lab(folder, *arguments, seconds=60, **environment):
+def lab(folder, *arguments, seconds=200, **environment):
     env = dict(os.environ, XDG_CACHE_HOME=os.path.join(folder, '..', 'cache'), NO_COLOR='1', **environment)
     done = subprocess.run([WFPLAB, *arguments], capture_output=True, text=True, timeout=seconds, check=False, env=env,
                           cwd=folder, stdin=subprocess.DEVNULL)
@@ -92,13 +92,13 @@ def compile_error(folder):
 def shared_object(folder):
     objects = os.path.join(folder, 'tiny.so')
     flags = ['-shared', '-fPIC', '-fshort-wchar', '-Wno-multichar', '-I', os.path.join(ROOT, 'nt/include')]
-    subprocess.run(['cc', *flags, TINY, '-o', objects], check=True, timeout=60)
+    subprocess.run(['cc', *flags, TINY, '-o', objects], check=True, timeout=200)
     expect(folder, ['load', '> load OK', 'open c Tiny', '> open c OK', 'send c 0x222000 out u32:7 u32:8',
                     '> send c OK 8 bytes', 'close c', 'unload', '> unloaded'], objects)
     empty = os.path.join(folder, 'empty.so')
     with open(os.path.join(folder, 'empty.c'), 'w', encoding='utf-8') as file:
         file.write('int nothing;\n')
-    subprocess.run(['cc', '-shared', '-fPIC', os.path.join(folder, 'empty.c'), '-o', empty], check=True, timeout=60)
+    subprocess.run(['cc', '-shared', '-fPIC', os.path.join(folder, 'empty.c'), '-o', empty], check=True, timeout=200)
     assert 'it has no DriverEntry, so it is no driver' in run(folder, ['load'], empty, want=2)
     with open(objects, 'w', encoding='utf-8') as file:
         file.write('nothing')
@@ -245,8 +245,8 @@ CRASHES = [('0x22200c', 'access-fault', 'crashed', 'tiny.c:107: error'),
 @case('crashes, hangs and damage become reports with rule, place and stack; exit code 1')
 def crashes(folder):
     for step, rule, end, text in CRASHES:
-        said = run(folder, ['load', 'open c Tiny', 'send c ' + step, 'close c', 'unload'], options=['--limit', '2'],
-                   want=1)
+        said = run(folder, ['load', 'open c Tiny', 'send c ' + step, 'close c', 'unload'], want=1,
+                   options=['--limit', '5'] if rule == 'no-progress' else [])
         for wanted in (f'[{rule}]', end, text):
             assert wanted in said, f'{step}: {wanted!r} is not in:\n{said}'
         assert rule in ('no-progress', 'irp-left-at-cleanup') or re.search(r'#\d+ +\S+ +\S*tiny\.c:\d+', said), said
@@ -332,6 +332,14 @@ def command_line(folder):
                                 (['state', TINY, path, path], 'it takes one scenario')):
         code, out, err = lab(folder, *arguments)
         assert code == 2 and sentence in err and err.count('\n') == 1 and out == '', f'{arguments}: {code}, {out}{err}'
+    code, out, err = lab(folder, 'rnu')
+    assert code == 2 and 'there is no command "rnu" (did you mean "run"?)' in err and out == '', err
+    code, out, err = lab(folder, '--version')
+    assert code == 0 and out.startswith('wfplab ') and err == '', out + err
+    for arguments in (['--help'], ['--version'], ['run', '--help']):
+        with open('/dev/full', 'w', encoding='utf-8') as full:
+            done = subprocess.run([WFPLAB, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 3 and 'stdout cannot be written' in done.stderr, done
     for arguments in (['--help'], ['run', '--help'], ['help']):
         code, out, err = lab(folder, *arguments)
         assert code == 0 and out.startswith('wfplab run') and err == '', arguments

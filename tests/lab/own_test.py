@@ -40,7 +40,7 @@ def jobs_of(paths):
     share = LEAST // len(paths) + 1
     jobs = []
     for path in paths:
-        name, options = os.path.basename(path)[:-len('.scenario')], [*options_of(path), '--seed', SEED]
+        name, options = os.path.basename(path)[:-len('.scenario')], [*options_of(path), '--seed', SEED, '--limit', '100']
         jobs.append((f'{name} from source', SOURCE, path, [*options, '--runs', str(share)]))
         if os.path.exists(DRIVER_SYS):
             jobs.append((f'{name} as .sys', [DRIVER_SYS], path, [*options, '--runs', str(share // SHARE_SYS + 1)]))

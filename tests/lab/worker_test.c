@@ -65,12 +65,6 @@ static void tell(int number)
     _exit(9);
 }
 
-static int hangs_and_tells(void *context, struct lab_board *board)
-{
-    signal(SIGALRM, tell);
-    return hangs(context, board);
-}
-
 static int ends_later(void *context, struct lab_board *board)
 {
     (void)context;
@@ -85,14 +79,14 @@ static void tells_what_became_of_the_child(void **state)
 
     (void)state;
     assert_non_null(board);
-    result = lab_worker_run(board, finds, NULL, NULL, 5000);
+    result = lab_worker_run(board, finds, NULL, NULL, 30000);
     assert_int_equal(result.end, LAB_WORKER_ENDED);
     assert_int_equal(result.exit_code, 3);
     assert_int_equal(board->runs, 5);
     assert_int_equal(board->found, 1);
     assert_string_equal((char *)board->data, "found");
 
-    result = lab_worker_run(board, crashes, NULL, NULL, 5000);
+    result = lab_worker_run(board, crashes, NULL, NULL, 30000);
     assert_int_equal(result.end, LAB_WORKER_CRASHED);
     assert_int_equal(result.signal_number, SIGSEGV);
     assert_int_equal(board->current, 41);
@@ -101,11 +95,14 @@ static void tells_what_became_of_the_child(void **state)
     result = lab_worker_run(board, hangs, NULL, NULL, 300);
     assert_int_equal(result.end, LAB_WORKER_CRASHED);
     assert_int_equal(result.signal_number, SIGALRM);
-    result = lab_worker_run(board, hangs_and_tells, NULL, NULL, 300);
+    /* Here, and so before the child begins, however late that is. */
+    signal(SIGALRM, tell);
+    result = lab_worker_run(board, hangs, NULL, NULL, 300);
+    signal(SIGALRM, SIG_DFL);
     assert_int_equal(result.end, LAB_WORKER_ENDED);
     assert_int_equal(result.exit_code, 9);
     board->runs = 0;
-    assert_int_equal(lab_worker_run(board, goes_on, until_a_few, board, 5000).end, LAB_WORKER_STOPPED);
+    assert_int_equal(lab_worker_run(board, goes_on, until_a_few, board, 30000).end, LAB_WORKER_STOPPED);
     lab_board_free(board);
     lab_board_free(NULL);
 }
