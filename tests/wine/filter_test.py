@@ -81,9 +81,7 @@ class FilterTest(Test):
         return [json.loads(line) for line in self.gatehouse('filter', 'list', '--json', *words).splitlines()]
 
     def hold_transaction(self):
-        holder = self.world.start('holder.exe', 'transaction')
-        holder.wait('holding')
-        return holder
+        return self.world.start_until('holding', 'holder.exe', 'transaction')[0]
 
 
 # Words of the wish; connects that meet it, and connects that do not.

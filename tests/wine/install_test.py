@@ -118,9 +118,7 @@ class Machine:
         return self.objects(), self.service(registry), registry, self.files()
 
     def hold(self, what):
-        program = self.world.start('holder.exe', what)
-        program.wait('holding')
-        return program
+        return self.world.start_until('holding', 'holder.exe', what)[0]
 
 
 NOTHING = ((0, 0, 0, 0), None, None, {})

@@ -90,9 +90,12 @@ class Test:
 
     def program(self, *arguments):
         """gatehouse.exe with these arguments, once it decides."""
-        program = self.world.start('gatehouse.exe', *arguments)
-        until(lambda: self.status()['decider_pid'] != 0, f'gatehouse.exe {arguments[0]} decides')
-        return program
+        return self.world.start_when(lambda: self.status()['decider_pid'] != 0, 'gatehouse.exe', *arguments)
+
+    def watch(self, *arguments, start=None):
+        """gatehouse.exe watch, once it is the second observer, beside the one that asks."""
+        return self.world.start_when(lambda: self.status()['observers'] == 2, 'gatehouse.exe', 'watch', *arguments,
+                                     start=start)
 
     def connect(self, stack, address='192.0.2.1', port=80, pid='5001', program=r'\device\harddiskvolume1\app.exe',
                 expect='pended'):

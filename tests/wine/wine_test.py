@@ -124,8 +124,8 @@ def asks_through_a_pipe(test):
 @case('gatehouse.exe ask on a terminal: one key answers; Ctrl-C ends it, exit code 0, and gives back what is held')
 def asks_on_a_terminal(test):
     stack = test.stack()
-    person = test.world.start_on_terminal('gatehouse.exe', 'ask')
-    until(lambda: test.status()['decider_pid'] != 0, 'it decides')
+    person = test.world.start_when(lambda: test.status()['decider_pid'] != 0, 'gatehouse.exe', 'ask',
+                                   start=test.world.start_on_terminal)
     for key, verdict in (('n', 'block'), ('y', 'permit')):
         endpoint, *_ = test.connect(stack)
         person.wait('permit? ')
@@ -160,8 +160,7 @@ def remembered(test):
 @case('gatehouse.exe status --json counts what happened; watch shows it; policy changes it')
 def shows(test):
     stack = test.stack()
-    watch = test.world.start('gatehouse.exe', 'watch')
-    until(lambda: test.status()['observers'] == 2, 'watch is there')
+    watch = test.watch()
     before = test.status()
     decider = test.program('block')
     endpoint, *_ = test.connect(stack, port=4433)
@@ -182,12 +181,16 @@ def shows(test):
 @case("gatehouse.exe watch --event-log: each event is reported to Windows' event log, as Wine's trace of ReportEventW tells")
 def event_log(test):
     stack, decider, world = test.stack(), test.device(), test.world
-    usual, world.environment = world.environment, {**world.environment, 'WINEDEBUG': '-all,+eventlog'}
-    try:
-        watcher = world.start('gatehouse.exe', 'watch', '--event-log')
-    finally:
-        world.environment = usual
-    until(lambda: test.status()['observers'] == 2, 'it watches')
+    usual = world.environment
+
+    def start_traced(*words):
+        world.environment = {**usual, 'WINEDEBUG': '-all,+eventlog'}
+        try:
+            return world.start(*words)
+        finally:
+            world.environment = usual
+
+    watcher = test.watch('--event-log', start=start_traced)
     endpoint, *_ = test.connect(stack)
     decider.ask('get')
     request, *_ = decider.wait('got')

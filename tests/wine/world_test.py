@@ -16,7 +16,7 @@ import time
 
 sys.dont_write_bytecode = True
 from wine_cases import tell
-from wine_world import SECONDS, START_SECONDS, Missing, find_wine, processes, sockets, until
+from wine_world import SECONDS, START_SECONDS, Missing, World, find_wine, processes, sockets, until
 
 MAKE = f'''
 import sys
@@ -102,7 +102,31 @@ def too_slow(folder):
         maker.close()
 
 
+def begins_late(folder):
+    """A Wine that does not get to main() the first time, or not at all; one that fails and says why is believed."""
+    wine, count = pathlib.Path(folder, 'wine'), pathlib.Path(folder, 'count')
+    wine.write_text(f'#!/bin/sh\necho >> {count}\n[ "$(wc -l < {count})" -gt $1 ] || exit 1\necho said; exit $2\n')
+    wine.chmod(0o700)
+    world = object.__new__(World)
+    world.wine, world.prefix, world.environment, world.programs = str(wine), pathlib.Path(folder), dict(os.environ), []
+    for silent, code, answer, runs in (('0', '0', (0, 'said\n'), 1), ('0', '3', (3, 'said\n'), 1),
+                                       ('1', '3', (3, 'said\n'), 2), ('2', '0', (1, ''), 2)):
+        count.unlink(missing_ok=True)
+        assert world.run(silent, code) == answer, (silent, code)
+        assert len(count.read_text()) == runs, (silent, code)
+    for silent, runs in (('0', 1), ('3', 4)):
+        count.unlink(missing_ok=True)
+        program = world.start_when(lambda: not program_lines(world).empty(), silent, '0')
+        assert program.wait('said') == [] and len(count.read_text()) == runs, silent
+    world.end_programs()
+
+
+def program_lines(world):
+    return world.programs[-1].lines
+
+
 CASES = [('a prefix that does not come up is tried once more, then fails; nothing of either stays', too_slow)]
+CASES += [('a program whose main() Wine does not reach runs again; one that says why it failed does not', begins_late)]
 CASES += [(f'{number.name} during wineboot: nothing stays', lambda folder, number=number: interrupted(folder, number))
           for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)]
 
