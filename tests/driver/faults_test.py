@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-SECONDS_EACH = 40
+SECONDS_EACH = 120
 SECONDS = {'some': 150, 'all': 2800}
 SHARE = 12  # of "some": every so many
 STACKS_MOST = 2000

@@ -162,7 +162,7 @@ static void test_driver_transaction(void **state)
     fwpm_server_disconnect(leaver);
     UINT64 due = fwpm_server_tick(server_here());
     assert_true(due != FWPM_NEVER && due > 0);
-    assert_true(seconds_now() - began < 1);
+    assert_true(seconds_now() - began < 10);
     assert_int_equal(session_count(), sessions);
     assert_int_equal(FwpmTransactionCommit0(engine), STATUS_SUCCESS);
     assert_true(fwpm_server_tick(server_here()) == FWPM_NEVER);

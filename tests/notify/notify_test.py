@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'page'))
 from fake_desk import FakeDesk  # noqa: E402
 
 GATEHOUSE, SERVICE = sys.argv[1:3]
-DEADLINE = 30
+DEADLINE = 60
 BUTTONS = ['permit-once', 'Permit once', 'permit-always', 'Permit always', 'block', 'Block']
 
 

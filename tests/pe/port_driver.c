@@ -29,7 +29,7 @@ static VOID NTAPI ask(PVOID context)
 {
     CHAR question[] = "permit?";
     ULONG size = sizeof(answer.text);
-    LARGE_INTEGER timeout = {.QuadPart = -50000000};
+    LARGE_INTEGER timeout = {.QuadPart = -300000000}; /* 30 s */
 
     (void)context;
     answer.status = FltSendMessage(filter, &client, question, sizeof(question), answer.text, &size, &timeout);

@@ -162,7 +162,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 FRAME static void send_crash(void)
 {
     size_t information;
-    (void)nt_device_control_wait(file, TINY_CRASH, NULL, 0, NULL, 0, &information, 1000);
+    (void)nt_device_control_wait(file, TINY_CRASH, NULL, 0, NULL, 0, &information, 30000);
     STAY();
 }
 

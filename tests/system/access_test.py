@@ -23,7 +23,7 @@ KEPT_OUT = [f"connect {errno.EACCES}"]
 STRANGER = """
 import socket, struct, sys
 client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-client.settimeout(5)
+client.settimeout(60)
 try:
     client.connect(sys.argv[1])
 except OSError as error:
@@ -83,7 +83,7 @@ def second_decider(lab):
 def second_decider_program(lab):
     lab.gatehoused()
     lab.gatehouse_decides("permit")
-    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "permit", timeout=10)
+    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "permit", timeout=60)
     assert done.returncode != 0, done
     assert len(done.stderr.strip().splitlines()) == 1 and "decide" in done.stderr, done.stderr
     tell(done.stderr.strip())
@@ -107,7 +107,7 @@ def nobody_is_told(lab):
     lab.gatehoused()
     for command in ("permit", "status"):
         gatehouse = [names.find_program("gatehouse"), "--socket", str(lab.socket), command]
-        done = lab.run(*as_user("nobody", gatehouse), timeout=10)
+        done = lab.run(*as_user("nobody", gatehouse), timeout=60)
         assert done.returncode != 0, done
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
         assert "root" in done.stderr or "gatehouse" in done.stderr.replace("gatehouse:", ""), done.stderr

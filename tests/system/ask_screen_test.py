@@ -404,7 +404,7 @@ def killed(lab):
     terminal.until(lambda screen: "afterwards" in screen, "asked again")
     terminal.press("C-c")
     terminal.ended()
-    assert terminal.pane("alternate_on") == "0"
+    left(terminal)
 
 
 @case(f"{ASK}: the terminal goes away: it ends, and what was held goes back")
@@ -456,6 +456,11 @@ def two_screens(lab):
     assert here.ended() == 0
 
 
+def left(terminal):
+    """The program's screen is no more, the one before it is shown. tmux reads what ended programs said, in its time."""
+    wait_until(lambda: terminal.pane("alternate_on") == "0" and terminal.pane("cursor_flag") == "1", 30, "the screen of before")
+
+
 def settings(terminal):
     device_path = terminal.pane("pane_tty")
     return subprocess.run(["stty", "-F", device_path, "-a"], capture_output=True, text=True, check=True).stdout
@@ -473,7 +478,7 @@ def signals(lab):
         assert settings(terminal) != before and terminal.pane("alternate_on") == "1"
         os.kill(terminal.pid(), getattr(signal, name))
         code = terminal.ended()
-        assert terminal.pane("alternate_on") == "0" and terminal.pane("cursor_flag") == "1", name
+        left(terminal)
         assert settings(terminal) == before, f"{name}:\n{settings(terminal)}\n{before}"
         tell(f"{name}: exit status {code}")
 
@@ -490,7 +495,7 @@ def stop_and_go_on(lab):
     talker = lab.connect_timer(net.SERVER_V4, server.port)
     read(terminal, "connect_timer connects")
     terminal.press("C-z")
-    terminal.see("ready>")
+    terminal.until(lambda screen: screen.count("ready>") == 2, "the shell's next prompt")
     assert terminal.pane("alternate_on") == "0"
     terminal.type("fg")
     terminal.press("Enter")
@@ -520,7 +525,7 @@ def quitting(lab):
 def deadline(lab):
     server, terminal = ready(lab)
     with device.observer(lab.socket) as watcher:
-        watcher.set_policy(deadline_ms=3000)
+        watcher.set_policy(deadline_ms=10000)
     talker = lab.connect_timer(net.SERVER_V4, server.port)
     terminal.see("connect_timer connects")
     terminal.see(NOTHING, "nobody answered in time")
@@ -554,10 +559,12 @@ def idle(lab):
         text = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
         return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.MULTILINE).group(1))
 
-    time.sleep(1)
-    before = switches()
-    time.sleep(3)
-    assert switches() == before, f"{switches() - before} times in 3 s"
+    counts = []
+    while len(counts) < 10 and counts[-1:] != [0]:  # until it has come to rest
+        before = switches()
+        time.sleep(3)
+        counts.append(switches() - before)
+    assert counts[-1] == 0, f"so many times in 3 s each: {counts}"
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ class Bench:
     def __init__(self, lab):
         self.lab = lab
         self.server = TcpServer(lab.server)
-        lab.gatehoused("--deadline", "110")
+        lab.gatehoused("--deadline", "120")
         self.clients = {DECIDER: lab.decider(), OBSERVER: lab.observer()}
         self.talker = lab.connect_timer(net.SERVER_V4, self.server.port)
         (self.request,) = self.clients[DECIDER].requests()
@@ -265,8 +265,7 @@ def too_many_reads(lab):
     bench = Bench(lab)
     decider = bench.clients[DECIDER]
     tags = [decider.call(p.GET_REQUESTS) for _ in range(p.CALLS_MAX + 4)]
-    wait_until(lambda: refused_of(decider, tags), 5, "a refusal")
-    refused = refused_of(decider, tags)
+    refused = wait_until(lambda: refused_of(decider, tags), 5, "a refusal")
     tell(f"{len(tags)} reads at once: {len(refused)} refused with {p.status_name(decider.answers[refused[0]].status)}")
     bench.check_unchanged("reading often")
     for tag in tags:
@@ -348,8 +347,7 @@ def too_many_calls(lab):
         with contextlib.suppress(device.DeviceClosed, OSError):
             for _ in range(4 * p.CALLS_MAX):
                 tags.append(client.call(p.READ_EVENTS))
-            refused = refused_of(client, tags)
-            assert refused, "64 reads at once, and none was refused"
+            refused = wait_until(lambda: refused_of(client, tags), 5, "a refusal of one of 64 reads at once")
             tell(f"64 reads at once: {len(refused)} refused, {p.status_name(client.answers[refused[0]].status)}")
     bench.check_unchanged("too many calls")
     bench.check_still_good()
@@ -410,10 +408,11 @@ def clients_come_and_go(lab):
     bench = Bench(lab)
     for number in range(200):
         client = device.Device(lab.socket)
-        if number % 3:
-            client.call(p.HELLO, hello())
-        if number % 3 == 2:
-            client.call(p.READ_EVENTS)
+        with contextlib.suppress(OSError):  # refused: gatehoused has not seen yet that the others have gone
+            if number % 3:
+                client.call(p.HELLO, hello())
+            if number % 3 == 2:
+                client.call(p.READ_EVENTS)
         client.close()
     wait_until(lambda: bench.clients[OBSERVER].status().observers == 1, 5, "the end of the others")
     bench.check_unchanged("200 clients")

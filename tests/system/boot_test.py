@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import pathlib
+import pwd
 import signal
 import subprocess
 import sys
@@ -61,11 +62,11 @@ def reload(lab, daemon, said):
 def good_file(lab):
     server, other = TcpServer(lab.server), TcpServer(lab.server, 7001)
     write(lab, f"block to {net.SERVER_V4} port {server.port}\npermit port {other.port}\n")
-    began = time.monotonic()
-    daemon = lab.gatehoused("--deadline", "1")
+    daemon = lab.gatehoused()
     assert f"2 rules of {lab.directory}/rules are in force" in daemon.output(), daemon.output()
     blocked(lab)
-    assert time.monotonic() - began < 5
+    with lab.observer() as watcher:
+        assert watcher.status().pended == 0, "it was held"
     permitted(lab, net.SERVER_V4, other.port)
     permitted(lab, net.SERVER_V6, other.port)
     with lab.decider() as decider:
@@ -94,6 +95,42 @@ def bad_file(lab):
     path = write(lab, f"permit all\nblokc to {net.SERVER_V4}\n")
     daemon = lab.gatehoused("--no-decider", "block")
     assert f"{path}:2:1: found 'blokc'" in daemon.output() and "was not loaded" in daemon.output(), daemon.output()
+    blocked(lab, net.SERVER_V4, server.port)
+    assert daemon.stop() == 0
+
+
+@case(f"{BOOT}: a file that others than root can change, or that includes one, is not loaded, at the start or later", timeout=90)
+def others_write(lab):
+    server = TcpServer(lab.server)
+    path, more, addresses = write(lab, "permit all\n"), lab.directory / "more", lab.directory / "addresses"
+    more.write_text("permit to 192.0.2.1\n", encoding="utf-8")
+    addresses.write_text("192.0.2.2\n", encoding="utf-8")
+    nobody = pwd.getpwnam("nobody").pw_uid
+    path.chmod(0o666)
+    daemon = lab.gatehoused("--no-decider", "block")
+    refusal = "can be changed by others than root"
+    assert refusal in daemon.output() and "was not loaded" in daemon.output(), daemon.output()
+    blocked(lab, net.SERVER_V4, server.port)
+    check = daemon.process.args + ["--check"]
+    done = lab.run(*check)
+    assert done.returncode == 1 and refusal in done.stdout + done.stderr, done
+    path.chmod(0o644)
+    reload(lab, daemon, "rules of")
+    permitted(lab, net.SERVER_V4, server.port)
+    parts = {path: "", more: 'include "more"\n', addresses: 'set some = file "addresses"\nblock to $some\n'}
+    for changed, text in parts.items():
+        for mode, owner in ((0o664, 0), (0o646, 0), (0o600, nobody)):
+            write(lab, f"{text}block all\n")
+            changed.chmod(mode)
+            os.chown(changed, owner, -1)
+            before = daemon.output().count(f"{changed}: it {refusal}")
+            reload(lab, daemon, "was not loaded")
+            assert daemon.output().count(f"{changed}: it {refusal}") == before + 1, daemon.output()
+            permitted(lab, net.SERVER_V4, server.port)
+        os.chown(changed, 0, -1)
+        changed.chmod(0o644)
+    assert lab.run(*check).returncode == 0
+    reload(lab, daemon, "rules of")
     blocked(lab, net.SERVER_V4, server.port)
     assert daemon.stop() == 0
 
@@ -133,7 +170,8 @@ def hangup(lab):
 
 @case("the end of the terminal it was started on ends it; one that ignores SIGHUP stays", timeout=60)
 def terminal(lab):
-    script = ("import os, pty, sys, time\n"
+    script = ("import os, pty, signal, sys, time\n"
+              "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # the tests may run under nohup
               "pid, master = pty.fork()\n"
               "if pid == 0: os.execvp(sys.argv[1], sys.argv[1:])\n"
               "print(pid, flush=True)\n"
@@ -142,7 +180,7 @@ def terminal(lab):
               "print('ready', flush=True)\n"
               "sys.stdin.readline()\n"
               "os.close(master)\n"
-              "time.sleep(60)\n")  # fmt: skip
+              "time.sleep(600)\n")  # fmt: skip
     ignoring = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]
     for wrapper, ends in (([], True), (ignoring, False)):
         process = lab.client.popen([sys.executable, "-c", script, *wrapper, *lab.daemon()], stdin=subprocess.PIPE,
@@ -193,8 +231,8 @@ def folders(lab):
     for folder in (state, state / "volatile"):
         assert folder.stat().st_mode & 0o7777 == 0o700, oct(folder.stat().st_mode)
     other = lab.namespace("o")
-    done = other.run(lab.daemon("--state", state, socket=lab.directory / "o.sock"), timeout=20)
-    assert done.returncode == 2 and f"another gatehoused keeps its rules in {state}" in done.stderr, done
+    done = other.run(lab.daemon("--state", state, socket=lab.directory / "o.sock"), timeout=60)
+    assert done.returncode == 2 and f"another gatehoused runs already, and keeps its rules in {state}" in done.stderr, done
     assert len(done.stderr.splitlines()) == 1 and not other.rules(), done
     assert first.stop() == 0
     state.chmod(0o777)
@@ -202,7 +240,7 @@ def folders(lab):
     file.write_text("", encoding="utf-8")
     for path, words in ((state, "chmod 700"), (file / "x", "Not a directory"), (file, "File exists|Not a directory"),
                         (lab.directory / "back\\slash", "backslash")):
-        done = lab.client.run(lab.daemon("--state", path), timeout=20)
+        done = lab.client.run(lab.daemon("--state", path), timeout=60)
         assert done.returncode == 2 and any(word in done.stderr for word in words.split("|")), (path, done)
         assert len(done.stderr.splitlines()) == 1 and not lab.client.rules(), done
         tell(done.stderr.strip())
@@ -310,7 +348,7 @@ def by_cgroup(lab):
         program = names.find_program("connect_timer")
 
         def inside():
-            done = lab.client.run(group.wrap([program, net.SERVER_V4, str(server.port)]), timeout=20)
+            done = lab.client.run(group.wrap([program, net.SERVER_V4, str(server.port)]), timeout=60)
             return int(done.stdout.split()[0 if not done.stdout.startswith("ready") else 2])
 
         daemon = None

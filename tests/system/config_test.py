@@ -12,7 +12,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from gatetest import leftovers, names, net, protocol  # noqa: E402
 from gatetest.lab import as_user  # noqa: E402
-from gatetest.servers import Ear, TcpServer, UdpServer, wait_until  # noqa: E402
+from gatetest.servers import Ear, TcpServer, UdpServer, soon, wait_until  # noqa: E402
 from gatetest.tap import case, run, tell  # noqa: E402
 
 REFUSED = (errno.ECONNREFUSED, errno.EHOSTUNREACH)
@@ -30,13 +30,13 @@ def config(lab, text, name="gatehoused.conf"):
 
 def check(lab, *arguments, wrapper=()):
     """(exit code, lines) of --check, which writes nothing to stderr."""
-    done = lab.client.run([*wrapper, *lab.daemon(*arguments), "--check"], timeout=20, stdin=subprocess.DEVNULL)
+    done = lab.client.run([*wrapper, *lab.daemon(*arguments), "--check"], timeout=60, stdin=subprocess.DEVNULL)
     assert done.stderr == "", done.stderr
     return done.returncode, done.stdout.splitlines()
 
 
 def checked(lab, *arguments):
-    done = lab.client.run([*lab.daemon(*arguments), "--check", "--json"], timeout=20, stdin=subprocess.DEVNULL)
+    done = lab.client.run([*lab.daemon(*arguments), "--check", "--json"], timeout=60, stdin=subprocess.DEVNULL)
     found = json.loads(done.stdout)
     assert done.returncode == (0 if found["ok"] else 1), done
     return found
@@ -52,12 +52,12 @@ def connect(lab, port, address=net.SERVER_V4):
 
 @case("a file's settings are in force, and the command line goes before them")
 def settings_count(lab):
-    file = config(lab, f"deadline = 3 # seconds\nundecided = permit\nsocket = {lab.directory}/other.sock\nhold-loopback=yes\n")
+    file = config(lab, f"deadline = 93 # seconds\nundecided = permit\nsocket = {lab.directory}/other.sock\nhold-loopback=yes\n")
     server = TcpServer(lab.client)
     lab.gatehoused("--config", file, "--undecided", "block")
     with lab.observer() as watcher:  # at the socket of the command line
         policy = watcher.status().policy
-    assert (policy.deadline_ms, policy.undecided) == (3000, protocol.BLOCK), policy
+    assert (policy.deadline_ms, policy.undecided) == (93000, protocol.BLOCK), policy
     with lab.decider() as decider:
         talker = lab.connect_timer("127.0.0.1", server.port)
         decider.decide(decider.requests()[0], protocol.PERMIT)
@@ -74,7 +74,7 @@ def bad_file(lab):
     ]
     for text, expected in rows:
         path = config(lab, text)
-        done = lab.client.run(lab.daemon("--config", path), timeout=20, stdin=subprocess.DEVNULL)
+        done = lab.client.run(lab.daemon("--config", path), timeout=60, stdin=subprocess.DEVNULL)
         lines = done.stderr.splitlines()
         assert done.returncode == 1 and done.stdout == "" and len(lines) == len(expected), done
         for line, words in zip(lines, expected):
@@ -89,14 +89,14 @@ def unsafe_file(lab):
     path = config(lab, "queue = 5\n")
     for mode in (0o622, 0o660):
         path.chmod(mode)
-        done = lab.client.run(lab.daemon("--config", path), timeout=20)
+        done = lab.client.run(lab.daemon("--config", path), timeout=60)
         assert done.returncode == 1 and str(path) in done.stderr and "chmod" in done.stderr, done
     path.chmod(0o600)
     os.chown(path, 65534, 0)
-    done = lab.client.run(lab.daemon("--config", path), timeout=20)
+    done = lab.client.run(lab.daemon("--config", path), timeout=60)
     assert done.returncode == 1 and "chown" in done.stderr, done
     path.unlink()
-    done = lab.client.run(lab.daemon("--config", path), timeout=20)
+    done = lab.client.run(lab.daemon("--config", path), timeout=60)
     assert done.returncode == 1 and f"{path} is not there" in done.stderr, done
 
 
@@ -171,18 +171,19 @@ def undecided(lab):
         file = config(lab, f"deadline = 1\nundecided = {word}\ndead = {'open' if word == 'block' else 'closed'}\n")
         daemon = lab.gatehoused("--config", file)
         with lab.decider() as decider:
+            decider.reading = decider.call(protocol.GET_REQUESTS, output_size=130000)  # is there before it
             talker = lab.connect_timer(net.SERVER_V4, server.port)
             decider.requests()
             error, microseconds, _, _ = talker.result()
-        assert error in expected and 0.9e6 < microseconds < 20e6, (word, error, microseconds)
+        assert error in expected and 0.9e6 < microseconds < 50e6, (word, error, microseconds)
         assert daemon.stop() == 0
 
 
 @case(f"{MODES} no decider is there: hold, block and permit", timeout=60)
 def no_decider(lab):
     server = TcpServer(lab.server)
-    for word, expected, seconds in (("hold", REFUSED, (0.9, 20)), ("block", REFUSED, (0, 0.9)), ("permit", (0,), (0, 0.9))):
-        file = config(lab, f"deadline = 1\nno-decider = {word}\n")
+    for word, expected, seconds in (("hold", REFUSED, (0.9, 90)), ("block", REFUSED, (0, 90)), ("permit", (0,), (0, 90))):
+        file = config(lab, f"deadline = {1 if word == 'hold' else 120}\nno-decider = {word}\n")
         daemon = lab.gatehoused("--config", file)
         error, took = connect(lab, server.port)
         assert error in expected and seconds[0] < took < seconds[1], (word, error, took)
@@ -202,10 +203,10 @@ def dead(lab):
         sender.ask(f"0 {word}")
         if word == "closed":
             time.sleep(0.3)
-            assert error in (*REFUSED, errno.ETIMEDOUT) and took < 30, (error, took)
+            assert error in (*REFUSED, errno.ETIMEDOUT) and took < 90, (error, took)
             assert not ear.heard(protocol=6) and not ear.heard(protocol=17), ear.frames
         else:
-            assert error == 0 and took < 0.9, (error, took)
+            assert error == 0 and took < 90, (error, took)
             wait_until(lambda: word.encode() in echo.payloads, 5, "the datagram")
         tell(f"dead = {word}: connect() {errno.errorcode.get(error, 'succeeds')} after {took:.2f} s")
 
@@ -215,8 +216,12 @@ def dead_changes(lab):
     server = TcpServer(lab.server)
     lab.gatehoused("--dead", "closed", "--deadline", "1").kill()
     lab.gatehoused("--dead", "open", "--deadline", "1").kill()
-    error, took = connect(lab, server.port)
-    assert error == 0 and took < 0.9, (error, took)
+    def open_gate():
+        error, took = connect(lab, server.port)
+        assert error == 0, error
+        return took
+
+    soon(open_gate)
 
 
 if __name__ == "__main__":

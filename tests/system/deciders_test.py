@@ -23,7 +23,7 @@ STATUS = "gatehouse status [--json]"
 REFUSED = (errno.ECONNREFUSED, errno.EHOSTUNREACH)
 
 
-def curl(lab, url, *more, seconds=15):
+def curl(lab, url, *more, seconds=60):
     return lab.run(names.find_tool("curl"), "-sS", "--max-time", seconds, *more, url, timeout=seconds + 5)
 
 
@@ -35,9 +35,9 @@ def permit(lab):
     for host in (net.SERVER_V4, f"[{net.SERVER_V6}]"):
         done = curl(lab, f"http://{host}/")
         assert done.stdout == "hello from the server\n", (done.returncode, done.stderr)
-    done = lab.run(names.find_tool("nc"), "-w", 5, net.SERVER_V4, text.port, stdin=subprocess.DEVNULL)
+    done = lab.run(names.find_tool("nc"), "-w", 30, net.SERVER_V4, text.port, stdin=subprocess.DEVNULL)
     assert done.stdout == "hi\n", done
-    done = lab.run(names.find_tool("dig"), "+short", "+time=3", "+tries=1", f"@{net.SERVER_V4}", "gate.test", "A")
+    done = lab.run(names.find_tool("dig"), "+short", "+time=20", "+tries=1", f"@{net.SERVER_V4}", "gate.test", "A")
     assert done.stdout.strip() == net.SERVER_V4, done
     assert web.paths == ["/", "/"] and len(dns.received) >= 1
 
@@ -48,10 +48,9 @@ def block(lab):
     lab.gatehoused()
     lab.gatehouse_decides("block")
     for host in (net.SERVER_V4, f"[{net.SERVER_V6}]"):
-        began = time.monotonic()
-        done = curl(lab, f"http://{host}/")
-        assert done.returncode == 7 and time.monotonic() - began < 5, (done.returncode, done.stderr)
-    done = lab.run(names.find_tool("nc"), "-w", 5, net.SERVER_V4, text.port, stdin=subprocess.DEVNULL)
+        done = curl(lab, f"http://{host}/")  # told nothing, it would wait longer than it may
+        assert done.returncode == 7, (done.returncode, done.stderr)
+    done = lab.run(names.find_tool("nc"), "-w", 30, net.SERVER_V4, text.port, stdin=subprocess.DEVNULL)
     assert done.returncode != 0 and not done.stdout, done
     assert not web.paths and not text.accepted
 
@@ -59,7 +58,7 @@ def block(lab):
 def resolving(lab):
     """A wrapper for programs that shall ask the lab's name server."""
     resolv = lab.directory / "resolv.conf"
-    resolv.write_text(f"nameserver {net.SERVER_V4}\noptions timeout:2 attempts:1\n", encoding="utf-8")
+    resolv.write_text(f"nameserver {net.SERVER_V4}\noptions timeout:20 attempts:1\n", encoding="utf-8")
     return with_file(resolv, "/etc/resolv.conf")
 
 
@@ -68,7 +67,7 @@ def block_leaves_names(lab):
     dns, echo = DnsServer(lab.server), UdpServer(lab.server)
     lab.gatehoused()
     lab.gatehouse_decides("block", wrapper=resolving(lab))
-    done = lab.run(names.find_tool("dig"), "+short", "+time=3", "+tries=1", f"@{net.SERVER_V4}", "gate.test", "A")
+    done = lab.run(names.find_tool("dig"), "+short", "+time=20", "+tries=1", f"@{net.SERVER_V4}", "gate.test", "A")
     assert done.stdout.strip() == net.SERVER_V4, (done.stdout, done.stderr)
     assert dns.received
     done = lab.run(names.find_tool("dig"), "+short", "+time=2", "+tries=1", f"@{net.MANY_V4}", "gate.test", "A")
@@ -84,7 +83,7 @@ def block_after_name(lab):
     dns, web = DnsServer(lab.server), HttpServer(lab.server)
     lab.gatehoused()
     lab.gatehouse_decides("block", wrapper=resolving(lab))
-    done = lab.run(*resolving(lab), names.find_tool("curl"), "-4", "-sS", "-m", 15, "http://gate.test/")
+    done = lab.run(*resolving(lab), names.find_tool("curl"), "-4", "-sS", "-m", 60, "http://gate.test/", timeout=90)
     assert done.returncode == 7, f"7 is 'could not connect', 6 'could not resolve': {done.returncode} {done.stderr}"
     assert dns.received and not web.paths
 
@@ -146,7 +145,7 @@ class Asker:
         self.text = ""
         lab.wait_decider(self.process.pid)
 
-    def read_until(self, what, seconds=10):
+    def read_until(self, what, seconds=net.PATIENCE):
         """Reads until what is in the output; returns the text since the last call."""
         until = time.monotonic() + seconds
         while what not in self.text:
@@ -172,7 +171,7 @@ def ask_yes_and_no(lab):
     for answer, permitted in (("y", True), ("n", False)):
         program = lab.copy_program("connect_timer", f"asked-{answer}")
         talker = lab.connect_timer(net.SERVER_V4, server.port, path=program, user="nobody")
-        line = asker.read_until(str(server.port))
+        line = asker.read_until(f":{server.port}")
         for word in (program, str(talker.pid), "nobody", net.SERVER_V4):
             assert word in line, f"{word} is not in {line!r}"
         tell(line.strip().splitlines()[-1][:160])
@@ -188,17 +187,17 @@ def ask_always(lab):
     asker = Asker(lab)
     program = lab.copy_program("connect_timer", "asked-once")
     talker = lab.connect_timer(net.SERVER_V4, server.port, path=program)
-    asker.read_until(str(server.port))
+    asker.read_until(f":{server.port}")
     asker.type("a")
     assert talker.result()[0] == 0
     for _ in range(3):
         assert lab.connect_timer(net.SERVER_V4, server.port, path=program).result()[0] == 0
     elsewhere = lab.connect_timer(net.SERVER_V4, echo.port, path=program)
-    asker.read_until(str(echo.port))
+    asker.read_until(f":{echo.port}")
     asker.type("n")
     assert elsewhere.result()[0] in REFUSED, "always is for this destination"
     other = lab.connect_timer(net.SERVER_V4, server.port)
-    asker.read_until(str(server.port))
+    asker.read_until(f":{server.port}")
     asker.type("n")
     assert other.result()[0] in REFUSED, "always is for this program"
 
@@ -209,7 +208,7 @@ def ask_on_a_terminal(lab):
     lab.gatehoused()
     asker = Asker(lab, terminal=True)
     os.write(asker.input, b"y")
-    time.sleep(0.3)
+    time.sleep(1)
     for key, permitted in ((b"n", False), (b"y", True)):
         talker = lab.connect_timer(net.SERVER_V4, server.port)
         asker.read_until("permit?")
@@ -218,7 +217,7 @@ def ask_on_a_terminal(lab):
         os.write(asker.input, key)
         assert (talker.result()[0] == 0) == permitted, key
     asker.process.terminate()
-    assert asker.process.wait(10) in (0, -15, 143)
+    assert asker.process.wait(net.PATIENCE) in (0, -15, 143)
 
 
 @case(f"{ASK}; a program's name cannot forge a line or move the cursor")
@@ -228,7 +227,7 @@ def ask_shows_no_control_characters(lab):
     asker = Asker(lab)
     program = lab.copy_program("connect_timer", "evil\n\x1b[2Jcurl")
     talker = lab.connect_timer(net.SERVER_V4, server.port, path=program)
-    text = asker.read_until(str(server.port))
+    text = asker.read_until(f":{server.port}")
     assert "\x1b" not in text and "\ncurl" not in text, repr(text)
     asker.type("n")
     assert talker.result()[0] in REFUSED
@@ -240,34 +239,34 @@ def ask_real_programs(lab):
     lab.gatehoused()
     asker = Asker(lab)
     process = lab.client.popen(
-        [names.find_tool("curl"), "-sS", "-m", "20", f"http://{net.SERVER_V4}/"], stdout=subprocess.PIPE, text=True
+        [names.find_tool("curl"), "-sS", "-m", "90", f"http://{net.SERVER_V4}/"], stdout=subprocess.PIPE, text=True
     )
     line = asker.read_until(net.SERVER_V4)
     assert "curl" in line and str(process.pid) in line, line
     time.sleep(1)
     assert process.poll() is None and not web.paths, "curl did not wait"
     asker.type("y")
-    assert process.communicate(timeout=20)[0] == "hello from the server\n"
+    assert process.communicate(timeout=90)[0] == "hello from the server\n"
     process = lab.client.popen(
-        [names.find_tool("nc"), "-w", "10", net.SERVER_V4, "80"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [names.find_tool("nc"), "-w", "60", net.SERVER_V4, "80"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     asker.read_until(str(process.pid))
     asker.type("n")
-    assert process.wait(15) != 0
+    assert process.wait(90) != 0
     assert web.paths == ["/"] and dns is not None
 
 
 @case(f"{ASK}: the end of its input or of itself leaves nobody hanging")
 def ask_ends(lab):
     server = TcpServer(lab.server)
-    lab.gatehoused("--no-decider", "hold", "--deadline", "3")
+    lab.gatehoused("--no-decider", "hold", "--deadline", "10")
     asker = Asker(lab)
     talker = lab.connect_timer(net.SERVER_V4, server.port)
-    asker.read_until(str(server.port))
+    asker.read_until(f":{server.port}")
     asker.process.stdin.close()
-    asker.process.wait(10)
+    asker.process.wait(net.PATIENCE)
     error, microseconds, _, _ = talker.result()
-    assert error in REFUSED and microseconds < 20e6, (error, microseconds)
+    assert error in REFUSED and microseconds < 60e6, (error, microseconds)
 
 
 @case(STATUS)
@@ -313,7 +312,7 @@ def watch(lab):
     talker = lab.connect_timer(net.SERVER_V4, server.port, path=program)
     assert talker.result()[0] in REFUSED
     for watcher in watchers:
-        wait_until(lambda: len(watcher.output().splitlines()) >= 2, 5, "two lines")
+        wait_until(lambda: watcher.output().count("\n") >= 2, 5, "two lines")
         lines = [json.loads(line) for line in watcher.output().splitlines()]
         texts = [json.dumps(line) for line in lines]
         assert all(program in text and str(talker.pid) in text for text in texts[:2]), texts
@@ -333,7 +332,7 @@ def gatehouse_ends(lab):
         wait_until(lambda: decider_pid(lab) == 0, 5, "the decider's end")
     program = lab.gatehouse_decides("permit", "--once")
     daemon.kill()
-    assert program.process.wait(10) != 0, "it goes on without gatehoused"
+    assert program.process.wait(net.PATIENCE) != 0, "it goes on without gatehoused"
     assert "gatehoused" in program.output(), program.output()
     tell(program.output().strip().splitlines()[-1])
 

@@ -28,7 +28,7 @@ def finish(process, seconds):
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)  # it then takes everything down
-            process.communicate(timeout=30)
+            process.communicate(timeout=60)
 
 
 def nothing_left(process):
@@ -53,7 +53,7 @@ def check_scenes(said):
 def plays(lab):
     began = time.monotonic()
     process = start()
-    said = finish(process, 60)
+    said = finish(process, 300)
     assert process.returncode == 0, said
     check_scenes(said)
     assert "hello through the gate" in said.partition("   kill -9 ")[2], said
@@ -67,7 +67,7 @@ def plays_with_driver(lab):
         raise names.Missing(f"{WINDOWS} is not built: run make windows")
     began = time.monotonic()
     process = start("--driver", os.path.relpath(WINDOWS, names.TREE))
-    said = finish(process, 100)
+    said = finish(process, 400)
     assert process.returncode == 0, said
     assert f"gatehoused runs the Windows driver file {WINDOWS} (" in said, said
     check_scenes(said)
@@ -81,7 +81,7 @@ def bad_driver(lab):
     text.write_text("no driver\n", encoding="ascii")
     for path, word in ((text, "MZ header"), (lab.directory / "none.sys", "No such file"), (lab.directory, "a directory")):
         process = start("--driver", path)
-        said = finish(process, 30)
+        said = finish(process, 80)
         assert process.returncode == 1 and len(said.splitlines()) == 1, said
         assert str(path) in said and word in said and "Two namespaces" not in said, said
         nothing_left(process)

@@ -31,7 +31,7 @@ def plain(*changes):
 def refused(lab, path, *words, wrapper=(), lines=1):
     """Starts gatehoused with this driver file, which must end soon with one sentence that has all words, and the file's name."""
     command = [*wrapper, *lab.daemon("--driver", path)]
-    done = lab.client.run(command, timeout=20, stdin=subprocess.DEVNULL)
+    done = lab.client.run(command, timeout=60, stdin=subprocess.DEVNULL)
     said = done.stderr.splitlines()
     assert done.returncode == 2, f"exit code {done.returncode}: {done}"
     assert len(said) == lines, f"{path}: not {lines} lines: {said}"
@@ -147,7 +147,7 @@ def missing_imports(lab):
 
 @case("--special-pool is refused without a driver file")
 def special_pool_alone(lab):
-    done = lab.client.run(lab.daemon("--special-pool"), timeout=20)
+    done = lab.client.run(lab.daemon("--special-pool"), timeout=60)
     assert done.returncode == 1 and "--driver" in done.stderr and len(done.stderr.splitlines()) == 1, done
 
 

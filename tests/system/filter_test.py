@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import struct
@@ -24,6 +25,8 @@ REFUSED = (errno.ECONNREFUSED, errno.EHOSTUNREACH)
 MANAGE = 0xFFFFFFFD
 OPEN, CLOSE, BEGIN, COMMIT, ABORT, PROVIDER_ADD, FILTER_ADD, ENUM_CREATE = 1, 2, 3, 4, 5, 6, 12, 17
 BUSY, TXN_ABORTED, FILTER_NOT_FOUND = 0xC000022D, 0xC022000F, 0xC0220003
+# So long a transaction may stay open, and so long while one other client waits: who must not wait for it is there sooner.
+OPEN_SECONDS, SHARE_SECONDS = 10, 5
 MALFORMED, REVISION, QUOTA = 0xC000000D, 0xC0000059, 0xC0000044
 
 
@@ -91,15 +94,15 @@ def permit_without_decider(lab):
     lab.gatehoused("--no-decider", "block")
     curl = os.path.realpath(names.find_tool("curl"))
     url = f"http://{net.SERVER_V4}/"
-    assert lab.run(curl, "-sS", "--max-time", 10, url).returncode == 7
+    assert lab.run(curl, "-sS", "--max-time", 60, url, timeout=90).returncode == 7
     add(lab, "permit", "--program", curl)
     for host in (net.SERVER_V4, f"[{net.SERVER_V6}]"):
-        done = lab.run(curl, "-sS", "--max-time", 10, f"http://{host}/")
+        done = lab.run(curl, "-sS", "--max-time", 60, f"http://{host}/", timeout=90)
         assert done.stdout == "hello from the server\n", (done.returncode, done.stderr)
     blocks(lab, net.SERVER_V4, 80)
     filters(lab, "remove", "--all")
     assert not web.paths[2:]
-    assert lab.run(curl, "-sS", "--max-time", 10, url).returncode == 7
+    assert lab.run(curl, "-sS", "--max-time", 60, url, timeout=90).returncode == 7
 
 
 @case(f"{STATIC}: by address, IPv4, IPv6 and mapped, and by network")
@@ -193,10 +196,10 @@ def live_connection(lab):
     ends = []
     for family, address in ((socket.AF_INET, net.SERVER_V4), (socket.AF_INET6, net.SERVER_V6)):
         program = lab.client.socket(family)
-        program.settimeout(5)
+        program.settimeout(net.PATIENCE)
         program.connect((address, 7000))
         peer = listener.accept()[0]
-        peer.settimeout(5)
+        peer.settimeout(net.PATIENCE)
         ends.append((program, peer))
     add(lab, "block", "--to", net.SERVER_V4)
     try:
@@ -355,7 +358,7 @@ def killed_in_transaction(lab):
     os.waitpid(child, 0)
     began = time.monotonic()
     add(lab, "block", "--to", "192.0.2.2")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SHARE_SECONDS
     assert len(listed(lab, "--all")) == len(before) + 1
 
 
@@ -387,7 +390,7 @@ def two_clients(lab):
     time.sleep(0.5)
     assert command.process.poll() is None, "it waits"
     first.ok(COMMIT)
-    assert command.process.wait(5) == 0, command.output()
+    assert command.process.wait(net.PATIENCE) == 0, command.output()
     assert second.block("192.0.2.2")[0] == 0
     assert len(listed(lab, "--all")) == 10 + 3
 
@@ -403,12 +406,12 @@ def transaction_left_open(lab):
         talker = lab.connect_timer(net.SERVER_V4, server.port, "--count", 50)
         slowest = max(talker.result()[1] for _ in range(50)) / 1000
     tell(f"50 connections while a transaction was open: the slowest took {slowest:.1f} ms")
-    assert slowest < 1000
+    assert slowest < 1000 * (OPEN_SECONDS - 1)
     began = time.monotonic()
     add(lab, "block", "--to", "192.0.2.2")
     took = time.monotonic() - began
     tell(f"the next client waited {took:.1f} s")
-    assert took < 12
+    assert took < 3 * OPEN_SECONDS
     assert idle.block("192.0.2.1")[0] == TXN_ABORTED and idle.call(COMMIT)[0] == TXN_ABORTED
     assert len(listed(lab, "--all")) == 10 + 1, "nothing of the aborted transaction stayed"
 
@@ -444,7 +447,7 @@ def transactions_again_and_again(lab):
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
     tell(f"the command waited {took:.1f} s; meanwhile the slowest of 50 connections took {slowest:.1f} ms")
-    assert took < 11 and slowest < 1000
+    assert took < 3 * OPEN_SECONDS and slowest < 1000 * (OPEN_SECONDS - 1)
     assert len(listed(lab)) == 1
 
 
@@ -484,7 +487,7 @@ def driver_goes_first(lab):
     decider.decide(request, protocol.PERMIT, scope=2, lifetime_ms=60000)
     took = time.monotonic() - began
     assert [talker.result()[0] for _ in range(2)] == [0, 0]
-    assert took < 1, f"the driver waited {took:.1f} s"
+    assert took < SHARE_SECONDS, f"the driver waited {took:.1f} s"
     assert idle.call(COMMIT)[0] == TXN_ABORTED
     idle.ok(BEGIN, bytes(4))
     idle.ok(ABORT)
@@ -499,8 +502,11 @@ def damaged(lab):
         assert manager.raw(data)[0] in (MALFORMED, REVISION), data
     assert manager.raw(struct.pack("<III", 2, OPEN, 10))[0] == REVISION
     assert manager.raw(struct.pack("<III", 1, 12, 77))[0] == 0xC0000008, "another client's session"
+    seed = int(os.environ.get("GATEHOUSE_SEED", random.randrange(10**6)))
+    tell(f"GATEHOUSE_SEED={seed}")
+    generator = random.Random(seed)
     for size in range(0, 200, 7):
-        assert manager.call(FILTER_ADD, os.urandom(size))[0] != 0
+        assert manager.call(FILTER_ADD, generator.randbytes(size))[0] != 0
     assert manager.call(FILTER_ADD, bytes(66000))[0] == MALFORMED
     for _ in range(7):
         assert manager.raw(struct.pack("<III", 1, OPEN, 10) + b"\x00")[0] == 0

@@ -19,7 +19,7 @@ from gatetest.tap import case, run, tell  # noqa: E402
 FLOWS, CANCEL = 0xFFFFFFFB, 0xFFFFFFFF
 CHANGES, WAIT = 1, 2
 BLOCKED, ENDED = 8, 2
-SECONDS = 30
+SECONDS = 60
 GATEHOUSE = names.find_program("gatehouse")
 
 
@@ -44,9 +44,9 @@ def hammer(lab, address, port, times, protocol="tcp"):
     """One program that tries so often; how often it was refused."""
     kind = "SOCK_STREAM" if protocol == "tcp" else "SOCK_DGRAM"
     script = (f"import socket\nrefused = 0\nfor i in range({times}):\n    s = socket.socket(socket.AF_INET, socket.{kind})\n"
-              f"    s.settimeout(5)\n    try:\n        s.connect(({address!r}, {port}))\n        s.send(b'x')\n        s.send(b'x')\n"
+              f"    s.settimeout(60)\n    try:\n        s.connect(({address!r}, {port}))\n        s.send(b'x')\n        s.send(b'x')\n"
               "    except OSError:\n        refused += 1\n    s.close()\nprint(refused)\n")
-    done = lab.run(sys.executable, "-c", script, timeout=120)
+    done = lab.run(sys.executable, "-c", script, timeout=400)
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
 
@@ -66,10 +66,12 @@ def refused(lab):
     follower = lab.gatehouse("flows", "-f", "--json")
     with lab.observer() as counter:
         wait_until(lambda: counter.status().observers == 2, SECONDS, "the follower")
+    began = time.monotonic()
     assert hammer(lab, net.SERVER_V4, 7001, 20000) == 20000
+    took = time.monotonic() - began
     wait_until(lambda: blocked(lab, 7001) == 20000, SECONDS, "all of them to be told")
     entries = [flow for flow in flows(lab) if flow["remote_port"] == 7001]
-    assert len(entries) <= 3, entries  # one in 10 s
+    assert len(entries) <= 3 + took / 10, (took, entries)  # one in 10 s
     assert all(flow["program"] == str(pathlib.Path(sys.executable).resolve()) and flow["pid"] and flow["rule"] for flow in entries), entries
 
     def followed():
@@ -107,12 +109,16 @@ def wakes(lab):
         began, answers, script = time.monotonic(), 0, lab.start(
             [sys.executable, "-c", "import socket, time\nend = time.monotonic() + 4\nwhile time.monotonic() < end:\n"
              f"    s = socket.socket()\n    s.connect_ex(({net.SERVER_V4!r}, 7001))\n    s.close()\n"], name="hammer")
+        tag = device.call(FLOWS, get(at, CHANGES | WAIT), 130000)
         while script.process.poll() is None:
             try:
-                _, _, at = head(device.ok(FLOWS, get(at, CHANGES | WAIT), 130000, timeout=1))
-                answers += 1
+                answer = device.answer(tag, 1)
             except TimeoutError:
-                break
+                continue  # it has not begun yet, or is over
+            assert answer.status == protocol.SUCCESS, protocol.status_name(answer.status)
+            _, _, at = head(answer.data)
+            answers += 1
+            tag = device.call(FLOWS, get(at, CHANGES | WAIT), 130000)
         took = time.monotonic() - began
         tell(f"{answers} answers in {took:.1f} s")
         assert 2 <= answers <= took * 4.5 + 2, (answers, took)
@@ -190,7 +196,9 @@ def written(lab):
     load(lab, "block out proto tcp port 7001\npermit out proto tcp port 7000 log\npermit out proto udp port 7005\n")
     _, file = start_run(lab)
     assert lab.connect_timer(net.SERVER_V4, server.port).result()[0] == 0
+    began = time.monotonic()
     assert hammer(lab, net.SERVER_V4, 7001, 200) == 200
+    took = time.monotonic() - began
     hammer(lab, net.SERVER_V4, 7005, 1, "udp")
 
     def found():
@@ -206,7 +214,7 @@ def written(lab):
     refused = [row for row in rows if row["remote_port"] == 7001]
     assert len(logged) == 1 and logged[0]["by"] == "rule" and logged[0]["verdict"] == "permit" and logged[0]["ended"], logged
     assert logged[0]["rule"] == "permit out proto tcp port 7000 log" and logged[0]["place"].endswith("policy:2"), logged
-    assert len(refused) <= 2 and all(row["verdict"] == "block" and row["place"].endswith("policy:1") for row in refused), refused
+    assert len(refused) <= 2 + took / 10 and all(row["verdict"] == "block" and row["place"].endswith("policy:1") for row in refused), refused
     assert udp.payloads
     done = lab.run(GATEHOUSE, "why", pathlib.Path(sys.executable).resolve(), "--history", file, "--socket", lab.socket)
     assert done.returncode == 0 and "the rule 'block out proto tcp port 7001' (" in done.stdout, (done.stdout, done.stderr)
@@ -215,7 +223,7 @@ def written(lab):
     done = lab.run("sh", "-c", allow.replace("gatehouse ", f"{GATEHOUSE} --socket {lab.socket} ", 1))
     assert done.returncode == 0, done.stderr
     server2 = TcpServer(lab.server, 7001)
-    done = lab.run(sys.executable, "-c", f"import socket\nsocket.create_connection(({net.SERVER_V4!r}, 7001), 10)")
+    done = lab.run(sys.executable, "-c", f"import socket\nsocket.create_connection(({net.SERVER_V4!r}, 7001), 60)")
     assert done.returncode == 0, ("what why says to type allows it", allow, done.stderr)
     server2.stop()
 
@@ -242,7 +250,8 @@ def full(lab):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], check=True, timeout=SECONDS)
     try:
         process, file = start_run(lab)
-        wait_until(lambda: file.exists(), SECONDS, "the file")
+        assert lab.connect_timer(net.SERVER_V4, server.port).result()[0] == 0
+        wait_until(lambda: file.exists() and len(log(lab, file)) == 1, SECONDS, "the file, with a row")
         filler = open(folder / "filler", "wb", buffering=0)
         try:
             while True:
@@ -254,7 +263,7 @@ def full(lab):
         wait_until(lambda: "no room left" in process.output(), SECONDS, "that it is told")
         filler.close()
         (folder / "filler").unlink()
-        wait_until(lambda: len(log(lab, file)) >= 20, 60, "the rows")
+        wait_until(lambda: len(log(lab, file)) >= 21, 60, "the rows")
         assert process.output().count("no room left") == 1, process.output()
         process.stop()
     finally:

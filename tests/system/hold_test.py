@@ -30,11 +30,11 @@ def hold_and_answer(lab, kind, address, count, seed):
     """Holds count connections at once, answers them in random order with random verdicts, and compares what
     each connection got, and what reached the server, with its own verdict."""
     server = TcpServer(lab.server)
-    lab.gatehoused("--deadline", "110")
+    lab.gatehoused("--deadline", "120")
     decider = lab.decider(timeout=60)
-    talker = lab.talker("many_connects", count, kind, address, server.port, 120)
+    talker = lab.talker("many_connects", count, kind, address, server.port, 200)
     assert talker.first == f"started {count}", talker.first
-    requests = decider.collect(count, timeout=60)
+    requests = decider.collect(count, timeout=100)
     assert len({request.id for request in requests}) == count, "an id came twice"
     assert len({request.endpoint for request in requests}) == count, "two sockets have one endpoint"
     status = decider.status()
@@ -132,7 +132,7 @@ def wider_answer_covers_others(lab):
     other = lab.connect_timer(net.SERVER_V4, server.port)
     requests = decider.collect(5)
     chosen = next(r for r in requests if r.process_id == group[1].pid)
-    decider.decide(chosen, protocol.PERMIT, protocol.SCOPE_PROGRAM_DESTINATION, 2000)
+    decider.decide(chosen, protocol.PERMIT, protocol.SCOPE_PROGRAM_DESTINATION, 10000)
     assert [talker.result()[0] for talker in group] == [0, 0, 0]
     assert decider.status().permitted_by_answer == 2, decider.status()
     assert decider.status().held == 2, "the other program and the other destination stay held"

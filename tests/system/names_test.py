@@ -25,7 +25,7 @@ CONNECT = """
 import socket, sys
 for family, *_, address in socket.getaddrinfo(sys.argv[1], int(sys.argv[2]), type=socket.SOCK_STREAM):
     with socket.socket(family) as sock:
-        sock.settimeout(10)
+        sock.settimeout(90)
         sock.connect(address)
 """
 
@@ -45,7 +45,7 @@ class Names:
 
     def configure(self, servers):
         """In place, for gatehoused sees this very file."""
-        lines = [f"nameserver {server}\n" for server in servers] + ["options timeout:2 attempts:2\n"]
+        lines = [f"nameserver {server}\n" for server in servers] + ["options timeout:15 attempts:2\n"]
         self.resolv.write_text("".join(lines), encoding="ascii")
 
     def __enter__(self):
@@ -101,9 +101,9 @@ def resolvers(lab):
         assert world.named(net.SERVER_V6) == ["both.example.org"]
         world.connect("www.example.org")
         assert world.named(MANY.format(2, 2)) == ["www.example.org"]
-        world.run(names.find_tool("curl"), "-s", "-m", "10", f"http://www.example.org:{PORT}/", check=False)
+        world.run(names.find_tool("curl"), "-s", "-m", "90", f"http://www.example.org:{PORT}/", check=False)
         assert world.named(MANY.format(2, 2), "curl") == ["www.example.org"]
-        world.run(names.find_tool("dig"), "+short", "+time=3", "+tries=1", f"@{net.SERVER_V4}", "both.example.org")
+        world.run(names.find_tool("dig"), "+short", "+time=20", "+tries=1", f"@{net.SERVER_V4}", "both.example.org")
         asked = [request for request, _ in world.deciding.seen if request.path.endswith("/dig")]
         assert asked and all(request.name == "" for request in asked), "the name server's own address has no name"
         done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "flows", "--json")
@@ -149,6 +149,45 @@ def believed(lab):
         world.configure([OTHER_SERVER])
         assert loop(OTHER_SERVER, "other.example") == "n0.other.example"
         assert loop(net.SERVER_V4, "gone.example") == "n0.other.example", "it is configured no more"
+
+
+FORGED = """
+import socket, sys
+place, asked, target, port = sys.argv[1], sys.argv[2:4], sys.argv[4], int(sys.argv[5])
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+udp.bind((place, 0))
+udp.sendto(b"hello", (asked[0], int(asked[1])))
+print(udp.getsockname()[1], flush=True)
+udp.settimeout(90)
+udp.recv(2048)
+print("came", flush=True)
+while udp.recv(2048) != b"over":
+    pass
+socket.create_connection((target, port), 90)
+print("connected", flush=True)
+"""
+
+
+@case("Names: what is sent in a name server's name to a socket that did not ask it names nothing", 60)
+def forged(lab):
+    """The address of a believed server can be forged; here the server itself sends what nobody asked for."""
+    target = MANY.format(4, 9)
+    query = bytes.fromhex("123401000001000000000000") + dns.pack_name("forged.example") + struct.pack(">HH", dns.A, 1)
+    answer = dns.answer_to(query, [dns.record("forged.example", dns.A, target)])
+    with Names(lab, dns.zone({})) as world:
+        world.server.reply = lambda data: None
+        for asked, name in (((net.SERVER_V4, 7), ""), ((OTHER_SERVER, 53), ""), ((net.SERVER_V4, 53), "forged.example")):
+            command = [sys.executable, "-c", FORGED, net.CLIENT_V4, *map(str, asked), target, str(PORT)]
+            program = lab.client.popen(command, stdout=subprocess.PIPE, text=True)
+            place = (net.CLIENT_V4, int(program.stdout.readline()))
+            wait_until(lambda place=place: any(request.local_port == place[1] for request, _ in world.deciding.seen), 90, "hello")
+            for _ in range(3):
+                world.server.sockets[0].sendto(answer, place)
+            assert program.stdout.readline() == "came\n"
+            world.server.sockets[0].sendto(b"over", place)
+            assert program.stdout.readline() == "connected\n"
+            assert program.wait(90) == 0
+            assert world.named(target)[-1] == name, (asked, world.named(target))
 
 
 @case("Names: name-servers any, a list, none", 90)
@@ -230,10 +269,10 @@ class Resolved(threading.Thread):
         self.drop()
 
 
-def with_run(lab):
+def with_run(lab, there=True):
     """A wrapper command that sees a /run of the case's own, with systemd-resolved's folder in it."""
     folder = lab.directory / "run"
-    (folder / "systemd/resolve").mkdir(parents=True)
+    (folder / "systemd/resolve" if there else folder).mkdir(parents=True)
     script = f'mount --bind {folder} /run && mount --bind {lab.directory}/resolv.conf /etc/resolv.conf && exec "$@"'
     return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"], folder / "systemd/resolve"
 
@@ -276,6 +315,28 @@ def resolved(lab):
         wait_until(lambda: monitor.peers, 60, "another subscription")
         monitor.result("again.example", [("again.example", dns.A, MANY.format(6, 6))])
         assert connect(MANY.format(6, 6)) == "again.example"
+
+
+@case("Names: systemd-resolved is started after gatehoused, which has no timer to look for it", 120)
+def resolved_late(lab):
+    (lab.directory / "resolv.conf").write_text("nameserver 127.0.0.53\n", encoding="ascii")
+    wrapper, folder = with_run(lab, there=False)
+    daemon = lab.start([*wrapper, *lab.daemon()], name="gatehoused")
+    daemon.wait_for("gatehoused: ready")
+
+    def timers():
+        """Of gatehoused that run: seconds until each ends."""
+        texts = [path.read_text("ascii") for path in pathlib.Path(f"/proc/{daemon.pid}/fdinfo").iterdir()]
+        return [int(text.split("it_value: (")[1].split(",")[0]) for text in texts if "it_value: (" in text and "it_value: (0, 0)" not in text]
+
+    wait_until(lambda: not timers(), 30, "no timer that runs")
+    folder.parent.mkdir()
+    folder.mkdir()
+    for _ in range(3):
+        monitor = Resolved(folder / "io.systemd.Resolve.Monitor")
+        wait_until(lambda: monitor.peers, 30, "the subscription")  # noqa: B023
+        monitor.stop()
+        (folder / "io.systemd.Resolve.Monitor").unlink()
 
 
 @case("Names: rules with names decide what their program looked up, the same address of another program is asked about", 90)
@@ -323,7 +384,7 @@ def by_client(lab):
         assert watcher.ioctl(protocol.NAMES_LEARNED, struct.pack("<II", 1, 2) + record + record[:-8], 0).status \
             == protocol.E_SHORT_INPUT  # fmt: skip
         watcher.ok(protocol.NAMES_LEARNED, struct.pack("<II", 1, 1) + record, 0)
-        subprocess.run(lab.client.command([sys.executable, "-c", CONNECT, net.SERVER_V4, str(PORT)]), check=True, timeout=20)
+        subprocess.run(lab.client.command([sys.executable, "-c", CONNECT, net.SERVER_V4, str(PORT)]), check=True, timeout=90)
         assert [request.name for request, _ in deciding.seen if request.remote_port == PORT] == ["told.example"]
 
 

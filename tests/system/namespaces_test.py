@@ -8,7 +8,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from gatetest import decide, device, leftovers, names, net, protocol  # noqa: E402
-from gatetest.servers import TcpServer, wait_until  # noqa: E402
+from gatetest.servers import TcpServer, soon, wait_until  # noqa: E402
 from gatetest.tap import case, run, tell  # noqa: E402
 
 ONLY_HERE = "It acts only on the network namespace it is started in"
@@ -44,7 +44,7 @@ def one_of_two_ends(lab):
     lab.gatehoused("--hold-loopback", namespace=other, socket=path)
     lab.gatehouse_decides("block", socket=path)
     server = TcpServer(other, port=7001)
-    for end in (first.kill, lambda: lab.client.run([names.find_program("gatehoused"), "--remove"], timeout=20)):
+    for end in (first.kill, lambda: lab.client.run([names.find_program("gatehoused"), "--remove"], timeout=60)):
         end()
         assert lab.connect_timer("127.0.0.1", server.port, namespace=other).result()[0] != 0
     with device.observer(path) as watcher:
@@ -113,21 +113,25 @@ def remove_after_each_end(lab):
             talker = lab.connect_timer(net.SERVER_V4, server.port)
             decider.requests()
             getattr(program, end)()
-        done = lab.client.run([gatehoused, "--remove"], timeout=20)
+        done = lab.client.run([gatehoused, "--remove"], timeout=60)
         assert done.returncode == 0, (done.returncode, done.stderr)
         assert not lab.client.rules(), lab.client.rules()
         assert not leftovers.pins(lab.client.cookie), leftovers.pins(lab.client.cookie)
         talker.close()
-        fresh = lab.connect_timer(net.SERVER_V4, server.port)
-        error, microseconds, _, _ = fresh.result()
-        assert error == 0 and microseconds < 900e3, "after --remove everything passes"
+
+        def passes():
+            error, microseconds, _, _ = lab.connect_timer(net.SERVER_V4, server.port).result()
+            assert error == 0, "after --remove everything passes"
+            return microseconds / 1e6
+
+        soon(passes)
         tell(f"after {end} and --remove: {len(rules)} rules and {len(pinned)} pins are gone")
         lab.socket.unlink(missing_ok=True)
 
 
 @case(f"{NOTHING_LEFT}: where there is nothing, it says so and succeeds")
 def remove_nothing(lab):
-    done = lab.client.run([names.find_program("gatehoused"), "--remove"], timeout=20)
+    done = lab.client.run([names.find_program("gatehoused"), "--remove"], timeout=60)
     assert done.returncode == 0, (done.returncode, done.stderr)
 
 
@@ -136,7 +140,7 @@ def remove_while_running(lab):
     server = TcpServer(lab.server)
     lab.gatehoused("--no-decider", "block")
     rules, pinned = lab.client.rules(), leftovers.pins(lab.client.cookie)
-    done = lab.client.run([names.find_program("gatehoused"), "--remove"], timeout=20)
+    done = lab.client.run([names.find_program("gatehoused"), "--remove"], timeout=60)
     assert done.returncode != 0 and "a gatehoused runs in this network namespace" in done.stderr, done
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert lab.client.rules() == rules and leftovers.pins(lab.client.cookie) == pinned
@@ -160,12 +164,12 @@ def pins_of_dead_namespaces(lab):
             if how == "start":
                 lab.gatehoused().stop()
             else:
-                lab.client.run([gatehoused, "--remove"], timeout=20)
+                lab.client.run([gatehoused, "--remove"], timeout=60)
             return not leftovers.pins(cookies[0])
 
-        wait_until(swept, 10, f"the end of the dead namespace's pins by {how}")  # the kernel ends a namespace later
+        wait_until(swept, 90, f"the end of the dead namespace's pins by {how}")  # the kernel ends a namespace later
         assert leftovers.pins(cookies[1]), "pins of a living namespace were taken away"
-        assert alive.run([gatehoused, "--remove"], timeout=20).returncode == 0
+        assert alive.run([gatehoused, "--remove"], timeout=60).returncode == 0
         net.remove(alive.name)
 
 
@@ -174,7 +178,7 @@ def nobody_takes_the_lock(lab):
     path = f"/sys/fs/bpf/gatehouse/{lab.client.cookie:x}"
     lab.gatehoused().kill()
     look = [sys.executable, "-c", "import os,sys;os.setuid(65534);os.open(sys.argv[1],os.O_RDONLY)", path]
-    done = lab.client.run(look, timeout=20)
+    done = lab.client.run(look, timeout=60)
     assert done.returncode != 0 and "PermissionError" in done.stderr, done.stderr
     with lab.client.entered(), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as squatter:
         squatter.bind(f"\0gatehouse-gate-{lab.client.cookie:x}")
@@ -190,7 +194,7 @@ def foreign_rules_stay(lab):
     program = lab.gatehoused()
     assert set(mine) < set(lab.client.rules()), lab.client.rules()
     program.stop()
-    lab.client.run([names.find_program("gatehoused"), "--remove"], timeout=20)
+    lab.client.run([names.find_program("gatehoused"), "--remove"], timeout=60)
     assert lab.client.rules() == mine, lab.client.rules()
     for family in ("iptables", "ip6tables"):
         lab.client.run([family, "-D", "OUTPUT", "-p", "udp", "--dport", "9", "-j", "DROP"])

@@ -17,7 +17,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from gatetest import decide, device, net, protocol  # noqa: E402
-from gatetest.servers import Ear, TcpServer, UdpServer, wait_until  # noqa: E402
+from gatetest.servers import Ear, TcpServer, UdpServer, soon, wait_until  # noqa: E402
 from gatetest.tap import case, run, tell  # noqa: E402
 
 NO_DECIDER = "Never hang: no decider"
@@ -27,7 +27,7 @@ DAEMON_KILLED = "Never hang: gatehoused killed and restarted with packets held"
 GONE = "Never hang: application gone while held"
 REFUSED = (errno.ECONNREFUSED, errno.EHOSTUNREACH)
 # After a drop, a SYN is sent again 1, 2, 3 ... s later: what comes on top of a deadline that the kernel keeps alone.
-RETRANSMIT_SLACK = 12
+RETRANSMIT_SLACK = 25
 
 
 def status(lab):
@@ -39,17 +39,27 @@ def status(lab):
 def no_decider_block(lab):
     server = TcpServer(lab.server)
     lab.gatehoused("--no-decider", "block")
-    error, microseconds, _, _ = lab.connect_timer(net.SERVER_V4, server.port).result()
-    assert error in REFUSED and microseconds < 900e3, (error, microseconds)
-    assert status(lab).refused_no_decider == 1 and not server.accepted, status(lab)
+
+    def refused():
+        error, microseconds, _, _ = lab.connect_timer(net.SERVER_V4, server.port).result()
+        assert error in REFUSED, error
+        return microseconds / 1e6
+
+    tries = soon(refused)
+    assert status(lab).refused_no_decider == tries and not server.accepted, (tries, status(lab))
 
 
 @case(f"{NO_DECIDER}, --no-decider permit: goes through at once")
 def no_decider_permit(lab):
     server = TcpServer(lab.server)
     lab.gatehoused("--no-decider", "permit")
-    error, microseconds, _, _ = lab.connect_timer(net.SERVER_V4, server.port).result()
-    assert error == 0 and microseconds < 900e3, (error, microseconds)
+
+    def permitted():
+        error, microseconds, _, _ = lab.connect_timer(net.SERVER_V4, server.port).result()
+        assert error == 0, error
+        return microseconds / 1e6
+
+    soon(permitted)
 
 
 @case(f"{NO_DECIDER}, --no-decider hold: waits for one that comes later")
@@ -69,7 +79,7 @@ def no_decider_hold_expires(lab):
     server = TcpServer(lab.server)
     lab.gatehoused("--no-decider", "hold", "--deadline", "2")
     error, microseconds, _, _ = lab.connect_timer(net.SERVER_V4, server.port).result()
-    assert error in REFUSED and 1.9e6 < microseconds < 20e6, (error, microseconds)
+    assert error in REFUSED and 1.9e6 < microseconds < 60e6, (error, microseconds)
     assert status(lab).expired == 1, status(lab)
 
 
@@ -109,7 +119,7 @@ def decider_killed(lab):
 @case(f"{DECIDER_KILLED}: nobody follows, refused at the deadline")
 def decider_killed_for_good(lab):
     server = TcpServer(lab.server)
-    lab.gatehoused("--no-decider", "hold", "--deadline", "3")
+    lab.gatehoused("--no-decider", "hold", "--deadline", "6")
     pid, reader = child_decider(lab, 1)
     wait_until(lambda: status(lab).decider_pid == pid, 10, "the first decider")
     talker = lab.connect_timer(net.SERVER_V4, server.port)
@@ -117,23 +127,24 @@ def decider_killed_for_good(lab):
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     error, microseconds, _, _ = talker.result()
-    assert error in REFUSED and 2.8e6 < microseconds < 20e6, (error, microseconds)
+    assert error in REFUSED and 5.8e6 < microseconds < 60e6, (error, microseconds)
 
 
 def deadline(lab, undecided):
     server = TcpServer(lab.server)
-    lab.gatehoused("--deadline", "2", "--undecided", undecided)
+    lab.gatehoused("--deadline", "5", "--undecided", undecided)
     decider = lab.decider()
+    decider.reading = decider.call(protocol.GET_REQUESTS, output_size=130000)  # is there before them
     talkers = [lab.connect_timer(address, server.port) for address in (net.SERVER_V4, net.SERVER_V6)]
     requests = decider.collect(2)
     results = [talker.result() for talker in talkers]
     for error, microseconds, _, _ in results:
         assert (error == 0) if undecided == "permit" else (error in REFUSED), results
-        assert 1.9e6 < microseconds < 20e6, results
+        assert 4.9e6 < microseconds < 60e6, results
     assert decider.status().expired == 2, decider.status()
     late = decider.submit([(request.id, protocol.PERMIT) for request in requests])
     assert late == [protocol.E_UNKNOWN_ID] * 2, [protocol.status_name(entry) for entry in late]
-    tell(f"deadline 2 s, undecided {undecided}: connect() ended after {results[0][1] / 1e6:.3f} s")
+    tell(f"deadline 5 s, undecided {undecided}: connect() ended after {results[0][1] / 1e6:.3f} s")
 
 
 @case(f"{DEADLINE}, --undecided block")
@@ -238,7 +249,7 @@ def decided_flows_survive(lab):
         sender.ask("0 before")
         sender.ask("1 before, blocked")
         with lab.client.socket() as stream:
-            stream.settimeout(10)
+            stream.settimeout(net.PATIENCE)
             stream.connect((net.SERVER_V4, server.port))
             wait_until(lambda: echo.payloads == [b"before"], 5, "the permitted datagram")
             time.sleep(0.2)
@@ -312,8 +323,8 @@ def many_killed(lab):
     lab.gatehoused()
     decider = lab.decider(timeout=30)
     ear = Ear(lab.server)
-    talker = lab.talker("many_connects", 2000, "identical", net.SERVER_V4, server.port, 60)
-    decider.collect(2000)
+    talker = lab.talker("many_connects", 2000, "identical", net.SERVER_V4, server.port, 150)
+    decider.collect(2000, timeout=100)
     talker.process.kill()
     wait_until(lambda: decider.status().cancelled == 2000, 20, "the count of cancelled")
     wait_until(lambda: decider.platform().packets_held == 0, 10, "an empty queue")
@@ -334,7 +345,8 @@ def connects_anew(lab):
             assert stream.connect_ex((net.SERVER_V4, port)) == errno.EINPROGRESS
             last = decider.collect(1)[0]
             assert last.local_port == stream.getsockname()[1], (last, stream.getsockname())
-            assert decider.status().held == 1 and decider.status().cancelled == count - 1, decider.status()
+            # What became of the one before comes another way, and may come later.
+            wait_until(lambda: (decider.status().held, decider.status().cancelled) == (1, count - 1), 30, f"{count - 1} given up")  # noqa: B023
         decider.decide(last, protocol.PERMIT)
         server.expect(1)
     counted = lab.server.run(["iptables", "-nvxL", "INPUT"]).stdout.splitlines()[-1].split()[0]
@@ -347,10 +359,15 @@ def refused_without_lo(lab):
     net.ip("-n", lab.client.name, "link", "set", "lo", "down")
     lab.gatehoused("--no-decider", "block")
     for address in (net.SERVER_V4, net.SERVER_V6, f"::ffff:{net.SERVER_V4}"):
-        talker = lab.connect_timer(address, server.port)
-        assert select.select([talker.process.stdout], [], [], net.PATIENCE)[0], f"connect() to {address} hangs"
-        error, microseconds, _, _ = talker.result()
-        assert error == errno.ECONNABORTED and microseconds < 900e3, (error, microseconds)
+
+        def refused():
+            talker = lab.connect_timer(address, server.port)  # noqa: B023
+            assert select.select([talker.process.stdout], [], [], net.PATIENCE)[0], f"connect() to {address} hangs"  # noqa: B023
+            error, microseconds, _, _ = talker.result()
+            assert error == errno.ECONNABORTED, error
+            return microseconds / 1e6
+
+        soon(refused)
 
 
 @case("Never hang: a reader of gatehoused's words that stopped reading")
@@ -376,8 +393,8 @@ def words_unread(lab):
 @case("Never hang: more clients than gatehoused has descriptors for")
 def few_descriptors(lab):
     server = TcpServer(lab.server)
-    program = lab.gatehoused(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
-    clients = [device.Device(lab.socket) for _ in range(80)]
+    program = lab.gatehoused(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80)))
+    clients = [device.Device(lab.socket) for _ in range(96)]
 
     def ticks():
         with open(f"/proc/{program.pid}/stat", encoding="ascii") as file:

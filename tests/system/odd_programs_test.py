@@ -24,7 +24,7 @@ def script(lab):
     decider = lab.decider()
     path = lab.directory / "script"
     path.write_text(
-        f"#!{sys.executable}\nimport socket\nsocket.create_connection(('{net.SERVER_V4}', {server.port}), 20)\n"
+        f"#!{sys.executable}\nimport socket\nsocket.create_connection(('{net.SERVER_V4}', {server.port}), 90)\n"
     )
     path.chmod(0o755)
     process = lab.client.popen([str(path)])
@@ -32,7 +32,7 @@ def script(lab):
     assert request.path == os.path.realpath(sys.executable), request
     assert request.process_id == process.pid, request
     decider.decide(request, protocol.PERMIT)
-    assert process.wait(20) == 0
+    assert process.wait(90) == 0
 
 
 @case("a program without a file (memfd) is never one that a path names")
@@ -110,7 +110,7 @@ def forks(lab):
         with lab.client.socket() as stream:
             pid = os.fork()
             if pid == 0:
-                stream.settimeout(20)
+                stream.settimeout(90)
                 os._exit(0 if stream.connect_ex((net.SERVER_V4, server.port)) == 0 else 1)
             children.append(pid)
     requests = decider.collect(len(children))

@@ -42,10 +42,13 @@ class Clean:
     def __init__(self, lab):
         self.path = lab.directory / "root"
         site, release = archive()
-        done = subprocess.run([names.find_tool("debootstrap"), "--variant=minbase", "--include=ca-certificates", release,
-                               self.path, site], capture_output=True, text=True, timeout=500, check=False)
+        try:
+            done = subprocess.run([names.find_tool("debootstrap"), "--variant=minbase", "--include=ca-certificates", release,
+                                   self.path, site], capture_output=True, text=True, timeout=900, check=False)
+        except subprocess.TimeoutExpired:
+            raise names.Missing(f"no clean root can be made: {site} is too slow") from None
         if done.returncode != 0:
-            raise names.Missing("no clean root can be made: " + done.stdout.strip().splitlines()[-1])
+            raise names.Missing("no clean root can be made: " + " ".join(done.stdout.strip().splitlines()[-1:]))
         for kept in ("sources.list", "sources.list.d", "apt.conf.d", "trusted.gpg.d"):
             source, target = pathlib.Path("/etc/apt") / kept, self.path / "etc/apt" / kept
             if source.is_dir():
@@ -54,6 +57,7 @@ class Clean:
                 shutil.copy(source, target)
         (self.path / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
         (self.path / "usr/sbin/policy-rc.d").chmod(0o755)
+        (self.path / "etc/apt/apt.conf.d/99retries").write_text('Acquire::Retries "5";\n')
         self.run("apt-get", "update", "-q")
 
     def command(self, *words):
@@ -62,7 +66,7 @@ class Clean:
         return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(self.path), "env",
                 "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", *words]
 
-    def run(self, *words, seconds=500):
+    def run(self, *words, seconds=900):
         return output(self.command(*words), seconds)
 
     def contents(self):
@@ -84,7 +88,7 @@ class Clean:
 
 
 def build(folder):
-    subprocess.run([ROOT / "tools/deb", folder], check=True, timeout=900, stdout=subprocess.DEVNULL)
+    subprocess.run([ROOT / "tools/deb", folder], check=True, timeout=1800, stdout=subprocess.DEVNULL)
     return {path.name.split("_")[0]: path for path in pathlib.Path(folder).glob("*.deb")}
 
 

@@ -16,7 +16,7 @@ from gatetest import browser, names, net  # noqa: E402
 from gatetest.servers import TcpServer, wait_until  # noqa: E402
 from gatetest.tap import case, run  # noqa: E402
 
-DEADLINE = 30
+DEADLINE = 60
 REFUSED = (errno.ECONNREFUSED, errno.EHOSTUNREACH)
 
 
@@ -40,7 +40,7 @@ class World:
         self.lab = lab
         if rules is not None:
             (lab.directory / "rules").write_text(rules)
-        lab.gatehoused()
+        lab.gatehoused("--deadline", "120")  # a busy browser takes its time
         self.resident = self.run_resident() if resident else None
         self.page, self.link = start_page(lab)
         self.browser = browser.Driver()

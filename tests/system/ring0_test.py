@@ -4,6 +4,7 @@
 import errno
 import os
 import pathlib
+import shutil
 import socket
 import struct
 import sys
@@ -11,6 +12,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from gatetest import decide, names, net, protocol  # noqa: E402
+from gatetest.lab import control_group, rules  # noqa: E402
 from gatetest.servers import Ear, Server, TcpServer, UdpServer, wait_until  # noqa: E402
 from gatetest.tap import case, run, tell  # noqa: E402
 
@@ -74,7 +76,7 @@ def open_connection(lab, server, address=net.SERVER_V4):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with lab.client.entered():
         made = socket.socket(family, socket.SOCK_STREAM)
-    made.settimeout(5)
+    made.settimeout(net.PATIENCE)
     made.connect((address, server.port))
     return made
 
@@ -116,10 +118,10 @@ def thousand_destinations(lab):
     server = TcpServer(lab.server)
     lab.gatehoused("--no-decider", "block")
     filters(lab, "add", "permit", "--program", names.find_program("many_connects"))
-    warming = lab.talker("many_connects", 1, "distinct", net.SERVER_V4, server.port, 20)
+    warming = lab.talker("many_connects", 1, "distinct", net.SERVER_V4, server.port, 120)
     assert warming.read_line().split()[1] == "0"
     warming.close()
-    talker = lab.talker("many_connects", 1000, "distinct", net.MANY_V4, server.port, 20)
+    talker = lab.talker("many_connects", 1000, "distinct", net.MANY_V4, server.port, 120)
     lines = [talker.read_line().split() for _ in range(1000)]
     talker.close()
     assert all(int(line[1]) == 0 for line in lines), [line for line in lines if int(line[1])][:5]
@@ -211,6 +213,132 @@ def who_matters(lab):
         assert connect(lab, net.SERVER_V4, server.port, path=copy) == errno.ECONNREFUSED, "the same file by another path"
 
 
+# --- Who calls is found out each time ----------------------------------------------------------------
+
+ACTOR = r"""
+import ctypes, os, platform, socket, sys, threading
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # whatever is kept for each processor is met again
+host, port = sys.argv[1], int(sys.argv[2])
+
+def connects(times=4):
+    said = set()
+    for _ in range(times):
+        with socket.socket() as made:
+            said.add(made.connect_ex((host, port)))
+    return " ".join(map(str, sorted(said)))
+
+def thread(user):
+    # glibc would change every thread
+    number = {"x86_64": 117, "aarch64": 147}[platform.machine()]
+    said = []
+    def run():
+        failed = ctypes.CDLL(None).syscall(number, user, 0, 0)
+        said.append("failed" if failed else connects())
+    runner = threading.Thread(target=run)
+    runner.start()
+    runner.join()
+    return said[0]
+
+def forked(user):
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if not child:
+        os.setresuid(user, 0, 0)
+        os.write(theirs, connects().encode())
+        os._exit(0)
+    said = os.read(ours, 100).decode()
+    os.waitpid(child, 0)
+    os.close(ours)
+    os.close(theirs)
+    return said
+
+print("ready", os.getpid(), flush=True)
+while True:
+    word, _, rest = sys.stdin.buffer.raw.read(200).decode().strip().partition(" ")
+    if not word:
+        break
+    said = "done"
+    if word == "connect":
+        said = connects()
+    elif word == "user":
+        os.setresuid(int(rest), 0, 0)
+    elif word == "group":
+        os.setresgid(int(rest), 0, 0)
+    elif word == "groups":
+        os.setgroups([int(group) for group in rest.split()])
+    elif word == "thread":
+        said = thread(int(rest))
+    elif word == "fork":
+        said = forked(int(rest))
+    elif word == "exec":
+        os.execv(rest, [rest, *sys.orig_argv[1:]])
+    print(said, flush=True)
+"""
+
+
+def actor(lab, port):
+    """Two copies of Python and a link to the first; the first of them, running the above."""
+    first, second, link = (str(lab.directory / name) for name in ("actor", "another", "linked"))
+    for path in (first, second):
+        shutil.copy(os.path.realpath(sys.executable), path)
+    os.link(first, link)
+    environment = {**os.environ, "PYTHONHOME": sys.base_prefix, "PYTHONDONTWRITEBYTECODE": "1"}
+    return first, second, link, lambda: lab.talker("", "-c", ACTOR, net.SERVER_V4, port, path=first, env=environment)
+
+
+YES, NO = "0", str(errno.ECONNREFUSED)
+
+
+@case(f"{CACHED}: by who calls now: after exec, another user, group or control group, in a thread, after fork, under a new policy")
+def caller_of_now(lab):
+    server = TcpServer(lab.server)
+    first, second, link, start = actor(lab, server.port)
+    with control_group(f"{lab.prefix}group") as (folder, group):
+        policy, closed = lab.directory / "policy", lab.directory / "closed"
+        refused = f'block user 4242 out\nblock group 4343 out\nblock cgroup "{group}" out\n'
+        policy.write_text(f'{refused}permit program "{first}" out\n', encoding="ascii")
+        closed.write_text(f'{refused}block program "{first}" out\n', encoding="ascii")
+        lab.gatehoused("--no-decider", "block")
+        rules(lab, "load", str(policy))
+        talker = start()
+        before = pathlib.Path(f"/proc/{talker.pid}/cgroup").read_text(encoding="utf-8").split("0::")[1].strip()
+        home = pathlib.Path(str(folder)[: -len(group)] + before, "cgroup.procs")
+
+        def run_as(path):
+            talker.say(f"exec {path}")
+            assert talker.read_line() == f"ready {talker.pid}"
+
+        def turn(there, back, why):
+            """Permitted, refused after there, permitted after back; and so again, when all of it was decided before."""
+            for _ in range(2):
+                assert talker.ask("connect") == YES, f"before {why}"
+                there()
+                said = talker.ask("connect")
+                assert said == NO, (why, said)
+                back()
+            assert talker.ask("connect") == YES, f"after {why}"
+
+        turn(lambda: talker.ask("user 4242"), lambda: talker.ask("user 0"), "another user")
+        turn(lambda: talker.ask("group 4343"), lambda: talker.ask("group 0"), "another group")
+        for groups in ("groups 1 2", "groups 1", "groups"):
+            assert talker.ask(groups) == "done" and talker.ask("connect") == YES, groups
+        turn(lambda: (folder / "cgroup.procs").write_text(str(talker.pid), encoding="ascii"),
+             lambda: home.write_text(str(talker.pid), encoding="ascii"), "another control group")  # fmt: skip
+        turn(lambda: rules(lab, "load", str(closed)), lambda: rules(lab, "load", str(policy)), "another policy")
+        turn(lambda: run_as(second), lambda: run_as(first), "another program in the same process")
+        turn(lambda: run_as(link), lambda: run_as(first), "the same file by another name")
+        for how in ("thread", "fork"):
+            for _ in range(2):
+                assert talker.ask(f"{how} 4242") == NO, f"{how}: another user"
+                assert talker.ask(f"{how} 0") == YES, how
+                assert talker.ask("connect") == YES, f"after {how}"
+        packets = seen(lab)
+        assert talker.ask("connect") == YES and seen(lab) == packets, "and none of it reached gatehoused"
+        os.unlink(first)
+        assert talker.ask("connect") == YES and seen(lab) == packets + 1, "without its name it is another program, asked about"
+        talker.close()
+
+
 # --- Policy changes ----------------------------------------------------------------------------------
 
 @case(f"{CHANGE}: TCP")
@@ -284,7 +412,8 @@ def killed(lab):
     wait_until(lambda: len(datagram_server.received) == 4, 5, "datagrams while nobody lives")
     waiting = lab.connect_timer(net.SERVER_V4, server.port, path=new)
     assert waiting.result()[0] in (errno.ECONNREFUSED, errno.EHOSTUNREACH), "undecided: refused in the end"
-    accepted = len(server.accepted)
+    accepted = 42
+    wait_until(lambda: len(server.accepted) >= accepted, 30, "the arrival of all that were permitted")
     lab.gatehoused("--no-decider", "block", "--deadline", "1")
     assert connect(lab, net.SERVER_V4, server.port, path=good) == errno.ECONNREFUSED, "the new one's policy is in force"
     assert len(server.accepted) == accepted
@@ -301,6 +430,32 @@ def killed_open(lab):
     for _ in range(5):
         assert connect(lab, net.SERVER_V4, server.port) == 0
         assert connect(lab, net.SERVER_V4, server.port, path=bad) == errno.ECONNREFUSED
+
+
+@case(f"{DEAD}: a rule for a time ends on time all the same", timeout=120)
+def ends_while_dead(lab):
+    server = TcpServer(lab.server)
+    policy = lab.directory / "policy"
+    for rule, dead, during, after in (("block", "open", errno.ECONNREFUSED, 0), ("permit", "closed", 0, None)):
+        daemon = lab.gatehoused("--no-decider", "block", "--dead", dead, "--deadline", "1")
+        policy.write_text(f"{rule} out proto tcp to {net.SERVER_V4} for 10 seconds\npermit out to {net.SERVER_V6}\n", encoding="ascii")
+        began = time.monotonic()
+        rules(lab, "load", str(policy))
+        warm(lab, (net.SERVER_V4, server.port), (net.SERVER_V6, server.port))
+        before = seen(lab)
+        for _ in range(2):
+            said = connect(lab, net.SERVER_V4, server.port)
+            if time.monotonic() < began + 8:  # else the machine is slow, and it may be over
+                assert (said, seen(lab)) == (during, before), "decided in the kernel"
+        daemon.kill()
+        said = connect(lab, net.SERVER_V4, server.port)
+        if time.monotonic() < began + 8:
+            assert said == during, "while it lasts, also with nobody there"
+        # None: refused in the end, in whichever way.
+        wait_until(lambda after=after: connect(lab, net.SERVER_V4, server.port) in
+                   ((errno.ECONNREFUSED, errno.EHOSTUNREACH) if after is None else (after,)), 40, "the rule's end")
+        assert connect(lab, net.SERVER_V6, server.port) == 0, "what has no end goes on"
+        lab.gatehoused().stop()
 
 
 @case(f"{DEAD}: while gatehoused is killed and started again, no decided connect() fails and no undecided one passes")
@@ -341,12 +496,6 @@ def hits(lab):
                 return found, ago
 
 
-def rules(lab, *words):
-    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "rules", *words)
-    assert done.returncode == 0, (words, done.stdout, done.stderr)
-    return done.stdout
-
-
 @case("Hit counters: exact, whoever decided, over kill -9, a restart and a reload", timeout=90)
 def hits_are_exact(lab):
     server = TcpServer(lab.server)
@@ -369,7 +518,7 @@ def hits_are_exact(lab):
     go(1, *both)
     counted, ago = hits(lab)
     assert sorted(counted.values()) == [2, 2], counted
-    assert all(0 <= seconds < 20 for seconds in ago.values()), ago
+    assert all(-1 <= seconds < 90 for seconds in ago.values()), ago
     go(50, *both)
     packets = seen(lab)
     assert packets == 4, packets
@@ -421,7 +570,8 @@ def flushed(lab, flush, repaired=True):
     for address in (net.SERVER_V4, net.SERVER_V6):
         assert connect(lab, address, server.port, path=good) == 0
     rules = sorted(rule for rule in lab.client.rules() if rule.startswith("-A"))
-    accepted = len(server.accepted)
+    accepted = 2
+    wait_until(lambda: len(server.accepted) >= accepted, 30, "the arrival of both")
     if not repaired:
         daemon.kill()
     began = time.monotonic()
@@ -488,7 +638,7 @@ def delete_tables(namespace):
     with namespace.entered():
         link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, netlink_netfilter)
     with link:
-        link.settimeout(5)
+        link.settimeout(net.PATIENCE)
         link.send(batch + message(batch_end, 1, 0, subsystem=10))
         (error,) = struct.unpack_from("=i", link.recv(4096), 16)
         assert error == 0, os.strerror(-error)

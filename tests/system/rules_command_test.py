@@ -4,6 +4,7 @@
 import errno
 import json
 import pathlib
+import re
 import pty
 import select
 import shutil
@@ -24,7 +25,7 @@ FAR_V6 = "fd78::9"
 
 
 def rules(lab, *arguments, code=0, wrapper=()):
-    done = lab.run(*wrapper, names.find_program("gatehouse"), "--socket", lab.socket, "rules", *arguments, timeout=60)
+    done = lab.run(*wrapper, names.find_program("gatehouse"), "--socket", lab.socket, "rules", *arguments, timeout=200)
     assert done.returncode == code, f"gatehouse rules {arguments}: {done.returncode}, {done.stdout} {done.stderr}"
     return done
 
@@ -42,7 +43,7 @@ def write(lab, text, name="policy"):
 def connects(lab, address, port, **options):
     """True, False when it is refused at once; anything else fails."""
     error, microseconds, _, _ = lab.connect_timer(address, port, **options).result()
-    assert error == 0 or (error in REFUSED and microseconds < 3e6), (address, port, error, microseconds)
+    assert error == 0 or (error in REFUSED and microseconds < 30e6), (address, port, error, microseconds)
     return error == 0
 
 
@@ -61,7 +62,7 @@ def check(lab):
 @case("rules load, list, diff: rules decide without a decider, hits are counted; a bad file changes nothing")
 def load(lab):
     server, other = TcpServer(lab.server), TcpServer(lab.server, port=7001)
-    lab.gatehoused("--deadline", "5")
+    lab.gatehoused()
     policy = write(lab, f"permit out proto tcp to {net.SERVER_V4} port 7000\nblock out proto tcp to any port 7001\n")
     rules(lab, "diff", policy, code=1)
     assert "2 rules added, 0 removed, 0 unchanged" in rules(lab, "load", policy).stdout
@@ -122,10 +123,10 @@ def lifetime(lab):
     server = TcpServer(lab.server)
     lab.gatehoused()
     rules(lab, "load", write(lab, "permit out proto tcp\n"))
-    rules(lab, "add", f"block to {net.SERVER_V4} for 2 seconds")
+    rules(lab, "add", f"block to {net.SERVER_V4} for 15 seconds")
     assert not connects(lab, net.SERVER_V4, server.port)
-    assert rules(lab, "list").stdout.splitlines()[1].split()[-3:-1] in (["in", "2"], ["in", "1"])
-    wait_until(lambda: len(listed(lab)) == 1, 6, "the rule's end")
+    assert re.search(r"  in \d+ s  block to ", rules(lab, "list").stdout.splitlines()[1])
+    wait_until(lambda: len(listed(lab)) == 1, 60, "the rule's end")
     assert connects(lab, net.SERVER_V4, server.port)
 
 
@@ -173,7 +174,7 @@ def happens(lab, decider, program, address, port, user):
     """permit, block or ask, as the program and the decider see it; what is asked is permitted."""
     talker = lab.connect_timer(address, port, path=program, user=user)
     asked = False
-    until = time.monotonic() + 10
+    until = time.monotonic() + 50
     while not asked and time.monotonic() < until:
         if select.select([talker.process.stdout], [], [], 0)[0]:
             break
@@ -213,6 +214,34 @@ def explain(lab):
     hits = {rule["number"]: rule["hits"] for rule in listed(lab)}
     expected = {number: counts.get(number, 0) for number in hits}
     assert hits == expected, f"counted {hits}, explained {expected}"
+
+
+@case("a change of rules decides what is held: add, load, remove; what it asks about waits on", timeout=90)
+def held(lab):
+    servers = {port: TcpServer(lab.server, port=port) for port in (7000, 7001, 7002)}
+    lab.gatehoused("--deadline", "120")
+    watcher = lab.gatehouse("watch", "--json")
+    with lab.decider() as decider:
+        wait_until(lambda: decider.status().observers == 1, 10, "the watcher")
+        talkers = {port: [lab.connect_timer(net.SERVER_V4, port) for _ in range(8)] for port in servers}
+        requests = {request.id: request for request in decider.collect(24)}  # all of them in a decider's hands
+        rules(lab, "add", f"permit out proto tcp to {net.SERVER_V4} port 7000")
+        assert all(talker.result()[0] == 0 for talker in talkers[7000])
+        gone = next(request for request in requests.values() if request.remote_port == 7000)
+        assert decider.submit([(gone.id, protocol.BLOCK, 0, 0)]) == [0xE0470009]  # unknown id
+        rules(lab, "load", write(lab, "ask out proto tcp to any port 7002\nblock out proto tcp to any port { 7001, 7002 }\n"))
+        assert all(talker.result()[0] in REFUSED for talker in talkers[7001])
+        assert decider.status().held == 8
+        for request in requests.values():
+            if request.remote_port == 7002:
+                decider.decide(request, protocol.PERMIT)
+        assert all(talker.result()[0] == 0 for talker in talkers[7002])
+        rules(lab, "add", "ask out proto tcp to any port 7000")
+        asked = lab.connect_timer(net.SERVER_V4, 7000)
+        decider.collect(1)
+        rules(lab, "remove", next(rule["id"] for rule in listed(lab) if rule["rule"].startswith("ask") and "7000" in rule["rule"]))
+        assert asked.result()[0] == 0
+    wait_until(lambda: watcher.output().count('"by":"rule"') == 17, 30, "an event for each")
 
 
 @case("rules that log: watch shows the id that the list has")
@@ -259,7 +288,7 @@ class Asker:
         self.text = ""
 
     def answer(self, what, keys):
-        until = time.monotonic() + 10
+        until = time.monotonic() + net.PATIENCE
         while what not in self.text or "left) " not in self.text.split(what)[-1]:
             if not select.select([self.keys], [], [], max(0, until - time.monotonic()))[0]:
                 raise AssertionError(f"no question about {what}: {self.text!r}")
@@ -272,13 +301,13 @@ class Asker:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(net.PATIENCE)
 
 
 @case("answers with a lifetime are rules: always, 10 minutes, until exit, until reboot; they decide without ask", timeout=90)
 def answers(lab):
     servers = {port: TcpServer(lab.server, port=port) for port in (7000, 7001, 7002, 7003)}
-    lab.gatehoused("--deadline", "20")
+    lab.gatehoused("--deadline", "60")
     asker = Asker(lab)
     program = lab.copy_program("connect_timer", "asked")
     for port, keys, permitted in ((7000, "a", True), (7001, "10y", True), (7002, "rn", False)):
@@ -306,11 +335,11 @@ def answers(lab):
 @case("answers and added rules survive a killed gatehoused; while it is dead what is decided stays so", timeout=90)
 def survive(lab):
     server = TcpServer(lab.server)
-    daemon = lab.gatehoused("--deadline", "20")
+    daemon = lab.gatehoused("--deadline", "60")
     asker = Asker(lab)
     program = lab.copy_program("connect_timer", "asked")
     talker = lab.connect_timer(net.SERVER_V4, server.port, path=program)
-    asker.answer(str(server.port), "a")
+    asker.answer(f":{server.port}", "a")
     assert talker.result()[0] == 0
     asker.stop()
     rules(lab, "add", f'block program "{lab.copy_program("connect_timer", "shut")}"')
@@ -320,7 +349,7 @@ def survive(lab):
     assert connects(lab, net.SERVER_V4, server.port, path=program)
     daemon.kill()
     assert connects(lab, net.SERVER_V4, server.port, path=program), "decided before, so decided now"
-    lab.gatehoused("--deadline", "20")
+    lab.gatehoused("--deadline", "60")
     assert [(rule["id"], rule["place"]) for rule in listed(lab)] == before
     assert connects(lab, net.SERVER_V4, server.port, path=program)
     assert connects(lab, FAR, server.port)
@@ -344,6 +373,37 @@ def many(lab):
     for address, number in (("10.1.0.2", 1), ("10.1.0.3", None)):
         found = json.loads(rules(lab, "explain", "/x", address, "--json").stdout)
         assert found.get("number") == number, found.get("number")
+
+
+@case("many rules whose stored file is gone or changed: they hold, each command says so, a load mends it")
+def lost(lab):
+    server = TcpServer(lab.server)
+    lab.gatehoused()
+    lines = "".join(f'permit program "/opt/program-{i}" to 192.0.2.{i & 255}\n' for i in range(2000))
+    policy = write(lab, f"block out proto tcp to {net.SERVER_V4}\n{lines}")
+    state = lab.directory / f"{lab.socket.name}.state"
+    for way in ("gone", "changed"):
+        rules(lab, "load", policy)
+        assert len(listed(lab)) == 2001
+        stored = [path for path in state.rglob("rules") if path.is_file()]
+        assert stored, list(state.rglob("*"))
+        for path in stored:
+            data = bytearray(path.read_bytes())
+            data[len(data) // 2] ^= 1
+            path.unlink()
+            if way == "changed":
+                path.write_bytes(data)
+        for arguments in (["list"], ["explain", "/x", net.SERVER_V4], ["diff", policy]):
+            done = rules(lab, *arguments, code=3)
+            assert "in force" in done.stderr and "rules load" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+        assert not connects(lab, net.SERVER_V4, server.port)
+        rules(lab, "add", f"permit to {net.SERVER_V4}")
+        assert connects(lab, net.SERVER_V4, server.port)
+        assert lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "status").returncode == 0
+        assert "could not be read" in rules(lab, "load", policy).stdout
+        assert len(listed(lab)) == 2002
+        rules(lab, "remove", "1")
+        assert not connects(lab, net.SERVER_V4, server.port)
 
 
 @case("who may not change rules is refused, in one sentence")

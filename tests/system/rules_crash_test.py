@@ -67,7 +67,7 @@ def command(lab, *arguments):
 
 
 def rules(lab, *arguments):
-    done = lab.run(*command(lab, *arguments), timeout=30)
+    done = lab.run(*command(lab, *arguments), timeout=90)
     assert done.returncode == 0, f"gatehouse rules {arguments}: {done.returncode}, {done.stdout} {done.stderr}"
     return done.stdout
 
@@ -114,7 +114,7 @@ class Stream(threading.Thread):
 
     def stop(self):
         self.stopping = True
-        self.join(30)
+        self.join(90)
         assert not self.is_alive() and self.failure is None, self.failure
         self.talker.close()
 
@@ -181,10 +181,10 @@ def at_random(crash, seconds):
 
 MOMENTS = {
     "at random": (at_random, 0.06),
-    "while the volatile file is written": (aimed("volatile", IN_OPEN, b"rules.new"), 2),
-    "when the volatile file is there": (aimed("volatile", IN_MOVED_TO, b"rules"), 2),
-    "while the lasting file is written": (aimed(".", IN_OPEN, b"rules.new"), 2),
-    "between the files and the engine's commit": (aimed(".", IN_MOVED_TO, b"rules"), 2),
+    "while the volatile file is written": (aimed("volatile", IN_OPEN, b"rules.new"), 60),
+    "when the volatile file is there": (aimed("volatile", IN_MOVED_TO, b"rules"), 60),
+    "while the lasting file is written": (aimed(".", IN_OPEN, b"rules.new"), 60),
+    "between the files and the engine's commit": (aimed(".", IN_MOVED_TO, b"rules"), 60),
 }
 
 
@@ -206,6 +206,7 @@ class Crash:
         self.before = collections.Counter()  # hits that were there
 
     def begin(self):
+        tell(f"GATEHOUSE_SEED={self.seed}")
         self.start()
         with self.lab.decider() as decider:
             program = self.lab.copy_program("connect_timer", "answered")
@@ -257,7 +258,7 @@ class Crash:
         else:
             self.daemon.kill()
             self.kills += 1
-        said = loader.communicate(timeout=30)[0]
+        said = loader.communicate(timeout=90)[0]
         assert came, f"{moment}: it did not come; load: {said}"
         done = loader.returncode == 0
         self.deaths[f"{whom} killed {moment}{', load had succeeded' if done else ''}"] += 1
@@ -286,7 +287,7 @@ class Crash:
 
     def loads(self, letter):
         loader = self.loading(letter)
-        said = loader.communicate(timeout=30)[0]
+        said = loader.communicate(timeout=90)[0]
         return loader.returncode == 0 or (None if "under way" in said else self.fail(said))
 
     @staticmethod
@@ -309,7 +310,7 @@ def killed_in_a_load(lab):
     streams = [Stream(lab, address, port) for port in servers for address in (net.SERVER_V4, net.SERVER_V6)]
     until = time.monotonic() + SECONDS
     number = 0
-    while number < ROUNDS and time.monotonic() < until:
+    while number < ROUNDS and (number < ROUNDS // 4 or time.monotonic() < until):
         crash.round(number)
         look(streams)
         number += 1
@@ -327,7 +328,6 @@ def killed_in_a_load(lab):
     counted = {port: hits(found, port) for port in (PERMITTED, BLOCKED)}
     seen = {port: total(streams, port) for port in (PERMITTED, BLOCKED)}
     tell(f"{number} rounds; hits {counted}, seen by the programs {seen}; seed {crash.seed}")
-    assert number >= ROUNDS // 4, f"only {number} rounds in {SECONDS} s"
     assert len(servers[BLOCKED].accepted) == accepted and not ear.heard(destination_port=BLOCKED), "what both block has left"
     for port, count in counted.items():
         # Death between the count and the verdict has the packet come again, and be counted again: never the other way.
@@ -339,7 +339,7 @@ def no_room(lab):
     servers = {port: TcpServer(lab.server, port) for port in (PERMITTED, BLOCKED, DIFFERENT)}
     state = lab.directory / "device.sock.state"
     state.mkdir(mode=0o700)
-    script = f"mount -t tmpfs -o size=1m,mode=0700 tmpfs {state} && echo mounted && exec sleep 600"
+    script = f"mount -t tmpfs -o size=1m,mode=0700 tmpfs {state} && echo mounted && exec sleep 3600"
     keeper = lab.start(["unshare", "--mount", "--propagation", "private", "sh", "-c", script], name="tmpfs")
     keeper.wait_for("mounted")
     crash = Crash(lab, FEW, ["nsenter", f"--mount=/proc/{keeper.pid}/ns/mnt", "--"])
@@ -349,7 +349,7 @@ def no_room(lab):
     for room in (0, 4096, 32768, 65536, 81920, 98304, 131072, 196608, 1 << 20):
         disk.leave(room)
         letter = "b" if crash.now == "a" else "a"
-        done = lab.run(*command(lab, "load", crash.paths[letter]), timeout=30)
+        done = lab.run(*command(lab, "load", crash.paths[letter]), timeout=90)
         if done.returncode:
             refusals += 1
             assert NO_ROOM in done.stderr and done.stderr.count("\n") == 1, done.stderr

@@ -25,10 +25,10 @@ for line in sys.stdin:
     try:
         if word == "send":
             kept.send(b"x")
-            kept.settimeout(20)
+            kept.settimeout(90)
             print("ok" if kept.recv(1) == b"x" else "closed", flush=True)
             continue
-        made = socket.create_connection((word, %d), timeout=20)
+        made = socket.create_connection((word, %d), timeout=90)
         kept = kept or made
         print("connected", flush=True)
     except OSError as error:
@@ -77,7 +77,7 @@ class World:
     def __init__(self, lab):
         self.lab = lab
         self.resolv = lab.directory / "resolv.conf"
-        self.resolv.write_text(f"nameserver {net.SERVER_V4}\noptions timeout:5 attempts:2\n", encoding="ascii")
+        self.resolv.write_text(f"nameserver {net.SERVER_V4}\noptions timeout:15 attempts:2\n", encoding="ascii")
         dns.NameServer(lab.server, dns.zone(self.TABLE))
         self.start()
 
@@ -87,7 +87,7 @@ class World:
 
     def rules(self, *arguments, code=0):
         done = self.lab.run(*with_file(self.resolv, "/etc/resolv.conf"), names.find_program("gatehouse"), "--socket", self.lab.socket,
-                            "rules", *arguments, timeout=60)  # fmt: skip
+                            "rules", *arguments, timeout=120)  # fmt: skip
         assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
         return done.stdout
 

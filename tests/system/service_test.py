@@ -35,7 +35,7 @@ def unit():
 def installed(lab):
     root = lab.directory / "root"
     done = subprocess.run(["meson", "install", "-C", names.BUILD, "--no-rebuild", "--quiet", "--destdir", root],
-                          capture_output=True, text=True, timeout=100, check=False)
+                          capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr
     there = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     prefix = next(path for path in there if path.endswith("sbin/gatehoused")).removesuffix("/sbin/gatehoused")
@@ -70,7 +70,7 @@ def unit_verified(lab):
     for kind, copy in copies:
         others = [path for other, path in copies if other == kind and path != copy]
         done = subprocess.run([analyze, f"--{kind}", "verify", "--man=no", copy, *others], capture_output=True, text=True,
-                              timeout=50, check=False, env={**os.environ, "XDG_RUNTIME_DIR": str(lab.directory)})
+                              timeout=150, check=False, env={**os.environ, "XDG_RUNTIME_DIR": str(lab.directory)})
         said = [line for line in done.stderr.splitlines() if copy.name in line]
         assert done.returncode == 0 and not said, done.stderr
     for kind, file, most in (("sysusers", "gatehouse.sysusers", 2), ("tmpfiles", "gatehouse.tmpfiles", 2)):
@@ -82,11 +82,11 @@ def unit_verified(lab):
 def notifies(lab):
     for path in (f"{lab.directory}/notify", f"\0{lab.prefix}notify"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-            manager.settimeout(10)
+            manager.settimeout(net.PATIENCE)
             with lab.client.entered():  # names of no file belong to a network namespace
                 abstract = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if path[0] == "\0" else None
             listener = abstract or manager
-            listener.settimeout(10)
+            listener.settimeout(net.PATIENCE)
             listener.bind(path)
             environment = {**os.environ, "NOTIFY_SOCKET": path.replace("\0", "@")}
             daemon = lab.gatehoused(env=environment)
@@ -139,7 +139,7 @@ def stop_post(lab):
     command = re.sub(r"/\S*/sbin/gatehoused", names.find_program("gatehoused"), command)
 
     def stopped(result):
-        done = lab.client.run(["sh", "-c", command], timeout=20, env={**os.environ, "SERVICE_RESULT": result})
+        done = lab.client.run(["sh", "-c", command], timeout=60, env={**os.environ, "SERVICE_RESULT": result})
         assert done.returncode == 0, done
 
     lab.gatehoused("--dead", "closed", "--deadline", "1").kill()

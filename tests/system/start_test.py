@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Starting: gatehoused starts, or fails with one clear sentence that names what is missing, and leaves nothing."""
+import json
 import os
 import pathlib
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -22,7 +24,7 @@ def refuses(lab, arguments, naming, wrapper=(), program="gatehoused"):
     """Runs the program, which must end soon with one sentence on stderr that names one of naming, and leave nothing."""
     words = lab.daemon() if program == "gatehoused" else [names.find_program(program)]
     command = [*wrapper, *words, *(str(a) for a in arguments)]
-    done = lab.client.run(command, timeout=20, stdin=subprocess.DEVNULL)
+    done = lab.client.run(command, timeout=60, stdin=subprocess.DEVNULL)
     lines = done.stderr.strip().splitlines()
     assert done.returncode not in (0, None) and done.returncode > 0, f"exit code {done.returncode}: {done}"
     assert len(lines) == 1, f"not one sentence: {lines}"
@@ -77,7 +79,7 @@ def without_bpffs(lab):
 def socket_taken(lab):
     first = lab.gatehoused()
     other = lab.namespace("o")
-    done = other.run(lab.daemon("--state", lab.directory / "other"), timeout=20)
+    done = other.run(lab.daemon("--state", lab.directory / "other"), timeout=60)
     lines = done.stderr.strip().splitlines()
     assert done.returncode > 0 and len(lines) == 1 and str(lab.socket) in lines[0], (done.returncode, lines)
     tell(lines[0])
@@ -92,7 +94,7 @@ def namespace_taken(lab):
     first = lab.gatehoused()
     rules = lab.client.rules()
     second = lab.directory / "second.sock"
-    done = lab.client.run(lab.daemon(socket=second), timeout=20)
+    done = lab.client.run(lab.daemon(socket=second), timeout=60)
     lines = done.stderr.strip().splitlines()
     assert done.returncode > 0 and len(lines) == 1, (done.returncode, lines)
     tell(lines[0])
@@ -112,6 +114,59 @@ def stale_socket(lab):
     lab.gatehoused()
     with lab.observer() as watcher:
         assert watcher.status().version == protocol.VERSION
+
+
+def old_version(lab):
+    """What a killed gatehoused of another version leaves: its maps laid out otherwise, a link that this one has not."""
+    folder = pathlib.Path(next(path for path in leftovers.pins(lab.client.cookie)))
+    state = folder / "gate_state"
+
+    def bpftool(*arguments):
+        return subprocess.run([names.find_tool("bpftool"), *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+
+    value = json.loads(bpftool("-j", "map", "dump", "pinned", state))
+    layout = bytes(int(byte, 16) for byte in value[0]["value"])
+    assert struct.unpack_from("<I", layout)[0] == value[0].get("formatted", {"value": {"layout": layout[0]}})["value"]["layout"]
+    foreign = struct.pack("<I", struct.unpack_from("<I", layout)[0] - 1) + layout[4:]
+    bpftool("map", "update", "pinned", state, "key", 0, 0, 0, 0, "value", *foreign)
+    bpftool("link", "pin", "pinned", folder / "link_gate_release", folder / "link_gate_gone")
+    bpftool("prog", "pin", "pinned", folder / "xt_pend", folder / "xt_gone")
+    return {folder / "link_gate_gone", folder / "xt_gone"}
+
+
+@case("another version of gatehoused was killed: nothing passes meanwhile, its rules stand, nothing of it stays", timeout=90)
+def replaced(lab):
+    servers = [TcpServer(lab.server, port=port) for port in (7000, 7001)]
+    daemon = lab.gatehoused("--deadline", "90")
+    done = lab.run(names.find_program("gatehouse"), "--socket", lab.socket, "rules", "add", "permit", "to", net.SERVER_V4, "port", "7000")
+    assert done.returncode == 0, done
+    assert lab.connect_timer(net.SERVER_V4, 7000).result()[0] == 0
+    servers[0].stop()
+    listening, lived = lab.server.socket(socket.AF_INET, socket.SOCK_STREAM), lab.client.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((net.SERVER_V4, 7000))
+    listening.listen()
+    lived.settimeout(net.PATIENCE)
+    lived.connect((net.SERVER_V4, 7000))
+    other, _ = listening.accept()
+    other.settimeout(net.PATIENCE)
+    daemon.kill()
+    foreign = old_version(lab)
+    assert all(path.exists() for path in foreign)
+    waits = lab.connect_timer(net.SERVER_V4, 7001)
+    lab.gatehoused("--deadline", "90")
+    assert not any(path.exists() for path in foreign)
+    with lab.decider() as decider:
+        request = decider.collect(1)[0]
+        assert request.remote_port == 7001 and decider.status().held == 1
+        decider.decide(request, protocol.BLOCK)
+        assert waits.result()[0] != 0
+    assert lab.connect_timer(net.SERVER_V4, 7000).result()[0] == 0, "the rules that were kept stand"
+    for end, peer in ((lived, other), (other, lived)):
+        end.sendall(b"a connection from before goes on")
+        assert peer.recv(100)
+    for sock in (lived, other, listening):
+        sock.close()
 
 
 @case(f"{START}: something that is no socket lies at the socket's path")
@@ -168,6 +223,9 @@ def bad_options(lab):
         (["--config", ""], ("config",)),
         (["--config", "/nowhere/gatehoused.conf"], ("/nowhere/gatehoused.conf",)),
         (["--json"], ("--check",)),
+        (["--remov"], ("--remov",)),
+        (["--deadlin", "5"], ('did you mean "--deadline"',)),
+        (["--remove", "--check"], ("one of them",)),
     ]
     for arguments, naming in rows:
         refuses(lab, arguments if "--socket" in arguments else ["--socket", lab.socket, *arguments], naming)
@@ -195,10 +253,15 @@ def help_text(lab):
         ("gatehouse", ["block"], ("--except", "--json")),
         ("gatehouse", ["status"], ("--json",)),
     ):
-        done = lab.client.run([names.find_program(program), *arguments, "--help"], timeout=10)
+        done = lab.client.run([names.find_program(program), *arguments, "--help"], timeout=60)
         assert done.returncode == 0, done
         missing = [word for word in words if word not in done.stdout]
         assert not missing, f"{program} --help does not name {missing}:\n{done.stdout}"
+    for arguments in (["--help"], ["--version"], ["--check", "--config", "/dev/null"]):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = lab.client.run([names.find_program("gatehoused"), *arguments], capture_output=False, stdout=full,
+                                  stderr=subprocess.PIPE, timeout=60)
+        assert done.returncode == 1 and "cannot write the output" in done.stderr, done
     assert not lab.client.rules()
 
 
@@ -220,13 +283,21 @@ def makes_directory(lab):
     assert path.is_socket() and not os.stat(path.parent).st_mode & 0o022, oct(os.stat(path.parent).st_mode)
 
 
+def answers(lab):
+    try:
+        lab.observer().close()
+        return True
+    except OSError:
+        return False
+
+
 @case("without standard streams nothing else takes their numbers")
 def no_standard_streams(lab):
     server = TcpServer(lab.server)
     closed = ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-']
     command = [*closed, *lab.daemon()]
     program = lab.client.popen(command)
-    wait_until(lambda: len(lab.client.rules()) >= 12, 10, "the rules")
+    wait_until(lambda: len(lab.client.rules()) >= 12 and answers(lab), 10, "the rules, and an answer at the socket")
     decider = lab.client.popen([*closed, names.find_program("gatehouse"), "--socket", str(lab.socket), "permit"])
     lab.wait_decider(decider.pid)
     for process in (program, decider):
@@ -234,7 +305,7 @@ def no_standard_streams(lab):
     assert lab.connect_timer(net.SERVER_V4, server.port).result()[0] == 0
     for process in (decider, program):
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(net.PATIENCE) == 0
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class Run:
     def __init__(self, world, *arguments, **more):
         argv = [world.wine, str(world.prefix / 'drive_c/gatehouse.exe'), *arguments]
         options = {'stdin': subprocess.DEVNULL, 'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, **more}
-        done = subprocess.run(argv, env=world.environment, timeout=120, check=False, **options)
+        done = subprocess.run(argv, env=world.environment, timeout=300, check=False, **options)
         self.code, self.out, self.words = done.returncode, done.stdout, done.stderr.decode()
         self.told = f'{arguments}: exit code {self.code}\n{(done.stdout or b"").decode(errors="replace")}{self.words}'
 
@@ -151,7 +151,7 @@ def results(name, text, code):
 def test_cases(world):
     for name in TESTS:
         argv = [world.wine, str(world.prefix / 'drive_c' / name)]
-        done = subprocess.run(argv, env=world.environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+        done = subprocess.run(argv, env=world.environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False)
         yield results(name, done.stderr.decode(errors='replace'), done.returncode)
 
 
@@ -164,16 +164,16 @@ def console_cases(world):
                                env={**world.environment, 'TERM': 'xterm'}, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE)
     try:
         for word, keys in ((b'type', b'y'), (b'again', b'\x1an')):
-            seen, end = b'', time.monotonic() + 30
+            seen, end = b'', time.monotonic() + 180
             while word not in re.sub(rb'\x1b\[[?0-9;]*[A-Za-z]', b'', seen) and time.monotonic() < end:
                 if select.select([ours], [], [], 0.1)[0]:
                     seen += os.read(ours, 4096)
             os.write(ours, keys)
-        _, words = program.communicate(timeout=60)
+        _, words = program.communicate(timeout=180)
         yield results('keys on a console', words.decode(errors='replace'), program.returncode)
     finally:
         program.kill()
-        program.wait(10)
+        program.wait(60)
         os.close(ours)
         os.close(theirs)
 

@@ -50,15 +50,15 @@ static void echo_comes_back(void **state)
     (void)state;
     struct nt_driver *driver = load(0);
     struct nt_file *file = open_echo(GENERIC_READ | GENERIC_WRITE);
-    assert_int_equal(nt_device_control_wait(file, ECHO_NOW, "hello", 5, output, sizeof output, &information, 1000),
+    assert_int_equal(nt_device_control_wait(file, ECHO_NOW, "hello", 5, output, sizeof output, &information, 30000),
                      STATUS_SUCCESS);
     assert_int_equal(information, 5);
     assert_memory_equal(output, "hello", 5);
-    assert_int_equal(nt_device_control_wait(file, ECHO_NOW, "hello", 5, output, 4, &information, 1000),
+    assert_int_equal(nt_device_control_wait(file, ECHO_NOW, "hello", 5, output, 4, &information, 30000),
                      STATUS_BUFFER_TOO_SMALL);
-    assert_int_equal(nt_device_control_wait(file, 0x1234000, NULL, 0, NULL, 0, NULL, 1000),
+    assert_int_equal(nt_device_control_wait(file, 0x1234000, NULL, 0, NULL, 0, NULL, 30000),
                      STATUS_INVALID_DEVICE_REQUEST);
-    assert_int_equal(nt_device_control_wait(file, ECHO_DIRECT, NULL, 0, NULL, 0, NULL, 1000), STATUS_NOT_SUPPORTED);
+    assert_int_equal(nt_device_control_wait(file, ECHO_DIRECT, NULL, 0, NULL, 0, NULL, 30000), STATUS_NOT_SUPPORTED);
     nt_file_close(file);
     nt_driver_unload(driver);
 }
@@ -84,11 +84,11 @@ static void code_needs_its_access(void **state)
     (void)state;
     struct nt_driver *driver = load(0);
     struct nt_file *file = open_echo(GENERIC_READ);
-    assert_int_equal(nt_device_control_wait(file, ECHO_RELEASE, NULL, 0, NULL, 0, NULL, 1000), STATUS_ACCESS_DENIED);
+    assert_int_equal(nt_device_control_wait(file, ECHO_RELEASE, NULL, 0, NULL, 0, NULL, 30000), STATUS_ACCESS_DENIED);
     nt_file_close(file);
     file = open_echo(GENERIC_WRITE);
-    assert_int_equal(nt_device_control_wait(file, ECHO_WAIT, NULL, 0, NULL, 0, NULL, 1000), STATUS_ACCESS_DENIED);
-    assert_int_equal(nt_device_control_wait(file, ECHO_RELEASE, NULL, 0, NULL, 0, NULL, 1000), STATUS_NOT_FOUND);
+    assert_int_equal(nt_device_control_wait(file, ECHO_WAIT, NULL, 0, NULL, 0, NULL, 30000), STATUS_ACCESS_DENIED);
+    assert_int_equal(nt_device_control_wait(file, ECHO_RELEASE, NULL, 0, NULL, 0, NULL, 30000), STATUS_NOT_FOUND);
     nt_file_close(file);
     nt_driver_unload(driver);
 }
@@ -104,7 +104,7 @@ static void pended_irp_is_released_or_cancelled(void **state)
     nt_device_control(file, ECHO_WAIT, NULL, 0, 8, keep_result, &a, &call_a);
     nt_device_control(file, ECHO_WAIT, NULL, 0, 8, keep_result, &b, &call_b);
     assert_int_equal(a.ends, 0);
-    assert_int_equal(nt_device_control_wait(file, ECHO_RELEASE, "one", 3, NULL, 0, NULL, 1000), STATUS_SUCCESS);
+    assert_int_equal(nt_device_control_wait(file, ECHO_RELEASE, "one", 3, NULL, 0, NULL, 30000), STATUS_SUCCESS);
     assert_int_equal(a.ends, 1);
     assert_int_equal(a.status, STATUS_SUCCESS);
     assert_memory_equal(a.text, "one", 3);
@@ -151,11 +151,12 @@ static void timer_and_work_item_end_irps(void **state)
     (void)state;
     struct nt_driver *driver = load(0);
     struct nt_file *file = open_echo(GENERIC_READ | GENERIC_WRITE);
-    assert_int_equal(nt_device_control_wait(file, ECHO_WORK, "work", 4, output, 4, &information, 1000), STATUS_SUCCESS);
+    assert_int_equal(nt_device_control_wait(file, ECHO_WORK, "work", 4, output, 4, &information, 30000),
+                     STATUS_SUCCESS);
     assert_memory_equal(output, "work", 4);
     nt_device_control(file, ECHO_WAIT, NULL, 0, 8, keep_result, &waiting, NULL);
-    assert_int_equal(nt_device_control_wait(file, ECHO_ARM, NULL, 0, NULL, 0, NULL, 1000), STATUS_SUCCESS);
-    assert_int_equal(nt_device_control_wait(file, ECHO_WAIT, NULL, 0, output, 4, &information, 5000),
+    assert_int_equal(nt_device_control_wait(file, ECHO_ARM, NULL, 0, NULL, 0, NULL, 30000), STATUS_SUCCESS);
+    assert_int_equal(nt_device_control_wait(file, ECHO_WAIT, NULL, 0, output, 4, &information, 30000),
                      STATUS_IO_TIMEOUT);
     assert_int_equal(waiting.status, STATUS_IO_TIMEOUT);
     assert_int_equal(nt_device_control_wait(file, ECHO_WAIT, NULL, 0, output, 4, &information, 10), STATUS_CANCELLED);
@@ -184,7 +185,7 @@ static void requestor_is_the_opener(void **state)
     (void)state;
     struct nt_driver *driver = load(0);
     struct nt_file *file = open_echo(GENERIC_READ);
-    assert_int_equal(nt_device_control_wait(file, ECHO_FAULT, &input, 4, answer, 8, NULL, 1000), STATUS_SUCCESS);
+    assert_int_equal(nt_device_control_wait(file, ECHO_FAULT, &input, 4, answer, 8, NULL, 30000), STATUS_SUCCESS);
     assert_int_equal(answer[0], administrator.process_id);
     assert_int_equal(answer[1], administrator.process_id);
     nt_file_close(file);
@@ -281,7 +282,7 @@ static void work_item_is_queued_once(void **state)
     (void)state;
     struct nt_driver *driver = load(0);
     struct nt_file *file = open_echo(GENERIC_READ);
-    assert_int_equal(nt_device_control_wait(file, ECHO_FAULT, &fault, sizeof fault, NULL, 0, NULL, 1000),
+    assert_int_equal(nt_device_control_wait(file, ECHO_FAULT, &fault, sizeof fault, NULL, 0, NULL, 30000),
                      STATUS_SUCCESS);
     violations_expect("work-item-freed-queued", 2u);
     nt_pump();

@@ -50,7 +50,7 @@ static struct nt_outputs *run(uint8_t fill, NTSTATUS (*control)(PIRP irp), unsig
     struct nt_driver *driver = small_load();
     struct nt_file *file = small_open();
     for (unsigned call = 0; call < calls; call++)
-        assert_int_equal(nt_device_control_wait(file, SMALL_CODE, input, 1, output, 16, &size, 1000), STATUS_SUCCESS);
+        assert_int_equal(nt_device_control_wait(file, SMALL_CODE, input, 1, output, 16, &size, 30000), STATUS_SUCCESS);
     nt_file_close(file);
     nt_driver_unload(driver);
     nt_outputs_record(NULL);

@@ -125,14 +125,12 @@ static void a_queued_dpc_is_not_freed(void **state)
 }
 
 static struct objects *awaited;
-static KEVENT waits_soon;
 static NTSTATUS wait_result;
 
 static VOID wait_for_event(PVOID context)
 {
-    LARGE_INTEGER timeout = {.QuadPart = -3000000};
+    LARGE_INTEGER timeout = {.QuadPart = -50000000}; /* 5 s: nobody can set it any more */
     (void)context;
-    KeSetEvent(&waits_soon, 0, FALSE);
     wait_result = KeWaitForSingleObject(&awaited->event, Executive, KernelMode, FALSE, &timeout);
     PsTerminateSystemThread(STATUS_SUCCESS);
 }
@@ -140,18 +138,18 @@ static VOID wait_for_event(PVOID context)
 /* "Introduction to Kernel Dispatcher Objects": its storage lives as long as somebody waits. */
 static void an_awaited_object_is_not_freed(void **state)
 {
-    LARGE_INTEGER moment = {.QuadPart = -500000};
+    LARGE_INTEGER moment = {.QuadPart = -10000};
+    struct nt_stack since;
     HANDLE handle;
     PVOID thread;
     (void)state;
     awaited = ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof *awaited, TAG);
     KeInitializeEvent(&awaited->event, NotificationEvent, FALSE);
-    KeInitializeEvent(&waits_soon, NotificationEvent, FALSE);
     PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, wait_for_event, NULL);
     ObReferenceObjectByHandle(handle, SYNCHRONIZE, *PsThreadType, KernelMode, &thread, NULL);
     ZwClose(handle);
-    KeWaitForSingleObject(&waits_soon, Executive, KernelMode, FALSE, NULL);
-    KeDelayExecutionThread(KernelMode, FALSE, &moment);
+    for (int i = 0; i < 30000 && !nt_find_beginning(NT_BEGAN_OBJECT, (uintptr_t)&awaited->event, &since); i++)
+        KeDelayExecutionThread(KernelMode, FALSE, &moment);
     ExFreePoolWithTag(awaited, TAG);
     broken("pool-freed-in-use", NT_BEGAN_OBJECT);
     KeWaitForSingleObject(thread, Executive, KernelMode, FALSE, NULL);

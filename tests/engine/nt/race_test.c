@@ -42,7 +42,7 @@ static void *wait_and_cancel(void *unused)
 static void *release_some(void *unused)
 {
     for (int turn = 0; turn < TURNS; turn++)
-        nt_device_control_wait(shared_file, ECHO_RELEASE, "x", 1, NULL, 0, NULL, 1000);
+        nt_device_control_wait(shared_file, ECHO_RELEASE, "x", 1, NULL, 0, NULL, 30000);
     return unused;
 }
 
@@ -70,8 +70,8 @@ static void *work_and_timers(void *unused)
 {
     char byte;
     for (int turn = 0; turn < 200; turn++) {
-        nt_device_control_wait(shared_file, ECHO_WORK, "w", 1, &byte, 1, NULL, 5000);
-        nt_device_control_wait(shared_file, ECHO_ARM, NULL, 0, NULL, 0, NULL, 5000);
+        nt_device_control_wait(shared_file, ECHO_WORK, "w", 1, &byte, 1, NULL, 30000);
+        nt_device_control_wait(shared_file, ECHO_ARM, NULL, 0, NULL, 0, NULL, 30000);
     }
     return unused;
 }

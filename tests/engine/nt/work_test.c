@@ -113,7 +113,7 @@ static void item_start(struct item *item)
 /* Waits itself until the item does, on a helper. */
 static void item_is_waiting(const struct item *item)
 {
-    for (int tries = 0; tries < 1000 && item->status == STATUS_PENDING; tries++)
+    for (int tries = 0; tries < 30000 && item->status == STATUS_PENDING; tries++)
         sleep_ms(1);
     assert_int_equal(item->status, STATUS_SUCCESS); /* as it is set before its wait */
 }
