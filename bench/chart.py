@@ -115,15 +115,14 @@ def connect_bars(drawing, figures, placement, where):
 
 
 def decided_bars(drawing, figures):
-    names = {"none": "no firewall", "decided": "gatehoused, by a rule", "opensnitch": "OpenSnitch, default allow"}
-    colours = {**COLOURS, "decided": COLOURS["held"]}
+    names = {"none": "no firewall", "again": "no firewall, again", "decided": "gatehoused, by a rule", "opensnitch": "OpenSnitch, default allow"}
+    colours = {**COLOURS, "again": COLOURS["none"], "decided": COLOURS["held"]}
     for peer, placements in figures.get("decided", {}).items():
         for placement, found in placements.items():
             where = PLACEMENTS[placement]
             heading(drawing, f"connect() that was decided before, to a peer {peer} it, {where}", "as above")
-            base = found["none"]["p50_us"]
             entries = [
-                (names[key], entry["p50_us"], entry["p99_us"], colours[key], f" = {entry['p50_us'] / base:.2f}×")
+                (names[key], entry["p50_us"], entry["p99_us"], colours[key], f" = {entry['ratio']:.2f}×")
                 for key, entry in found.items()
             ]
             bars(drawing, entries, "µs", 2)

@@ -4,10 +4,8 @@
  *
  *   connect_bench tcp ADDRESS PORT COUNT    connect, then reset: COUNT connections one after another
  *   connect_bench refused ADDRESS PORT COUNT    the same to a peer that has nobody there: it resets
- *   connect_bench flow ADDRESS PORT MILLISECONDS    one connection that sends as much as it can; "BYTES NS"
  *   connect_bench udp ADDRESS PORT COUNT    one flow: sends until an echo comes, then COUNT timed sends
  *   connect_bench listen PORT               takes in what arrives, both kinds; "ready PID" first
- *   connect_bench sink PORT                 reads what a flow sends, to its end, one after another; "ready PID" first
  *
  * The reset (SO_LINGER 0) leaves no TIME_WAIT behind, so COUNT is not bounded by ports. The listener
  * drains its queue now and then instead of at each arrival: its wake-ups would be measured too.
@@ -85,58 +83,6 @@ static int bench_udp(const struct net_address *to, uint64_t *samples, unsigned l
     return samples_tell(samples, count);
 }
 
-/* The end is when the peer has read all: it closes then. */
-static int bench_flow(const struct net_address *to, unsigned long milliseconds)
-{
-    static char data[131072];
-    int fd = socket(to->at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    uint64_t bytes = 0, start, end;
-
-    if (connect(fd, &to->at.any, to->size) != 0) {
-        perror("connect_bench: connect");
-        return 1;
-    }
-    start = monotonic_ns();
-    do {
-        ssize_t sent = send(fd, data, sizeof(data), MSG_NOSIGNAL);
-        if (sent < 0) {
-            perror("connect_bench: send");
-            return 1;
-        }
-        bytes += (uint64_t)sent;
-        end = monotonic_ns();
-    } while (end - start < (uint64_t)milliseconds * 1000000u);
-    shutdown(fd, SHUT_WR);
-    while (recv(fd, data, sizeof(data), 0) > 0)
-        ;
-    printf("%llu %llu\n", (unsigned long long)bytes, (unsigned long long)(monotonic_ns() - start));
-    close(fd);
-    return fflush(stdout) == 0 ? 0 : 1;
-}
-
-static int bench_sink(uint16_t port)
-{
-    static char data[131072];
-    const int yes = 1;
-    struct net_address local;
-    int stream = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
-
-    net_address_parse("::", port, &local);
-    setsockopt(stream, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-    if (bind(stream, &local.at.any, local.size) != 0 || listen(stream, 16) != 0) {
-        perror("connect_bench: sink");
-        return 1;
-    }
-    printf("ready %d\n", getpid());
-    fflush(stdout);
-    while ((fd = accept4(stream, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-        while (recv(fd, data, sizeof(data), 0) > 0)
-            ;
-        close(fd);
-    }
-    return 1;
-}
-
 static void drain(int stream, int datagrams)
 {
     char data[64];
@@ -186,18 +132,14 @@ int main(int argc, char **argv)
 
     if (argc == 3 && strcmp(argv[1], "listen") == 0)
         return bench_listen((uint16_t)strtoul(argv[2], NULL, 10));
-    if (argc == 3 && strcmp(argv[1], "sink") == 0)
-        return bench_sink((uint16_t)strtoul(argv[2], NULL, 10));
     if (argc != 5 || !net_address_parse(argv[2], (uint16_t)strtoul(argv[3], NULL, 10), &to) ||
         (count = strtoul(argv[4], NULL, 10)) == 0 || count > COUNT_MOST ||
         (samples = calloc(count, sizeof(*samples))) == NULL) {
-        fprintf(stderr,
-                "usage: connect_bench tcp|refused|udp|flow ADDRESS PORT COUNT, or connect_bench listen|sink PORT\n");
+        fprintf(stderr, "usage: connect_bench tcp|refused|udp ADDRESS PORT COUNT, or connect_bench listen PORT\n");
         return 2;
     }
-    int result = strcmp(argv[1], "udp") == 0 ? bench_udp(&to, samples, count)
-                 : strcmp(argv[1], "flow") == 0
-                     ? bench_flow(&to, count)
+    int result = strcmp(argv[1], "udp") == 0
+                     ? bench_udp(&to, samples, count)
                      : bench_tcp(&to, samples, count, strcmp(argv[1], "refused") == 0 ? ECONNREFUSED : 0);
     free(samples);
     return result;

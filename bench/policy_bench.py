@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What rules cost: a connect() that the kernel decides, a permitted flow, loading 100,000 of them, and who has to wake up.
 
-Everything beside the same without a firewall (and OpenSnitch where it is installed), in rounds that take turns.
+Everything beside the same without a firewall (and OpenSnitch where it is installed): one process, which connects or
+sends in the namespaces of all in turn, some milliseconds each. A ratio is the median of the rounds' own ratios, each of
+neighbours in time, with the interval in which it lies with 95 percent. A second lab without a firewall is measured like
+the others: how far its ratio is from 1 says what the two namespaces, and the method, are good for.
 """
 import os
 import pathlib
-import random
 import statistics
 import subprocess
 import time
@@ -13,7 +15,7 @@ import time
 from gatetest import names, net
 
 import idle
-from traffic import APART, FREE, ONE, PORT, OpenSnitch, Variant, summary
+from traffic import APART, FREE, ONE, PORT, OpenSnitch, Variant, paired, summary
 
 SINK, NOBODY = 7001, 7002
 PEERS = {"accepting": ("tcp", PORT), "refusing": ("refused", NOBODY)}
@@ -27,54 +29,27 @@ def rules(variant, *arguments):
         raise RuntimeError(f"gatehouse rules: {done.stderr.strip()}")
 
 
-class Bare(Variant):
-    def start(self):
-        self.lab.start([names.find_program("connect_bench"), "sink", str(SINK)], self.lab.server, "sink").wait_for("ready")
-
-    def place(self, placement):
-        """The sink is a listener too: beside the program, or with APART on another processor."""
-        processors = super().place(placement)
-        for program in self.lab.programs:
-            if "sink" in program.log.name:
-                every = sorted(os.sched_getaffinity(0))
-                os.sched_setaffinity(program.pid, {ONE: every[:1], APART: every[-1:]}.get(placement, every))
-        return processors
-
-    def flow(self, milliseconds, placement):
-        """Bytes a second."""
-        processors = ",".join(str(number) for number in self.place(placement))
-        command = ["taskset", "-c", processors, names.find_program("connect_bench"), "flow", net.SERVER_V4, SINK, milliseconds]
-        done = self.lab.run(*command, timeout=60)
-        if done.returncode != 0:
-            raise RuntimeError(f"{self.title}: {done.stderr.strip()}")
-        sent, nanoseconds = done.stdout.split()
-        return int(sent) / int(nanoseconds) * 1e9
+class Again(Variant):
+    key, title = "again", "no firewall, another pair of namespaces"
 
 
-class Decided(Bare):
+class Decided(Variant):
     key, title = "decided", "gatehoused: permitted by a rule, decided before"
 
     def start(self):
-        super().start()
-        self.lab.gatehoused()
+        self.daemon = self.lab.gatehoused()
         path = pathlib.Path(self.directory, "policy")
-        path.write_text(f'permit program "{names.find_program("connect_bench")}" out proto tcp\nblock all\n', "utf-8")
+        programs = ", ".join(f'"{names.find_program(name)}"' for name in ("connect_bench", "turns_bench", "flow_bench"))
+        path.write_text(f"permit program {{ {programs} }} out proto tcp\nblock all\n", "utf-8")
         rules(self, "load", path)
 
 
-class Beside(OpenSnitch, Bare):
-    """OpenSnitch with a sink."""
-
-    def start(self):
-        Bare.start(self)
-        OpenSnitch.start(self)
-
-    place = Bare.place
+KINDS = (Variant, Again, Decided, OpenSnitch)
 
 
 def start_variants(notes):
     variants = []
-    for number, kind in enumerate((Bare, Decided, Beside)):
+    for number, kind in enumerate(KINDS):
         variant = kind(f"p{number}")
         try:
             variants.append(variant.set_up())
@@ -97,43 +72,106 @@ def samples(variant, kind, port, count, placement):
     return [int(line) for line in done.stdout.split()]
 
 
-def connects(variants, rounds, count):
-    """{peer: {placement: {variant: summary}}}"""
-    taken = {(peer, place, v.key): [] for peer in PEERS for place in (FREE, ONE) for v in variants}
-    order = random.Random(2)
-    for number in range(-1, rounds):
-        for variant in order.sample(variants, len(variants)):
-            for peer, (kind, port) in PEERS.items():
-                for place in (FREE, ONE):
-                    found = samples(variant, kind, port, count if variant.key != "opensnitch" else count // 4, place)
-                    if number >= 0:  # the first round is to get warm
-                        taken[peer, place, variant.key].append(found)
-    return {
-        peer: {place: {v.key: {"title": v.title, **summary(taken[peer, place, v.key])} for v in variants} for place in (FREE, ONE)}
-        for peer in PEERS
-    }
+def turns(variants, kind, port, rounds, placement):
+    """What each line says of its variant: {variant: [numbers of a round]}. One process goes through all of them in turn."""
+    for variant in variants:
+        processors = variant.place(placement)
+    command = ["taskset", "-c", ",".join(str(number) for number in processors), names.find_program("turns_bench"),
+               kind, net.SERVER_V4, str(port), str(rounds), *(v.lab.client.path for v in variants)]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode != 0:
+        raise RuntimeError(f"{kind} in turns: {done.stderr.strip()}")
+    taken = {variant.key: [] for variant in variants}
+    for line in done.stdout.splitlines():
+        number, *values = (int(word) for word in line.split())
+        taken[variants[number].key].append(values)
+    return taken
 
 
-def flows(variants, rounds, milliseconds):
-    """Bytes a second; the ratio is that of each round's neighbours, its median."""
-    taken = {(place, v.key): [] for place in (ONE, APART) for v in variants}
-    order = random.Random(3)
+def one_by_one(variants, kind, port, rounds, count, placement):
+    """A process for each, in rounds that take turns; for a ratio so large that its last percent does not matter."""
+    taken = {variant.key: [] for variant in variants}
     for _ in range(rounds):
-        for place in (ONE, APART):
-            for variant in order.sample(variants, len(variants)):
-                taken[place, variant.key].append(variant.flow(milliseconds, place))
+        for variant in variants:
+            taken[variant.key].append(samples(variant, kind, port, count, placement))
+    return taken
+
+
+def connects(variants, rounds):
+    """{peer: {placement: {variant: summary}}}"""
+    found = {}
+    near = [v for v in variants if v.key != "opensnitch"]
+    far = [v for v in variants if v.key in ("none", "opensnitch")] if len(near) < len(variants) else []
+    for peer, (kind, port) in PEERS.items():
+        found[peer] = {}
+        for place in (FREE, ONE):
+            taken = turns(near, kind, port, 4, place) and turns(near, kind, port, rounds, place)  # the first to get warm
+            other = one_by_one(far, kind, port, max(2, rounds // 40), 100, place)
+            here = {}
+            for v in variants:
+                mine, base = (taken, taken["none"]) if v in near else (other, other["none"])
+                ratio = paired([statistics.median(s) for s in mine[v.key]], [statistics.median(s) for s in base])
+                here[v.key] = {"title": v.title, **summary(mine[v.key]), **ratio}
+            found[peer][place] = here
+    return found
+
+
+# --- One flow ----------------------------------------------------------------------------------------
+
+def flow_rates(variants, rounds, placement):
+    """{variant: bytes a second of each round}, each round one connection of each, by the same two programs."""
+    every = sorted(os.sched_getaffinity(0))
+    command = [names.find_program("flow_bench"), net.SERVER_V4, SINK, rounds, every[0], every[-1 if placement == APART else 0],
+               *(space.path for v in variants for space in (v.lab.client, v.lab.server))]  # fmt: skip
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode != 0:
+        raise RuntimeError(f"flows in turns: {done.stderr.strip()}")
+    rates = {variant.key: [] for variant in variants}
+    for line in done.stdout.splitlines():
+        number, sent, ns = (int(word) for word in line.split())
+        rates[variants[number].key].append(sent / ns * 1e9)
+    return rates
+
+
+def flow_start(number, rounds, notes):
+    """Fresh namespaces, measured without gatehoused on the machine, with it in one of them, and without again."""
+    variants = [kind(f"f{number}{index}") for index, kind in enumerate(KINDS)]
+    left = list(variants)
+    try:
+        for variant in variants:
+            variant.lab.create()
+        try:
+            variants[-1].start()
+        except names.Missing as reason:
+            notes.append(f"{variants[-1].title}, one flow: not measured, {reason}")
+            variants.pop()
+        taken = []
+        for when in ("before", "beside", "after"):
+            if when == "beside":
+                variants[2].start()
+            if when == "after":
+                variants[2].daemon.stop()
+            taken.append({place: flow_rates(variants, rounds, place) for place in (ONE, APART)})
+        return taken
+    finally:
+        for variant in left:
+            notes += [f"left behind by {variant.title}: {what}" for what in variant.tear_down()]
+
+
+def flows(starts, rounds, notes):
+    """{placement: {variant: bytes a second}}, from the medians of the starts: what two namespaces differ by from the
+    beginning is in the interval. "alone": the decided one's ratio to no firewall anywhere on the machine."""
+    taken = [flow_start(number, rounds, notes) for number in range(starts)]
     found = {}
     for place in (ONE, APART):
-        bare = taken[place, "none"]
+        kinds = [kind for kind in KINDS if all(kind.key in start[1][place] for start in taken)]
+        beside = {kind.key: [statistics.median(start[1][place][kind.key]) for start in taken] for kind in kinds}
+        alone = [statistics.median(start[0][place]["none"] + start[2][place]["none"]) for start in taken]
+        rows = [(kind.key, kind.title, beside[kind.key], beside["none"], beside[kind.key]) for kind in kinds]
+        rows.append(("alone", "no gatehoused on the machine; what the permitted flow is of that", beside["decided"], alone, alone))
         found[place] = {
-            v.key: {
-                "title": v.title,
-                "bytes_a_second": statistics.median(taken[place, v.key]),
-                "ratio": statistics.median(mine / other for mine, other in zip(taken[place, v.key], bare)),
-                "rounds": rounds,
-                "milliseconds": milliseconds,
-            }
-            for v in variants
+            key: {"title": title, "bytes_a_second": statistics.median(shown), **paired(mine, other)}
+            for key, title, mine, other, shown in rows
         }
     return found
 
@@ -232,11 +270,11 @@ def measure(quick, notes):
     try:
         variants = start_variants(notes)
         try:
-            figures["decided"] = connects(variants, 4 if quick else 40, 200 if quick else 400)
-            figures["flow"] = flows(variants, 3 if quick else 12, 300 if quick else 1000)
+            figures["decided"] = connects(variants, 20 if quick else 400)
         finally:
             for variant in variants:
                 notes += [f"left behind by {variant.title}: {what}" for what in variant.tear_down()]
+        figures["flow"] = flows(2 if quick else 9, 10 if quick else 25, notes)
         figures["wakes"] = wakes(1 if quick else 5)
         figures["load"] = loads(1 if quick else 3)
     except names.Missing as reason:

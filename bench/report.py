@@ -64,12 +64,12 @@ def policy_rows(figures):
     for peer in ("accepting", "refusing"):
         for placement in ("free", "one"):
             entry = decided.get(peer, {}).get(placement, {})
-            measured = entry["decided"]["p50_us"] / entry["none"]["p50_us"] if entry else None
+            measured = entry["decided"]["ratio"] if entry else None
             yield row(f"connect() decided before / no firewall, p50, {peer} peer, {PLACEMENTS[placement]}", measured, 1.05, "x")
     for placement in ("one", "apart"):
-        measured = figures["flow"][placement]["decided"]["ratio"] if "flow" in figures else None
-        title = f"throughput of a permitted flow / no firewall, {PLACEMENTS[placement]}"
-        yield row(title, measured, 0.99, "x", at_least=True)
+        for key, other in (("decided", "no firewall beside it"), ("alone", "no gatehoused on the machine")):
+            measured = figures["flow"][placement][key]["ratio"] if "flow" in figures else None
+            yield row(f"throughput of a permitted flow / {other}, {PLACEMENTS[placement]}", measured, 0.99, "x", at_least=True)
     for entry in figures.get("load", {}).values():
         yield row(f"rules load, {entry['rules']:,} rules, {entry['title']}", entry["seconds"], 1, " s")
         yield row(f"memory of {entry['rules']:,} rules, {entry['title']}", entry["grown_kib"] / 1024, 64, " MiB")
@@ -105,7 +105,7 @@ def rows(figures):
     return found
 
 
-def line(words, width=(76, 11, 11, 11, 11)):
+def line(words, width=(90, 12, 12, 15, 16)):
     first, *others = words
     return (f"  {first:<{width[0]}}" + "".join(f"{word:>{size}}" for word, size in zip(others, width[1:]))).rstrip()
 
@@ -148,18 +148,21 @@ def verifier_lines(figures):
         yield line((f"  {name}", f"{runs:,}"))
 
 
+def interval(entry):
+    return f"{entry['ratio']:.3f}", f"{entry['ratio_low']:.3f}-{entry['ratio_high']:.3f}"
+
+
 def policy_lines(figures):
     for peer, placements in figures.get("decided", {}).items():
         for placement, entries in placements.items():
             title = f"connect() decided before, {peer} peer; {PLACEMENTS[placement]}"
-            yield line((title, "p50 us", "p99 us", "/ none"))
+            yield line((title, "p50 us", "p99 us", "/ none", "95 %"))
             for entry in entries.values():
-                ratio_here = f"{entry['p50_us'] / entries['none']['p50_us']:.2f}"
-                yield line((f"  {entry['title']}", f"{entry['p50_us']:.2f}", f"{entry['p99_us']:.1f}", ratio_here))
+                yield line((f"  {entry['title']}", f"{entry['p50_us']:.2f}", f"{entry['p99_us']:.1f}", *interval(entry)))
     for placement, entries in figures.get("flow", {}).items():
-        yield line((f"one TCP flow; {PLACEMENTS[placement]}", "MB/s", "/ none"))
+        yield line((f"one TCP flow; {PLACEMENTS[placement]}", "MB/s", "/ none", "95 %"))
         for entry in entries.values():
-            yield line((f"  {entry['title']}", f"{entry['bytes_a_second'] / 1e6:.0f}", f"{entry['ratio']:.3f}"))
+            yield line((f"  {entry['title']}", f"{entry['bytes_a_second'] / 1e6:.0f}", *interval(entry)))
     if "load" in figures:
         yield line(("rules load, from a file to the rules in force", "s", "daemon s", "check s", "peak MiB"))
     for entry in figures.get("load", {}).values():

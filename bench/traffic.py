@@ -7,6 +7,7 @@ likes, all on one processor, and program, firewall and decider each on another o
 """
 import contextlib
 import json
+import math
 import os
 import pathlib
 import random
@@ -168,6 +169,20 @@ class OpenSnitch(Variant):
 def percentile(samples, share):
     ordered = sorted(samples)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def paired(mine, other):
+    """What mine is of other, from measurements that were made one after the other, in pairs: the median of the pairs'
+    ratios, and between which two of them it lies with 95 percent (binomial, whatever they are distributed like)."""
+    ratios = sorted(one / another for one, another in zip(mine, other))
+    away = math.ceil(0.98 * math.sqrt(len(ratios)))
+    low, high = (len(ratios) - 1) / 2 - away, (len(ratios) - 1) / 2 + away
+    return {
+        "ratio": statistics.median(ratios),
+        "ratio_low": ratios[max(0, math.floor(low))],
+        "ratio_high": ratios[min(len(ratios) - 1, math.ceil(high))],
+        "pairs": len(ratios),
+    }
 
 
 def summary(rounds):
