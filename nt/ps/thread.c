@@ -139,11 +139,24 @@ static void thread_ended(void)
     nt_object_release(thread);
 }
 
+/*
+ * The first call of any of its routines sets glibc's malloc up, which two threads must not do at once. Where another
+ * malloc stands in its place (a sanitizer's, a preloaded one), the first call is here.
+ */
+static void begin_malloc(void)
+{
+    (void)mallinfo2();
+}
+
 /* What a thread that took much memory freed stays in malloc's lists: it goes back to the system, for it was for once.
  */
 static void give_memory_back(void)
 {
-    if (!nt_scheduling && mallinfo2().fordblks >= MUCH_FREED)
+    static pthread_once_t begun = PTHREAD_ONCE_INIT;
+    if (nt_scheduling)
+        return;
+    pthread_once(&begun, begin_malloc);
+    if (mallinfo2().fordblks >= MUCH_FREED)
         malloc_trim(0);
 }
 
