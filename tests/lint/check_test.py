@@ -63,6 +63,26 @@ def last_line(passed, failed, skipped):
     return code, text.getvalue().splitlines()[-1]
 
 
+PASSES = {'result': 'OK', 'returncode': 0, 'stdout': '1..1\nok 1 - a\n'}
+FAILS = {'result': 'FAIL', 'returncode': 1, 'stdout': '1..1\nnot ok 1 - a\n'}
+ENDED = {'result': 'FAIL', 'returncode': -6, 'stdout': '1..1\n', 'stderr': 'malloc(): corrupted'}
+RACES = {'result': 'FAIL', 'returncode': 66, 'stdout': '1..1\n', 'stderr': 'WARNING: ThreadSanitizer: data race'}
+
+
+def twice(pairs, strict=False):
+    """(passed, failed, named as unsteady, runs that came after the first ones) of pairs of records."""
+    record, again = check.Check(False, strict), []
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        for number, (first, second) in enumerate(pairs):
+            def run_again(second=second):
+                again.append(second)
+                return second
+            check.count_test(record, 'unit', str(number), check.steady(record, 'unit', str(number), first, run_again))
+        check.report(record)
+    named = sum(line.startswith('UNSTEADY unit: ') for line in text.getvalue().splitlines())
+    return record.suite('unit').passed, record.suite('unit').failed, named, len(again)
+
+
 def results():
     """Yields (name, as it should be, as it is)."""
     for case in CASES:
@@ -70,6 +90,13 @@ def results():
     yield 'last line, all passed', (0, '2 passed, 0 failed, 1 skipped'), last_line(2, 0, 1)
     yield 'last line, one failed', (1, '2 passed, 1 failed, 0 skipped'), last_line(2, 1, 0)
     yield 'nothing ran is a failure', (1, '0 passed, 0 failed, 3 skipped'), last_line(0, 0, 3)
+    yield 'what passes runs once', (1, 0, 0, 0), twice([(PASSES, FAILS)])
+    yield 'what failed and then passes is unsteady', (2, 0, 2, 2), twice([(FAILS, PASSES), (ENDED, PASSES)])
+    yield 'what fails twice has failed', (0, 1, 0, 1), twice([(FAILS, ENDED)])
+    yield 'what did not run again has failed', (0, 1, 0, 1), twice([(FAILS, None)])
+    yield 'a sanitizer is believed at once', (0, 1, 0, 0), twice([(RACES, PASSES)])
+    yield 'a third of one run is too many', (2, 1, 2, 2), twice([(FAILS, PASSES)] * 3)
+    yield 'strict: nothing runs twice', (0, 1, 0, 0), twice([(FAILS, PASSES)], strict=True)
     record = check.Check(False)
     yield 'a program that hangs is ended', None, check.run(record, ['sleep', '60'], limit=0.2)[0]
 
