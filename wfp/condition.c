@@ -237,20 +237,6 @@ static BOOLEAN in_v6_subnet(const UINT8 *address, const FWP_V6_ADDR_AND_MASK *su
     return bits == 0 || ((address[bytes] ^ subnet->addr[bytes]) & (0xff00u >> bits) & 0xff) == 0;
 }
 
-static UINT64 as_integer(const FWP_VALUE0 *value)
-{
-    switch (value->type) {
-    case FWP_UINT8:
-        return value->uint8;
-    case FWP_UINT16:
-        return value->uint16;
-    case FWP_UINT32:
-        return value->uint32;
-    default:
-        return *value->uint64;
-    }
-}
-
 static BOOLEAN ends_with(const FWP_VALUE0 *value, const FWP_VALUE0 *end)
 {
     const UINT8 *whole, *tail;
@@ -301,11 +287,11 @@ static BOOLEAN match_plain(FWP_MATCH_TYPE match, const FWP_VALUE0 *value, const 
     case FWP_MATCH_LESS_OR_EQUAL:
         return compare(value, condition) <= 0;
     case FWP_MATCH_FLAGS_ALL_SET:
-        return (as_integer(value) & as_integer(condition)) == as_integer(condition);
+        return (wfp_value_integer(value) & wfp_value_integer(condition)) == wfp_value_integer(condition);
     case FWP_MATCH_FLAGS_ANY_SET:
-        return (as_integer(value) & as_integer(condition)) != 0;
+        return (wfp_value_integer(value) & wfp_value_integer(condition)) != 0;
     case FWP_MATCH_FLAGS_NONE_SET:
-        return (as_integer(value) & as_integer(condition)) == 0;
+        return (wfp_value_integer(value) & wfp_value_integer(condition)) == 0;
     case FWP_MATCH_EQUAL_CASE_INSENSITIVE:
         return equal_without_case(value->unicodeString, condition->unicodeString);
     case FWP_MATCH_PREFIX:

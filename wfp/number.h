@@ -67,21 +67,32 @@ static inline unsigned wfp_span_bits(wfp_number value, struct wfp_span span, uns
     return width - free_bits;
 }
 
+/* Of FWP_UINT8, 16, 32 and 64; of any other type 0. */
+static inline UINT64 wfp_value_integer(const FWP_VALUE0 *value)
+{
+    switch (value->type) {
+    case FWP_UINT8:
+        return value->uint8;
+    case FWP_UINT16:
+        return value->uint16;
+    case FWP_UINT32:
+        return value->uint32;
+    case FWP_UINT64:
+        return *value->uint64;
+    default:
+        return 0;
+    }
+}
+
 /* FALSE: the value is empty or not a number. */
 static inline BOOLEAN wfp_value_number(const FWP_VALUE0 *value, wfp_number *number)
 {
     switch (value->type) {
     case FWP_UINT8:
-        *number = value->uint8;
-        return TRUE;
     case FWP_UINT16:
-        *number = value->uint16;
-        return TRUE;
     case FWP_UINT32:
-        *number = value->uint32;
-        return TRUE;
     case FWP_UINT64:
-        *number = *value->uint64;
+        *number = wfp_value_integer(value);
         return TRUE;
     case FWP_BYTE_ARRAY16_TYPE:
         *number = wfp_number_bytes(value->byteArray16->byteArray16);

@@ -5,6 +5,7 @@
  */
 #include "wfp/packed.h"
 #include "wfp/filter.h"
+#include "wfp/number.h"
 #include "wfp/token.h"
 
 #include <string.h>
@@ -17,18 +18,10 @@ static BOOLEAN is_small(unsigned type)
     return type == FWP_EMPTY || type == FWP_UINT8 || type == FWP_UINT16 || type == FWP_UINT32;
 }
 
+/* FWP_EMPTY is 0. */
 static UINT32 small_number(const FWP_VALUE0 *value)
 {
-    switch (value->type) {
-    case FWP_UINT8:
-        return value->uint8;
-    case FWP_UINT16:
-        return value->uint16;
-    case FWP_UINT32:
-        return value->uint32;
-    default:
-        return 0;
-    }
+    return (UINT32)wfp_value_integer(value);
 }
 
 /* Size, then bytes. */
