@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define GATE_LAYOUT 10
+#define GATE_LAYOUT 11
 
 #define GATE_FLOWS_MAX   131072
 #define GATE_OWNERS_MAX  65536
@@ -135,7 +135,8 @@ struct gate_owner_state {
 struct gate_pended {
     __u64 cookie;
     __u16 local_port, remote_port; /* again, for the same reason */
-    __u16 stale;                   /* decided under an older generation. Keyed by its tuple: enum gate_bound_raw */
+    __u8 stale;                    /* decided under an older generation */
+    __u8 raw;                      /* enum gate_bound_raw; only inbound.bpf.c knows it, and leaves stale 0 */
     __u16 closed;                  /* its socket was released while it waited */
     struct gate_caller caller;
 };

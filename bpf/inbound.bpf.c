@@ -349,7 +349,7 @@ static __always_inline void wait_with_owner(const struct gate_tuple *tuple, __u6
 
     if (bound) {
         pended.caller = bound->caller;
-        pended.stale = bound->raw;
+        pended.raw = bound->raw;
     }
     bpf_map_update_elem(&gate_waiting, tuple, &pended, BPF_ANY);
 }

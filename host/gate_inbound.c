@@ -346,7 +346,7 @@ bool gate_inbound_echo(struct gate_inbound *inbound, const struct gate_queued *q
     tuple->remote_port = htons(GATE_ECHO_OUT);
     if (!bpf_map_lookup_elem(inbound->waiting, tuple, &pended)) {
         packet->cookie = pended.cookie;
-        packet->raw = pended.stale == GATE_BOUND_RAW;
+        packet->raw = pended.raw == GATE_BOUND_RAW;
         *caller = pended.caller;
     }
     packet->sequence = (uint32_t)packet->cookie;
@@ -376,7 +376,7 @@ bool gate_inbound_raw(struct gate_inbound *inbound, const struct gate_queued *qu
     packet->tuple_keyed = true;
     packet->cookie = pended.cookie;
     packet->sequence = (uint32_t)pended.cookie;
-    packet->raw = pended.stale != GATE_BOUND_OTHER;
+    packet->raw = pended.raw != GATE_BOUND_OTHER;
     *caller = pended.caller;
     return true;
 }
