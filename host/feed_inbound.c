@@ -16,21 +16,14 @@
 #include <sys/queue.h>
 #include <time.h>
 
-#include "host/flows.h"
 #include "host/hash_table.h"
-#include "host/identity.h"
-#include "host/keep.h"
 #include "host/log.h"
-#include "wfp/ale.h"
 #include "wfp/packet.h"
 
-#define REAUTH_STEP  256u
 #define TIDY_STEP    16u
 #define HANDSHAKE_NS 180000000000ull
 #define UDP_IDLE_NS  240000000000ull /* twice the kernel's */
 #define OWN_ENDPOINT (UINT64_C(3) << 62)
-
-enum flow_state { FLOW_NEW, FLOW_PENDED, FLOW_LIVE };
 
 struct listener {
     uint64_t cookie;
@@ -41,7 +34,8 @@ struct listener {
 struct accept_flow {
     struct gate_peer key; /* zeroed before it is filled: it is hashed as bytes */
     enum flow_state state;
-    bool gone, fresh, over;
+    bool gone;       /* forgotten while pended: only done is still to come */
+    bool fresh;      /* permitted, ALE_FLOW_ESTABLISHED not yet classified */
     uint64_t cookie; /* of who listens; 0: not known */
     UINT64 endpoint, wfp_flow, filter;
     struct flow_record *record;
@@ -201,19 +195,9 @@ static void flow_packets_gone(struct accept_flow *flow)
     flow->packet_count = 0;
 }
 
-static void say_unreleased(int code)
-{
-    log_say("a held packet could not be released: %s; the kernel drops it when the queue closes.", strerror(-code));
-}
-
 static void flow_drop_packets(struct accept_flow *flow)
 {
-    for (unsigned i = 0; i < flow->packet_count; i++) {
-        int result = gate_drop(flow->inbound->feed.gate, flow->packets[i]);
-
-        if (result < 0 && result != -ENOENT)
-            say_unreleased(result);
-    }
+    feed_drop_packets(&flow->inbound->feed, flow->packets, flow->packet_count);
     flow_packets_gone(flow);
 }
 
@@ -246,7 +230,7 @@ static void flow_apply(struct accept_flow *flow, enum gate_answer answer)
     if (result < 0)
         log_say("a verdict could not be stored in the kernel: %s; its packets are held again.", strerror(-result));
     if (failed)
-        say_unreleased(failed);
+        feed_say_unreleased(failed);
     flow_packets_gone(flow);
 }
 
@@ -257,7 +241,7 @@ static void flow_live(struct accept_flow *flow, UINT64 wfp_flow)
 
     flow->state = FLOW_LIVE;
     flow->wfp_flow = wfp_flow;
-    flows_live(inbound->feed.records, flow->record, wfp_filter_key(flow->filter, &key) ? (const uint8_t *)&key : NULL);
+    flows_live(inbound->feed.records, flow->record, feed_filter_key(flow->filter, &key));
     flow->fresh = true;
     inbound->fresh_count++;
     TAILQ_INSERT_TAIL(&inbound->live, flow, of_live);
@@ -326,47 +310,32 @@ static void flow_tell_blocked(struct accept_flow *flow, const struct gate_owner 
 {
     GUID key;
 
-    flows_block(flow->inbound->feed.records, flow->record, owner,
-                wfp_filter_key(flow->filter, &key) ? (const uint8_t *)&key : NULL, by_callout);
+    flows_block(flow->inbound->feed.records, flow->record, owner, feed_filter_key(flow->filter, &key), by_callout);
     flow->record = NULL;
 }
 
 static void flow_authorize(struct accept_flow *flow, const struct gate_packet *packet, const FWP_BYTE_BLOB *package)
 {
     struct feed_inbound *inbound = flow->inbound;
-    struct identity *identity = inbound->feed.identity;
     struct wfp_decision decision = {.outcome = WFP_BLOCK};
-    bool known = packet->owner.flags & GATE_OWNER_KNOWN;
-    uint16_t echo_type = packet->echo ? (packet->ip_version == 4 ? 8 : 128) : 0;
     struct wfp_packet indicated = {.size = (UINT32)packet->data_size,
                                    .ip_header_size = packet->ip_header_size,
                                    .transport_header_size = packet->transport_header_size};
+    struct wfp_ale_connect accept = feed_connect_of(&inbound->feed, packet, package);
 
-    identity_fill(identity, &packet->owner);
-    struct wfp_ale_connect accept = {
-        .ip_version = packet->ip_version,
-        .protocol = packet->protocol,
-        .local_port = echo_type ? echo_type : packet->local_port, /* page ALE Layers: ICMP type and code */
-        .remote_port = echo_type ? 0 : packet->remote_port,
-        .endpoint = flow->endpoint,
-        .has_process = known,
-        .process_id = packet->owner.pid,
-        .process_start = identity->process_start,
-        .app_id = identity->app_id.size ? &identity->app_id : NULL,
-        .user = identity->user.size ? &identity->user : NULL,
-        .condition_flags = (packet->loopback ? FWP_CONDITION_FLAG_IS_LOOPBACK : 0u) |
-                           (packet->raw ? FWP_CONDITION_FLAG_IS_RAW_ENDPOINT : 0u),
-        .interface_index = packet->interface_index,
-        .package = package,
-        .inbound = packet->inbound,
-        .layer_data = packet->inbound ? &indicated : NULL,
-    };
-    memcpy(accept.local_address, packet->local_address, 16);
-    memcpy(accept.remote_address, packet->remote_address, 16);
-    inbound->packets_unknown += !known;
+    accept.endpoint = flow->endpoint;
+    if (packet->echo) { /* page ALE Layers: ICMP type and code */
+        accept.local_port = packet->ip_version == 4 ? 8 : 128;
+        accept.remote_port = 0;
+    }
+    if (packet->inbound) {
+        accept.inbound = TRUE;
+        accept.layer_data = &indicated;
+    }
+    inbound->packets_unknown += !accept.has_process;
     inbound->feed.counts->connections++;
     inbound->feed.counts->held++;
-    flow->record = flows_make(inbound->feed.records, packet, identity);
+    flow->record = flows_make(inbound->feed.records, packet, inbound->feed.identity);
     flow->state = FLOW_PENDED; /* done may come before wfp_ale_connect returns, and free the flow */
     wfp_ale_connect(&accept, flow_done, flow, &decision);
     if (decision.outcome == WFP_PENDED) {
@@ -383,16 +352,24 @@ static void flow_authorize(struct accept_flow *flow, const struct gate_packet *p
     flow_settle(flow, decision.outcome == WFP_PERMIT, decision.flow);
 }
 
-/* A datagram of a live flow: its policy changed, it was queued before its verdict was stored, or it was idle. */
-static void flow_again(struct accept_flow *flow, const struct gate_packet *packet)
+/* Of a live flow. True: it is permitted still, or again. */
+static bool flow_ask_again(const struct accept_flow *flow, bool inbound)
 {
     struct wfp_decision decision = {.outcome = WFP_BLOCK};
     BOOLEAN reauthorized = FALSE;
 
-    wfp_ale_flow_packet(flow->wfp_flow, packet->inbound, NULL, &decision, &reauthorized);
+    wfp_ale_flow_packet(flow->wfp_flow, inbound, NULL, &decision, &reauthorized);
+    return decision.outcome == WFP_PERMIT;
+}
+
+/* A datagram of a live flow: its policy changed, it was queued before its verdict was stored, or it was idle. */
+static void flow_again(struct accept_flow *flow, const struct gate_packet *packet)
+{
+    bool permit = flow_ask_again(flow, packet->inbound);
+
     flow_keep_packet(flow, packet->id);
-    flow_apply(flow, decision.outcome == WFP_PERMIT ? GATE_ANSWER_PERMIT : GATE_ANSWER_BLOCK);
-    if (decision.outcome != WFP_PERMIT) {
+    flow_apply(flow, permit ? GATE_ANSWER_PERMIT : GATE_ANSWER_BLOCK);
+    if (!permit) {
         flow_forget(flow);
         return;
     }
@@ -422,7 +399,7 @@ static void pass_once(struct feed_inbound *inbound, const struct gate_peer *peer
     int failed, result = gate_settle_inbound(inbound->feed.gate, peer, GATE_ANSWER_ONCE, &id, 1, &failed);
 
     if (result < 0 || failed)
-        say_unreleased(result < 0 ? result : failed);
+        feed_say_unreleased(result < 0 ? result : failed);
 }
 
 void feed_inbound_packet(struct feed_inbound *inbound, const struct gate_packet *packet, const FWP_BYTE_BLOB *package)
@@ -529,13 +506,10 @@ static void forget_idle(struct feed_inbound *inbound)
 
 static void flow_reauthorize(struct accept_flow *flow)
 {
-    struct wfp_decision decision = {.outcome = WFP_BLOCK};
-    BOOLEAN reauthorized = FALSE;
     struct gate_flow stream = answers_of(flow);
     struct gate *gate = flow->inbound->feed.gate;
 
-    wfp_ale_flow_packet(flow->wfp_flow, TRUE, NULL, &decision, &reauthorized);
-    if (decision.outcome == WFP_PERMIT)
+    if (flow_ask_again(flow, true))
         return;
     stream.cookie = GATE_COOKIE_BY_TUPLE; /* the connection has another socket than the listener */
     /* What else comes in has no socket but the one that everybody comes to. */
@@ -599,7 +573,7 @@ bool feed_inbound_tidy(struct feed_inbound *inbound)
         watch_all(inbound);
         inbound->reauth_next = TAILQ_FIRST(&inbound->live);
     }
-    for (unsigned i = 0; i < REAUTH_STEP && inbound->reauth_next; i++) {
+    for (unsigned i = 0; i < FEED_REAUTH_STEP && inbound->reauth_next; i++) {
         struct accept_flow *flow = inbound->reauth_next;
 
         inbound->reauth_next = TAILQ_NEXT(flow, of_live);

@@ -11,23 +11,9 @@
 #ifndef HOST_FEED_INBOUND_H
 #define HOST_FEED_INBOUND_H
 
-#include <ntddk.h>
-#include <fwpsk.h>
-
-#include "host/feed.h"
+#include "host/feed_parts.h"
 
 struct feed_inbound;
-
-/* Of the feed, which outlives this. */
-struct feed_parts {
-    struct gate *gate;
-    struct feed_counts *counts;
-    struct identity *identity;
-    struct keep *keep;
-    struct flows *records;
-    void (*wake)(void *context);
-    void *wake_context;
-};
 
 /* NULL: out of memory. */
 struct feed_inbound *feed_inbound_new(const struct feed_parts *parts);
