@@ -131,6 +131,27 @@ def confined_works(lab):
     assert not lab.client.rules() and not leftovers.pins(lab.client.cookie)
 
 
+def behind(pid, name):
+    """The first process of that name of those that this one began."""
+    while pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() != name:
+        pid = int(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()[0])
+    return pid
+
+
+@case("the unit's capabilities suffice where the host has no BPF file system mounted: it mounts one, and takes it away",
+      timeout=60)
+def mounts_bpffs(lab):
+    # A pid 1 of its own, whose mount namespace is the host's for what runs behind it.
+    host = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--propagation", "private", "sh", "-c",
+            'umount -l /sys/fs/bpf 2>/dev/null; "$@"; code=$?; mountpoint -q /sys/fs/bpf && exit 98; exit $code', "sh"]
+    daemon = lab.start([*host, *confined(lab), *lab.daemon()], name="gatehoused", stdin=subprocess.DEVNULL)
+    daemon.wait_for("gatehoused: ready")
+    assert len(lab.client.rules()) >= 12
+    os.kill(behind(daemon.pid, "gatehoused"), signal.SIGTERM)
+    assert daemon.process.wait(net.PATIENCE) == 0, daemon.output()
+    assert not lab.client.rules()
+
+
 @case("ExecStopPost: after a stop the gate is open, after a crash it stays", timeout=60)
 def stop_post(lab):
     server = TcpServer(lab.server)
