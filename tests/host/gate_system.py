@@ -214,6 +214,7 @@ while sys.stdin.readline():
         assert packet["pid"] in (good.pid, bad.pid)
         decided[packet["pid"]] = packet["cookie"]
         gate.say("%s %d" % ("permit" if packet["pid"] == good.pid else "block", packet["id"]))
+    gate.counts()  # it answers in turn: by then both verdicts are stored
     assert len(set(decided.values())) == 2, "two sockets"
     for _ in range(20):
         for program in (good, bad):
