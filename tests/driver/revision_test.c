@@ -4,26 +4,9 @@
  * once; what they ask about, and what cannot be told of a held connection, waits on. And the races: with a decider's
  * answer, the program's end, another change, the unload; a connection that was classified before the change.
  */
-#include "rules_client.h"
+#include "rules_case.h"
 
 #include "core/rule_image.h"
-
-static struct nt_file *decider;
-static struct rule_builder b;
-
-static int setup(void **state)
-{
-    (void)state;
-    decider = rules_begin(&b);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    rules_end(decider, &b);
-    return 0;
-}
 
 /* The rule's record, until the next call. */
 static struct gatehouse_rule *rule_about(uint8_t action, const char *program)

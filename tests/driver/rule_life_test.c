@@ -2,27 +2,9 @@
 /*
  * rule_life_test.c - rules that end, rules that log, rules about users and hashes, loads that race or fail.
  */
-#include "rules_client.h"
+#include "rules_case.h"
 
 #include "core/rule_image.h"
-
-static struct nt_file *decider;
-static struct rule_builder b;
-
-static int setup(void **state)
-{
-    (void)state;
-    decider = rules_begin(&b);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    nt_set_fault(NULL, NULL);
-    rules_end(decider, &b);
-    return 0;
-}
 
 static enum wfp_outcome outcome_of(const struct fixture_connect *how)
 {

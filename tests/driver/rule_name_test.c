@@ -3,26 +3,9 @@
  * rule_name_test.c - rules with names: which connections they decide, what becomes of flows when names are forgotten,
  * learned and rules change, answers for a name, and that nothing they had a say in may be kept by a host.
  */
-#include "rules_client.h"
+#include "rules_case.h"
 
 #include "core/rule_image.h"
-
-static struct nt_file *decider;
-static struct rule_builder b;
-
-static int setup(void **state)
-{
-    (void)state;
-    decider = rules_begin(&b);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    rules_end(decider, &b);
-    return 0;
-}
 
 /* What the program looked up: 192.0.2.last, or the fixture's IPv6 address. program "": any. */
 static void learn(const char *program, const char *name, int ip_version, uint8_t last)

@@ -3,26 +3,9 @@
  * rules_test.c - rules through the driver and the engine: first match, every kind of part, loads, added rules, what is
  * given back, bad input. The oracle for random policies is a matcher by gatehouse/rules.h written plainly here.
  */
-#include "rules_client.h"
+#include "rules_case.h"
 
 #include "core/rule_image.h"
-
-static struct nt_file *decider;
-static struct rule_builder b;
-
-static int setup(void **state)
-{
-    (void)state;
-    decider = rules_begin(&b);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    rules_end(decider, &b);
-    return 0;
-}
 
 /* The outcome of a new connection; held ones are ended. */
 static enum wfp_outcome outcome_of(const struct fixture_connect *how)
